@@ -1,0 +1,1 @@
+"""The contract: what users write, what they read back, and the names both sides rely on."""

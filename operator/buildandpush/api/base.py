@@ -1,0 +1,85 @@
+"""The base of every API model and the reusable field types. No field of the API itself lives here."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class ApiModel(BaseModel):
+    """A frozen value whose fields are spelled camelCase outside and snake_case inside.
+
+    Unknown fields are ignored on reading: the API server prunes what the schema does not know, and a status written
+    by a newer operator must stay readable by an older one.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form, without fields that are None."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def cel(rule: str, *, message: str = "", expression: str = "") -> dict[str, str]:
+    """One CEL validation rule: refused with a fixed `message`, or with a CEL `expression` that names the value.
+
+    Where an expression is given, `message` is what the API server falls back to. Source:
+    https://kubernetes.io/docs/reference/using-api/cel/
+    """
+    out = {"rule": rule}
+    if message:
+        out["message"] = message
+    if expression:
+        out["messageExpression"] = expression
+    return out
+
+
+def rules(*items: dict[str, str], **schema: Any) -> dict[str, Any]:
+    """Schema extras of a field: its CEL rules and further OpenAPI keywords."""
+    return {"x-kubernetes-validations": list(items), **schema}
+
+
+def _path_rules(field: str) -> dict[str, Any]:
+    quoted = f"""'{field}: "' + self + '" """
+    return rules(
+        cel(
+            "!self.contains('://')",
+            expression=quoted + "is a URL; give a path relative to the root of source'",
+            message=f"{field} must be a path relative to the root of source, not a URL",
+        ),
+        cel(
+            "!self.startsWith('/') || self == '/harness' || self.startsWith('/harness/')",
+            expression=quoted + "is absolute; give a path relative to the root of source (/harness/ stands for it)'",
+            message=f"{field} must be relative to the root of source",
+        ),
+        cel(
+            r"!self.matches('(^|/)[.][.](/|$)')",
+            expression=quoted + "climbs out with ..; give a path inside source'",
+            message=f"{field} must stay inside source",
+        ),
+    )
+
+
+DockerfilePath = Annotated[str, Field(max_length=1024, json_schema_extra=_path_rules("dockerfile"))]
+ContextPath = Annotated[str, Field(max_length=1024, json_schema_extra=_path_rules("context"))]
+
+MAP_BY_TYPE: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+MAP_BY_KEY: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]}
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+Quantity = Annotated[
+    str | int | float,
+    Field(
+        json_schema_extra={
+            # Pasted steps hold 0.5 unquoted, which int-or-string refuses; an untyped leaf takes it. The keywords
+            # below keep objects and lists out, the operator checks the rest of the grammar.
+            "x-kubernetes-leaf": True,
+            "pattern": QUANTITY_PATTERN,
+            "maxLength": 32,
+            "maxProperties": 0,
+            "maxItems": 0,
+        }
+    ),
+]

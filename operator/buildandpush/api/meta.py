@@ -1,0 +1,65 @@
+"""Names of the API: group, kinds, labels, annotations. Nothing here decides anything."""
+
+from enum import StrEnum
+from typing import Final
+
+GROUP: Final = "buildandpush.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+BUILD_KIND: Final = "BuildAndPushACR"
+BUILD_PLURAL: Final = "buildandpushacrs"
+CONNECTOR_KIND: Final = "AzureConnector"
+CONNECTOR_PLURAL: Final = "azureconnectors"
+
+FIELD_MANAGER: Final = "buildandpush-operator"
+COMPONENT: Final = "buildandpush-operator"
+"""The `source` of the Events the operator writes."""
+
+LABEL_NAME: Final = f"{GROUP}/name"
+LABEL_RUN: Final = f"{GROUP}/run"
+LABEL_BUILD: Final = f"{GROUP}/build"
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+LABEL_SPEC_HASH: Final = f"{GROUP}/spec-hash"
+LABEL_LOGIN: Final = f"{GROUP}/login"
+LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+ANNOTATION_SOURCE: Final = f"{GROUP}/source"
+"""On a build pod: the JSON request that its init container reads through a downward-API file."""
+
+IMAGE_LABEL_RUN: Final = f"{GROUP}/run"
+"""In the image's config: `<resource uid>/<run number>`, which proves whose push a digest is."""
+
+
+class Phase(StrEnum):
+    """Where the latest run stands, in one word; a summary for people, never read back by the operator."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SUPERSEDED = "Superseded"
+    INVALID = "Invalid"
+
+
+class ConditionType(StrEnum):
+    """The conditions in a status. Ready, Reconciling and Stalled follow kstatus; all are True for the good case
+    except Reconciling and Stalled, which are absent unless True."""
+
+    READY = "Ready"
+    SUCCEEDED = "Succeeded"
+    COMPLETED = "Completed"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    SPEC_VALID = "SpecValid"
+    SOURCE_READY = "SourceReady"
+    BUILT = "Built"
+    PUSHED = "Pushed"
+    VERIFIED = "Verified"
+
+
+class Trigger(StrEnum):
+    """Why a run was started."""
+
+    SPEC = "Spec"
+    RETRY_AFTER_CHANGE = "RetryAfterChange"

@@ -1,0 +1,217 @@
+"""Every reason a condition or Event can carry, with its cause and its remedy in one sentence each.
+
+The docs' table of reasons is made from here, so the words a user reads in a status and in the docs are the same.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """CamelCase, stable across releases: scripts and alerts match on it."""
+
+    # on the way
+    ACCEPTED = "Accepted"
+    POD_CREATED = "PodCreated"
+    POD_SCHEDULED = "PodScheduled"
+    UNSCHEDULABLE = "Unschedulable"
+    FETCHING_SOURCE = "FetchingSource"
+    BUILDING = "Building"
+    SUPERSEDING = "Superseding"
+    CONNECTOR_MISSING = "ConnectorMissing"
+    CONNECTOR_INVALID = "ConnectorInvalid"
+    SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    NAME_COLLISION = "NameCollision"
+    REGISTRY_UNREACHABLE = "RegistryUnreachable"
+    POD_REFUSED = "PodRefused"
+
+    # good ends
+    SUCCEEDED = "Succeeded"
+    SPEC_VALID = "SpecValid"
+    SOURCE_FETCHED = "SourceFetched"
+    BUILT = "Built"
+    PUSHED = "Pushed"
+    VERIFIED = "Verified"
+    NOT_VERIFIABLE = "NotVerifiable"
+    TAG_MOVED = "TagMoved"
+    CREDENTIALS_FOUND = "CredentialsFound"
+
+    # bad ends
+    SPEC_INVALID = "SpecInvalid"
+    SUPERSEDED = "Superseded"
+    SOURCE_INVALID = "SourceInvalid"
+    SOURCE_UNREACHABLE = "SourceUnreachable"
+    SOURCE_DENIED = "SourceDenied"
+    REVISION_NOT_FOUND = "RevisionNotFound"
+    DOCKERFILE_NOT_FOUND = "DockerfileNotFound"
+    CONTEXT_NOT_FOUND = "ContextNotFound"
+    DOCKERFILE_INVALID = "DockerfileInvalid"
+    BASE_IMAGE_NOT_FOUND = "BaseImageNotFound"
+    BASE_IMAGE_DENIED = "BaseImageDenied"
+    PUSH_DENIED = "PushDenied"
+    PUSH_UNAUTHORIZED = "PushUnauthorized"
+    PUSH_FAILED = "PushFailed"
+    RUN_FAILED = "RunFailed"
+    BUILD_FAILED = "BuildFailed"
+    OUT_OF_MEMORY = "OutOfMemory"
+    TIMED_OUT = "TimedOut"
+    KILLED = "Killed"
+    EVICTED = "Evicted"
+    PREEMPTED = "Preempted"
+    NODE_LOST = "NodeLost"
+    POD_LOST = "PodLost"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
+    ROOT_REQUIRED = "RootRequired"
+    DIGEST_MISSING = "DigestMissing"
+    DIGEST_NOT_IN_REGISTRY = "DigestNotInRegistry"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a reason means and what its reader does next, one sentence each."""
+
+    cause: str
+    remedy: str
+
+
+def _e(cause: str, remedy: str) -> Explanation:
+    return Explanation(cause, remedy)
+
+
+_NOTHING = "Nothing to do."
+
+EXPLANATIONS: Final[dict[Reason, Explanation]] = {
+    Reason.ACCEPTED: _e("The spec was accepted as a run.", _NOTHING),
+    Reason.POD_CREATED: _e("The build pod exists and waits for a node.", _NOTHING),
+    Reason.POD_SCHEDULED: _e("The build pod has a node; its images are being pulled.", _NOTHING),
+    Reason.UNSCHEDULABLE: _e(
+        "No node can take the build pod now.",
+        "Lower resources.limits, or add a node that fits; the pod starts by itself once one does.",
+    ),
+    Reason.FETCHING_SOURCE: _e("The source is being fetched.", _NOTHING),
+    Reason.BUILDING: _e("kaniko builds and pushes.", "Follow it with kubectl logs on the pod named in the status."),
+    Reason.SUPERSEDING: _e("The spec changed; the running build is being stopped for the new one.", _NOTHING),
+    Reason.CONNECTOR_MISSING: _e(
+        "The AzureConnector that connectorRef names does not exist in this namespace.",
+        "Create it, or correct connectorRef; the run goes on by itself.",
+    ),
+    Reason.CONNECTOR_INVALID: _e(
+        "The AzureConnector cannot serve this build.", "Correct the connector as the message says; the run goes on."
+    ),
+    Reason.SECRET_MISSING: _e(
+        "A Secret, or a key in it, that the connector names does not exist.",
+        "Create the Secret in the same namespace; the run goes on by itself.",
+    ),
+    Reason.QUOTA_EXCEEDED: _e(
+        "The namespace's ResourceQuota has no room for the build pod.",
+        "Wait for other pods to end or raise the quota; the run goes on by itself.",
+    ),
+    Reason.NAME_COLLISION: _e(
+        "An object of the name the operator needs exists and is somebody else's.",
+        "Delete or rename that object; the run goes on by itself.",
+    ),
+    Reason.REGISTRY_UNREACHABLE: _e(
+        "The registry did not answer.",
+        "Check the registry's name, its network rules and DNS from inside the cluster, then change the spec to retry.",
+    ),
+    Reason.POD_REFUSED: _e(
+        "The API server refused the build pod.",
+        "Read the server's words in the message; Pod Security 'restricted' needs 'baseline' for build namespaces.",
+    ),
+    Reason.SUCCEEDED: _e("The image was built, pushed and read back.", _NOTHING),
+    Reason.SPEC_VALID: _e("Every field was understood.", _NOTHING),
+    Reason.SOURCE_FETCHED: _e("The source was fetched.", _NOTHING),
+    Reason.BUILT: _e("The image was built.", _NOTHING),
+    Reason.PUSHED: _e("The image was pushed under every tag.", _NOTHING),
+    Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", _NOTHING),
+    Reason.NOT_VERIFIABLE: _e(
+        "The registry cannot be read from where the operator runs, so the digest is kaniko's word alone.",
+        "Give the operator network access to the registry if the read-back matters to you.",
+    ),
+    Reason.TAG_MOVED: _e(
+        "A tag names another image by now; the pushed digest is in the registry.",
+        "Nothing to do if another build owns the tag as well; else give each build tags of its own.",
+    ),
+    Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", _NOTHING),
+    Reason.SPEC_INVALID: _e("A field of the spec cannot be used.", "Correct the field that the message names."),
+    Reason.SUPERSEDED: _e("The spec changed while this run was on its way.", "Nothing to do: a newer run replaced it."),
+    Reason.SOURCE_INVALID: _e("The source cannot be used as it is given.", "Correct source as the message says."),
+    Reason.SOURCE_UNREACHABLE: _e(
+        "The git server did not answer.", "Check source.git.url and that build pods may reach its host."
+    ),
+    Reason.SOURCE_DENIED: _e(
+        "The git server wants a login or refuses this one.", "Use a URL that build pods may read without a login."
+    ),
+    Reason.REVISION_NOT_FOUND: _e(
+        "The repository has no such branch, tag or commit.", "Correct source.git.revision, or push the revision first."
+    ),
+    Reason.DOCKERFILE_NOT_FOUND: _e(
+        "The source has no file at the path that dockerfile names.",
+        "Correct dockerfile: it is relative to the source's root, not to context.",
+    ),
+    Reason.CONTEXT_NOT_FOUND: _e(
+        "The source has no folder at the path that context names.",
+        "Correct context: it is a folder relative to the source's root.",
+    ),
+    Reason.DOCKERFILE_INVALID: _e("The Dockerfile cannot be parsed.", "Correct the line that the log tail names."),
+    Reason.BASE_IMAGE_NOT_FOUND: _e(
+        "An image in a FROM or COPY --from line does not exist.", "Correct its name or tag in the Dockerfile."
+    ),
+    Reason.BASE_IMAGE_DENIED: _e(
+        "The registry of a base image wants a login or refuses this one.",
+        "Name the base image's registry in the connector's registries, or use an image it may pull.",
+    ),
+    Reason.PUSH_DENIED: _e(
+        "The login is valid but may not push to this repository.",
+        "Give the identity AcrPush (or Container Registry Repository Writer) on the registry.",
+    ),
+    Reason.PUSH_UNAUTHORIZED: _e(
+        "The registry refused the user name or password.",
+        "Correct the Secret that the connector names, then change the spec to retry.",
+    ),
+    Reason.PUSH_FAILED: _e(
+        "The registry refused the push or broke it off.", "Read the registry's words in the log tail."
+    ),
+    Reason.RUN_FAILED: _e(
+        "A RUN command of the Dockerfile ended with an error.", "Read the log tail; the exit code is the command's own."
+    ),
+    Reason.BUILD_FAILED: _e("kaniko ended with an error.", "Read the log tail."),
+    Reason.OUT_OF_MEMORY: _e(
+        "The build needed more memory than its limit.", "Raise resources.limits.memory; the change starts a new run."
+    ),
+    Reason.TIMED_OUT: _e("The build took longer than timeout.", "Raise timeout; the change starts a new run."),
+    Reason.KILLED: _e("The build's process was ended from outside.", "Change the spec to run it again."),
+    Reason.EVICTED: _e(
+        "The kubelet evicted the build pod because its node ran short.",
+        "Give the node more room or the build lower needs, then change the spec to retry.",
+    ),
+    Reason.PREEMPTED: _e("A pod of higher priority took the build pod's place.", "Change the spec to run it again."),
+    Reason.NODE_LOST: _e("The node of the build pod went away.", "Change the spec to run it again."),
+    Reason.POD_LOST: _e("The build pod was deleted before it ended.", "Change the spec to run it again."),
+    Reason.IMAGE_PULL_FAILED: _e(
+        "An image that the build pod itself runs cannot be pulled.",
+        "Correct the image in the chart's values; the message names it.",
+    ),
+    Reason.CONTAINER_CONFIG_INVALID: _e(
+        "The kubelet cannot make the build's container.", "Read the kubelet's words in the message."
+    ),
+    Reason.ROOT_REQUIRED: _e(
+        "kaniko cannot unpack this base image without being root.",
+        "Leave runAsUser unset or 0, or build from scratch without RUN.",
+    ),
+    Reason.DIGEST_MISSING: _e(
+        "kaniko ended well but reported no well-formed digest.", "Change the spec to run it again, and report this."
+    ),
+    Reason.DIGEST_NOT_IN_REGISTRY: _e(
+        "kaniko ended well but the registry has no such image.",
+        "Treat the build as failed: something removed the image or the digest was forged in the Dockerfile.",
+    ),
+}
+
+
+def explain(reason: Reason) -> Explanation:
+    """The cause and remedy of a reason; every reason has one, which a test holds."""
+    return EXPLANATIONS[reason]

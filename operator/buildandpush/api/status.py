@@ -1,0 +1,117 @@
+"""What the operator writes back: the status of BuildAndPushACR. Bounded, and never with a secret in it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer
+
+from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
+from buildandpush.api.meta import Phase
+
+MAX_MESSAGE = 1024
+MAX_LOG_TAIL = 2048
+MAX_ARTIFACTS = 100
+
+
+def _rfc3339(value: datetime) -> str:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str),
+    Field(json_schema_extra={"type": "string", "format": "date-time"}),
+]
+
+
+class Condition(ApiModel):
+    """One aspect of the state, as metav1.Condition."""
+
+    type: str = Field(max_length=64, description="What the condition is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    observed_generation: int = Field(description="The generation of the spec this was decided for.")
+    last_transition_time: Time = Field(description="When status last changed.")
+    reason: str = Field(max_length=64, description="One CamelCase word for the cause; see docs/reasons.md.")
+    message: str = Field(max_length=MAX_MESSAGE, description="What is the case and what to do next, for people.")
+
+
+class Failure(ApiModel):
+    """Where and how a build failed."""
+
+    container: str | None = Field(None, description="The container that failed: source or kaniko.")
+    exit_code: int | None = Field(None, description="Its exit code; for a failed RUN command that command's own.")
+    reason: str | None = Field(None, max_length=64, description="The kubelet's word, such as OOMKilled or Evicted.")
+    log_tail: str | None = Field(
+        None, max_length=MAX_LOG_TAIL, description="The last lines of the container's log, without secrets."
+    )
+
+
+class BuildStatus(ApiModel):
+    """One image of a run."""
+
+    key: str = Field(description="Names the build within its run; '0' for the only one.", max_length=64)
+    phase: Phase = Field(description="Where the build stands.")
+    attempt: int = Field(1, description="Number of the pod, counted from 1.")
+    pod_name: str = Field(max_length=63, description="Name of the pod of the current attempt.")
+    pod_uid: str | None = Field(None, max_length=64, description="Its uid, once it was seen.")
+    tags: list[str] = Field(description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
+    image: str | None = Field(None, max_length=1024, description="Repository and digest that were pushed.")
+    digest: str | None = Field(None, max_length=128, description="Digest of the image that was pushed.")
+    reason: str | None = Field(None, max_length=64, description="The reason of the current state.")
+    message: str | None = Field(None, max_length=MAX_MESSAGE, description="The state in words.")
+    failure: Failure | None = Field(None, description="Where and how it failed.")
+    started_at: Time | None = Field(None, description="When kaniko's container started.")
+    finished_at: Time | None = Field(None, description="When the attempt ended.")
+
+
+class SourceStatus(ApiModel):
+    """What the source turned out to be."""
+
+    revision: str | None = Field(None, max_length=256, description="The branch, tag or ref that was fetched.")
+    commit: str | None = Field(None, max_length=64, description="The commit it was resolved to.")
+
+
+class Effective(ApiModel):
+    """The values in force for the run, defaults included."""
+
+    repository: str = Field(max_length=512, description="Repository the image is pushed to.")
+    connector: str = Field(max_length=253, description="AzureConnector that logs in.")
+    timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
+    run_as_user: int = Field(description="User id of kaniko.")
+    memory_limit: str = Field(max_length=32, description="Memory limit of the build.")
+    cpu_limit: str = Field(max_length=32, description="CPU limit of the build.")
+    executor_image: str = Field(max_length=512, description="Image of the kaniko executor.")
+
+
+class RunStatus(ApiModel):
+    """One execution of the resource."""
+
+    number: int = Field(description="Counts the resource's runs; <+pipeline.sequenceId> in tags.")
+    spec_hash: str = Field(max_length=80, description="Hash of the fields that shape the image.")
+    generation: int = Field(description="Generation of the spec that the run was started with.")
+    trigger: str = Field(max_length=32, description="Why the run was started.")
+    started_at: Time = Field(description="When the run was accepted.")
+    finished_at: Time | None = Field(None, description="When the run ended; absent while it is on its way.")
+    effective: Effective = Field(description="The values in force, defaults included.")
+    source: SourceStatus | None = Field(None, description="What was built.")
+    builds: list[BuildStatus] = Field(description="The images of the run.", json_schema_extra=MAP_BY_KEY)
+
+
+class Artifact(ApiModel):
+    """One tag that the last good run pushed."""
+
+    image: str = Field(max_length=1024, description="Repository and tag.")
+    digest: str = Field(max_length=128, description="Digest the tag was pushed with.")
+    pull_command: str = Field(max_length=1200, description="Pulls exactly this image.")
+
+
+class BuildAndPushACRStatus(ApiModel):
+    """The state of the resource."""
+
+    observed_generation: int = Field(-1, description="Generation of the spec that the status speaks of.")
+    phase: Phase | None = Field(None, description="The latest run in one word.")
+    conditions: list[Condition] = Field([], description="The state by aspects.", json_schema_extra=MAP_BY_TYPE)
+    run: RunStatus | None = Field(None, description="The latest run.")
+    digest: str | None = Field(None, max_length=128, description="Digest of the last image that was pushed well.")
+    image: str | None = Field(None, max_length=1024, description="Reference of that image, by digest.")
+    artifacts: list[Artifact] = Field([], description="What the last good run pushed.", json_schema_extra=ATOMIC)

@@ -1,0 +1,185 @@
+"""The few requests the operator makes of the API server, over `kubernetes.aio`, as plain dicts.
+
+The typed models of that client cost more time than the request itself, so only its transport and login are used.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from kubernetes import aio
+
+from buildandpush.api import meta
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+
+Object = dict[str, Any]
+
+_TIMEOUT_SECONDS: Final = 30
+_PAGE_SIZE: Final = 500
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All objects of a kind, and the version of the state they were read from."""
+
+    items: list[Object]
+    resource_version: str
+
+
+class KubernetesClient:
+    """Requests to one API server. Every method raises NotFoundError, ConflictError, KubernetesError or
+    UnavailableError."""
+
+    def __init__(self, api: Any) -> None:
+        self._api = api
+
+    @classmethod
+    async def connect(cls) -> Self:
+        """Log in as the pod's service account, or by kubeconfig outside of a cluster."""
+        configuration = aio.client.Configuration()
+        try:
+            aio.config.load_incluster_config(client_configuration=configuration)
+        except aio.config.ConfigException:
+            await aio.config.load_kube_config(client_configuration=configuration)
+        return cls(aio.client.ApiClient(configuration))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._api.close()
+
+    async def read_pod(self, namespace: str, name: str) -> Object:
+        """One pod, straight from the API server."""
+        return await self._request("GET", _core_path(namespace, "pods", name))
+
+    async def create_pod(self, manifest: Object) -> Object:
+        """Create a pod; the object the API server made of it comes back."""
+        return await self._request("POST", _core_path(manifest["metadata"]["namespace"], "pods"), body=manifest)
+
+    async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
+        """Lower a pod's activeDeadlineSeconds, if it is still the pod of this uid."""
+        body = {"metadata": {"uid": uid}, "spec": {"activeDeadlineSeconds": seconds}}
+        return await self._request("PATCH", _core_path(namespace, "pods", name), body=body)
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a pod, if it is still the pod of this uid."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        await self._request("DELETE", _core_path(namespace, "pods", name), body=body)
+
+    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> str:
+        """The end of a container's log."""
+        query = {"container": container, "tailLines": lines, "limitBytes": limit_bytes}
+        data = await self._send("GET", _core_path(namespace, "pods", name, "log"), query=query)
+        return data.decode(errors="replace")
+
+    async def read_secret(self, namespace: str, name: str) -> Object:
+        """One Secret."""
+        return await self._request("GET", _core_path(namespace, "secrets", name))
+
+    async def create_secret(self, manifest: Object) -> Object:
+        """Create a Secret."""
+        return await self._request("POST", _core_path(manifest["metadata"]["namespace"], "secrets"), body=manifest)
+
+    async def patch_secret(self, namespace: str, name: str, body: Object) -> Object:
+        """Merge-patch a Secret; with a resourceVersion in the body it fails if the Secret changed meanwhile."""
+        return await self._request("PATCH", _core_path(namespace, "secrets", name), body=body)
+
+    async def create_event(self, manifest: Object) -> None:
+        """Write an Event; one of the same name means it was told already."""
+        try:
+            await self._request("POST", _core_path(manifest["metadata"]["namespace"], "events"), body=manifest)
+        except ConflictError:
+            return
+
+    async def read_custom(self, plural: str, namespace: str, name: str) -> Object:
+        """One object of our own group."""
+        return await self._request("GET", _custom_path(namespace, plural, name))
+
+    async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
+        """Merge-patch the status; ConflictError if the object is not at this resourceVersion any more."""
+        body = {"metadata": {"resourceVersion": version}, "status": status}
+        return await self._request("PATCH", f"{_custom_path(namespace, plural, name)}/status", body=body)
+
+    async def list_pods(self, namespace: str | None) -> Listing:
+        """All build pods, of one namespace or of all."""
+        path = _core_path(namespace, "pods") if namespace else "/api/v1/pods"
+        return await self._list(path, {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"})
+
+    async def list_custom(self, plural: str, namespace: str | None) -> Listing:
+        """All objects of one of our kinds, of one namespace or of all."""
+        path = _custom_path(namespace, plural) if namespace else f"/apis/{meta.API_VERSION}/{plural}"
+        return await self._list(path, {})
+
+    async def _list(self, path: str, query: Mapping[str, Any]) -> Listing:
+        items: list[Object] = []
+        # Version 0 lets the API server answer from its own cache; how old that is, the listing's version tells.
+        page: dict[str, Any] = {**query, "limit": _PAGE_SIZE, "resourceVersion": "0"}
+        while True:
+            answer = await self._request("GET", path, query=page)
+            items += answer.get("items") or []
+            metadata = answer.get("metadata") or {}
+            if not metadata.get("continue"):
+                return Listing(items, metadata.get("resourceVersion", "0"))
+            page = {**query, "limit": _PAGE_SIZE, "continue": metadata["continue"]}
+
+    async def _request(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
+    ) -> Object:
+        data = await self._send(method, path, query=query, body=body)
+        result: Object = json.loads(data)
+        return result
+
+    async def _send(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
+    ) -> bytes:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+        full_query = {**(query or {})}
+        if method in ("POST", "PATCH"):
+            full_query["fieldManager"] = meta.FIELD_MANAGER
+        try:
+            prepared = await self._api.param_serialize(
+                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+            )
+            url = f"{prepared[1]}?{urlencode(full_query)}" if full_query else prepared[1]
+            response = await self._api.call_api(
+                prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=_TIMEOUT_SECONDS
+            )
+            data: bytes = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(f"{method} {path}: {error or type(error).__name__}") from error
+        if response.status >= 400:
+            raise _refusal(response.status, data, f"{method} {path}")
+        return data
+
+
+def _refusal(status: int, data: bytes, request: str) -> Exception:
+    try:
+        answer = json.loads(data)
+        reason, message = answer.get("reason") or "", answer.get("message") or ""
+    except (ValueError, AttributeError):
+        reason, message = "", data[:256].decode(errors="replace")
+    if status == 404:
+        return NotFoundError(status, reason, message)
+    if status == 409:
+        return ConflictError(status, reason, message)
+    if status == 429 or status >= 500:
+        return UnavailableError(f"{request}: {status} {message}")
+    return KubernetesError(status, reason, message)
+
+
+def _core_path(namespace: str | None, *parts: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _custom_path(namespace: str | None, *parts: str) -> str:
+    return f"/apis/{meta.API_VERSION}/namespaces/{namespace}/" + "/".join(quote(part, safe="") for part in parts)

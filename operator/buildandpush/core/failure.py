@@ -1,0 +1,151 @@
+"""One table from how a pod ended to what went wrong and whose turn it is.
+
+Rows are tried in order; the first that matches names the reason. Messages of kaniko: its pkg/executor and the
+go-containerregistry errors it wraps.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from buildandpush.api.reasons import Reason, explain
+from buildandpush.api.status import MAX_LOG_TAIL, MAX_MESSAGE, Failure
+from buildandpush.core.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
+from buildandpush.core.observation import ContainerObservation, PodObservation, read_source_report
+from buildandpush.core.text import clip, tail
+
+
+@dataclass(frozen=True)
+class FailureVerdict:
+    """Why an attempt failed; `infrastructure` failures are nobody's fault in the spec."""
+
+    reason: Reason
+    message: str
+    failure: Failure
+    infrastructure: bool
+
+
+_Test = Callable[[PodObservation, str], bool]
+
+
+@dataclass(frozen=True)
+class _Row:
+    test: _Test
+    reason: Reason
+    infrastructure: bool = False
+
+
+def _log(pattern: str) -> _Test:
+    """kaniko ended by itself and its log's last error has this; a RUN step's own output could say it too, so only
+    lines that begin as kaniko's own error line are read."""
+    compiled = re.compile(pattern, re.IGNORECASE)
+    return lambda pod, log: (pod.kaniko.exit_code or 0) == 1 and compiled.search(error_line(log)) is not None
+
+
+def _kaniko_ended(test: Callable[[ContainerObservation], bool]) -> _Test:
+    return lambda pod, _: pod.kaniko.terminated and test(pod.kaniko)
+
+
+_UNREACHABLE: Final = (
+    r"(connection refused|no such host|i/o timeout|no route to host|network is unreachable|EOF$|TLS handshake|"
+    r"connection reset)"
+)
+
+_TABLE: Final[tuple[_Row, ...]] = (
+    _Row(lambda pod, _: "OOMKilled" in (pod.kaniko.reason, pod.source.reason), Reason.OUT_OF_MEMORY),
+    _Row(lambda pod, _: pod.reason == "DeadlineExceeded", Reason.TIMED_OUT),
+    _Row(lambda pod, _: pod.reason == "Evicted", Reason.EVICTED, infrastructure=True),
+    _Row(lambda pod, _: pod.disruption == "PreemptionByScheduler", Reason.PREEMPTED, infrastructure=True),
+    _Row(lambda pod, _: pod.disruption == "EvictionByEvictionAPI", Reason.EVICTED, infrastructure=True),
+    _Row(
+        lambda pod, _: pod.disruption in ("DeletionByTaintManager", "DeletionByPodGC") or pod.reason == "NodeLost",
+        Reason.NODE_LOST,
+        infrastructure=True,
+    ),
+    _Row(
+        lambda pod, _: pod.disruption == "TerminationByKubelet" or pod.reason in ("NodeShutdown", "Terminated"),
+        Reason.NODE_LOST,
+        infrastructure=True,
+    ),
+    _Row(lambda pod, _: pod.deleting and (pod.kaniko.exit_code or 0) in (2, 137, 143), Reason.POD_LOST, True),
+    _Row(_log(r"dockerfile path|dockerfile.*no such file"), Reason.DOCKERFILE_NOT_FOUND),
+    _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
+    _Row(_log(r"(mkdir|open|chown|lchown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
+    _Row(_log(r"push.*(UNAUTHORIZED|401)"), Reason.PUSH_UNAUTHORIZED),
+    _Row(_log(r"push.*(DENIED|403|insufficient_scope)"), Reason.PUSH_DENIED),
+    _Row(_log(rf"push.*{_UNREACHABLE}"), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
+    _Row(_log(r"push.*(429|TOOMANYREQUESTS|5\d\d |INTERNAL)"), Reason.PUSH_FAILED, infrastructure=True),
+    _Row(_log(r"push"), Reason.PUSH_FAILED),
+    _Row(_log(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|manifest unknown|404"), Reason.BASE_IMAGE_NOT_FOUND),
+    _Row(_log(r"UNAUTHORIZED|DENIED|401|403"), Reason.BASE_IMAGE_DENIED),
+    _Row(_log(_UNREACHABLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
+    _Row(
+        lambda pod, log: pod.kaniko.exit_code not in (None, 0) and "waiting for process to exit" in error_line(log),
+        Reason.RUN_FAILED,
+    ),
+    _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code in (2, 137, 143)), Reason.KILLED, infrastructure=True),
+    _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code == 0), Reason.DIGEST_MISSING),
+    _Row(_kaniko_ended(lambda _: True), Reason.BUILD_FAILED),
+    _Row(lambda pod, _: pod.deleting, Reason.POD_LOST, infrastructure=True),
+    _Row(lambda *_: True, Reason.BUILD_FAILED),
+)
+
+_ERROR_LINE: Final = re.compile(r"^(.*?)(error (building|pushing|checking|resolving)|Error: )", re.IGNORECASE)
+
+
+def error_line(log: str) -> str:
+    """kaniko's own closing error: the last line of the log that begins as its errors do, else the last line."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if _ERROR_LINE.match(line):
+            return line
+    return lines[-1] if lines else ""
+
+
+def failed_container(pod: PodObservation) -> str:
+    """The container whose log tells about the end."""
+    if pod.kaniko.terminated or pod.source.exit_code == 0:
+        return KANIKO_CONTAINER
+    return SOURCE_CONTAINER
+
+
+def classify_failure(pod: PodObservation, log: str) -> FailureVerdict:
+    """Reason, message and details of an ended, unsuccessful pod. `log` is the end of the failed container's log,
+    already redacted."""
+    container = failed_container(pod)
+    ended = pod.kaniko if container == KANIKO_CONTAINER else pod.source
+    reported = _classify_source(pod) if container == SOURCE_CONTAINER else None
+    row = next(row for row in _TABLE if row.test(pod, log))
+    reason = reported[0] if reported and row.reason is Reason.BUILD_FAILED else row.reason
+    detail = reported[1] if reported and row.reason is Reason.BUILD_FAILED else _detail(pod, ended, reason, log)
+    failure = Failure(
+        container=container,
+        exit_code=ended.exit_code,
+        reason=ended.reason or pod.reason or None,
+        log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
+    )
+    return FailureVerdict(reason, describe(reason, detail), failure, row.infrastructure)
+
+
+def _classify_source(pod: PodObservation) -> tuple[Reason, str] | None:
+    report = read_source_report(pod.source)
+    if report.reason is None:
+        return None
+    known = report.reason in Reason.__members__.values()
+    return (Reason(report.reason) if known else Reason.SOURCE_INVALID), report.message or ""
+
+
+def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, log: str) -> str:
+    if reason in (Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.EVICTED, Reason.NODE_LOST, Reason.POD_LOST):
+        return pod.message
+    code = f"exit code {ended.exit_code}" if ended.exit_code is not None else pod.message or pod.reason
+    line = re.sub(r"^(?:[A-Z]+\[[^\]]*\]\s*|time=\S+\s*)", "", error_line(log))
+    return f"{code}: {line}" if line else code
+
+
+def describe(reason: Reason, detail: str = "") -> str:
+    """Cause, detail and remedy in one message of at most 1 KiB."""
+    told = explain(reason)
+    middle = f" ({clip(detail, MAX_MESSAGE // 2)})" if detail else ""
+    return clip(f"{told.cause.removesuffix('.')}{middle}. {told.remedy}", MAX_MESSAGE)

@@ -1,0 +1,193 @@
+"""The build pod's manifest: one literal, assembled from a plan and its surroundings."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from buildandpush.api import meta
+from buildandpush.api.meta import API_VERSION, BUILD_KIND
+from buildandpush.core import naming
+from buildandpush.core.kaniko import CA_FILE, CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
+from buildandpush.core.plan import BuildPlan
+from buildandpush.core.settings import BuildSettings
+
+Manifest = dict[str, Any]
+
+SOURCE_CONTAINER: Final = "source"
+KANIKO_CONTAINER: Final = "kaniko"
+
+_SOURCE_UID: Final = 65532
+_GRACE_SECONDS: Final = 5
+_REQUEST_MOUNT: Final = "/etc/buildandpush"
+
+# What unpacking an image and running its RUN lines as root needs; all of them fit Pod Security "baseline".
+_CAPABILITIES: Final = [
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "SETFCAP", "SETGID", "SETUID", "SYS_CHROOT",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The resource that a pod belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which pod of which build of which run."""
+
+    run: int
+    build: int
+    attempt: int
+    spec_hash: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """The docker config Secret of a build, and the hosts whose CA certificate it carries (none: the usual CAs)."""
+
+    secret_name: str
+    ca_hosts: tuple[str, ...] = ()
+
+
+def build_pod_manifest(
+    plan: BuildPlan, *, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
+) -> Manifest:
+    """The whole pod. The same arguments give the same pod, which the golden files in the tests hold."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": naming.build_pod_name(
+                owner.name, owner.uid, run=attempt.run, build=attempt.build, attempt=attempt.attempt
+            ),
+            "namespace": owner.namespace,
+            "labels": naming.build_pod_labels(
+                owner.name,
+                run=attempt.run,
+                build=attempt.build,
+                attempt=attempt.attempt,
+                spec_hash=attempt.spec_hash,
+            ),
+            "annotations": {
+                meta.ANNOTATION_SOURCE: json.dumps(_source_request(plan), sort_keys=True, ensure_ascii=False),
+                "kubectl.kubernetes.io/default-container": KANIKO_CONTAINER,
+            },
+            # No blockOwnerDeletion: deleting the resource never waits for a pod.
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": BUILD_KIND,
+                    "name": owner.name,
+                    "uid": owner.uid,
+                    "controller": True,
+                }
+            ],
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": plan.timeout_seconds,
+            "terminationGracePeriodSeconds": _GRACE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "nodeSelector": {"kubernetes.io/os": "linux"},
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "initContainers": [_source_container(plan, settings)],
+            "containers": [_kaniko_container(plan, owner, attempt, login, settings)],
+            "volumes": _volumes(login),
+        },
+    }
+
+
+def _source_request(plan: BuildPlan) -> Manifest:
+    """What the init container is asked to do; it reads this as a file, since arguments and env have size limits."""
+    return {
+        **plan.source.to_dict(),
+        "root": SOURCE_ROOT,
+        "dockerfile": plan.dockerfile,
+        "context": plan.context,
+    }
+
+
+def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
+    # kaniko opens files with O_NOATIME, which only their owner or root may do.
+    uid = plan.run_as_user or _SOURCE_UID
+    return {
+        "name": SOURCE_CONTAINER,
+        "image": settings.source_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "command": ["python3", "-m", "buildandpush.source"],
+        "args": [f"{_REQUEST_MOUNT}/source.json"],
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a path in the pod, an emptyDir of its own
+        "securityContext": {
+            "runAsUser": uid,
+            "runAsGroup": uid,
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "resources": _resources(plan),
+        "volumeMounts": [
+            {"name": "workspace", "mountPath": WORKSPACE},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            {"name": "request", "mountPath": _REQUEST_MOUNT, "readOnly": True},
+        ],
+        "terminationMessagePolicy": "File",
+    }
+
+
+def _kaniko_container(
+    plan: BuildPlan, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
+) -> Manifest:
+    mounts = [
+        {"name": "workspace", "mountPath": WORKSPACE},
+        # A directory, never a subPath: a subPath would not follow a renewed login.
+        {"name": "login", "mountPath": LOGIN_MOUNT, "readOnly": True},
+    ]
+    if login.ca_hosts:
+        mounts.append({"name": "ca", "mountPath": CA_MOUNT, "readOnly": True})
+    return {
+        "name": KANIKO_CONTAINER,
+        "image": settings.executor_image,
+        "imagePullPolicy": settings.image_pull_policy,
+        "args": kaniko_arguments(plan, run_label=f"{owner.uid}/{attempt.run}", ca_hosts=login.ca_hosts),
+        # kaniko refuses to run where it sees no container, and without a service account token it may see none.
+        "env": [{"name": "container", "value": "kube"}],
+        "securityContext": {
+            "runAsUser": plan.run_as_user,
+            "runAsGroup": plan.run_as_user,
+            "runAsNonRoot": plan.run_as_user != 0,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"], "add": _CAPABILITIES},
+        },
+        "resources": _resources(plan),
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "File",
+    }
+
+
+def _resources(plan: BuildPlan) -> Manifest:
+    needs = plan.requirements
+    return {
+        "limits": {"memory": needs.memory_limit, "cpu": needs.cpu_limit},
+        "requests": {"memory": needs.memory_request, "cpu": needs.cpu_request},
+    }
+
+
+def _volumes(login: Login) -> list[Manifest]:
+    config = {"key": ".dockerconfigjson", "path": "config.json"}
+    field = {"fieldPath": f"metadata.annotations['{meta.ANNOTATION_SOURCE}']"}
+    volumes: list[Manifest] = [
+        {"name": "workspace", "emptyDir": {}},
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
+        {"name": "login", "secret": {"secretName": login.secret_name, "items": [config], "defaultMode": 0o444}},
+    ]
+    if login.ca_hosts:
+        item = {"key": CA_FILE, "path": CA_FILE}
+        volumes.append({"name": "ca", "secret": {"secretName": login.secret_name, "items": [item]}})
+    return volumes

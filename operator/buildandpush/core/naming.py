@@ -1,0 +1,63 @@
+"""Names and labels of what the operator makes. Deterministic, so that a repeated action finds its own earlier work."""
+
+import hashlib
+import re
+from typing import Final
+
+from buildandpush.api import meta
+
+MAX_NAME: Final = 63
+
+
+def build_pod_name(name: str, uid: str, *, run: int, build: int, attempt: int) -> str:
+    """`<name[:32]>-<6 of sha256(uid)>-r<run>-b<build>-a<attempt>`: one name for one attempt of one resource.
+
+    The uid's part keeps a resource that was deleted and made again from meeting its namesake's pods.
+    """
+    stem = re.sub(r"[^a-z0-9-]", "-", name)[:32].strip("-") or "build"
+    return f"{stem}-{_short_hash(uid, 6)}-r{run}-b{build}-a{attempt}"
+
+
+def build_pod_labels(name: str, *, run: int, build: int, attempt: int, spec_hash: str) -> dict[str, str]:
+    """Labels of a build pod; the resource's name fits, since the CRD holds it to 63 characters."""
+    return {
+        "app.kubernetes.io/name": "buildandpush",
+        "app.kubernetes.io/instance": name,
+        "app.kubernetes.io/component": "build",
+        meta.LABEL_MANAGED_BY: meta.COMPONENT,
+        meta.LABEL_NAME: name,
+        meta.LABEL_RUN: str(run),
+        meta.LABEL_BUILD: str(build),
+        meta.LABEL_ATTEMPT: str(attempt),
+        meta.LABEL_SPEC_HASH: spec_hash_label(spec_hash),
+    }
+
+
+def spec_hash_label(spec_hash: str) -> str:
+    """A spec hash in the form a label can hold: without the colon, cut to 40 digits."""
+    version, _, digits = spec_hash.partition(":")
+    return f"{version}-{digits[:40]}"
+
+
+def login_secret_name(connector_uids: tuple[str, ...], hosts: tuple[str, ...]) -> str:
+    """Name of the login Secret of one set of connectors and hosts."""
+    return f"buildandpush-login-{_short_hash(' '.join([*sorted(connector_uids), *sorted(hosts)]), 12)}"
+
+
+def event_name(resource_name: str, *parts: str) -> str:
+    """Name of an Event: the same happening has the same name, so that it is told once."""
+    return f"{resource_name}.{_short_hash('/'.join(parts), 16)}"
+
+
+def connector_name(reference: str) -> str:
+    """The connector that a `connectorRef` means; a pipeline's identifier loses its scope and becomes a DNS name.
+
+    `account.My_ACR` and `org.My_ACR` mean `my-acr`: prefix dropped, lower case, `_` and `$` become `-`.
+    """
+    for scope in ("account.", "org."):
+        reference = reference.removeprefix(scope)
+    return re.sub(r"[_$]", "-", reference.lower()).strip("-")
+
+
+def _short_hash(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,136 @@
+"""What a pod object says about a build, reduced to the few facts that decisions need."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from buildandpush.api import meta
+from buildandpush.core.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ContainerObservation:
+    """One container's state; `state` is waiting, running or terminated."""
+
+    state: str = "waiting"
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def terminated(self) -> bool:
+        return self.state == "terminated"
+
+
+@dataclass(frozen=True)
+class PodObservation:
+    """One build pod."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    spec_hash_label: str
+    phase: str
+    node: str
+    deleting: bool
+    reason: str
+    """The kubelet's or a controller's word for the whole pod: Evicted, DeadlineExceeded, NodeLost …"""
+    message: str
+    unschedulable: str
+    """The scheduler's words while no node takes the pod, else empty."""
+    disruption: str
+    """Reason of the condition DisruptionTarget, which tells who ended the pod, else empty."""
+    active_deadline_seconds: int | None
+    source: ContainerObservation
+    kaniko: ContainerObservation
+
+    @property
+    def ended(self) -> bool:
+        """True once nothing of the build can run any more.
+
+        kaniko's own container decides, not the pod's phase: injected sidecars keep pods Running.
+        """
+        source_failed = self.source.terminated and self.source.exit_code != 0
+        return self.kaniko.terminated or source_failed or self.phase in ("Succeeded", "Failed")
+
+    @property
+    def digest(self) -> str | None:
+        """The digest kaniko reported; to be believed only with exit code 0 and once the registry agrees."""
+        if not self.kaniko.terminated or self.kaniko.exit_code != 0:
+            return None
+        text = self.kaniko.message.strip()
+        return text if _DIGEST.fullmatch(text) else None
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What the init container reported: a revision and commit, or why it failed."""
+
+    revision: str | None = None
+    commit: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
+    """Reduce a pod object."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled", {})
+    disruption = conditions.get("DisruptionTarget", {})
+    owners: list[Mapping[str, Any]] = metadata.get("ownerReferences") or []
+    controller = next((ref for ref in owners if ref.get("controller")), {})
+    return PodObservation(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        owner_uid=controller.get("uid", ""),
+        spec_hash_label=(metadata.get("labels") or {}).get(meta.LABEL_SPEC_HASH, ""),
+        phase=status.get("phase") or "Pending",
+        node=spec.get("nodeName") or "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
+        active_deadline_seconds=spec.get("activeDeadlineSeconds"),
+        source=_observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER),
+        kaniko=_observe_container(status.get("containerStatuses"), KANIKO_CONTAINER),
+    )
+
+
+def _observe_container(statuses: list[Mapping[str, Any]] | None, name: str) -> ContainerObservation:
+    status = next((item for item in statuses or () if item.get("name") == name), None)
+    for state, detail in ((status or {}).get("state") or {}).items():
+        if state not in ("waiting", "running", "terminated") or detail is None:
+            continue
+        return ContainerObservation(
+            state=state,
+            reason=detail.get("reason") or "",
+            message=detail.get("message") or "",
+            exit_code=detail.get("exitCode"),
+            started_at=parse_time(detail.get("startedAt")),
+            finished_at=parse_time(detail.get("finishedAt")),
+        )
+    return ContainerObservation()
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An RFC 3339 time of the API server, or None."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def read_source_report(container: ContainerObservation) -> SourceReport:
+    """The init container's JSON; anything malformed is an empty report, since a killed container writes none."""
+    try:
+        raw = json.loads(container.message)
+        values = {key: str(raw[key]) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
+    except (ValueError, AttributeError, TypeError):
+        return SourceReport()
+    return SourceReport(**values)

@@ -1,0 +1,205 @@
+"""From a spec to a BuildPlan: every value resolved, checked and with its default, ready to become a pod."""
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from buildandpush.api.spec import (
+    MAX_INLINE_BYTES,
+    REPOSITORY_PATTERN,
+    SEQUENCE_ID,
+    TAG_PATTERN,
+    BuildAndPushACRSpec,
+    ResourceList,
+    Source,
+)
+from buildandpush.api.status import Effective
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.naming import connector_name
+from buildandpush.core.quantity import parse_cpu, parse_duration_seconds, parse_memory, quantity_value
+from buildandpush.core.settings import BuildSettings
+
+_PIPELINE_ROOT = "/harness"
+_MAX_UID = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Requirements:
+    """Resource limits and requests of the kaniko container, as Kubernetes quantities."""
+
+    memory_limit: str
+    cpu_limit: str
+    memory_request: str
+    cpu_request: str
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """One image to build, with nothing left open."""
+
+    registry: str
+    repository: str
+    """Registry and path, without a tag."""
+    tags: tuple[str, ...]
+    dockerfile: str
+    """Relative to the source's root, normalised."""
+    context: str
+    """Relative to the source's root, normalised; `.` is the root."""
+    labels: Mapping[str, str]
+    build_args: Mapping[str, str]
+    target: str
+    snapshot_mode: str
+    run_as_user: int
+    requirements: Requirements
+    timeout_seconds: int
+    source: Source
+    connector_ref: str
+    """Name of the AzureConnector, a pipeline's identifier already resolved."""
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Repository and tag, one per tag."""
+        return tuple(f"{self.repository}:{tag}" for tag in self.tags)
+
+    def effective(self, settings: BuildSettings) -> Effective:
+        """The values in force, for the status."""
+        return Effective(
+            repository=self.repository,
+            connector=self.connector_ref,
+            timeout_seconds=self.timeout_seconds,
+            run_as_user=self.run_as_user,
+            memory_limit=self.requirements.memory_limit,
+            cpu_limit=self.requirements.cpu_limit,
+            executor_image=settings.executor_image,
+        )
+
+
+def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
+    """The spec as a model; raises SpecInvalidError where it is none (an API server with our CRD lets none through)."""
+    try:
+        return BuildAndPushACRSpec.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise SpecInvalidError(field, f"{first['msg']}; correct the field") from error
+
+
+def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int) -> BuildPlan:
+    """Resolve and check every value; raises SpecInvalidError that names field, value and remedy.
+
+    The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
+    been stored under older rules.
+    """
+    if not re.match(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(":", "."):
+        raise SpecInvalidError(
+            "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
+        )
+    _check_source(spec.source)
+    return BuildPlan(
+        registry=spec.repository.split("/", 1)[0],
+        repository=spec.repository,
+        tags=_resolve_tags(spec.tags, run_number),
+        dockerfile=_relative("dockerfile", spec.dockerfile or "Dockerfile"),
+        context=_relative("context", spec.context or "."),
+        labels=_check_keys("labels", spec.labels or {}),
+        build_args=_check_keys("buildArgs", spec.build_args or {}),
+        target=(spec.target or "").strip(),
+        snapshot_mode="full" if spec.optimize is False else "redo",
+        run_as_user=_parse_user(spec.run_as_user),
+        requirements=_require(spec, settings),
+        timeout_seconds=parse_duration_seconds("timeout", spec.timeout)
+        if spec.timeout and spec.timeout.strip()
+        else settings.timeout_seconds,
+        source=spec.source,
+        connector_ref=connector_name(spec.connector_ref),
+    )
+
+
+def _resolve_tags(tags: list[str], run_number: int) -> tuple[str, ...]:
+    resolved = tuple(tag.replace(SEQUENCE_ID, str(run_number)) for tag in tags)
+    for tag in resolved:
+        if not re.match(TAG_PATTERN, tag):
+            raise SpecInvalidError("tags", f"{tag[:200]!r} is no tag; use up to 128 letters, digits, _ . or -")
+    for tag in resolved:
+        if resolved.count(tag) > 1:
+            raise SpecInvalidError("tags", f"{tag!r} is given twice; give each tag once")
+    if not resolved:
+        raise SpecInvalidError("tags", "there is none; give at least one tag")
+    return resolved
+
+
+def _relative(field: str, path: str) -> str:
+    """A path below the source's root. The pipeline's workspace /harness stands for that root."""
+    if "://" in path:
+        raise SpecInvalidError(field, f"{path!r} is a URL; give a path relative to the root of source")
+    if path == _PIPELINE_ROOT or path.startswith(f"{_PIPELINE_ROOT}/"):
+        path = path.removeprefix(_PIPELINE_ROOT).lstrip("/") or "."
+    if path.startswith("/"):
+        raise SpecInvalidError(field, f"{path!r} is absolute; give a path relative to the root of source")
+    if ".." in path.split("/") or "\0" in path or "\n" in path:
+        raise SpecInvalidError(field, f"{path!r} leaves the source; give a path inside it")
+    return posixpath.normpath(path)
+
+
+def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    for key, value in values.items():
+        if not key or "=" in key or key != key.strip() or not key.isprintable():
+            raise SpecInvalidError(
+                field, f"{key!r} cannot be a name; use printable characters without = or outer blanks"
+            )
+        if "\0" in value:
+            raise SpecInvalidError(field, f"the value of {key!r} holds a zero byte; remove it")
+    return values
+
+
+def _parse_user(value: int | str | None) -> int:
+    if value is None:
+        return 0
+    text = str(value)
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _MAX_UID:
+        raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id; write a number from 0 to {_MAX_UID}")
+    return int(text)
+
+
+def _require(spec: BuildAndPushACRSpec, settings: BuildSettings) -> Requirements:
+    resources = spec.resources
+    limits = (resources and resources.limits) or ResourceList()
+    requests = (resources and resources.requests) or ResourceList()
+    memory = parse_memory("resources.limits.memory", _or(limits.memory, settings.memory_limit))
+    cpu = parse_cpu("resources.limits.cpu", _or(limits.cpu, settings.cpu_limit))
+    memory_request = parse_memory("resources.requests.memory", _or(requests.memory, memory))
+    # The default request must not stand above a limit that the user set lower.
+    default_cpu = min(settings.cpu_request, cpu, key=quantity_value)
+    cpu_request = parse_cpu("resources.requests.cpu", _or(requests.cpu, default_cpu))
+    for field, request, limit in (("memory", memory_request, memory), ("cpu", cpu_request, cpu)):
+        if quantity_value(request) > quantity_value(limit):
+            raise SpecInvalidError(
+                f"resources.requests.{field}", f"{request} is more than the limit {limit}; lower it or raise the limit"
+            )
+    return Requirements(memory, cpu, memory_request, cpu_request)
+
+
+def _or(value: str | int | float | None, default: str) -> str | int | float:
+    return default if value is None else value
+
+
+def _check_source(source: Source) -> None:
+    given = [name for name, value in (("git", source.git), ("inline", source.inline)) if value is not None]
+    if len(given) != 1:
+        raise SpecInvalidError("source", f"{len(given)} kinds are given; give exactly one of git and inline")
+    if source.inline is None:
+        return
+    for path in source.inline.files:
+        if _relative("source.inline.files", path) != path or path == ".":
+            raise SpecInvalidError(
+                "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
+            )
+    size = sum(len(path.encode()) + len(text.encode()) for path, text in source.inline.files.items())
+    if size > MAX_INLINE_BYTES:
+        raise SpecInvalidError(
+            "source.inline.files", f"{size} bytes are more than {MAX_INLINE_BYTES}; use source.git for larger sources"
+        )

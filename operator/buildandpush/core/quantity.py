@@ -1,0 +1,67 @@
+"""Amounts of memory and cpu, and durations, in the notations of the pipeline step and of Kubernetes."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+from buildandpush.core.errors import SpecInvalidError
+
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_FACTORS: Final = {
+    "": Decimal(1), "m": Decimal("0.001"),
+    "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
+    "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
+}  # fmt: skip
+_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+
+MIN_MEMORY_BYTES: Final = 16 * 2**20
+"""Below this the kaniko binary itself does not start."""
+
+_SECONDS: Final = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION: Final = re.compile(r"([0-9]+)\s*([wdhms])")
+MAX_TIMEOUT_SECONDS: Final = 7 * 86400
+
+
+def parse_memory(field: str, value: str | float) -> str:
+    """A memory amount as Kubernetes takes it; raises SpecInvalidError for anything else or for less than 16Mi."""
+    text, amount = _parse(field, value, "a number with G, M, Gi or Mi, such as 2Gi")
+    if amount < MIN_MEMORY_BYTES:
+        raise SpecInvalidError(
+            field, f"{text} is less than 16Mi; a plain number counts bytes, write for example {text}Mi"
+        )
+    return text
+
+
+def parse_cpu(field: str, value: str | float) -> str:
+    """A cpu amount as Kubernetes takes it; raises SpecInvalidError for anything else or for zero."""
+    text, amount = _parse(field, value, "a number of cores, such as 1.5 or 400m")
+    if not Decimal("0.001") <= amount <= 1024:
+        raise SpecInvalidError(field, f"{text} cores are out of range; write a number of cores, such as 1.5 or 400m")
+    return text
+
+
+def quantity_value(text: str) -> Decimal:
+    """The number that a well-formed quantity stands for, in bytes or cores."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a quantity: {text!r}")
+    return Decimal(match[1]) * _FACTORS[match[2] or ""]
+
+
+def _parse(field: str, value: str | float, wanted: str) -> tuple[str, Decimal]:
+    text = str(value).strip()
+    if isinstance(value, bool) or _QUANTITY.fullmatch(text) is None:
+        raise SpecInvalidError(field, f"{text[:64]!r} is no amount; write {wanted}")
+    return text, quantity_value(text)
+
+
+def parse_duration_seconds(field: str, value: str) -> int:
+    """Seconds of a duration such as `90s`, `1h 30m`, `1d` or `1h30m`; raises SpecInvalidError."""
+    text = value.strip()
+    parts = _DURATION.findall(text)
+    if not parts or _DURATION.sub("", text).strip():
+        raise SpecInvalidError(field, f"{text[:64]!r} is no duration; write for example 90s, 30m or 1h 30m")
+    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    if not 1 <= seconds <= MAX_TIMEOUT_SECONDS:
+        raise SpecInvalidError(field, f"{text[:64]!r} is out of range; write between 1s and 7d")
+    return seconds

@@ -1,0 +1,30 @@
+"""Takes secrets out of text before it reaches a status, an Event or a log."""
+
+import base64
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote
+
+MASK: Final = "***"
+_MIN_LENGTH: Final = 4
+"""Shorter values would blank out half of any text; no login that short deserves the name."""
+
+_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_USERINFO: Final = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
+_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|identitytoken|registrytoken)"\s*:\s*")[^"]*')
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """The text without the given values (raw, base64, URL-encoded), JWTs, docker config logins and URL passwords."""
+    for value in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    text = _JWT.sub(MASK, text)
+    text = _AUTH_ENTRY.sub(rf"\1{MASK}", text)
+    return _USERINFO.sub(f"://{MASK}@", text)
+
+
+def _forms(secret: str) -> set[str]:
+    if len(secret) < _MIN_LENGTH:
+        return set()
+    return {secret, base64.b64encode(secret.encode()).decode(), quote(secret, safe="")}

@@ -1,0 +1,29 @@
+"""Foreign text made fit for a status: bounded, one alphabet, without colours and control characters."""
+
+import re
+import unicodedata
+from typing import Final
+
+_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+def clean(text: str) -> str:
+    """Without ANSI sequences and control characters; line breaks and tabs stay."""
+    plain = _ANSI.sub("", text.replace("\r\n", "\n"))
+    return "".join(ch for ch in plain if ch in "\n\t" or unicodedata.category(ch) not in ("Cc", "Cs", "Co", "Cn"))
+
+
+def clip(text: str, size: int) -> str:
+    """At most `size` bytes of UTF-8 of one cleaned text, an ellipsis marking what was cut at its end."""
+    plain = clean(text).strip()
+    raw = plain.encode()
+    if len(raw) <= size:
+        return plain
+    return raw[: size - 3].decode(errors="ignore") + "…"
+
+
+def tail(text: str, *, lines: int, size: int) -> str:
+    """The last lines, at most `size` bytes of UTF-8, cut at the front."""
+    last = "\n".join(clean(text).rstrip().split("\n")[-lines:])
+    raw = last.encode()
+    return last if len(raw) <= size else "…" + raw[-(size - 3) :].decode(errors="ignore")

@@ -1,0 +1,158 @@
+"""What a decision is made from and what it consists of: plain values, without any way to get or do anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.core.manifest import Login, Manifest, Owner
+from buildandpush.core.observation import PodObservation
+from buildandpush.core.settings import BuildSettings
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One BuildAndPushACR as the API server holds it."""
+
+    owner: Owner
+    generation: int
+    resource_version: str
+    deleting: bool
+    spec: Mapping[str, Any]
+    status: BuildAndPushACRStatus
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something a build needs is not there yet; it heals by itself."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What the registry said of the pushed image."""
+
+    tags: Mapping[str, str | None]
+    """Digest per tag; None where the registry has no such tag."""
+    digest_found: bool
+    problem: str = ""
+    """Why the registry could not be read, else empty."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server would not create the pod."""
+
+    reason: Reason
+    message: str
+    final: bool
+
+
+# Questions: facts that cost a request and are therefore looked up only when a decision hangs on them.
+
+
+@dataclass(frozen=True)
+class AskLogin:
+    """Is the login of this build's connector there? Answered by Login or Waiting."""
+
+    connector_ref: str
+    registry: str
+
+
+@dataclass(frozen=True)
+class AskLivePod:
+    """What is the pod really, past any cache? Answered by a PodObservation or None."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AskLog:
+    """How does the container's log end? Answered by redacted text."""
+
+    pod: str
+    container: str
+
+
+@dataclass(frozen=True)
+class AskReadBack:
+    """Does the registry have the digest under these tags? Answered by ReadBack."""
+
+    repository: str
+    tags: tuple[str, ...]
+    digest: str
+    connector_ref: str
+
+
+Question = AskLogin | AskLivePod | AskLog | AskReadBack
+Answer = Login | Waiting | PodObservation | str | ReadBack | None
+
+
+# Actions: performed after the status that announces them has been written.
+
+
+@dataclass(frozen=True)
+class CreatePod:
+    """Create the pod, or adopt the one of this name that is ours."""
+
+    name: str
+    manifest: Manifest = field(compare=False)
+
+
+@dataclass(frozen=True)
+class CancelPod:
+    """Let the kubelet end the pod and keep its log: lower its deadline to a second."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeletePod:
+    """Delete exactly this pod."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell a transition as a Kubernetes Event, once."""
+
+    warning: bool
+    reason: str
+    message: str
+    key: str
+    """What the Event is about, so that a repeated announcement has the same name."""
+
+
+Action = CreatePod | CancelPod | DeletePod | Announce
+
+
+@dataclass(frozen=True)
+class World:
+    """All that one decision may know."""
+
+    resource: Resource
+    now: datetime
+    settings: BuildSettings
+    pods: Mapping[str, PodObservation] = field(default_factory=dict)
+    """Pods of this resource by name, from a cache: hints, never proof of absence."""
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    """How the API server refused the pod in this round, if it did."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Either questions to be answered first, or a status to be written and actions to be performed after it."""
+
+    status: BuildAndPushACRStatus
+    actions: tuple[Action, ...] = ()
+    questions: frozenset[Question] = frozenset()
+    wake_at: datetime | None = None
+    """When to decide again even if nothing happens."""

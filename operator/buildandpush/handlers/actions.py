@@ -1,0 +1,105 @@
+"""Performs the actions of a decision. Each may be repeated: a second time finds its own work done."""
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core import naming
+from buildandpush.core.manifest import Manifest, Owner
+from buildandpush.core.observation import observe_pod
+from buildandpush.core.world import Action, Announce, CancelPod, CreatePod, Refusal
+from buildandpush.handlers.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+async def perform(
+    client: KubernetesClient, store: Store, owner: Owner, action: Action, now: datetime
+) -> Refusal | None:
+    """Carry one action out; only a refused pod is told back, since a decision hangs on it."""
+    if isinstance(action, CreatePod):
+        return await _ensure_pod(client, store, owner, action)
+    if isinstance(action, Announce):
+        await client.create_event(_event(owner, action, now))
+        return None
+    try:
+        if isinstance(action, CancelPod):
+            store.put_pod(await client.patch_pod_deadline(owner.namespace, action.name, action.uid, 1))
+        else:
+            await client.delete_pod(owner.namespace, action.name, action.uid)
+    except (NotFoundError, ConflictError):
+        _log.info("pod.gone_already", namespace=owner.namespace, pod=action.name)
+    return None
+
+
+async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
+    try:
+        pod = await client.create_pod(action.manifest)
+    except ConflictError:
+        return await _adopt_pod(client, store, owner, action)
+    except NotFoundError:
+        return None  # the namespace is going, and with it the resource
+    except KubernetesError as error:
+        return _refusal(error)
+    store.put_pod(pod)
+    _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
+    return None
+
+
+async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
+    """A pod of this name is there: ours from before, or somebody else's."""
+    try:
+        found = await client.read_pod(owner.namespace, action.name)
+    except NotFoundError:
+        return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} is just going away", final=False)
+    pod = observe_pod(found)
+    wanted = action.manifest["metadata"]["labels"][meta.LABEL_SPEC_HASH]
+    if pod.owner_uid != owner.uid:
+        return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} was not made for this resource", final=False)
+    if pod.spec_hash_label != wanted:
+        await client.delete_pod(owner.namespace, action.name, pod.uid)
+        return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} builds another spec and is removed", final=False)
+    store.put_pod(found)
+    _log.info("pod.adopted", namespace=owner.namespace, build=owner.name, pod=action.name)
+    return None
+
+
+def _refusal(error: KubernetesError) -> Refusal:
+    if error.status == 403 and "exceeded quota" in error.message:
+        return Refusal(Reason.QUOTA_EXCEEDED, error.message, final=False)
+    if error.status == 403 and "being terminated" in error.message:
+        return Refusal(Reason.POD_REFUSED, error.message, final=False)
+    return Refusal(Reason.POD_REFUSED, error.message, final=True)
+
+
+def _event(owner: Owner, action: Announce, now: datetime) -> Manifest:
+    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    event: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": naming.event_name(owner.name, owner.uid, action.key, action.reason),
+            "namespace": owner.namespace,
+        },
+        "involvedObject": {
+            "apiVersion": meta.API_VERSION,
+            "kind": meta.BUILD_KIND,
+            "name": owner.name,
+            "namespace": owner.namespace,
+            "uid": owner.uid,
+        },
+        "type": "Warning" if action.warning else "Normal",
+        "reason": action.reason,
+        "message": action.message,
+        "source": {"component": meta.COMPONENT},
+        "reportingComponent": meta.COMPONENT,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+    }
+    return event

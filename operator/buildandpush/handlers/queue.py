@@ -1,0 +1,139 @@
+"""A work queue of keys: deduplicating, one worker a key, bounded concurrency, backoff, due times.
+
+kopf's own event handlers drop an object whose handler failed; a key in this queue stays until its work succeeds.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+K = TypeVar("K", bound=Hashable)
+
+_log = structlog.get_logger(__name__)
+
+FIRST_BACKOFF_SECONDS: Final = 0.5
+LAST_BACKOFF_SECONDS: Final = 60.0
+
+
+class WorkQueue(Generic[K]):
+    """Calls `work(key)` for every added key, at most `workers` at a time and never twice at once for one key.
+
+    `work` returns the seconds after which it wants to be called again, or None. If it raises, it is called again
+    after a backoff that doubles from 0.5 s to 60 s.
+    """
+
+    def __init__(self, work: Callable[[K], Awaitable[float | None]], *, workers: int) -> None:
+        self._work = work
+        self._workers = workers
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._order = itertools.count()
+        self._running: set[K] = set()
+        self._failures: dict[K, int] = {}
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._draining = False
+        self.completed = 0
+        """How many calls of `work` have ended, well or not."""
+
+    def add(self, key: K, delay_seconds: float = 0.0) -> None:
+        """Ask for a key to be worked on, after a delay; of several wishes the earliest holds."""
+        when = asyncio.get_running_loop().time() + delay_seconds
+        if key in self._due and self._due[key] <= when:
+            return
+        self._due[key] = when
+        heapq.heappush(self._heap, (when, next(self._order), key))
+        self._changed.set()
+
+    def __len__(self) -> int:
+        return len(self._due) + len(self._running)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._workers):
+                group.create_task(self._run_worker(), name=f"worker-{number}")
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Start nothing new and wait until nothing is being worked on any more, or the time is over."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self._running:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            _log.warning("queue.drain_timed_out", running=[str(key) for key in self._running])
+
+    async def _run_worker(self) -> None:
+        while True:
+            key = await self._next_key()
+            self._running.add(key)
+            try:
+                await self._run_once(key)
+            finally:
+                self._running.discard(key)
+                self.completed += 1
+                self._changed.set()
+                self._idle.set()
+
+    async def _run_once(self, key: K) -> None:
+        try:
+            delay = await self._work(key)
+        except Exception:
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
+            delay = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LAST_BACKOFF_SECONDS)
+            _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)
+        else:
+            self._failures.pop(key, None)
+        if delay is not None:
+            self.add(key, delay)
+
+    async def _next_key(self) -> K:
+        """The key that is due first and not being worked on; waits until there is one."""
+        while True:
+            wait = self._claim()
+            if isinstance(wait, _Claimed):
+                return wait.key
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _claim(self) -> "_Claimed[K] | float | None":
+        """Take the first due key, or say how long until one may be due (None: until something changes)."""
+        now = asyncio.get_running_loop().time()
+        blocked: list[tuple[float, int, K]] = []
+        result: _Claimed[K] | float | None = None
+        while self._heap and not self._draining:
+            when, order, key = self._heap[0]
+            if self._due.get(key) != when:
+                heapq.heappop(self._heap)  # an earlier wish took its place
+            elif when > now:
+                result = when - now
+                break
+            else:
+                heapq.heappop(self._heap)
+                if key in self._running:
+                    blocked.append((when, order, key))
+                    continue
+                del self._due[key]
+                result = _Claimed(key)
+                break
+        for item in blocked:
+            heapq.heappush(self._heap, item)
+        return result
+
+
+@dataclass(frozen=True)
+class _Claimed(Generic[K]):
+    """A key taken from the queue."""
+
+    key: K

@@ -1,0 +1,159 @@
+"""One pass over one resource: answer, decide, write the status, then act; again until nothing is left to do."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from buildandpush.api import meta
+from buildandpush.api.connector import AzureConnectorStatus
+from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.logins import fetch_credentials
+from buildandpush.core.connector import decide_connector, parse_connector
+from buildandpush.core.decide import decide
+from buildandpush.core.patch import merge_patch
+from buildandpush.core.settings import BuildSettings
+from buildandpush.core.world import CreatePod, Decision, Refusal, Resource, Waiting, World
+from buildandpush.handlers.actions import perform
+from buildandpush.handlers.answers import answer_question
+from buildandpush.handlers.store import Key, Store, read_resource
+
+_log = structlog.get_logger(__name__)
+
+_MAX_ROUNDS: Final = 8
+"""Decisions in one pass; a run needs three or four, more would be a decision that does not settle."""
+
+_CONNECTOR_RECHECK_SECONDS: Final = 60.0
+_WAITING_RECHECK_SECONDS: Final = 10.0
+
+
+class Reconciler:
+    """Brings resources to what their specs ask for. Safe to call at any time and any number of times."""
+
+    def __init__(
+        self, client: KubernetesClient, store: Store, settings: BuildSettings, clock: Callable[[], datetime]
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Work on one resource; gives back after how many seconds to come again, if at all."""
+        if key.kind == meta.CONNECTOR_KIND:
+            return await self._reconcile_connector(key)
+        return await self._reconcile_build(key)
+
+    async def _reconcile_build(self, key: Key) -> float | None:
+        refusal: Refusal | None = None
+        for _ in range(_MAX_ROUNDS):
+            body = self._store.get(key)
+            if body is None:
+                return None
+            resource = read_resource(body)
+            pods = self._store.pods_of(resource.owner.uid)
+            world = World(resource, self._clock(), self._settings, pods, refusal=refusal)
+            decision = await self._decide(world)
+            if not await self._write(key, resource, decision):
+                continue  # the resource changed meanwhile; decide afresh
+            refusal = await self._act(world, decision)
+            if refusal is None and not _wants_another_round(world, decision):
+                return _seconds_until_due(world, decision)
+        _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
+        return 1.0
+
+    async def _decide(self, world: World) -> Decision:
+        """Decide, answering what the decision asks for."""
+        while True:
+            decision = decide(world)
+            if not decision.questions:
+                return decision
+            answers = {
+                question: await answer_question(self._client, world.resource, question)
+                for question in decision.questions
+            }
+            world = replace(world, answers={**world.answers, **answers})
+
+    async def _write(self, key: Key, resource: Resource, decision: Decision) -> bool:
+        """Write the status if it changed; False if the resource changed meanwhile."""
+        status = decision.status.to_dict()
+        patch = merge_patch(resource.status.to_dict(), status)
+        if not patch:
+            return True
+        owner = resource.owner
+        try:
+            body = await self._client.patch_custom_status(
+                meta.BUILD_PLURAL, owner.namespace, owner.name, resource.resource_version, patch
+            )
+        except (ConflictError, NotFoundError):
+            await self._refresh(key)
+            return False
+        self._store.put(meta.BUILD_KIND, body)
+        self._log_transition(resource, decision)
+        return True
+
+    def _log_transition(self, resource: Resource, decision: Decision) -> None:
+        build = decision.status.run.builds[0] if decision.status.run else None
+        _log.info(
+            "build.status_changed",
+            namespace=resource.owner.namespace,
+            build=resource.owner.name,
+            uid=resource.owner.uid,
+            generation=resource.generation,
+            run=decision.status.run.number if decision.status.run else None,
+            phase=decision.status.phase,
+            reason=build.reason if build else None,
+            pod=build.pod_name if build else None,
+        )
+
+    async def _refresh(self, key: Key) -> None:
+        """Take the API server's own word for a resource."""
+        try:
+            self._store.put(key.kind, await self._client.read_custom(meta.BUILD_PLURAL, key.namespace, key.name))
+        except NotFoundError:
+            known = self._store.get(key)
+            if known is not None:
+                self._store.drop(key.kind, known)
+
+    async def _act(self, world: World, decision: Decision) -> Refusal | None:
+        """Perform the actions; gives back how the API server refused the pod, if it did."""
+        refusal: Refusal | None = None
+        for action in decision.actions:
+            answer = await perform(self._client, self._store, world.resource.owner, action, world.now)
+            refusal = answer or refusal
+        return refusal
+
+    async def _reconcile_connector(self, key: Key) -> float | None:
+        body = self._store.get(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return None
+        connector = parse_connector(body)
+        found = connector if isinstance(connector, Waiting) else await fetch_credentials(self._client, connector)
+        before = AzureConnectorStatus.model_validate(body.get("status") or {})
+        after = decide_connector(before, body["metadata"]["generation"], found, self._clock())
+        patch = merge_patch(before.to_dict(), after.to_dict())
+        if patch:
+            version = body["metadata"]["resourceVersion"]
+            try:
+                written = await self._client.patch_custom_status(
+                    meta.CONNECTOR_PLURAL, key.namespace, key.name, version, patch
+                )
+            except (ConflictError, NotFoundError):
+                return None  # the change that made the conflict comes as an event of its own
+            self._store.put(key.kind, written)
+        return _WAITING_RECHECK_SECONDS if isinstance(found, Waiting) else _CONNECTOR_RECHECK_SECONDS
+
+
+def _wants_another_round(world: World, decision: Decision) -> bool:
+    """Whether what was just done is worth looking at without waiting for an event."""
+    created = any(isinstance(action, CreatePod) for action in decision.actions)
+    return created or (decision.wake_at is not None and decision.wake_at <= world.now)
+
+
+def _seconds_until_due(world: World, decision: Decision) -> float | None:
+    if decision.wake_at is None:
+        return None
+    return max(0.0, (decision.wake_at - world.now).total_seconds())

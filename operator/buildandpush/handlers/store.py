@@ -1,0 +1,165 @@
+"""What the watches have told, newest version of each object: hints for decisions, never proof of absence.
+
+Objects that the operator wrote itself are put here too, so that the next decision sees them before the watch does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from buildandpush.api import meta
+from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.clients.kubernetes import Listing
+from buildandpush.core.manifest import Owner
+from buildandpush.core.observation import PodObservation, observe_pod
+from buildandpush.core.world import Resource
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Key:
+    """Names one resource of ours."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}"
+
+
+def key_of(kind: str, body: Object) -> Key:
+    """The key of an object of ours."""
+    return Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def version_of(body: Object) -> int:
+    """An object's resourceVersion; larger is newer.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions"""
+    return int(body["metadata"].get("resourceVersion") or 0)
+
+
+@dataclass(frozen=True)
+class _PodEntry:
+    version: int
+    namespace: str
+    owner: Key | None
+    pod: PodObservation
+
+
+class Store:
+    """The newest known resources of ours and their pods."""
+
+    def __init__(self) -> None:
+        self._resources: dict[Key, Object] = {}
+        self._pods: dict[tuple[str, str], _PodEntry] = {}
+        self._pods_by_owner: dict[str, dict[str, tuple[str, str]]] = {}
+
+    def put(self, kind: str, body: Object) -> Key:
+        """Take in a resource unless a newer version is known."""
+        key = key_of(kind, body)
+        known = self._resources.get(key)
+        if known is None or version_of(body) >= version_of(known) or _uid(known) != _uid(body):
+            self._resources[key] = body
+        return key
+
+    def drop(self, kind: str, body: Object) -> Key:
+        """A resource was deleted; one made again under its name stays."""
+        key = key_of(kind, body)
+        known = self._resources.get(key)
+        if known is not None and _uid(known) == _uid(body):
+            del self._resources[key]
+        return key
+
+    def get(self, key: Key) -> Object | None:
+        """The newest known version."""
+        return self._resources.get(key)
+
+    def keys(self, kind: str, namespace: str) -> tuple[Key, ...]:
+        """The known resources of a kind in a namespace."""
+        return tuple(key for key in self._resources if key.kind == kind and key.namespace == namespace)
+
+    def put_pod(self, body: Object) -> Key | None:
+        """Take in a pod unless a newer version is known; gives back the resource that it belongs to."""
+        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
+        known = self._pods.get(place)
+        if known is None or known.version <= entry.version:
+            self._forget_pod(place)
+            self._pods[place] = entry
+            self._pods_by_owner.setdefault(entry.pod.owner_uid, {})[entry.pod.name] = place
+        return entry.owner
+
+    def drop_pod(self, body: Object) -> Key | None:
+        """A pod was deleted; one made again under its name stays."""
+        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        known = self._pods.get(place)
+        if known is not None and known.pod.uid == _uid(body):
+            self._forget_pod(place)
+        return _owner_key(body)
+
+    def pods_of(self, owner_uid: str) -> dict[str, PodObservation]:
+        """The pods of one resource, by name."""
+        return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
+
+    def replace(self, kind: str, listing: Listing, namespace: str | None) -> set[Key]:
+        """Take in a fresh list; gives back the keys that are gone or were unknown, which a watch may have missed."""
+        listed = {key_of(kind, body): body for body in listing.items}
+        missed = {key for key in listed if key not in self._resources}
+        for body in listed.values():
+            self.put(kind, body)
+        for key, known in list(self._resources.items()):
+            within = key.kind == kind and namespace in (None, key.namespace)
+            if within and key not in listed and version_of(known) <= int(listing.resource_version):
+                del self._resources[key]
+                missed.add(key)
+        return missed
+
+    def replace_pods(self, listing: Listing, namespace: str | None) -> set[Key]:
+        """Take in a fresh list of pods; gives back the owners of those that changed, came or went unseen."""
+        listed = {(body["metadata"]["namespace"], body["metadata"]["name"]): body for body in listing.items}
+        missed: set[Key | None] = set()
+        for place, body in listed.items():
+            known = self._pods.get(place)
+            if known is None or known.version < version_of(body):
+                missed.add(self.put_pod(body))
+        for place, entry in list(self._pods.items()):
+            within = namespace in (None, place[0])
+            if within and place not in listed and entry.version <= int(listing.resource_version):
+                self._forget_pod(place)
+                missed.add(entry.owner)
+        return {key for key in missed if key is not None}
+
+    def _forget_pod(self, place: tuple[str, str]) -> None:
+        entry = self._pods.pop(place, None)
+        if entry is None:
+            return
+        siblings = self._pods_by_owner.get(entry.pod.owner_uid, {})
+        siblings.pop(entry.pod.name, None)
+        if not siblings:
+            self._pods_by_owner.pop(entry.pod.owner_uid, None)
+
+
+def read_resource(body: Object) -> Resource:
+    """A stored BuildAndPushACR as the value decisions are made from."""
+    metadata = body["metadata"]
+    return Resource(
+        owner=Owner(metadata["namespace"], metadata["name"], metadata["uid"]),
+        generation=metadata.get("generation") or 0,
+        resource_version=metadata.get("resourceVersion") or "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        spec=body.get("spec") or {},
+        status=BuildAndPushACRStatus.model_validate(body.get("status") or {}),
+    )
+
+
+def _uid(body: Object) -> str:
+    return str(body["metadata"].get("uid") or "")
+
+
+def _owner_key(body: Object) -> Key | None:
+    for reference in body["metadata"].get("ownerReferences") or ():
+        if reference.get("controller") and reference.get("kind") == meta.BUILD_KIND:
+            return Key(meta.BUILD_KIND, body["metadata"]["namespace"], reference["name"])
+    return None

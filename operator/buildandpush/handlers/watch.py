@@ -1,0 +1,127 @@
+"""The event source: kopf watches, and every change lands in the store and as a key in the queue.
+
+Only `on.event` handlers are used: kopf's state-keeping ones write finalizers and annotations on the objects.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import kopf
+import structlog
+
+from buildandpush.api import meta
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.store import Key, Store
+
+_log = structlog.get_logger(__name__)
+
+REFRESH_SECONDS: Final = 120.0
+"""How often both kinds are listed afresh: what vanished while a watch was cut never gets an event."""
+
+
+class Watcher:
+    """Feeds the store and the queue."""
+
+    def __init__(self, store: Store, queue: WorkQueue[Key]) -> None:
+        self._store = store
+        self._queue = queue
+
+    def on_resource(self, kind: str, event_type: str | None, body: dict[str, Any]) -> None:
+        """A resource of ours came, changed or went."""
+        key = self._store.drop(kind, body) if event_type == "DELETED" else self._store.put(kind, body)
+        if event_type != "DELETED":
+            self._queue.add(key)
+
+    def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
+        """A build pod came, changed or went."""
+        owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
+        if owner is not None:
+            self._queue.add(owner)
+
+    def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
+        """A connector changed: builds of its namespace may have waited for it."""
+        self.on_resource(meta.CONNECTOR_KIND, event_type, body)
+        namespace = body["metadata"]["namespace"]
+        for key in self._store.keys(meta.BUILD_KIND, namespace):
+            self._queue.add(key)
+
+
+def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
+    """kopf's handlers: each hands its event over and returns."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry, id="login")
+    def login(**kwargs: Any) -> Any:
+        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+    @kopf.on.startup(registry=registry, id="configure")
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+        configure_kopf(settings)
+
+    @kopf.on.event(meta.GROUP, meta.VERSION, meta.BUILD_PLURAL, registry=registry, id="build")
+    async def on_build(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+        watcher.on_resource(meta.BUILD_KIND, type, dict(body))
+
+    @kopf.on.event(meta.GROUP, meta.VERSION, meta.CONNECTOR_PLURAL, registry=registry, id="connector")
+    async def on_connector(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        watcher.on_connector(type, dict(body))
+
+    @kopf.on.event("", "v1", "pods", labels={meta.LABEL_MANAGED_BY: meta.COMPONENT}, registry=registry, id="pod")
+    async def on_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
+        watcher.on_pod(type, dict(body))
+
+    return registry
+
+
+def configure_kopf(settings: kopf.OperatorSettings) -> None:
+    """kopf with nothing of its own on any object, short waits, and only our pods in its watch."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.networking.request_timeout = 60
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = (0.5, 1, 2, 5)
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
+    settings.watching.label_selectors["v1", "pods"] = f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
+
+
+async def run_kopf(watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
+    """Watch until told to stop. kopf ends when a namespace is forbidden or a CRD goes away; then it starts again."""
+    backoff = 1.0
+    while not stop.is_set():
+        try:
+            await kopf.operator(
+                registry=build_registry(watcher),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+            )
+        except Exception:
+            _log.warning("operator.watch_restarted", retry_seconds=backoff, exc_info=True)
+        try:
+            async with asyncio.timeout(backoff):
+                await stop.wait()
+        except TimeoutError:
+            backoff = min(backoff * 2, 30.0)
+
+
+async def refresh(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
+    """List everything afresh, now and then, and look again at whatever the watches had missed."""
+    while True:
+        await asyncio.sleep(REFRESH_SECONDS)
+        try:
+            for namespace in namespaces or (None,):
+                missed = store.replace_pods(await client.list_pods(namespace), namespace)
+                for kind, plural in (
+                    (meta.BUILD_KIND, meta.BUILD_PLURAL),
+                    (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL),
+                ):
+                    missed |= store.replace(kind, await client.list_custom(plural, namespace), namespace)
+                for key in missed:
+                    queue.add(key)
+                _log.debug("store.refreshed", missed=len(missed), namespace=namespace)
+        except (KubernetesError, UnavailableError) as error:
+            _log.warning("store.refresh_failed", error=str(error))

@@ -1,0 +1,1 @@
+"""What runs in a build pod's init container: fetches the source. Standard library and git only."""

@@ -1,0 +1,50 @@
+"""Runs in the init container: `python3 -m buildandpush.source REQUEST`; REQUEST is the JSON that the pod carries."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.check import check_paths
+from buildandpush.source.git import fetch_revision
+from buildandpush.source.inline import write_files
+from buildandpush.source.report import SourceError, render_failure, render_success, write_report
+
+
+def fetch(request: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Fetch what the request names; gives back revision and commit, where the source has such; raises SourceError."""
+    root = Path(request["root"])
+    root.mkdir(parents=True, exist_ok=True)
+    revision, commit = None, None
+    if "git" in request:
+        git = request["git"]
+        revision = git.get("revision") or None
+        print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
+        commit = fetch_revision(git["url"], revision or "", root)
+        print(f"At commit {commit}", flush=True)
+    elif "inline" in request:
+        write_files(request["inline"]["files"], root)
+        print(f"Wrote {len(request['inline']['files'])} files", flush=True)
+    else:
+        raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
+    check_paths(root, request["dockerfile"], request["context"])
+    return revision, commit
+
+
+def main(arguments: list[str]) -> int:
+    """Fetch, report, and end with 0 or 1."""
+    report = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
+    try:
+        revision, commit = fetch(json.loads(Path(arguments[0]).read_text()))
+    except SourceError as error:
+        print(f"{error.reason}: {error}", file=sys.stderr)
+        write_report(render_failure(error), report)
+        return 1
+    write_report(render_success(revision, commit), report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

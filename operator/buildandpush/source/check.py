@@ -1,0 +1,35 @@
+"""Checks that a fetched source has what the build asks for, so that a wrong path is told with what is there."""
+
+from pathlib import Path
+from typing import Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.report import SourceError
+
+_LISTED: Final = 10
+
+
+def check_paths(root: Path, dockerfile: str, context: str) -> None:
+    """Raises SourceError unless the Dockerfile is a file and the context a folder, both inside of the source."""
+    folder = _inside(root, context, Reason.CONTEXT_NOT_FOUND)
+    if not folder.is_dir():
+        raise SourceError(Reason.CONTEXT_NOT_FOUND, f"context {context!r}; the source's root has {_list(root)}")
+    path = _inside(root, dockerfile, Reason.DOCKERFILE_NOT_FOUND)
+    if not path.is_file():
+        nearest = next(parent for parent in path.parents if parent.is_dir())
+        where = "the source's root" if nearest == root.resolve() else f"{nearest.relative_to(root.resolve())}/"
+        raise SourceError(Reason.DOCKERFILE_NOT_FOUND, f"dockerfile {dockerfile!r}; {where} has {_list(nearest)}")
+
+
+def _inside(root: Path, path: str, reason: Reason) -> Path:
+    found = (root / path).resolve()
+    if not found.is_relative_to(root.resolve()):
+        raise SourceError(reason, f"{path!r} leads out of the source by a symbolic link")
+    return found
+
+
+def _list(folder: Path) -> str:
+    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
+    names = [name for name in names if name != ".git/"]
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more if names else "nothing in it"

@@ -1,0 +1,98 @@
+"""Fetches one revision of a git repository over http(s), without trusting its URL or its contents."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.address import resolve_host
+from buildandpush.source.report import SourceError
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+
+# What git's messages mean, the first match wins. git's own wording is stable under LC_ALL=C.
+_MEANINGS: Final = (
+    (r"could not read Username|Authentication failed|error: 40[13]|Invalid username", Reason.SOURCE_DENIED),
+    (r"find remote ref|not our ref|unadvertised object|did not match any", Reason.REVISION_NOT_FOUND),
+    (r"unable to update url base from redirection|redirect", Reason.SOURCE_INVALID),
+    (r"repository .* not found|error: 404|not valid: is this a git repository", Reason.SOURCE_INVALID),
+    (r"resolve host|connect to|Connection (refused|reset|timed out)|error: 5\d\d|timed out", Reason.SOURCE_UNREACHABLE),
+    (r"SSL|certificate", Reason.SOURCE_UNREACHABLE),
+)
+
+
+def fetch_revision(url: str, revision: str, root: Path) -> str:
+    """Check the revision out into the root and give its commit back; raises SourceError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no http(s) URL without a login")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    addresses = resolve_host(parts.hostname, port)
+    # git connects to the addresses that were checked, whatever DNS says a moment later.
+    pinned = f"http.curloptResolve={parts.hostname}:{port}:{','.join(addresses)}"
+    wanted = revision or "HEAD"
+    _git(root, "init", "--quiet", "--template=", ".")
+    try:
+        _git(root, "-c", pinned, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, wanted)
+    except SourceError as error:
+        if error.reason is not Reason.REVISION_NOT_FOUND or not _COMMIT.fullmatch(wanted):
+            raise
+        # Some servers hand out commits only by the branches and tags that hold them.
+        _git(
+            root, "-c", pinned, "fetch", "--quiet", "--tags", "--end-of-options", url, "+refs/heads/*:refs/remotes/o/*"
+        )
+        _git(root, "checkout", "--quiet", "--detach", wanted, "--")
+    else:
+        _git(root, "checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
+    return _git(root, "rev-parse", "HEAD").strip()
+
+
+def _git(root: Path, *arguments: str) -> str:
+    settings = {
+        "core.hooksPath": os.devnull,
+        "http.followRedirects": "false",
+        "http.lowSpeedLimit": "1000",
+        "http.lowSpeedTime": "60",
+        "advice.detachedHead": "false",
+        "safe.directory": "*",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    done = subprocess.run(
+        ["git", *options, *arguments],
+        cwd=root,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise _explain(done.stderr)
+    return done.stdout
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    }
+    return {
+        **kept,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_ALLOW_PROTOCOL": "http:https",
+    }
+
+
+def _explain(stderr: str) -> SourceError:
+    text = re.sub(r"://[^/@\s]*@", "://***@", stderr).strip()
+    reason = next((reason for pattern, reason in _MEANINGS if re.search(pattern, text)), Reason.SOURCE_INVALID)
+    last = text.splitlines()[-1] if text else "git ended without a word"
+    first = next((line for line in text.splitlines() if line.startswith(("fatal:", "error:"))), last)
+    return SourceError(reason, f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}")

@@ -1,0 +1,20 @@
+"""Writes the files of an inline source."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.report import SourceError
+
+
+def write_files(files: Mapping[str, str], root: Path) -> None:
+    """Write each file below the root; raises SourceError for a path that is no plain relative one."""
+    for name, text in sorted(files.items()):
+        path = root / name
+        if (path.is_absolute() and not path.is_relative_to(root)) or ".." in path.parts:
+            raise SourceError(Reason.SOURCE_INVALID, f"inline file {name!r} is outside of the source")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        except OSError as error:
+            raise SourceError(Reason.SOURCE_INVALID, f"inline file {name!r}: {error.strerror}") from error

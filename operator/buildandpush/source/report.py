@@ -1,0 +1,33 @@
+"""What the init container tells the operator: one JSON object of at most 2 KiB in its termination message."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from buildandpush.api.reasons import Reason
+
+MAX_BYTES: Final = 2048
+_MAX_MESSAGE: Final = 800
+
+
+class SourceError(Exception):
+    """The source cannot be had or used: the reason, and the details in words."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def render_failure(error: SourceError) -> str:
+    """The report of a failed fetch."""
+    return json.dumps({"reason": error.reason, "message": str(error)[:_MAX_MESSAGE]}, ensure_ascii=True)[:MAX_BYTES]
+
+
+def render_success(revision: str | None, commit: str | None) -> str:
+    """The report of a good fetch."""
+    return json.dumps({key: value for key, value in (("revision", revision), ("commit", commit)) if value})
+
+
+def write_report(text: str, path: Path) -> None:
+    """Leave the report where the kubelet reads it."""
+    path.write_text(text)

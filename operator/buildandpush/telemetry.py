@@ -1,0 +1,63 @@
+"""Logging: one JSON object a line on stderr, the records of kopf and of other libraries in the same shape.
+
+Events of ours, stable names to search for:
+    operator.started  operator.stopping  operator.stopped  operator.watch_restarted
+    build.status_changed  pod.created  pod.adopted  pod.gone_already
+    queue.work_failed  queue.drain_timed_out  reconcile.not_settled  store.refreshed  store.refresh_failed
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from buildandpush.core.redact import redact
+
+
+def configure_logging(level: str) -> None:
+    """Send every record, ours and the libraries', through one JSON renderer."""
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _object_reference],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _redacted,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # Each watch event and each request would be a line of its own.
+    for name in ("kopf.objects", "aiohttp.access", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _object_reference(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """kopf says which object a record is about in an attribute of its own."""
+    record = event.get("_record")
+    reference = getattr(record, "k8s_ref", None)
+    if isinstance(reference, dict):
+        event["namespace"], event["build"] = reference.get("namespace"), reference.get("name")
+    return event
+
+
+def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {key: redact(value) if isinstance(value, str) else value for key, value in event.items()}
