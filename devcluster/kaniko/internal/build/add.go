@@ -25,7 +25,7 @@ func (b *Builder) addStep(c *instructions.AddCommand) *step {
 	job := copyJob{files: c.SourcesAndDest, from: b.context, chown: c.Chown, chmod: c.Chmod}
 	return &step{
 		text: c.String(), needsRootfs: true, cacheable: b.o.CacheCopyLayers, from: b.context,
-		keyText: func(s *stage) (string, error) { return dockerfile.ExpandRaw(c.String(), s.env()) },
+		keyText: func(s *stage) (string, error) { return s.copyKey(c.String(), job) },
 		sources: func(s *stage) ([]string, error) {
 			sources, _, err := s.resolveSources(job)
 			if err != nil {

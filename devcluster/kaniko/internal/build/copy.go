@@ -1,7 +1,6 @@
 package build
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -33,95 +32,13 @@ func (b *Builder) copyStep(c *instructions.CopyCommand) *step {
 	job := copyJob{files: c.SourcesAndDest, from: from, keepOwner: c.From != "", chown: c.Chown, chmod: c.Chmod}
 	return &step{
 		text: c.String(), needsRootfs: true, cacheable: b.o.CacheCopyLayers, from: from,
-		keyText: func(s *stage) (string, error) { return dockerfile.ExpandRaw(c.String(), s.env()) },
+		keyText: func(s *stage) (string, error) { return s.copyKey(c.String(), job) },
 		sources: func(s *stage) ([]string, error) {
 			relative, _, err := s.resolveSources(job)
 			return below(from.Root, relative), err
 		},
 		execute: func(s *stage) ([]string, error) { return s.copyFiles(job) },
 	}
-}
-
-func below(root string, relative []string) []string {
-	var paths []string
-	for _, r := range relative {
-		paths = append(paths, filepath.Join(root, filepath.Clean("/"+r)))
-	}
-	return paths
-}
-
-// resolveSources expands variables and wildcards and gives the sources,
-// relative to the context, and the destination.
-func (s *stage) resolveSources(job copyJob) ([]string, string, error) {
-	env := s.env()
-	dest, err := dockerfile.ExpandPath(job.files.DestPath, env)
-	if err != nil {
-		return nil, "", fmt.Errorf("failed to resolve environment for dest path: %w", err)
-	}
-	var sources []string
-	wildcard := false
-	for _, source := range job.files.SourcePaths {
-		source, err := dockerfile.ExpandPath(source, env)
-		if err != nil {
-			return nil, "", fmt.Errorf("failed to resolve environment: %w", err)
-		}
-		if dockerfile.IsURL(source) {
-			sources = append(sources, source)
-			continue
-		}
-		wildcard = wildcard || strings.ContainsAny(source, "*?[")
-		found, err := job.from.Glob(source)
-		if err != nil {
-			return nil, "", fmt.Errorf("failed to resolve sources: %w", err)
-		}
-		sources = append(sources, found...)
-	}
-	if wildcard {
-		logrus.Infof("Resolving srcs %v...", job.files.SourcePaths)
-	}
-	return sources, dest, s.checkSources(job.from, sources, dest)
-}
-
-// checkSources: each must exist, and several need a directory to go to.
-func (s *stage) checkSources(from rootfs.Context, sources []string, dest string) error {
-	count := 0
-	for _, source := range sources {
-		if dockerfile.IsURL(source) {
-			count++
-			continue
-		}
-		file := below(from.Root, []string{source})[0]
-		if _, err := os.Lstat(file); err != nil {
-			return fmt.Errorf("failed to get fileinfo for %v: %w", file, err)
-		}
-		if !from.Excludes(file) {
-			count++
-		}
-	}
-	if count > 1 && !s.rehearsal && !s.isDirectory(s.destination(dest)) {
-		return errors.New("when specifying multiple sources in a COPY command, destination must be a directory and end in '/'")
-	}
-	return nil
-}
-
-// destination makes dest absolute; a slash at its end stays.
-func (s *stage) destination(dest string) string {
-	p := s.absolute(dest)
-	if (strings.HasSuffix(dest, "/") || dest == ".") && p != "/" {
-		p += "/"
-	}
-	return p
-}
-
-// isDirectory says whether a destination is one, by the file system, else by
-// its spelling.
-func (s *stage) isDirectory(dest string) bool {
-	if host, err := s.fs.Follow(dest); err == nil {
-		if info, err := os.Stat(host); err == nil {
-			return info.IsDir()
-		}
-	}
-	return strings.HasSuffix(dest, "/")
 }
 
 func (s *stage) copyFiles(job copyJob) ([]string, error) {

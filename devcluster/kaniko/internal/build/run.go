@@ -19,6 +19,7 @@ func (b *Builder) runStep(c *instructions.RunCommand) *step {
 	return &step{
 		text: c.String(), needsRootfs: true, everywhere: true, usesEnv: true,
 		cacheable: b.o.CacheRunLayers,
+		keyText:   func(*stage) (string, error) { return c.String() + heredocs(c.Files), nil },
 		execute: func(s *stage) ([]string, error) {
 			mounts, err := s.mount(c)
 			if err != nil {
@@ -31,6 +32,16 @@ func (b *Builder) runStep(c *instructions.RunCommand) *step {
 			return nil, err
 		},
 	}
+}
+
+// heredocs is the text of here-documents, which an instruction's own text does
+// not hold.
+func heredocs(files []instructions.ShellInlineFile) string {
+	var text strings.Builder
+	for _, file := range files {
+		fmt.Fprintf(&text, "\n%s\n%s", file.Name, file.Data)
+	}
+	return text.String()
 }
 
 // runCommand runs the program of a RUN in our own root, as kaniko does:

@@ -26,9 +26,9 @@ func (f *FS) ExtractImage(image v1.Image) error {
 	if err != nil {
 		return err
 	}
-	for i, l := range layers {
+	for _, l := range layers {
 		if _, err := f.ExtractLayer(l); err != nil {
-			return fmt.Errorf("layer %d: %w", i, err)
+			return err
 		}
 	}
 	return nil
