@@ -9,9 +9,11 @@ from pathlib import Path
 from devcluster import actions
 from devcluster.cluster import bring_up
 from devcluster.components import NAMES
+from devcluster.deploy import deploy_operator
 from devcluster.environment import render_exports
 from devcluster.errors import DevclusterError
 from devcluster.images import IMAGES
+from devcluster.preflight import require_root
 from devcluster.settings import Settings, read_settings
 from devcluster.teardown import take_down
 
@@ -48,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     tool = commands.add_parser("tool", help="compile one more tool if needed and print its path")
     tool.add_argument("name", metavar="NAME", help="kind, or one of those that `up` compiles")
     _add_images(commands)
+    commands.add_parser("deploy", help="install the operator from the chart, with the images made here")
     return parser
 
 
@@ -55,6 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parsed = build_parser().parse_args(arguments)
     try:
+        if parsed.command in _NEED_ROOT:
+            require_root()
         return _COMMANDS[parsed.command](read_settings(), parsed) or 0
     except DevclusterError as err:
         print(f"devcluster: {err}", file=sys.stderr)
@@ -80,6 +85,8 @@ def _restart(settings: Settings, name: str) -> None:
     actions.start(settings, name)
 
 
+# `up` checks more than that, in its own order.
+_NEED_ROOT = ("down", "status", "load", "start", "restart", "stop", "images")
 _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], int | None]] = {
     "up": lambda settings, _parsed: bring_up(settings),
     "down": lambda settings, parsed: take_down(settings, keep_logs=parsed.keep_logs),
@@ -91,7 +98,8 @@ _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], int | None]] = 
     "restart": lambda settings, parsed: _restart(settings, parsed.name),
     "stop": lambda settings, parsed: actions.stop(settings, parsed.name, kill=parsed.kill),
     "tool": lambda settings, parsed: actions.show_tool(settings, parsed.name),
-    "images": lambda settings, parsed: actions.make_images(settings, parsed),
+    "images": actions.make_images,
+    "deploy": lambda settings, _parsed: deploy_operator(settings),
 }
 
 if __name__ == "__main__":

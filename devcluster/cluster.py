@@ -13,11 +13,12 @@ from devcluster.host import read_host_facts
 from devcluster.lock import exclusively
 from devcluster.network import ensure_bridge
 from devcluster.nodeimages import ensure_pause_image
+from devcluster.ownership import check_owner, claim
 from devcluster.packages import COMPILE_PACKAGES, RUNTIME_PACKAGES, ensure_docker_registry, ensure_packages
 from devcluster.pki import ensure_pki
 from devcluster.process import wait_until
 from devcluster.registry import ensure_registry_login
-from devcluster.settings import PACKAGE_DIR, Settings
+from devcluster.settings import PACKAGE_DIR, Settings, build_no_proxy
 from devcluster.shell import run
 from devcluster.toolchain import CLUSTER_TOOLS, TOOLS_DIR, ensure_tools, find_uncompiled, link_tools
 
@@ -36,6 +37,7 @@ def bring_up(settings: Settings) -> None:
     """Do whatever is missing until the node is ready; safe to repeat at any time."""
     began = time.monotonic()
     preflight.check_state_path(settings.state)
+    check_owner(settings)
     facts = read_host_facts()
     preflight.check_host(facts, needed_go=preflight.read_needed_go(TOOLS_DIR.glob("*/go.mod")))
     ensure_packages(RUNTIME_PACKAGES)
@@ -44,6 +46,7 @@ def bring_up(settings: Settings) -> None:
     tools = ensure_tools(CLUSTER_TOOLS, settings, facts.go_version)
     registry_program = ensure_docker_registry(settings)
     with exclusively(settings, "cluster"):
+        claim(settings)
         prepare(settings, tools)
         components = build_components(settings, registry_program)
         started = start_components(settings, components)
@@ -79,7 +82,8 @@ def start_components(settings: Settings, components: tuple[Component, ...]) -> t
 def apply_manifests(settings: Settings) -> None:
     """Apply the few objects the cluster itself needs."""
     manifest = PACKAGE_DIR / "manifests" / "coredns-rbac.yaml"
-    run((settings.bin / "kubectl", "--kubeconfig", settings.kubeconfig, "apply", "--server-side", "-f", manifest))
+    kubectl = (settings.bin / "kubectl", "--kubeconfig", settings.kubeconfig)
+    run((*kubectl, "apply", "--server-side", "-f", manifest), env={"NO_PROXY": build_no_proxy(settings)})
 
 
 def wait_for_node(settings: Settings) -> None:

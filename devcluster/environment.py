@@ -1,13 +1,19 @@
 """Says, as shell exports, how others reach the cluster; the values come from settings.py alone."""
 
+import os
 import shlex
+from collections.abc import Mapping
 
-from devcluster.settings import Settings
+from devcluster.settings import Settings, build_no_proxy
+
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
-def build_environment(settings: Settings) -> dict[str, str]:
+def build_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Build the variables for users of the cluster; PATH is left to render_exports, which extends it."""
+    proxied = any(environ.get(name) for name in _PROXY_VARIABLES)
     return {
+        **({"NO_PROXY": build_no_proxy(settings, environ)} if proxied else {}),
         "KUBECONFIG": str(settings.kubeconfig),
         "CONTAINERD_ADDRESS": str(settings.containerd_socket),
         "CONTAINERD_NAMESPACE": "k8s.io",

@@ -22,6 +22,7 @@ __all__ = ["IMAGES", "Built", "OperatorSource", "build", "deliver"]
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BUSYBOX = Path("/bin/busybox")
+_KEPT_ARCHIVES = 2
 _EXECUTOR_CONFIG = ImageConfig(
     entrypoint=("/kaniko/executor",),
     env={
@@ -68,6 +69,7 @@ def deliver(settings: Settings, built: Built) -> tuple[str, ...]:
         ensure_loaded(settings, built.node_name, built.archive)
         loaded.append(built.node_name)
     pushed = [push_image(settings, built.archive, repository) for repository in built.repositories]
+    _drop_old(built.archive)
     return (*loaded, *pushed)
 
 
@@ -129,6 +131,15 @@ def _archive_path(settings: Settings, name: str, key: str) -> Path:
     folder = settings.cache / "images"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}-{key}.tar"
+
+
+def _drop_old(newest: Path) -> None:
+    # The one before stays, for going back and forth between two branches.
+    name = newest.name.rpartition("-")[0]
+    others = sorted(newest.parent.glob(f"{name}-*.tar"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[_KEPT_ARCHIVES:]:
+        if path != newest:
+            path.unlink()
 
 
 def _needed_packages(name: str) -> tuple[Package, ...]:

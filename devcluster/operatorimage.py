@@ -14,6 +14,7 @@ from devcluster.shell import run, write_file
 
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 _PIP_CONFIG = "/etc/pip.conf"
+_MAX_CACHED_IMAGES = 60
 # buildah hands these to RUN by itself when they are build arguments, and does not keep them.
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -32,12 +33,19 @@ class OperatorSource:
 
 
 def compute_operator_key(source: OperatorSource, base: Path) -> str:
-    """Compute the image's key: base, Dockerfile, operator/ and the files at the top of the context."""
-    top = [path for path in source.context.iterdir() if path.is_file()]
-    operator = source.context / "operator"
-    below = list_files(operator if operator.is_dir() else source.context)
-    content = hash_files(source.context, {*top, *below})
+    """Compute the image's key from the base, the Dockerfile and what COPY lines can see."""
+    content = hash_files(source.context, list_context(source.context))
     return hash_parts(base.name.encode(), source.dockerfile.read_bytes(), content.encode())
+
+
+def list_context(context: Path) -> tuple[Path, ...]:
+    """List the files COPY lines can see: those a .dockerignore of `*` and `!exception` lines lets through, or all."""
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.exists() else []
+    if "*" not in lines:
+        return list_files(context)
+    allowed = [context / line.removeprefix("!").strip("/") for line in lines if line.startswith("!")]
+    return tuple({path for top in allowed for path in (list_files(top) if top.is_dir() else (top,)) if path.is_file()})
 
 
 def build_operator(settings: Settings, base: Path, source: OperatorSource) -> Path:
@@ -59,8 +67,9 @@ def build_operator(settings: Settings, base: Path, source: OperatorSource) -> Pa
         _buildah(
             storage, "push", "--quiet", settings.images.operator, f"docker-archive:{partial}:{settings.images.operator}"
         )
-        # What the build before this one was made of would pile up otherwise.
-        _buildah(storage, "rmi", "--prune")
+        # The layers of earlier builds make the next one quick, until there are too many of them.
+        if len(_buildah(storage, "images", "--all", "--quiet").split()) > _MAX_CACHED_IMAGES:
+            _buildah(storage, "rmi", "--prune")
     finally:
         unmount_below(storage)
     partial.replace(archive)

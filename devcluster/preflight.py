@@ -1,5 +1,6 @@
 """Refuses, in one sentence each, machines the dev cluster cannot run on; it changes nothing."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,6 +48,13 @@ def refuse_user(user_id: int) -> str:
         f"The dev cluster needs root (it mounts file systems and writes iptables rules), but this is user {user_id};"
         " run it with sudo."
     )
+
+
+def require_root() -> None:
+    """Raise unless this process is root's."""
+    refusal = refuse_user(os.geteuid())
+    if refusal:
+        raise DevclusterError(refusal)
 
 
 def refuse_go(found: str, needed: str) -> str:

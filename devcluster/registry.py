@@ -8,7 +8,7 @@ from typing import Any
 
 import bcrypt
 
-from devcluster.settings import Settings
+from devcluster.settings import Settings, build_no_proxy
 from devcluster.shell import run, write_file
 
 
@@ -70,7 +70,8 @@ def push_image(settings: Settings, archive: Path, repository: str) -> str:
             f"--dest-cert-dir={_ensure_certificate_folder(settings)}",
             f"docker-archive:{archive}",
             f"docker://{settings.registry_address}/{repository}",
-        )
+        ),
+        env={"NO_PROXY": build_no_proxy(settings)},
     )
     return f"{settings.registry_host}/{repository}"
 

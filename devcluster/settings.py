@@ -81,6 +81,11 @@ class Settings:
     registry_user: str = "devcluster"
 
     @property
+    def marker(self) -> Path:
+        """Return the file that says the state folder is ours to empty."""
+        return self.state / ".buildandpush-devcluster"
+
+    @property
     def pki(self) -> Path:
         """Return the folder of certificates and keys."""
         return self.state / "pki"
@@ -145,6 +150,14 @@ class Settings:
         """Return the names answered with an address of our own; the Azure emulator adds its names here."""
         host = self.registry_host
         return (DnsOverride(zone=host, pattern=f"^{host.replace('.', '[.]')}[.]$", address=self.network.gateway),)
+
+
+def build_no_proxy(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
+    """Build NO_PROXY: what the environment says, plus what no proxy outside can reach."""
+    given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    network = settings.network
+    own = ("localhost", "127.0.0.1", network.pod_cidr, network.service_cidr, ".svc", f".{CLUSTER_DOMAIN}")
+    return ",".join(dict.fromkeys((*filter(None, given.split(",")), *own, settings.registry_host)))
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -11,7 +11,7 @@ from devcluster.components import Component
 from devcluster.errors import DevclusterError
 from devcluster.ports import read_listeners
 from devcluster.process import ProcessRecord, is_running, read_record, start_detached, stop_process
-from devcluster.settings import Settings
+from devcluster.settings import Settings, build_no_proxy
 
 _POLL_SECONDS = 0.1
 _LOG_TAIL_LINES = 8
@@ -74,7 +74,7 @@ def start(settings: Settings, component: Component) -> None:
         component.argv,
         record=record_path(settings, component.name),
         log=log_path(settings, component.name),
-        env=component.env,
+        env={"NO_PROXY": build_no_proxy(settings), **component.env},
         fingerprint=compute_fingerprint(component),
     )
 

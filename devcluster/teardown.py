@@ -13,6 +13,7 @@ from devcluster.iptables import remove_own_rules
 from devcluster.lock import exclusively
 from devcluster.mounts import unmount_below
 from devcluster.network import bridge_exists, remove_bridge
+from devcluster.ownership import check_owner, release
 from devcluster.preflight import check_state_path
 from devcluster.process import find_descendants, read_processes, wait_until
 from devcluster.settings import Settings
@@ -47,7 +48,9 @@ def take_down(settings: Settings, *, keep_logs: bool = False) -> None:
     """Stop, unmount and remove everything of the cluster's; safe to repeat, and without a cluster."""
     check_state_path(settings.state)
     with exclusively(settings, "cluster"):
+        check_owner(settings)
         if not settings.state.exists() and not bridge_exists(settings):
+            release()
             print("nothing to take down")
             return
         stopped = supervisor.stop_all(settings, STOP_ORDER)
@@ -58,6 +61,7 @@ def take_down(settings: Settings, *, keep_logs: bool = False) -> None:
         remove_cgroups(CGROUP_ROOT)
         remove_leftovers(settings)
         remove_state(settings, keep_logs=keep_logs)
+        release()
     print(
         f"down: stopped {len(stopped)} components and {killed} container processes, unmounted {unmounted},"
         f" bridge {'removed' if had_bridge else 'absent'}, iptables rules {'removed' if had_rules else 'absent'}"
@@ -120,7 +124,7 @@ def remove_state(settings: Settings, *, keep_logs: bool) -> None:
     if not settings.state.exists():
         return
     for entry in settings.state.iterdir():
-        if keep_logs and entry == settings.logs:
+        if keep_logs and entry in (settings.logs, settings.marker):
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -67,6 +67,11 @@ MAP_BY_TYPE: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-li
 MAP_BY_KEY: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]}
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
+ANYTHING: dict[str, Any] = {"x-kubernetes-anything": True}
+"""Of a type that Kubernetes itself checks later, such as affinity: taken as it is."""
+
+Name = Annotated[str, Field(min_length=1, max_length=253)]
+
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 Quantity = Annotated[

@@ -7,13 +7,25 @@ from pydantic import Field
 from buildandpush.api.base import MAP_BY_TYPE, ApiModel, cel, rules
 from buildandpush.api.status import Condition
 
-CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+"""A DNS-1123 subdomain, as Kubernetes names are."""
 
 
 class SecretReference(ApiModel):
     """A Secret of the same namespace."""
 
-    name: str = Field(min_length=1, max_length=253, description="Name of the Secret. Example: acr-push")
+    name: str = Field(
+        min_length=1,
+        max_length=253,
+        description="Name of the Secret. Example: acr-push",
+        json_schema_extra=rules(
+            cel(
+                f"self.matches('{CONNECTOR_NAME_PATTERN}')",
+                expression="""'secretRef.name: "' + self + '" is no name of a Secret'""",
+                message="secretRef.name must be the name of a Secret",
+            )
+        ),
+    )
 
 
 class RegistryCredentials(ApiModel):
@@ -68,4 +80,6 @@ class AzureConnectorStatus(ApiModel):
     """Whether the connector can log in."""
 
     observed_generation: int = Field(-1, description="Generation of the spec that the status speaks of.")
-    conditions: list[Condition] = Field([], description="The state by aspects.", json_schema_extra=MAP_BY_TYPE)
+    conditions: list[Condition] = Field(
+        [], max_length=16, description="The state by aspects.", json_schema_extra=MAP_BY_TYPE
+    )

@@ -24,6 +24,11 @@ LABEL_SPEC_HASH: Final = f"{GROUP}/spec-hash"
 LABEL_LOGIN: Final = f"{GROUP}/login"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 
+ANNOTATION_REBUILD: Final = f"{GROUP}/rebuild"
+"""On a resource: a value that was not handled yet asks for a new run."""
+ANNOTATION_CANCEL: Final = f"{GROUP}/cancel"
+"""On a resource: the number of the run to end."""
+
 ANNOTATION_SOURCE: Final = f"{GROUP}/source"
 """On a build pod: the JSON request that its init container reads through a downward-API file."""
 
@@ -38,7 +43,9 @@ class Phase(StrEnum):
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
     SUPERSEDED = "Superseded"
+    SUSPENDED = "Suspended"
     INVALID = "Invalid"
 
 
@@ -62,4 +69,5 @@ class Trigger(StrEnum):
     """Why a run was started."""
 
     SPEC = "Spec"
+    REBUILD = "Rebuild"
     RETRY_AFTER_CHANGE = "RetryAfterChange"

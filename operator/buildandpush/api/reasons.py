@@ -19,6 +19,9 @@ class Reason(StrEnum):
     FETCHING_SOURCE = "FetchingSource"
     BUILDING = "Building"
     SUPERSEDING = "Superseding"
+    CANCELLING = "Cancelling"
+    RETRYING = "Retrying"
+    SUSPENDED = "Suspended"
     CONNECTOR_MISSING = "ConnectorMissing"
     CONNECTOR_INVALID = "ConnectorInvalid"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
@@ -41,6 +44,8 @@ class Reason(StrEnum):
     # bad ends
     SPEC_INVALID = "SpecInvalid"
     SUPERSEDED = "Superseded"
+    CANCELLED = "Cancelled"
+    TAG_EXISTS = "TagExists"
     SOURCE_INVALID = "SourceInvalid"
     SOURCE_UNREACHABLE = "SourceUnreachable"
     SOURCE_DENIED = "SourceDenied"
@@ -63,6 +68,7 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     POD_LOST = "PodLost"
     IMAGE_PULL_FAILED = "ImagePullFailed"
+    IMAGE_NAME_INVALID = "ImageNameInvalid"
     CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
     ROOT_REQUIRED = "RootRequired"
     DIGEST_MISSING = "DigestMissing"
@@ -81,19 +87,23 @@ def _e(cause: str, remedy: str) -> Explanation:
     return Explanation(cause, remedy)
 
 
-_NOTHING = "Nothing to do."
+_AGAIN: Final = "Set the annotation buildandpush.dev/rebuild to a new value to run it again."
+NO_REMEDY: Final = "Nothing to do."
 
 EXPLANATIONS: Final[dict[Reason, Explanation]] = {
-    Reason.ACCEPTED: _e("The spec was accepted as a run.", _NOTHING),
-    Reason.POD_CREATED: _e("The build pod exists and waits for a node.", _NOTHING),
-    Reason.POD_SCHEDULED: _e("The build pod has a node; its images are being pulled.", _NOTHING),
+    Reason.ACCEPTED: _e("The spec was accepted as a run.", NO_REMEDY),
+    Reason.POD_CREATED: _e("The build pod exists and waits for a node.", NO_REMEDY),
+    Reason.POD_SCHEDULED: _e("The build pod has a node; its images are being pulled.", NO_REMEDY),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
         "Lower resources.limits, or add a node that fits; the pod starts by itself once one does.",
     ),
-    Reason.FETCHING_SOURCE: _e("The source is being fetched.", _NOTHING),
+    Reason.FETCHING_SOURCE: _e("The source is being fetched.", NO_REMEDY),
     Reason.BUILDING: _e("kaniko builds and pushes.", "Follow it with kubectl logs on the pod named in the status."),
-    Reason.SUPERSEDING: _e("The spec changed; the running build is being stopped for the new one.", _NOTHING),
+    Reason.SUPERSEDING: _e("The spec changed; the running build is being stopped for the new one.", NO_REMEDY),
+    Reason.CANCELLING: _e("The run is being ended, as the annotation buildandpush.dev/cancel asks.", NO_REMEDY),
+    Reason.RETRYING: _e("The attempt failed through no fault of the spec; the next one follows.", NO_REMEDY),
+    Reason.SUSPENDED: _e("suspend is set, so no new run is started.", "Set suspend to false to go on."),
     Reason.CONNECTOR_MISSING: _e(
         "The AzureConnector that connectorRef names does not exist in this namespace.",
         "Create it, or correct connectorRef; the run goes on by itself.",
@@ -115,18 +125,18 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.REGISTRY_UNREACHABLE: _e(
         "The registry did not answer.",
-        "Check the registry's name, its network rules and DNS from inside the cluster, then change the spec to retry.",
+        f"Check the registry's name, its network rules and DNS from inside the cluster. {_AGAIN}",
     ),
     Reason.POD_REFUSED: _e(
         "The API server refused the build pod.",
         "Read the server's words in the message; Pod Security 'restricted' needs 'baseline' for build namespaces.",
     ),
-    Reason.SUCCEEDED: _e("The image was built, pushed and read back.", _NOTHING),
-    Reason.SPEC_VALID: _e("Every field was understood.", _NOTHING),
-    Reason.SOURCE_FETCHED: _e("The source was fetched.", _NOTHING),
-    Reason.BUILT: _e("The image was built.", _NOTHING),
-    Reason.PUSHED: _e("The image was pushed under every tag.", _NOTHING),
-    Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", _NOTHING),
+    Reason.SUCCEEDED: _e("The image was built, pushed and read back.", NO_REMEDY),
+    Reason.SPEC_VALID: _e("Every field was understood.", NO_REMEDY),
+    Reason.SOURCE_FETCHED: _e("The source was fetched.", NO_REMEDY),
+    Reason.BUILT: _e("The image was built.", NO_REMEDY),
+    Reason.PUSHED: _e("The image was pushed under every tag.", NO_REMEDY),
+    Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", NO_REMEDY),
     Reason.NOT_VERIFIABLE: _e(
         "The registry cannot be read from where the operator runs, so the digest is kaniko's word alone.",
         "Give the operator network access to the registry if the read-back matters to you.",
@@ -135,9 +145,17 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "A tag names another image by now; the pushed digest is in the registry.",
         "Nothing to do if another build owns the tag as well; else give each build tags of its own.",
     ),
-    Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", _NOTHING),
+    Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", NO_REMEDY),
     Reason.SPEC_INVALID: _e("A field of the spec cannot be used.", "Correct the field that the message names."),
     Reason.SUPERSEDED: _e("The spec changed while this run was on its way.", "Nothing to do: a newer run replaced it."),
+    Reason.CANCELLED: _e(
+        "The run was ended by the annotation buildandpush.dev/cancel.",
+        "Change the spec or set the annotation buildandpush.dev/rebuild to a new value to run it again.",
+    ),
+    Reason.TAG_EXISTS: _e(
+        "The first run's tag is in the registry already, so the numbers would overwrite earlier images.",
+        "Set firstRunNumber to a number above the last one used.",
+    ),
     Reason.SOURCE_INVALID: _e("The source cannot be used as it is given.", "Correct source as the message says."),
     Reason.SOURCE_UNREACHABLE: _e(
         "The git server did not answer.", "Check source.git.url and that build pods may reach its host."
@@ -170,7 +188,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.PUSH_UNAUTHORIZED: _e(
         "The registry refused the user name or password.",
-        "Correct the Secret that the connector names, then change the spec to retry.",
+        "Correct the Secret that the connector names; a new run follows by itself.",
     ),
     Reason.PUSH_FAILED: _e(
         "The registry refused the push or broke it off.", "Read the registry's words in the log tail."
@@ -183,16 +201,20 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The build needed more memory than its limit.", "Raise resources.limits.memory; the change starts a new run."
     ),
     Reason.TIMED_OUT: _e("The build took longer than timeout.", "Raise timeout; the change starts a new run."),
-    Reason.KILLED: _e("The build's process was ended from outside.", "Change the spec to run it again."),
+    Reason.KILLED: _e("The build's process was ended from outside.", _AGAIN),
     Reason.EVICTED: _e(
         "The kubelet evicted the build pod because its node ran short.",
-        "Give the node more room or the build lower needs, then change the spec to retry.",
+        f"Give the node more room or the build lower needs. {_AGAIN}",
     ),
-    Reason.PREEMPTED: _e("A pod of higher priority took the build pod's place.", "Change the spec to run it again."),
-    Reason.NODE_LOST: _e("The node of the build pod went away.", "Change the spec to run it again."),
-    Reason.POD_LOST: _e("The build pod was deleted before it ended.", "Change the spec to run it again."),
+    Reason.PREEMPTED: _e("A pod of higher priority took the build pod's place.", _AGAIN),
+    Reason.NODE_LOST: _e("The node of the build pod went away.", _AGAIN),
+    Reason.POD_LOST: _e("The build pod was deleted before it ended.", _AGAIN),
     Reason.IMAGE_PULL_FAILED: _e(
         "An image that the build pod itself runs cannot be pulled.",
+        "Correct the image in the chart's values; the message names it.",
+    ),
+    Reason.IMAGE_NAME_INVALID: _e(
+        "An image that the build pod itself runs has an impossible name.",
         "Correct the image in the chart's values; the message names it.",
     ),
     Reason.CONTAINER_CONFIG_INVALID: _e(
@@ -203,7 +225,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Leave runAsUser unset or 0, or build from scratch without RUN.",
     ),
     Reason.DIGEST_MISSING: _e(
-        "kaniko ended well but reported no well-formed digest.", "Change the spec to run it again, and report this."
+        "kaniko ended well but reported no well-formed digest.",
+        "Set the annotation buildandpush.dev/rebuild to a new value to run it again, and report this.",
     ),
     Reason.DIGEST_NOT_IN_REGISTRY: _e(
         "kaniko ended well but the registry has no such image.",

@@ -21,6 +21,8 @@ _KEPT: Final = frozenset(
 # A default in the schema would be drift to a GitOps tool; defaults stand in descriptions and status.run.effective.
 _DROPPED: Final = frozenset({"title", "$defs", "default"})
 _LEAF: Final = "x-kubernetes-leaf"
+_RENDERED: Final = "x-kubernetes-rendered"
+_ANYTHING: Final = "x-kubernetes-anything"
 _INT_OR_STRING: Final = "x-kubernetes-int-or-string"
 
 
@@ -36,27 +38,30 @@ def render_schema(model: type[BaseModel]) -> Schema:
 
 def _convert(node: Schema, defs: Schema, path: str) -> Schema:
     node = _fold_optional(_inline(node, defs), defs)
+    if _RENDERED in node:
+        return {**node[_RENDERED], "description": node["description"]}
+    if node.pop(_ANYTHING, False):
+        return _open(node)
     if node.pop(_LEAF, False):
         return _leaf(node)
     if node.get(_INT_OR_STRING):
-        node = {key: value for key, value in node.items() if key != "anyOf"}
-    out: Schema = {}
-    for keyword, value in node.items():
-        if keyword in _DROPPED:
-            continue
-        if keyword == "const":
-            out["enum"] = [value]
-        elif keyword == "properties":
-            out[keyword] = {name: _convert(child, defs, f"{path}.{name}") for name, child in value.items()}
-        elif keyword == "items":
-            out[keyword] = _convert(value, defs, f"{path}[]")
-        elif keyword == "additionalProperties":
-            out[keyword] = _convert(value, defs, f"{path}{{}}")
-        elif keyword in _KEPT or keyword.startswith("x-kubernetes-"):
-            out[keyword] = value
-        else:
-            raise SchemaError(f"{path}: keyword {keyword!r} has no place in a structural schema")
-    return out
+        node.pop("anyOf", None)
+    converted = (_convert_keyword(keyword, value, defs, path) for keyword, value in node.items())
+    return {keyword: value for keyword, value in converted if keyword not in _DROPPED}
+
+
+def _convert_keyword(keyword: str, value: Any, defs: Schema, path: str) -> tuple[str, Any]:
+    if keyword == "const":
+        return "enum", [value]
+    if keyword == "properties":
+        return keyword, {name: _convert(child, defs, f"{path}.{name}") for name, child in value.items()}
+    if keyword == "items":
+        return keyword, _convert(value, defs, f"{path}[]")
+    if keyword == "additionalProperties":
+        return keyword, _convert(value, defs, f"{path}{{}}")
+    if keyword in _KEPT or keyword in _DROPPED or keyword.startswith("x-kubernetes-"):
+        return keyword, value
+    raise SchemaError(f"{path}: keyword {keyword!r} has no place in a structural schema")
 
 
 def _inline(node: Schema, defs: Schema) -> Schema:
@@ -82,6 +87,15 @@ def _fold_optional(node: Schema, defs: Schema) -> Schema:
 def _leaf(node: Schema) -> Schema:
     kept = {key: value for key, value in node.items() if key in _KEPT}
     return {**kept, "x-kubernetes-preserve-unknown-fields": True}
+
+
+def _open(node: Schema) -> Schema:
+    """An object or list of objects whose inner fields are not checked here."""
+    kept = {key: value for key, value in node.items() if key in _KEPT}
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    if kept.get("type") == "array":
+        return {**kept, "items": free, "x-kubernetes-list-type": "atomic"}
+    return {**kept, **free}
 
 
 def describe_missing(schema: Schema, path: str = "") -> list[str]:

@@ -1,15 +1,17 @@
 """What a user writes: the spec of BuildAndPushACR. Each description is the field's documentation for its user."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ApiModel, ContextPath, DockerfilePath, Quantity, cel, rules
+from buildandpush.api.base import ATOMIC, ApiModel, ContextPath, DockerfilePath, Name, cel, rules
+from buildandpush.api.flags import render_flags
+from buildandpush.api.pod import PodTemplate, Resources, Workspace
+from buildandpush.api.sources import Source
+from buildandpush.api.step import FailureStrategy, Strategy, When
 
 MAX_TAGS = 50
 MAX_MAP_ENTRIES = 64
-MAX_INLINE_FILES = 64
-MAX_INLINE_BYTES = 128 * 1024
 
 REPOSITORY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
@@ -70,116 +72,94 @@ Tag = Annotated[
 ]
 
 
-class GitSource(ApiModel):
-    """A git repository."""
+class BuildSecret(ApiModel):
+    """A value for RUN --mount=type=secret."""
 
-    url: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2048,
-            description="Where to clone from, over https or http. Without user name or password. "
-            "Example: https://github.com/contoso/shop.git",
-            json_schema_extra=rules(
-                cel(
-                    "self.matches('^https?://[^/]+')",
-                    expression="""'source.git.url: "' + self + '" is no http(s) URL; write https://<host>/<path>'""",
-                    message="source.git.url must begin with https:// or http://",
-                ),
-                cel(
-                    "!self.matches('^[a-z]+://[^/]*@')",
-                    message="source.git.url must not hold a user name or password",
-                ),
-            ),
-        ),
-    ]
-    revision: str = Field(
-        "",
-        max_length=256,
-        description="Branch, tag, full ref or full commit id. Default: the repository's default branch. "
-        "Example: v1.4.2",
-        json_schema_extra=rules(
-            cel(
-                "self == '' || self.matches('^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$')",
-                expression="""'source.git.revision: "' + self + '" is no branch, tag or commit'""",
-                message="source.git.revision must be a branch, tag, ref or commit id",
-            )
-        ),
-    )
+    id: str = Field(min_length=1, max_length=63, description="The id that the Dockerfile mounts. Example: npmrc")
+    secret_name: Name = Field(description="Name of the Secret in this namespace. Example: npm")
+    key: Name = Field(description="Key in it. Example: .npmrc")
 
 
-class InlineSource(ApiModel):
-    """Files written out in the resource itself."""
+class BuildArgSource(ApiModel):
+    """A build argument whose value stands in a Secret or ConfigMap."""
 
-    files: dict[str, Annotated[str, Field(max_length=MAX_INLINE_BYTES)]] = Field(
-        description="File contents by path relative to the source's root, 128 KiB in all. "
-        'Example: {"Dockerfile": "FROM scratch"}',
-        min_length=1,
-        max_length=MAX_INLINE_FILES,
-    )
+    name: str = Field(min_length=1, max_length=128, description="Name of the ARG. Example: GITHUB_TOKEN")
+    secret_name: Name | None = Field(None, description="Name of the Secret; or give configMapName. Example: github")
+    config_map_name: Name | None = Field(None, description="Name of the ConfigMap. Example: versions")
+    key: Name = Field(description="Key in it. Example: token")
 
 
-class Source(ApiModel):
-    """Where the files of the build come from: exactly one kind."""
+class Outputs(ApiModel):
+    """Where results go beside the status. Not supported yet."""
 
-    git: GitSource | None = Field(None, description="A git repository, fetched at one revision.")
-    inline: InlineSource | None = Field(None, description="Files written out here; for small builds and first tries.")
-
-
-class ResourceList(ApiModel):
-    """Amounts of memory and cpu."""
-
-    memory: Quantity | None = Field(
-        None, description="Bytes, with G, M, Gi or Mi. Default: 500Mi as limit; as request the limit. Example: 2Gi"
-    )
-    cpu: Quantity | None = Field(
-        None, description="Cores, as a fraction or with m. Default: 400m as limit, 100m as request. Example: 1.5"
-    )
+    config_map: Name | None = Field(None, description="Name of a ConfigMap that gets the digest. Example: web-image")
 
 
-class Resources(ApiModel):
-    """What the build may use and what the scheduler sets aside for it."""
+class History(ApiModel):
+    """How much of earlier runs is kept."""
 
-    limits: ResourceList | None = Field(None, description="The most the build may use. Default: 500Mi and 400m.")
-    requests: ResourceList | None = Field(
-        None, description="What the scheduler sets aside. Default: memory as limits.memory, cpu 100m."
-    )
+    succeeded: int | None = Field(None, ge=0, le=10, description="Good runs listed in the status. Default: 10.")
+    failed: int | None = Field(None, ge=0, le=10, description="Failed runs listed in the status. Default: 10.")
+    succeeded_pods: int | None = Field(None, ge=0, le=10, description="Pods of good runs kept. Default: 1.")
+    failed_pods: int | None = Field(None, ge=0, le=10, description="Pods of failed runs kept. Default: 3.")
+
+
+ImageReference = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+_NEEDS_TAGS = cel(
+    "has(self.envVariables) || (has(self.tags) && self.tags.size() > 0)",
+    message="tags: there is none; give at least one tag, for example latest",
+)
+_NEEDS_CONNECTOR = cel(
+    "has(self.envVariables) || (has(self.connectorRef) && self.connectorRef != '')",
+    message="connectorRef: it is missing; name the AzureConnector that logs in to the registry",
+)
 
 
 class BuildAndPushACRSpec(ApiModel):
     """One image, built from one source and pushed to one repository of a registry."""
 
+    model_config = ConfigDict(json_schema_extra=rules(_NEEDS_TAGS, _NEEDS_CONNECTOR))
+
     source: Source = Field(
-        description="Where the files of the build come from; exactly one of git and inline.",
+        description="Where the files of the build come from; exactly one kind. git and inline work today.",
         json_schema_extra=rules(
             cel(
-                "[has(self.git), has(self.inline)].filter(x, x).size() == 1",
-                message="source: give exactly one of git and inline",
+                "[has(self.git), has(self.inline), has(self.configMap), has(self.persistentVolumeClaim), "
+                "has(self.archive), has(self.oci), has(self.fluxSource)].filter(x, x).size() == 1",
+                message="source: give exactly one of git, inline, configMap, persistentVolumeClaim, archive, oci and "
+                "fluxSource",
             )
         ),
     )
-    connector_ref: str = Field(
-        min_length=1,
+    connector_ref: str | None = Field(
+        None,
         max_length=253,
         description="Name of the AzureConnector in this namespace that logs in to the registry. A pipeline's "
-        "identifier works too: account.My_ACR means the connector my-acr. Example: acr",
+        "identifier works too: account.My_ACR means the connector my-acr. Required to push. Example: acr",
     )
     repository: Repository = Field(
         description="Where the image goes: the registry's login server and the image's name, without a tag. "
         "Example: contoso.azurecr.io/shop/web"
     )
-    tags: list[Tag] = Field(
-        min_length=1,
+    subscription_id: str | None = Field(
+        None,
+        max_length=256,
+        description="Azure subscription of the registry, for links to the portal. Not supported yet.",
+    )
+    tags: list[Tag] | None = Field(
+        None,
         max_length=MAX_TAGS,
-        description="Tags the image is pushed under, one push each. <+pipeline.sequenceId> stands for the run's "
-        'number. Example: ["latest", "1.<+pipeline.sequenceId>"]',
+        description="Tags the image is pushed under, one push each. Required unless derived. <+pipeline.sequenceId> "
+        'stands for the run\'s number. Example: ["latest", "1.<+pipeline.sequenceId>"]',
         json_schema_extra=rules(
             cel(
                 "self.all(t, self.exists_one(u, u == t))",
                 expression="""'tags: "' + self.filter(t, !self.exists_one(u, u == t))[0] + '" is given twice'""",
                 message="tags: each tag may be given once",
             ),
-            **{"x-kubernetes-list-type": "atomic"},
+            **ATOMIC,
         ),
     )
     dockerfile: DockerfilePath | None = Field(
@@ -207,6 +187,37 @@ class BuildAndPushACRSpec(ApiModel):
     target: str | None = Field(
         None, max_length=256, description="Stage of the Dockerfile to build. Default: the last one. Example: runtime"
     )
+    remote_cache_image: str | None = Field(
+        None, max_length=512, description="Repository that layers are cached in. Not supported yet."
+    )
+    base_image_connector_refs: list[Name] | None = Field(
+        None,
+        max_length=8,
+        description="AzureConnectors for the registries of base images. Not supported yet.",
+        json_schema_extra=ATOMIC,
+    )
+    env_variables: dict[str, Any] | None = Field(
+        None,
+        description="Flags of the step's plugin. Variables for the build itself go into ENV lines of the Dockerfile, "
+        "buildArgs or buildArgsFrom. Not supported yet.",
+        json_schema_extra={"x-kubernetes-rendered": render_flags()},
+    )
+    caching: bool | None = Field(None, description="Cache layers in <repository>/cache. Not supported yet.")
+    build_secrets: list[BuildSecret] | None = Field(
+        None,
+        max_length=16,
+        description="Values for RUN --mount=type=secret. Not supported yet.",
+        json_schema_extra=ATOMIC,
+    )
+    build_args_from: list[BuildArgSource] | None = Field(
+        None,
+        max_length=MAX_MAP_ENTRIES,
+        description="Build arguments whose values stand in Secrets or ConfigMaps. Not supported yet.",
+        json_schema_extra=ATOMIC,
+    )
+    registry_mirrors: list[ImageReference] | None = Field(
+        None, max_length=8, description="Mirrors of docker.io. Not supported yet.", json_schema_extra=ATOMIC
+    )
     optimize: bool | None = Field(
         None,
         description="Take snapshots by file metadata, which is faster (kaniko's redo mode). Default: true.",
@@ -229,4 +240,49 @@ class BuildAndPushACRSpec(ApiModel):
                 message="timeout must be a duration such as 90s, 30m or 1h 30m",
             )
         ),
+    )
+    retries: int | None = Field(
+        None,
+        ge=0,
+        le=10,
+        description="Further attempts after failures that are not the spec's fault, such as a lost node or a registry "
+        "that does not answer. Default: 3.",
+    )
+    suspend: bool | None = Field(
+        None, description="Start no new run. One on its way ends; requests for a rebuild wait. Default: false."
+    )
+    on_change: Literal["Replace", "Queue"] | None = Field(
+        None,
+        description="What a change does to a run on its way: Replace ends it, Queue lets it end. Default: Replace.",
+    )
+    first_run_number: int | None = Field(
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="Number of the first run, for a resource that goes on where a pipeline stopped. Default: 1. "
+        "Example: 1042",
+    )
+    history: History | None = Field(None, description="How much of earlier runs is kept.")
+    ttl_seconds_after_finished: int | None = Field(
+        None,
+        ge=0,
+        le=30 * 86400,
+        description="Seconds until the pods of an ended run are removed; the resource itself stays. Default: 3600.",
+    )
+    user_namespace: Literal["Auto", "Always", "Never"] | None = Field(
+        None, description="Whether the build's root is root on the node. Not supported yet."
+    )
+    service_account_name: str | None = Field(
+        None, max_length=253, description="Service account of the build pod. Not supported yet."
+    )
+    pod_template: PodTemplate | None = Field(None, description="Placement and marks of the pod. Not supported yet.")
+    workspace: Workspace | None = Field(None, description="Where image files are put. Not supported yet.")
+    outputs: Outputs | None = Field(None, description="Where results go beside the status. Not supported yet.")
+    when: When | None = Field(None, description="Whether a run is built at all. Not supported yet.")
+    strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")
+    failure_strategies: list[FailureStrategy] | None = Field(
+        None,
+        max_length=16,
+        description="What is done on failures, in order. Not supported yet.",
+        json_schema_extra=ATOMIC,
     )

@@ -1,20 +1,23 @@
 """What the operator writes back: the status of BuildAndPushACR. Bounded, and never with a secret in it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
 
 from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
-from buildandpush.api.meta import Phase
 
 MAX_MESSAGE = 1024
 MAX_LOG_TAIL = 2048
 MAX_ARTIFACTS = 100
+MAX_BUILDS = 64
+MAX_HANDLED_REBUILDS = 10
+MAX_HISTORY = 10
+"""Entries of good and of failed runs each."""
 
 
 def _rfc3339(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 Time = Annotated[
@@ -22,6 +25,11 @@ Time = Annotated[
     PlainSerializer(_rfc3339, return_type=str),
     Field(json_schema_extra={"type": "string", "format": "date-time"}),
 ]
+
+
+# Not the enum: the status of a newer operator, with a phase of its own, must stay readable.
+_PhaseName = Annotated[str, Field(max_length=32)]
+_Tag = Annotated[str, Field(max_length=128)]
 
 
 class Condition(ApiModel):
@@ -38,7 +46,7 @@ class Condition(ApiModel):
 class Failure(ApiModel):
     """Where and how a build failed."""
 
-    container: str | None = Field(None, description="The container that failed: source or kaniko.")
+    container: str | None = Field(None, max_length=63, description="The container that failed: source or kaniko.")
     exit_code: int | None = Field(None, description="Its exit code; for a failed RUN command that command's own.")
     reason: str | None = Field(None, max_length=64, description="The kubelet's word, such as OOMKilled or Evicted.")
     log_tail: str | None = Field(
@@ -50,16 +58,17 @@ class BuildStatus(ApiModel):
     """One image of a run."""
 
     key: str = Field(description="Names the build within its run; '0' for the only one.", max_length=64)
-    phase: Phase = Field(description="Where the build stands.")
+    phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")
     pod_name: str = Field(max_length=63, description="Name of the pod of the current attempt.")
     pod_uid: str | None = Field(None, max_length=64, description="Its uid, once it was seen.")
-    tags: list[str] = Field(description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
+    tags: list[_Tag] = Field(max_length=50, description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
     image: str | None = Field(None, max_length=1024, description="Repository and digest that were pushed.")
     digest: str | None = Field(None, max_length=128, description="Digest of the image that was pushed.")
     reason: str | None = Field(None, max_length=64, description="The reason of the current state.")
     message: str | None = Field(None, max_length=MAX_MESSAGE, description="The state in words.")
     failure: Failure | None = Field(None, description="Where and how it failed.")
+    next_attempt_at: Time | None = Field(None, description="When the pod of this attempt is created at the earliest.")
     started_at: Time | None = Field(None, description="When kaniko's container started.")
     finished_at: Time | None = Field(None, description="When the attempt ended.")
 
@@ -76,6 +85,7 @@ class Effective(ApiModel):
 
     repository: str = Field(max_length=512, description="Repository the image is pushed to.")
     connector: str = Field(max_length=253, description="AzureConnector that logs in.")
+    retries: int = Field(description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
     run_as_user: int = Field(description="User id of kaniko.")
     memory_limit: str = Field(max_length=32, description="Memory limit of the build.")
@@ -92,9 +102,29 @@ class RunStatus(ApiModel):
     trigger: str = Field(max_length=32, description="Why the run was started.")
     started_at: Time = Field(description="When the run was accepted.")
     finished_at: Time | None = Field(None, description="When the run ended; absent while it is on its way.")
+    stopping_at: Time | None = Field(None, description="Since when the run is being ended before its time.")
+    cancelled: bool | None = Field(None, description="Whether it is ended because the cancel annotation asked so.")
+    inputs: dict[str, Annotated[str, Field(max_length=128)]] | None = Field(
+        None, max_length=64, description="Secrets and ConfigMaps the run was made with, each by uid and version."
+    )
     effective: Effective = Field(description="The values in force, defaults included.")
     source: SourceStatus | None = Field(None, description="What was built.")
-    builds: list[BuildStatus] = Field(description="The images of the run.", json_schema_extra=MAP_BY_KEY)
+    builds: list[BuildStatus] = Field(
+        max_length=MAX_BUILDS, description="The images of the run.", json_schema_extra=MAP_BY_KEY
+    )
+
+
+class HistoryEntry(ApiModel):
+    """One ended run."""
+
+    number: int = Field(description="Number of the run.")
+    phase: _PhaseName = Field(description="How it ended.")
+    reason: str | None = Field(None, max_length=64, description="Why it ended so.")
+    trigger: str = Field(max_length=32, description="Why it was started.")
+    digest: str | None = Field(None, max_length=128, description="Digest it pushed.")
+    commit: str | None = Field(None, max_length=64, description="Commit it built.")
+    started_at: Time = Field(description="When it was accepted.")
+    finished_at: Time = Field(description="When it ended.")
 
 
 class Artifact(ApiModel):
@@ -109,9 +139,22 @@ class BuildAndPushACRStatus(ApiModel):
     """The state of the resource."""
 
     observed_generation: int = Field(-1, description="Generation of the spec that the status speaks of.")
-    phase: Phase | None = Field(None, description="The latest run in one word.")
-    conditions: list[Condition] = Field([], description="The state by aspects.", json_schema_extra=MAP_BY_TYPE)
+    phase: _PhaseName | None = Field(None, description="The latest run in one word.")
+    conditions: list[Condition] = Field(
+        [], max_length=16, description="The state by aspects.", json_schema_extra=MAP_BY_TYPE
+    )
     run: RunStatus | None = Field(None, description="The latest run.")
     digest: str | None = Field(None, max_length=128, description="Digest of the last image that was pushed well.")
     image: str | None = Field(None, max_length=1024, description="Reference of that image, by digest.")
-    artifacts: list[Artifact] = Field([], description="What the last good run pushed.", json_schema_extra=ATOMIC)
+    artifacts: list[Artifact] = Field(
+        [], max_length=MAX_ARTIFACTS, description="What the last good run pushed.", json_schema_extra=ATOMIC
+    )
+    history: list[HistoryEntry] = Field(
+        [], max_length=2 * MAX_HISTORY, description="Ended runs, the latest first.", json_schema_extra=ATOMIC
+    )
+    handled_rebuilds: list[Annotated[str, Field(max_length=128)]] = Field(
+        [],
+        max_length=MAX_HANDLED_REBUILDS,
+        description="Values of the rebuild annotation that were acted on, the latest last.",
+        json_schema_extra=ATOMIC,
+    )

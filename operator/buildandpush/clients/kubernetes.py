@@ -134,7 +134,10 @@ class KubernetesClient:
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
     ) -> Object:
         data = await self._send(method, path, query=query, body=body)
-        result: Object = json.loads(data)
+        try:
+            result: Object = json.loads(data)
+        except ValueError as error:
+            raise UnavailableError(f"{method} {path}: the answer is not JSON") from error
         return result
 
     async def _send(

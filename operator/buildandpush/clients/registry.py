@@ -1,19 +1,25 @@
-"""Reads a pushed image back from its registry: does each tag name the digest?
+"""Reads a registry: what tags name, whether a digest is there, whose run an image is of.
 
 The registry API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 import asyncio
+import json
 import ssl
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
 
 import aiohttp
 
+from buildandpush.api import meta
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+_MAX_BYTES: Final = 4 * 2**20
+"""Manifests and image configs are smaller; ACR's own limit is the same."""
 _ACCEPT: Final = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -30,36 +36,113 @@ class _UnreadableError(Exception):
 
 async def read_back(repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials) -> ReadBack:
     """Ask the registry for the digest and for what each tag names; never raises for what the registry does."""
-    host, path = repository.split("/", 1)
-    if host not in credentials.hosts:
-        return ReadBack({}, digest_found=False, problem=f"the connector does not serve {host} any more")
-    context = ssl.create_default_context()
-    if credentials.ca_bundle:
-        context.load_verify_locations(cadata=credentials.ca_bundle)
-    auth = aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8")
-    connector = aiohttp.TCPConnector(ssl=context, limit=4)
-    async with aiohttp.ClientSession(connector=connector, auth=auth, timeout=_TIMEOUT) as session:
-        try:
-            found = await _fetch_digest(session, host, path, digest)
-            named = await asyncio.gather(*(_fetch_digest(session, host, path, tag) for tag in tags))
-        except _UnreadableError as error:
-            return ReadBack({}, digest_found=False, problem=str(error))
+    try:
+        async with _open(repository, credentials) as image:
+            found, *named = await asyncio.gather(*(image.fetch_digest(name) for name in (digest, *tags)))
+    except _UnreadableError as error:
+        return ReadBack({}, digest_found=False, problem=str(error))
     return ReadBack(dict(zip(tags, named, strict=True)), digest_found=found == digest)
 
 
-async def _fetch_digest(session: aiohttp.ClientSession, host: str, path: str, reference: str) -> str | None:
-    url = f"https://{host}/v2/{path}/manifests/{reference}"
+async def read_tags(repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
+    """Ask the registry what each tag names; never raises for what the registry does."""
     try:
-        # No redirect is followed: the login goes to this host and nowhere else.
-        async with session.head(url, headers={"Accept": _ACCEPT}, allow_redirects=False) as response:
-            return _digest_of(response.status, response.headers, host)
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise _UnreadableError(f"{host}: {str(error) or type(error).__name__}") from error
+        async with _open(repository, credentials) as image:
+            named = await asyncio.gather(*(image.fetch_digest(tag) for tag in tags))
+    except _UnreadableError as error:
+        return ReadBack({}, digest_found=False, problem=str(error))
+    return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
 
-def _digest_of(status: int, headers: Mapping[str, str], host: str) -> str | None:
-    if status == 404:
+async def find_proof(repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials) -> str | None:
+    """The digest that all tags name, if the image's own label says that this run made it; None otherwise."""
+    try:
+        async with _open(repository, credentials) as image:
+            named = set(await asyncio.gather(*(image.fetch_digest(tag) for tag in tags)))
+            digest = named.pop() if len(named) == 1 else None
+            if digest is None:
+                return None
+            labels = await image.fetch_labels(digest)
+    except _UnreadableError:
         return None
-    if status != 200:
-        raise _UnreadableError(f"{host} answered {status}")
-    return headers.get("Docker-Content-Digest")
+    return digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None
+
+
+@asynccontextmanager
+async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Image"]:
+    host, path = repository.split("/", 1)
+    if host not in credentials.hosts:
+        raise _UnreadableError(f"the connector does not serve {host} any more")
+    try:
+        context = ssl.create_default_context()
+        if credentials.ca_bundle:
+            context.load_verify_locations(cadata=credentials.ca_bundle)
+        auth = aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8")
+    except (ssl.SSLError, ValueError) as error:
+        raise _UnreadableError(f"the connector's login cannot be used: {error}") from error
+    connector = aiohttp.TCPConnector(ssl=context, limit=4)
+    async with aiohttp.ClientSession(connector=connector, auth=auth, timeout=_TIMEOUT) as session:
+        yield _Image(session, host, path)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """One repository of a registry, read with one login."""
+
+    session: aiohttp.ClientSession
+    host: str
+    path: str
+
+    async def fetch_digest(self, reference: str) -> str | None:
+        """The digest a tag names, or the digest itself if it is there."""
+        status, headers, _ = await self._request("HEAD", f"manifests/{reference}")
+        if status == 404:
+            return None
+        digest: str | None = headers.get("Docker-Content-Digest")
+        if digest is None and ":" in reference:
+            return reference  # asked for by digest, the answer itself is the proof
+        if digest is None:
+            raise _UnreadableError(f"{self.host} did not say which digest {reference} names")
+        return digest
+
+    async def fetch_labels(self, digest: str) -> dict[str, str]:
+        """The labels in the image's config; empty for an index, which has none."""
+        _, _, manifest = await self._request("GET", f"manifests/{digest}")
+        config = (_parse(manifest).get("config") or {}).get("digest")
+        if not config:
+            return {}
+        _, _, blob = await self._request("GET", f"blobs/{config}")
+        labels = (_parse(blob).get("config") or {}).get("Labels")
+        return labels if isinstance(labels, dict) else {}
+
+    async def _request(self, method: str, path: str) -> tuple[int, Any, bytes]:
+        url = f"https://{self.host}/v2/{self.path}/{path}"
+        try:
+            # No redirect is followed: the login goes to this host and nowhere else.
+            async with self.session.request(
+                method, url, headers={"Accept": _ACCEPT}, allow_redirects=False
+            ) as response:
+                body = await _read_bounded(response.content) if method == "GET" else b""
+                status, headers = response.status, response.headers
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise _UnreadableError(f"{self.host}: {str(error) or type(error).__name__}") from error
+        if status not in (200, 404):
+            raise _UnreadableError(f"{self.host} answered {status}")
+        return status, headers, body
+
+
+async def _read_bounded(stream: aiohttp.StreamReader) -> bytes:
+    body = b""
+    async for chunk in stream.iter_any():
+        body += chunk
+        if len(body) > _MAX_BYTES:
+            raise _UnreadableError(f"the registry's answer is longer than {_MAX_BYTES} bytes")
+    return body
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise _UnreadableError("the registry's answer is not JSON") from error
+    return value if isinstance(value, dict) else {}

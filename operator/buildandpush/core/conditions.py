@@ -14,7 +14,7 @@ from buildandpush.core.text import clip
 
 ConditionValue = Literal["True", "False", "Unknown"]
 
-_ORDER: Final = tuple(ConditionType)
+_ORDER: Final[dict[str, int]] = {kind: place for place, kind in enumerate(ConditionType)}
 
 
 class ConditionSet:
@@ -63,7 +63,7 @@ class ConditionSet:
     def as_list(self) -> list[Condition]:
         """All conditions in a fixed order, each stamped with the generation."""
         stamped = (item.model_copy(update={"observed_generation": self._generation}) for item in self._items.values())
-        return sorted(stamped, key=lambda item: _ORDER.index(ConditionType(item.type)))
+        return sorted(stamped, key=lambda item: _ORDER.get(item.type, len(_ORDER)))
 
     def _derive(self) -> None:
         """Ready, Reconciling and Stalled follow from SpecValid, Completed and Succeeded."""
@@ -78,8 +78,11 @@ class ConditionSet:
             self.drop(ConditionType.RECONCILING, ConditionType.STALLED)
         else:
             self.set(ConditionType.READY, "Unknown", deciding.reason, deciding.message)
-            self.set(ConditionType.RECONCILING, "True", deciding.reason, deciding.message)
             self.drop(ConditionType.STALLED)
+            if deciding.reason == Reason.SUSPENDED:
+                self.drop(ConditionType.RECONCILING)
+            else:
+                self.set(ConditionType.RECONCILING, "True", deciding.reason, deciding.message)
 
     def _deciding(self, kind: ConditionType) -> Condition:
         found = self._items.get(kind)

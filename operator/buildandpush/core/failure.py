@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from buildandpush.api.reasons import Reason, explain
+from buildandpush.api.reasons import NO_REMEDY, Reason, explain
 from buildandpush.api.status import MAX_LOG_TAIL, MAX_MESSAGE, Failure
 from buildandpush.core.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 from buildandpush.core.observation import ContainerObservation, PodObservation, read_source_report
@@ -145,7 +145,8 @@ def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, lo
 
 
 def describe(reason: Reason, detail: str = "") -> str:
-    """Cause, detail and remedy in one message of at most 1 KiB."""
+    """Cause, detail and remedy, where there is one, in one message of at most 1 KiB."""
     told = explain(reason)
     middle = f" ({clip(detail, MAX_MESSAGE // 2)})" if detail else ""
-    return clip(f"{told.cause.removesuffix('.')}{middle}. {told.remedy}", MAX_MESSAGE)
+    remedy = f" {told.remedy}" if told.remedy != NO_REMEDY else ""
+    return clip(f"{told.cause.removesuffix('.')}{middle}.{remedy}", MAX_MESSAGE)

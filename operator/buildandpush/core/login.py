@@ -26,6 +26,8 @@ class Credentials:
     username: str
     password: str = field(repr=False)
     ca_bundle: str = ""
+    inputs: tuple[tuple[str, str], ...] = ()
+    """The Secret these were read from, with its uid and version."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,17 @@ def read_credentials(connector: Connector, secret: Mapping[str, Any] | None) -> 
         username, password = (base64.b64decode(data[key]).decode() for key in (_USERNAME, _PASSWORD))
     except (binascii.Error, UnicodeDecodeError):
         return Waiting(Reason.SECRET_MISSING, f"text in Secret {name!r}: username and password must be UTF-8")
-    return Credentials(tuple(connector.spec.registries), username, password, connector.spec.ca_bundle or "")
+    if ":" in username:
+        return Waiting(Reason.SECRET_MISSING, f"user name in Secret {name!r} that works: it must not hold a colon")
+    metadata = secret.get("metadata") or {}
+    version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
+    return Credentials(
+        hosts=tuple(connector.spec.registries),
+        username=username,
+        password=password,
+        ca_bundle=connector.spec.ca_bundle or "",
+        inputs=((f"Secret/{name}", version),),
+    )
 
 
 def build_login_secret(connector: Connector, credentials: Credentials) -> Manifest:
@@ -95,7 +107,8 @@ def build_login_secret(connector: Connector, credentials: Credentials) -> Manife
 
 def describe_login(secret: Manifest, credentials: Credentials) -> Login:
     """What a build needs to know of the Secret."""
-    return Login(secret["metadata"]["name"], tuple(sorted(credentials.hosts)) if credentials.ca_bundle else ())
+    ca_hosts = tuple(sorted(credentials.hosts)) if credentials.ca_bundle else ()
+    return Login(secret["metadata"]["name"], ca_hosts, credentials.inputs)
 
 
 def is_ours(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -51,6 +51,8 @@ class Login:
 
     secret_name: str
     ca_hosts: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+    """The Secrets it was made from, each with its uid and version."""
 
 
 def build_pod_manifest(
@@ -172,9 +174,11 @@ def _kaniko_container(
 
 def _resources(plan: BuildPlan) -> Manifest:
     needs = plan.requirements
+    limits = {"memory": needs.memory_limit, "cpu": needs.cpu_limit, "ephemeral-storage": needs.storage_limit}
+    requests = {"memory": needs.memory_request, "cpu": needs.cpu_request, "ephemeral-storage": needs.storage_request}
     return {
-        "limits": {"memory": needs.memory_limit, "cpu": needs.cpu_limit},
-        "requests": {"memory": needs.memory_request, "cpu": needs.cpu_request},
+        "limits": {name: amount for name, amount in limits.items() if amount},
+        "requests": {name: amount for name, amount in requests.items() if amount},
     }
 
 

@@ -39,7 +39,11 @@ class PodObservation:
     spec_hash_label: str
     phase: str
     node: str
-    deleting: bool
+    created_at: datetime | None
+    started_at: datetime | None
+    """When a kubelet took the pod."""
+    deleted_at: datetime | None
+    """When the pod is gone at the latest, its grace period over; None if nobody deletes it."""
     reason: str
     """The kubelet's or a controller's word for the whole pod: Evicted, DeadlineExceeded, NodeLost …"""
     message: str
@@ -50,6 +54,16 @@ class PodObservation:
     active_deadline_seconds: int | None
     source: ContainerObservation
     kaniko: ContainerObservation
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody deletes it."""
+        return self.deleted_at is not None
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the last of its containers that matter ended."""
+        return self.kaniko.finished_at or self.source.finished_at
 
     @property
     def ended(self) -> bool:
@@ -94,7 +108,9 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         spec_hash_label=(metadata.get("labels") or {}).get(meta.LABEL_SPEC_HASH, ""),
         phase=status.get("phase") or "Pending",
         node=spec.get("nodeName") or "",
-        deleting=bool(metadata.get("deletionTimestamp")),
+        created_at=parse_time(metadata.get("creationTimestamp")),
+        started_at=parse_time(status.get("startTime")),
+        deleted_at=parse_time(metadata.get("deletionTimestamp")),
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
@@ -131,6 +147,6 @@ def read_source_report(container: ContainerObservation) -> SourceReport:
     try:
         raw = json.loads(container.message)
         values = {key: str(raw[key]) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return SourceReport()
     return SourceReport(**values)

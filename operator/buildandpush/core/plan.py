@@ -1,5 +1,6 @@
 """From a spec to a BuildPlan: every value resolved, checked and with its default, ready to become a pod."""
 
+import json
 import posixpath
 import re
 from collections.abc import Mapping
@@ -8,22 +9,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from buildandpush.api.spec import (
-    MAX_INLINE_BYTES,
-    REPOSITORY_PATTERN,
-    SEQUENCE_ID,
-    TAG_PATTERN,
-    BuildAndPushACRSpec,
-    ResourceList,
-    Source,
-)
+from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.pod import ResourceList
+from buildandpush.api.sources import MAX_INLINE_BYTES, Source
+from buildandpush.api.spec import REPOSITORY_PATTERN, SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.quantity import parse_cpu, parse_duration_seconds, parse_memory, quantity_value
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.unsupported import refuse_unsupported
 
 _PIPELINE_ROOT = "/harness"
+_MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
 
 
@@ -35,6 +33,8 @@ class Requirements:
     cpu_limit: str
     memory_request: str
     cpu_request: str
+    storage_limit: str | None = None
+    storage_request: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class BuildPlan:
     run_as_user: int
     requirements: Requirements
     timeout_seconds: int
+    retries: int
     source: Source
     connector_ref: str
     """Name of the AzureConnector, a pipeline's identifier already resolved."""
@@ -70,6 +71,7 @@ class BuildPlan:
         return Effective(
             repository=self.repository,
             connector=self.connector_ref,
+            retries=self.retries,
             timeout_seconds=self.timeout_seconds,
             run_as_user=self.run_as_user,
             memory_limit=self.requirements.memory_limit,
@@ -98,12 +100,18 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         raise SpecInvalidError(
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
+    refuse_unsupported(spec.to_dict())
+    if not spec.connector_ref:
+        raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
+    connector = connector_name(spec.connector_ref)
+    if not re.fullmatch(CONNECTOR_NAME_PATTERN, connector):
+        raise SpecInvalidError("connectorRef", f"{spec.connector_ref!r} is no name; write for example acr")
     _check_source(spec.source)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
         repository=spec.repository,
-        tags=_resolve_tags(spec.tags, run_number),
-        dockerfile=_relative("dockerfile", spec.dockerfile or "Dockerfile"),
+        tags=_resolve_tags(spec.tags or [], run_number),
+        dockerfile=_file("dockerfile", spec.dockerfile or "Dockerfile"),
         context=_relative("context", spec.context or "."),
         labels=_check_keys("labels", spec.labels or {}),
         build_args=_check_keys("buildArgs", spec.build_args or {}),
@@ -114,8 +122,9 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         timeout_seconds=parse_duration_seconds("timeout", spec.timeout)
         if spec.timeout and spec.timeout.strip()
         else settings.timeout_seconds,
+        retries=settings.retries if spec.retries is None else spec.retries,
         source=spec.source,
-        connector_ref=connector_name(spec.connector_ref),
+        connector_ref=connector,
     )
 
 
@@ -142,7 +151,14 @@ def _relative(field: str, path: str) -> str:
         raise SpecInvalidError(field, f"{path!r} is absolute; give a path relative to the root of source")
     if ".." in path.split("/") or "\0" in path or "\n" in path:
         raise SpecInvalidError(field, f"{path!r} leaves the source; give a path inside it")
-    return posixpath.normpath(path)
+    return posixpath.normpath(path) if path else "."
+
+
+def _file(field: str, path: str) -> str:
+    normal = _relative(field, path)
+    if normal == ".":
+        raise SpecInvalidError(field, f"{path!r} is a folder; give the path of a file, such as docker/Dockerfile")
+    return normal
 
 
 def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
@@ -180,7 +196,13 @@ def _require(spec: BuildAndPushACRSpec, settings: BuildSettings) -> Requirements
             raise SpecInvalidError(
                 f"resources.requests.{field}", f"{request} is more than the limit {limit}; lower it or raise the limit"
             )
-    return Requirements(memory, cpu, memory_request, cpu_request)
+    storage = _optional_storage("resources.limits.ephemeral-storage", limits.ephemeral_storage)
+    storage_request = _optional_storage("resources.requests.ephemeral-storage", requests.ephemeral_storage)
+    return Requirements(memory, cpu, memory_request, cpu_request, storage, storage_request)
+
+
+def _optional_storage(field: str, value: str | int | float | None) -> str | None:
+    return None if value is None else parse_memory(field, value)
 
 
 def _or(value: str | int | float | None, default: str) -> str | int | float:
@@ -188,9 +210,9 @@ def _or(value: str | int | float | None, default: str) -> str | int | float:
 
 
 def _check_source(source: Source) -> None:
-    given = [name for name, value in (("git", source.git), ("inline", source.inline)) if value is not None]
-    if len(given) != 1:
-        raise SpecInvalidError("source", f"{len(given)} kinds are given; give exactly one of git and inline")
+    if len(source.kinds()) != 1:
+        given = " and ".join(source.kinds()) or "nothing"
+        raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
     if source.inline is None:
         return
     for path in source.inline.files:
@@ -198,6 +220,12 @@ def _check_source(source: Source) -> None:
             raise SpecInvalidError(
                 "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
             )
+    # The files travel in an annotation of the pod, as JSON: 256 KiB is the API server's limit for all annotations.
+    escaped = len(json.dumps(source.inline.files, ensure_ascii=False).encode())
+    if escaped > _MAX_ESCAPED_BYTES:
+        raise SpecInvalidError(
+            "source.inline.files", f"{escaped} bytes once written as JSON are too many; use source.git"
+        )
     size = sum(len(path.encode()) + len(text.encode()) for path, text in source.inline.files.items())
     if size > MAX_INLINE_BYTES:
         raise SpecInvalidError(

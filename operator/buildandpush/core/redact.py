@@ -11,20 +11,26 @@ _MIN_LENGTH: Final = 4
 """Shorter values would blank out half of any text; no login that short deserves the name."""
 
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
-_USERINFO: Final = re.compile(r"://[^/\s:@]+:[^/\s@]+@")
-_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|identitytoken|registrytoken)"\s*:\s*")[^"]*')
+# Up to the last @ before the path: a password may hold one itself.
+_USERINFO: Final = re.compile(r"(://)[^/\s\"'<>]*@")
+_USERINFO_WITH_SLASH: Final = re.compile(r"(://[^\s\"'<>@:/]*:)[^\s\"'<>]*@")
+_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|identitytoken|registrytoken)"\s*:\s*")(?:[^"\\]|\\.)*')
+_AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) +[A-Za-z0-9+/=._~-]{8,}")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given values (raw, base64, URL-encoded), JWTs, docker config logins and URL passwords."""
-    for value in sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True):
+    """The text without the given values (raw, base64, URL-encoded), JWTs, logins of docker configs, of HTTP headers and
+    of URLs."""
+    for value in sorted({form for secret in secrets for form in _encodings(secret)}, key=len, reverse=True):
         text = text.replace(value, MASK)
     text = _JWT.sub(MASK, text)
     text = _AUTH_ENTRY.sub(rf"\1{MASK}", text)
-    return _USERINFO.sub(f"://{MASK}@", text)
+    text = _AUTH_HEADER.sub(rf"\1 {MASK}", text)
+    text = _USERINFO_WITH_SLASH.sub(rf"://{MASK}@", text)
+    return _USERINFO.sub(rf"\1{MASK}@", text)
 
 
-def _forms(secret: str) -> set[str]:
+def _encodings(secret: str) -> set[str]:
     if len(secret) < _MIN_LENGTH:
         return set()
     return {secret, base64.b64encode(secret.encode()).decode(), quote(secret, safe="")}

@@ -16,3 +16,11 @@ class BuildSettings:
     memory_limit: str = "500Mi"
     cpu_limit: str = "400m"
     cpu_request: str = "100m"
+    retries: int = 3
+    """Further attempts after infrastructure failures."""
+    pending_timeout_seconds: int = 3600
+    """How long a pod may wait for a node."""
+    start_timeout_seconds: int = 300
+    """How long a pod with a node may fail to pull its images or to make its containers."""
+    node_lost_timeout_seconds: int = 300
+    """How long a pod may be going away before its node counts as lost."""

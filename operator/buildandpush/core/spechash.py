@@ -16,7 +16,7 @@ SHAPING_FIELDS: Final = (
 )  # fmt: skip
 """The one list of fields that shape the image. Limits, timeouts, users and logins do not."""
 
-_DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": True, "target": ""}
+_DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": True}
 
 
 def hash_spec(spec: BuildAndPushACRSpec) -> str:
@@ -28,4 +28,4 @@ def hash_spec(spec: BuildAndPushACRSpec) -> str:
 
 
 def _is_set(name: str, value: Any) -> bool:
-    return value not in (None, {}, []) and value != _DEFAULTS.get(name)
+    return value not in (None, "", {}, []) and value != _DEFAULTS.get(name)

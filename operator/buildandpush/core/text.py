@@ -6,11 +6,16 @@ from typing import Final
 
 _ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 
+# Control, surrogate, private, unassigned and format characters, and line separators: a log could otherwise make a
+# terminal or a portal show something else than it says. Joiners stay, as words and emoji need them.
+_DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_KEPT: Final = frozenset("\n\t\u200c\u200d")
+
 
 def clean(text: str) -> str:
     """Without ANSI sequences and control characters; line breaks and tabs stay."""
     plain = _ANSI.sub("", text.replace("\r\n", "\n"))
-    return "".join(ch for ch in plain if ch in "\n\t" or unicodedata.category(ch) not in ("Cc", "Cs", "Co", "Cn"))
+    return "".join(ch for ch in plain if ch in _KEPT or unicodedata.category(ch) not in _DROPPED)
 
 
 def clip(text: str, size: int) -> str:

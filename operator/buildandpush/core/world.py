@@ -22,6 +22,10 @@ class Resource:
     deleting: bool
     spec: Mapping[str, Any]
     status: BuildAndPushACRStatus
+    rebuild: str = ""
+    """Value of the rebuild annotation, empty without one."""
+    cancel: str = ""
+    """Value of the cancel annotation, empty without one."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,41 @@ class AskReadBack:
     connector_ref: str
 
 
-Question = AskLogin | AskLivePod | AskLog | AskReadBack
-Answer = Login | Waiting | PodObservation | str | ReadBack | None
+@dataclass(frozen=True)
+class AskProof:
+    """Has the registry an image of this run under all tags? Answered by its digest or None."""
+
+    repository: str
+    tags: tuple[str, ...]
+    run_label: str
+    connector_ref: str
+
+
+@dataclass(frozen=True)
+class AskTags:
+    """Which of these tags are in the registry? Answered by ReadBack."""
+
+    repository: str
+    tags: tuple[str, ...]
+    connector_ref: str
+
+
+@dataclass(frozen=True)
+class AskInputs:
+    """Which versions have the Secrets of this connector now? Answered by Inputs."""
+
+    connector_ref: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Secrets by name, each with its uid and version; empty where they cannot be read."""
+
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskInputs
+Answer = Login | Waiting | PodObservation | str | ReadBack | Inputs | None
 
 
 # Actions: performed after the status that announces them has been written.

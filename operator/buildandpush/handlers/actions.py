@@ -72,6 +72,8 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
 def _refusal(error: KubernetesError) -> Refusal:
     if error.status == 403 and "exceeded quota" in error.message:
         return Refusal(Reason.QUOTA_EXCEEDED, error.message, final=False)
+    if error.status == 401:
+        return Refusal(Reason.POD_REFUSED, error.message, final=False)  # a token that is just being renewed
     if error.status == 403 and "being terminated" in error.message:
         return Refusal(Reason.POD_REFUSED, error.message, final=False)
     return Refusal(Reason.POD_REFUSED, error.message, final=True)

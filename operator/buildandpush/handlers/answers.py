@@ -1,26 +1,32 @@
 """Answers the questions of a decision: the only place where deciding meets the outside."""
 
+from typing import Final
+
 from buildandpush.clients.errors import KubernetesError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import ensure_login, fetch_credentials, read_connector
-from buildandpush.clients.registry import read_back
+from buildandpush.clients.registry import find_proof, read_back, read_tags
 from buildandpush.core.login import Credentials
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.redact import redact
 from buildandpush.core.world import (
     Answer,
+    AskInputs,
     AskLivePod,
     AskLog,
     AskLogin,
+    AskProof,
     AskReadBack,
+    AskTags,
+    Inputs,
     Question,
     ReadBack,
     Resource,
     Waiting,
 )
 
-_LOG_LINES = 60
-_LOG_BYTES = 64 * 1024
+_LOG_LINES: Final = 60
+_LOG_BYTES: Final = 64 * 1024
 
 
 async def answer_question(client: KubernetesClient, resource: Resource, question: Question) -> Answer:
@@ -32,7 +38,24 @@ async def answer_question(client: KubernetesClient, resource: Resource, question
         return await _read_live_pod(client, namespace, question.name)
     if isinstance(question, AskLog):
         return await _read_log(client, resource, question)
-    return await _read_back(client, namespace, question)
+    return await _ask_registry(client, namespace, question)
+
+
+async def _ask_registry(
+    client: KubernetesClient, namespace: str, question: AskReadBack | AskProof | AskTags | AskInputs
+) -> Answer:
+    """Questions that need the connector's credentials; without them the registry counts as not readable."""
+    credentials = await _credentials(client, namespace, question.connector_ref)
+    if isinstance(question, AskInputs):
+        return Inputs() if isinstance(credentials, Waiting) else Inputs(credentials.inputs)
+    if isinstance(credentials, Waiting):
+        unreadable = ReadBack({}, digest_found=False, problem=credentials.message)
+        return None if isinstance(question, AskProof) else unreadable
+    if isinstance(question, AskReadBack):
+        return await read_back(question.repository, question.tags, question.digest, credentials)
+    if isinstance(question, AskTags):
+        return await read_tags(question.repository, question.tags, credentials)
+    return await find_proof(question.repository, question.tags, question.run_label, credentials)
 
 
 async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
@@ -44,23 +67,16 @@ async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) ->
 
 async def _read_log(client: KubernetesClient, resource: Resource, question: AskLog) -> str:
     """The redacted end of a log; empty where the kubelet has none any more."""
+    namespace, run = resource.owner.namespace, resource.status.run
     try:
         text = await client.read_pod_log(
-            resource.owner.namespace, question.pod, question.container, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
+            namespace, question.pod, question.container, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
         )
     except KubernetesError:
         return ""
-    run = resource.status.run
-    credentials = await _credentials(client, resource.owner.namespace, run.effective.connector if run else "")
+    credentials = await _credentials(client, namespace, run.effective.connector) if run else None
     secrets = [credentials.password] if isinstance(credentials, Credentials) else []
     return redact(text, secrets)
-
-
-async def _read_back(client: KubernetesClient, namespace: str, question: AskReadBack) -> ReadBack:
-    credentials = await _credentials(client, namespace, question.connector_ref)
-    if isinstance(credentials, Waiting):
-        return ReadBack({}, digest_found=False, problem=credentials.message)
-    return await read_back(question.repository, question.tags, question.digest, credentials)
 
 
 async def _credentials(client: KubernetesClient, namespace: str, connector_ref: str) -> Credentials | Waiting:

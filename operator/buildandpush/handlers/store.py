@@ -5,7 +5,7 @@ Objects that the operator wrote itself are put here too, so that the next decisi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
@@ -15,6 +15,9 @@ from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.world import Resource
 
 Object = Mapping[str, Any]
+
+MAX_ANNOTATION: Final = 128
+"""Of a rebuild annotation's value that many characters count: they are kept in the status."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Store:
         """Take in a resource unless a newer version is known."""
         key = key_of(kind, body)
         known = self._resources.get(key)
-        if known is None or version_of(body) >= version_of(known) or _uid(known) != _uid(body):
+        if known is None or version_of(body) >= version_of(known):
             self._resources[key] = body
         return key
 
@@ -106,7 +109,7 @@ class Store:
     def replace(self, kind: str, listing: Listing, namespace: str | None) -> set[Key]:
         """Take in a fresh list; gives back the keys that are gone or were unknown, which a watch may have missed."""
         listed = {key_of(kind, body): body for body in listing.items}
-        missed = {key for key in listed if key not in self._resources}
+        missed = {key for key, body in listed.items() if self._is_news(key, body)}
         for body in listed.values():
             self.put(kind, body)
         for key, known in list(self._resources.items()):
@@ -115,6 +118,10 @@ class Store:
                 del self._resources[key]
                 missed.add(key)
         return missed
+
+    def _is_news(self, key: Key, body: Object) -> bool:
+        known = self._resources.get(key)
+        return known is None or version_of(known) < version_of(body)
 
     def replace_pods(self, listing: Listing, namespace: str | None) -> set[Key]:
         """Take in a fresh list of pods; gives back the owners of those that changed, came or went unseen."""
@@ -144,6 +151,7 @@ class Store:
 def read_resource(body: Object) -> Resource:
     """A stored BuildAndPushACR as the value decisions are made from."""
     metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
     return Resource(
         owner=Owner(metadata["namespace"], metadata["name"], metadata["uid"]),
         generation=metadata.get("generation") or 0,
@@ -151,6 +159,8 @@ def read_resource(body: Object) -> Resource:
         deleting=bool(metadata.get("deletionTimestamp")),
         spec=body.get("spec") or {},
         status=BuildAndPushACRStatus.model_validate(body.get("status") or {}),
+        rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_ANNOTATION],
+        cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
     )
 
 

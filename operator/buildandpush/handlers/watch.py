@@ -21,6 +21,10 @@ REFRESH_SECONDS: Final = 120.0
 """How often both kinds are listed afresh: what vanished while a watch was cut never gets an event."""
 
 
+# kopf's peers are not used; without a name of ours kopf would look up the user's, which a container may not have.
+_IDENTITY: Final[Any] = meta.COMPONENT
+
+
 class Watcher:
     """Feeds the store and the queue."""
 
@@ -95,6 +99,7 @@ async def run_kopf(watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.
             await kopf.operator(
                 registry=build_registry(watcher),
                 standalone=True,
+                identity=_IDENTITY,
                 clusterwide=not namespaces,
                 namespaces=namespaces,
                 stop_flag=stop,

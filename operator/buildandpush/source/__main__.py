@@ -38,7 +38,8 @@ def main(arguments: list[str]) -> int:
     report = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
     try:
         revision, commit = fetch(json.loads(Path(arguments[0]).read_text()))
-    except SourceError as error:
+    except (SourceError, OSError, ValueError) as raised:
+        error = raised if isinstance(raised, SourceError) else SourceError(Reason.SOURCE_INVALID, str(raised))
         print(f"{error.reason}: {error}", file=sys.stderr)
         write_report(render_failure(error), report)
         return 1

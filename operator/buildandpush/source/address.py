@@ -4,6 +4,7 @@ A URL is its author's input, and the init container stands inside the cluster's 
 loopback and the API server are not for fetching.
 """
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -14,14 +15,17 @@ from buildandpush.source.report import SourceError
 
 # Azure's platform address (DNS, health probes, the VM agent): https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _PLATFORM: Final = "168.63.129.16"
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def resolve_host(host: str, port: int) -> list[str]:
     """The host's addresses, each of them allowed; raises SourceError otherwise. The caller connects to these only."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise SourceError(Reason.SOURCE_UNREACHABLE, f"host {host!r} has no address: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        raise SourceError(Reason.SOURCE_UNREACHABLE, f"host {host!r} has no address: {error}") from error
     addresses = sorted({str(item[4][0]) for item in found})
     for address in addresses:
         if not is_allowed(address):
@@ -31,8 +35,22 @@ def resolve_host(host: str, port: int) -> list[str]:
 
 def is_allowed(address: str) -> bool:
     """Whether an address is none of: loopback, link-local, unspecified, multicast, Azure's platform, API server."""
+    forbidden = {ipaddress.ip_address(_PLATFORM)}
+    with contextlib.suppress(ValueError):  # a host name, or none at all
+        forbidden.add(ipaddress.ip_address(os.environ.get("KUBERNETES_SERVICE_HOST", "")))
+    return not any(_is_special(form) or form in forbidden for form in _forms(address))
+
+
+def _is_special(address: _Address) -> bool:
+    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+
+
+def _forms(address: str) -> list[_Address]:
+    """The address and every IPv4 address that it stands for: mapped, compatible, 6to4 and NAT64."""
     parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    parsed = mapped or parsed
-    special = parsed.is_loopback or parsed.is_link_local or parsed.is_unspecified or parsed.is_multicast
-    return not special and str(parsed) not in (_PLATFORM, os.environ.get("KUBERNETES_SERVICE_HOST"))
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return [parsed]
+    inner = [parsed.ipv4_mapped, parsed.sixtofour]
+    if parsed in _NAT64 or int(parsed) >> 32 == 0:
+        inner.append(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
+    return [parsed, *(form for form in inner if form is not None)]

@@ -16,16 +16,26 @@ def check_paths(root: Path, dockerfile: str, context: str) -> None:
         raise SourceError(Reason.CONTEXT_NOT_FOUND, f"context {context!r}; the source's root has {_list(root)}")
     path = _inside(root, dockerfile, Reason.DOCKERFILE_NOT_FOUND)
     if not path.is_file():
-        nearest = next(parent for parent in path.parents if parent.is_dir())
+        nearest = _nearest_folder(path, root.resolve())
         where = "the source's root" if nearest == root.resolve() else f"{nearest.relative_to(root.resolve())}/"
         raise SourceError(Reason.DOCKERFILE_NOT_FOUND, f"dockerfile {dockerfile!r}; {where} has {_list(nearest)}")
 
 
 def _inside(root: Path, path: str, reason: Reason) -> Path:
-    found = (root / path).resolve()
+    try:
+        found = (root / path).resolve()
+        found.exists()
+    except (OSError, RuntimeError) as error:  # a loop of symbolic links, a name that is too long
+        raise SourceError(reason, f"{path[:200]!r} cannot be followed: {error}") from error
     if not found.is_relative_to(root.resolve()):
         raise SourceError(reason, f"{path!r} leads out of the source by a symbolic link")
     return found
+
+
+def _nearest_folder(path: Path, root: Path) -> Path:
+    """The folder to show: the path itself, or the deepest of those above it that is there."""
+    above = (path, *(parent for parent in path.parents if parent.is_relative_to(root)))
+    return next((folder for folder in above if folder.is_dir()), root)
 
 
 def _list(folder: Path) -> str:

@@ -16,7 +16,10 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 # What git's messages mean, the first match wins. git's own wording is stable under LC_ALL=C.
 _MEANINGS: Final = (
     (r"could not read Username|Authentication failed|error: 40[13]|Invalid username", Reason.SOURCE_DENIED),
-    (r"find remote ref|not our ref|unadvertised object|did not match any", Reason.REVISION_NOT_FOUND),
+    (
+        r"find remote ref|not our ref|unadvertised object|did not match any|not a tree|unknown revision",
+        Reason.REVISION_NOT_FOUND,
+    ),
     (r"unable to update url base from redirection|redirect", Reason.SOURCE_INVALID),
     (r"repository .* not found|error: 404|not valid: is this a git repository", Reason.SOURCE_INVALID),
     (r"resolve host|connect to|Connection (refused|reset|timed out)|error: 5\d\d|timed out", Reason.SOURCE_UNREACHABLE),
@@ -26,13 +29,9 @@ _MEANINGS: Final = (
 
 def fetch_revision(url: str, revision: str, root: Path) -> str:
     """Check the revision out into the root and give its commit back; raises SourceError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no http(s) URL without a login")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    addresses = resolve_host(parts.hostname, port)
+    host, port = _split(url)
     # git connects to the addresses that were checked, whatever DNS says a moment later.
-    pinned = f"http.curloptResolve={parts.hostname}:{port}:{','.join(addresses)}"
+    pinned = f"http.curloptResolve={host}:{port}:{','.join(resolve_host(host, port))}"
     wanted = revision or "HEAD"
     _git(root, "init", "--quiet", "--template=", ".")
     try:
@@ -48,6 +47,18 @@ def fetch_revision(url: str, revision: str, root: Path) -> str:
     else:
         _git(root, "checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
     return _git(root, "rev-parse", "HEAD").strip()
+
+
+def _split(url: str) -> tuple[str, int]:
+    """Host and port of a URL that may be fetched from."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no http(s) URL without a login")
+    return host, port or (443 if parts.scheme == "https" else 80)
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -20,7 +20,12 @@ class SourceError(Exception):
 
 def render_failure(error: SourceError) -> str:
     """The report of a failed fetch."""
-    return json.dumps({"reason": error.reason, "message": str(error)[:_MAX_MESSAGE]}, ensure_ascii=True)[:MAX_BYTES]
+    message = str(error).encode(errors="replace")[:_MAX_MESSAGE].decode(errors="ignore")
+    text = json.dumps({"reason": error.reason, "message": message}, ensure_ascii=False)
+    while len(text.encode()) > MAX_BYTES:  # quotes and control characters grow when they are escaped
+        message = message[: len(message) * 3 // 4]
+        text = json.dumps({"reason": error.reason, "message": message}, ensure_ascii=False)
+    return text
 
 
 def render_success(revision: str | None, commit: str | None) -> str:

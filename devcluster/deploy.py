@@ -1,0 +1,43 @@
+"""Installs the operator from the chart into the running dev cluster, as `helm` users do, with the images made here."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from devcluster.errors import DevclusterError
+from devcluster.settings import REPOSITORY_ROOT, Settings
+
+NAMESPACE = "buildandpush-system"
+RELEASE = "buildandpush-operator"
+_CHART = REPOSITORY_ROOT / "charts" / "buildandpush-operator"
+
+
+def deploy_operator(settings: Settings) -> None:
+    """Apply the CRDs, install or upgrade the chart, and wait until the operator runs the images of now."""
+    repository, _, tag = settings.images.operator.rpartition(":")
+    values = {
+        "image.repository": repository,
+        "image.tag": tag,
+        "image.pullPolicy": "Never",
+        "executor.image": settings.images.executor,
+    }
+    arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    # Helm installs the CRDs of a chart but never upgrades them.
+    _run(settings, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(_CHART / "crds"))
+    namespaced = ("--namespace", NAMESPACE)
+    _run(settings, "helm", "upgrade", "--install", RELEASE, str(_CHART), *namespaced, "--create-namespace", *arguments)
+    # The images keep their names, so nothing but a restart makes the pod take new ones.
+    _run(settings, "kubectl", *namespaced, "rollout", "restart", f"deployment/{RELEASE}")
+    _run(settings, "kubectl", *namespaced, "rollout", "status", f"deployment/{RELEASE}", "--timeout=180s")
+    print(f"operator: running in namespace {NAMESPACE}", flush=True)
+
+
+def _run(settings: Settings, tool: str, *arguments: str) -> None:
+    found = settings.bin / tool
+    environment = {**os.environ, "KUBECONFIG": str(settings.kubeconfig)}
+    command = [str(found) if found.exists() else tool, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DevclusterError(
+            f"{Path(command[0]).name} {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}"
+        )

@@ -1,0 +1,263 @@
+"""A run on its way, one step further: its pod is created, watched, given up, stopped or taken as ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from buildandpush.api.meta import Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import SEQUENCE_ID, BuildAndPushACRSpec
+from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core import naming, outcome
+from buildandpush.core.ask import answer
+from buildandpush.core.attempts import find_limit
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.failure import classify_failure, describe, failed_container
+from buildandpush.core.manifest import Attempt, Login, build_pod_manifest
+from buildandpush.core.observation import PodObservation
+from buildandpush.core.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spechash import hash_spec
+from buildandpush.core.world import (
+    Action,
+    AskLivePod,
+    AskLog,
+    AskLogin,
+    AskProof,
+    AskReadBack,
+    AskTags,
+    CancelPod,
+    CreatePod,
+    Decision,
+    DeletePod,
+    ReadBack,
+    Waiting,
+    World,
+)
+
+WAIT: Final = timedelta(seconds=10)
+"""How long until something that is missing is looked for again."""
+STOP_PATIENCE: Final = timedelta(seconds=120)
+"""How long a kubelet may take to end a pod whose deadline was lowered."""
+
+_STOP_DEADLINE_SECONDS: Final = 1
+
+
+def advance(world: World, run: RunStatus) -> Decision:
+    """The next step of a run."""
+    build = run.builds[0]
+    pod = world.pods.get(build.pod_name)
+    if pod is None and build.pod_uid is not None:
+        # The cache may lag or have lost it; only the API server's own word counts for a loss.
+        pod = _live_pod(world, build)
+        if pod is None:
+            return _lost(world, run)
+    if pod is not None and pod.ended:
+        return _end(world, run, pod)
+    if _is_cancelled(world, run) or _is_replaced(world, run):
+        return _stop(world, run, pod)
+    current = _observe_generation(world, run)
+    if pod is None:
+        return _create(current, run, build)
+    return _watch(current, run, pod)
+
+
+# ---- what the spec says meanwhile
+
+
+def _is_cancelled(world: World, run: RunStatus) -> bool:
+    return bool(run.cancelled) or world.resource.cancel.strip() == str(run.number)
+
+
+def _asks_for_another_image(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
+    """The spec, if it is new and asks for another image than the one on its way.
+
+    A spec whose generation was observed never does, whatever its hash: an operator of another version may hash
+    differently, and an upgrade rebuilds nothing.
+    """
+    if world.resource.generation == world.resource.status.observed_generation:
+        return None
+    try:
+        spec = parse_spec(world.resource.spec)
+        plan_build(spec, world.settings, run_number=run.number + 1)
+    except SpecInvalidError:
+        return None
+    return spec if hash_spec(spec) != run.spec_hash else None
+
+
+def _is_replaced(world: World, run: RunStatus) -> bool:
+    """Whether the run gives way to a newer spec now: not where that would wait, queued or suspended, anyway."""
+    if run.stopping_at is not None:
+        return True
+    spec = _asks_for_another_image(world, run)
+    return spec is not None and spec.on_change != "Queue" and not spec.suspend
+
+
+def _observe_generation(world: World, run: RunStatus) -> World:
+    """The world with a status that has taken notice of the current generation, unless that wants its own run."""
+    status = world.resource.status
+    if world.resource.generation == status.observed_generation or _asks_for_another_image(world, run):
+        return world
+    try:
+        plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+    except SpecInvalidError as error:
+        return outcome.with_status(world, outcome.reject(world, error).status)
+    return outcome.with_status(world, outcome.accept(world).status)
+
+
+# ---- before there is a pod
+
+
+def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
+    """The pod is not there yet: everything it needs first, then the pod."""
+    status = world.resource.status
+    if build.next_attempt_at is not None and world.now < build.next_attempt_at:
+        return Decision(status, wake_at=build.next_attempt_at)
+    if _former_lives(world, run, build):
+        return Decision(status, wake_at=world.now + WAIT)
+    try:
+        plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+    except SpecInvalidError:
+        return Decision(status)  # SpecInvalid stands in the conditions; a correction goes on from here
+    if _asks_for_another_image(world, run):
+        return outcome.end_superseded(world)  # queued behind a run that has nothing to end
+    login = answer(world, AskLogin(plan.connector_ref, plan.registry), Login)
+    if isinstance(login, Waiting):
+        return _wait(world, login.reason, login.message)
+    if world.refusal is not None:
+        if world.refusal.final:
+            return outcome.fail_without_pod(world, world.refusal.reason, world.refusal.message)
+        return _wait(world, world.refusal.reason, world.refusal.message)
+    taken = _find_taken_tag(world, run, plan)
+    if taken is not None:
+        return taken
+    owner = world.resource.owner
+    attempt = Attempt(run.number, int(build.key), build.attempt, run.spec_hash)
+    manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
+    intent = outcome.note_inputs(world, login)
+    return Decision(intent, (CreatePod(build.pod_name, manifest),))
+
+
+def _former_lives(world: World, run: RunStatus, build: BuildStatus) -> bool:
+    """Whether the pod of the attempt before still stands on a node that can be heard of."""
+    owner = world.resource.owner
+    name = naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=build.attempt - 1)
+    former = world.pods.get(name)
+    if former is None or former.ended:
+        return False
+    limit = find_limit(former, run, world.settings)
+    lost = limit is not None and limit[1].reason is Reason.NODE_LOST and limit[0] <= world.now
+    return not lost
+
+
+def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
+    """A numbered tag that is in the registry before this resource ever pushed one: its numbers collide."""
+    numbered = any(SEQUENCE_ID in tag for tag in world.resource.spec.get("tags") or ())
+    if not numbered or world.resource.status.digest is not None or run.builds[0].attempt > 1:
+        return None
+    pairs = zip(world.resource.spec["tags"], plan.tags, strict=True)
+    tags = tuple(tag for raw, tag in pairs if SEQUENCE_ID in raw)
+    found = answer(world, AskTags(plan.repository, tags, plan.connector_ref), ReadBack)
+    taken = [tag for tag in tags if found.tags.get(tag)]
+    if not taken:
+        return None
+    # It may be this very run's push, if the operator was away when its pod ran.
+    pod = _live_pod(world, run.builds[0])
+    if pod is not None:
+        return _end(world, run, pod) if pod.ended else _watch(world, run, pod)
+    digest = answer(world, _proof(world, run), str)
+    if digest is not None:
+        return outcome.succeed_without_pod(world, digest)
+    return outcome.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
+
+
+def _wait(world: World, reason: Reason, message: str) -> Decision:
+    told = describe(reason, message)
+    decision = outcome.progress(world, Phase.PENDING, reason, told)
+    actions: tuple[Action, ...] = (outcome.announce(world, reason, told),) if outcome.is_news(world, reason) else ()
+    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+
+
+# ---- while the pod lives
+
+
+def _live_pod(world: World, build: BuildStatus) -> PodObservation | None:
+    pod = answer(world, AskLivePod(build.pod_name), PodObservation)
+    if pod is None or pod.uid != (build.pod_uid or pod.uid) or pod.owner_uid != world.resource.owner.uid:
+        return None
+    return pod
+
+
+def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
+    """The pod lives: say where it stands, and give it up where it will not come to an end by itself."""
+    limit = find_limit(pod, run, world.settings)
+    if limit is not None and limit[0] <= world.now:
+        decision = outcome.give_up(world, limit[1], pod)
+        removal = () if pod.deleting else (DeletePod(pod.name, pod.uid),)
+        return replace(decision, actions=(*decision.actions, *removal))
+    phase, reason, message = outcome.describe_live_pod(pod)
+    decision = outcome.progress(world, phase, reason, message, pod=pod)
+    return replace(decision, wake_at=limit[0] if limit else None)
+
+
+def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
+    """End what is on its way, keeping its log where a kubelet can; the end of the pod ends the run."""
+    cancelled = _is_cancelled(world, run)
+    pod = pod or _live_pod(world, run.builds[0])
+    if pod is None:
+        return outcome.end_cancelled(world) if cancelled else outcome.end_superseded(world)
+    if pod.ended:
+        return _end(world, run, pod)
+    since = run.stopping_at or world.now
+    overdue = world.now >= since + STOP_PATIENCE
+    actions: tuple[Action, ...] = ()
+    if not pod.deleting and (not pod.node or overdue):
+        actions = (DeletePod(pod.name, pod.uid),)  # no kubelet is there to enforce a deadline
+    elif not pod.deleting and pod.active_deadline_seconds != _STOP_DEADLINE_SECONDS:
+        actions = (CancelPod(pod.name, pod.uid),)
+    elif pod.deleting:
+        limit = find_limit(pod, run, world.settings)
+        if limit is not None and limit[0] <= world.now:
+            return outcome.end_cancelled(world) if cancelled else outcome.end_superseded(world)
+    reason = Reason.CANCELLING if cancelled else Reason.SUPERSEDING
+    stopping = outcome.note_stopping(world, since=since, cancelled=cancelled)
+    decision = outcome.progress(stopping, Phase.RUNNING, reason, describe(reason), pod=pod)
+    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+
+
+# ---- once the pod has ended or is gone
+
+
+def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
+    settled = _observe_generation(world, run)
+    digest = pod.digest
+    if digest is not None:
+        # Where this run pushed to stands in its own record: the spec may have changed since.
+        effective = run.effective
+        question = AskReadBack(effective.repository, tuple(run.builds[0].tags), digest, effective.connector)
+        return outcome.succeed(settled, pod, digest, answer(world, question, ReadBack))
+    cancelled = _is_cancelled(world, run)
+    if _is_replaced(world, run) and not cancelled:
+        return outcome.end_superseded(world)
+    log = answer(world, AskLog(pod.name, failed_container(pod)), str)
+    verdict = classify_failure(pod, log)
+    if cancelled:
+        return outcome.end_cancelled(settled, verdict.failure, pod)
+    return outcome.fail_attempt(settled, verdict, pod)
+
+
+def _lost(world: World, run: RunStatus) -> Decision:
+    """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
+    if _is_cancelled(world, run):
+        return outcome.end_cancelled(world)
+    if _is_replaced(world, run):
+        return outcome.end_superseded(world)
+    settled = _observe_generation(world, run)
+    digest = answer(world, _proof(world, run), str)
+    if digest is not None:
+        return outcome.succeed_without_pod(settled, digest)
+    return outcome.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
+
+
+def _proof(world: World, run: RunStatus) -> AskProof:
+    label = f"{world.resource.owner.uid}/{run.number}"
+    return AskProof(run.effective.repository, tuple(run.builds[0].tags), label, run.effective.connector)

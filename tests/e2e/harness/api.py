@@ -1,0 +1,150 @@
+"""A thin client of the API server: plain dicts in and out, every refusal an ApiError. Knows nothing of builds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from kubernetes import client, config
+
+from devcluster.settings import Settings
+
+Object = dict[str, Any]
+
+BUILD: Final = "BuildAndPushACR"
+CONNECTOR: Final = "AzureConnector"
+GROUP_VERSION: Final = "buildandpush.dev/v1alpha1"
+MERGE_PATCH: Final = "application/merge-patch+json"
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+
+_PLACES: Final = {
+    "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
+    "Pod": ("/api/v1", "pods"),
+    "Secret": ("/api/v1", "secrets"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "Event": ("/api/v1", "events"),
+    "ResourceQuota": ("/api/v1", "resourcequotas"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),
+    CONNECTOR: (f"/apis/{GROUP_VERSION}", "azureconnectors"),
+}
+_TIMEOUT_SECONDS: Final = 30
+
+
+class ApiError(Exception):
+    """The API server's refusal: HTTP status and message, as kubectl would show it."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
+
+
+class Api:
+    """Requests as the cluster's administrator."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client: client.ApiClient = config.new_client_from_config(str(settings.kubeconfig))
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._client.rest_client.pool_manager.clear()
+
+    def get(self, kind: str, name: str, namespace: str | None = None) -> Object:
+        """One object."""
+        return self.request("GET", _path(kind, namespace, name))
+
+    def find(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
+        """One object, or None where there is none."""
+        try:
+            return self.get(kind, name, namespace)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, kind: str, namespace: str | None = None, *, labels: str = "") -> list[Object]:
+        """The objects of a kind in a namespace, or in all; their kind is filled in."""
+        items: list[Object] = self.request("GET", _path(kind, namespace), query={"labelSelector": labels})["items"]
+        return [{**item, "kind": kind} for item in items]
+
+    def create(self, manifest: Object, *, dry_run: bool = False) -> Object:
+        """Create an object; unknown fields are refused."""
+        metadata = manifest["metadata"]
+        query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        return self.request("POST", _path(manifest["kind"], metadata.get("namespace")), query=query, body=manifest)
+
+    def apply(self, manifest: Object, *, manager: str = "e2e", dry_run: bool = False) -> Object:
+        """Server-side apply."""
+        metadata = manifest["metadata"]
+        query = {"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry_run else {})}
+        path = _path(manifest["kind"], metadata.get("namespace"), metadata["name"])
+        return self.request("PATCH", path, query=query, body=manifest, content_type=APPLY_PATCH)
+
+    def patch(self, kind: str, name: str, namespace: str | None, body: Object) -> Object:
+        """Merge-patch an object."""
+        return self.request("PATCH", _path(kind, namespace, name), body=body, content_type=MERGE_PATCH)
+
+    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
+        """Ask for an object's deletion, without waiting for it."""
+        self.request("DELETE", _path(kind, namespace, name))
+
+    def log(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int | None = None) -> str:
+        """A container's log; empty where there is none (any more)."""
+        query = {"container": container, **({"previous": "true"} if previous else {})}
+        query |= {"tailLines": str(lines)} if lines else {}
+        try:
+            return self.send("GET", f"{_path('Pod', namespace, pod)}/log", query=query).decode(errors="replace")
+        except ApiError:
+            return ""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """Any request that is answered with JSON."""
+        result: Object = json.loads(self.send(method, path, query=query, body=body, content_type=content_type))
+        return result
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Any request; raises ApiError."""
+        headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
+        prepared = self._client.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        url = f"{prepared[1]}?{urlencode(query)}" if query else prepared[1]
+        response = self._client.call_api(
+            prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=_TIMEOUT_SECONDS
+        )
+        data: bytes = response.read() or b""
+        if response.status >= 400:
+            raise ApiError(response.status, _message(data))
+        return data
+
+
+def _path(kind: str, namespace: str | None, name: str = "") -> str:
+    base, plural = _PLACES[kind]
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"{base}{scope}/{plural}" + (f"/{name}" if name else "")
+
+
+def _message(data: bytes) -> str:
+    try:
+        return str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        return data.decode(errors="replace")

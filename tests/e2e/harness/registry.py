@@ -1,0 +1,133 @@
+"""Reads images from the dev cluster's registry by its real address, under its production name."""
+
+import base64
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import socket
+import ssl
+import tarfile
+from dataclasses import dataclass
+from typing import Any, Final
+
+from devcluster.settings import Settings
+
+_ACCEPT: Final = ", ".join(
+    (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    """HTTPS to one address, with the certificate and Host of another name."""
+
+    def __init__(self, name: str, address: tuple[str, int], context: ssl.SSLContext) -> None:
+        super().__init__(name, context=context, timeout=20)
+        self._address = address
+        self._tls = context
+
+    def connect(self) -> None:
+        plain = socket.create_connection(self._address, timeout=20)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry, logged in as its only user."""
+
+    host: str
+    address: tuple[str, int]
+    ca_file: str
+    user: str
+    password: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Registry":
+        """The dev cluster's."""
+        return cls(
+            settings.registry_host,
+            (settings.network.gateway, settings.ports.registry),
+            str(settings.ca_certificate),
+            settings.registry_user,
+            settings.registry_password.read_text().strip(),
+        )
+
+    @property
+    def secret_forms(self) -> tuple[str, ...]:
+        """The spellings of the password that must stand nowhere."""
+        pair = f"{self.user}:{self.password}"
+        return (
+            self.password,
+            base64.b64encode(self.password.encode()).decode(),
+            base64.b64encode(pair.encode()).decode(),
+        )
+
+    def is_up(self) -> bool:
+        """Whether anything listens at the registry's address."""
+        try:
+            with socket.create_connection(self.address, timeout=2):
+                return True
+        except OSError:
+            return False
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """The digest that a tag names, by the registry's own word; None where there is no such tag."""
+        status, headers, _ = self._ask("HEAD", f"{_path(repository)}/manifests/{reference}")
+        return headers["docker-content-digest"] if status == 200 else None
+
+    def config(self, repository: str, reference: str) -> dict[str, Any]:
+        """The image's config, its bytes checked against their digest."""
+        manifest = self._manifest(repository, reference)
+        result: dict[str, Any] = json.loads(self._blob(repository, manifest["config"]["digest"]))
+        return result
+
+    def labels(self, repository: str, reference: str) -> dict[str, str]:
+        """The labels in the image's config."""
+        return dict(self.config(repository, reference)["config"].get("Labels") or {})
+
+    def files(self, repository: str, reference: str) -> dict[str, bytes]:
+        """The image's regular files by path without leading slash, later layers over earlier ones."""
+        found: dict[str, bytes] = {}
+        for layer in self._manifest(repository, reference)["layers"]:
+            data = self._blob(repository, layer["digest"])
+            plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+            with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+                for member in archive:
+                    content = archive.extractfile(member) if member.isreg() else None
+                    if content is not None:
+                        found[member.name.removeprefix("./").lstrip("/")] = content.read()
+        return found
+
+    def _manifest(self, repository: str, reference: str) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads(self._read(f"{_path(repository)}/manifests/{reference}"))
+        return result
+
+    def _blob(self, repository: str, digest: str) -> bytes:
+        data = self._read(f"{_path(repository)}/blobs/{digest}")
+        assert f"sha256:{hashlib.sha256(data).hexdigest()}" == digest
+        return data
+
+    def _read(self, path: str) -> bytes:
+        status, _, data = self._ask("GET", path)
+        assert status == 200, f"GET {path}: {status} {data[:200]!r}"
+        return data
+
+    def _ask(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        connection = _PinnedConnection(self.host, self.address, context)
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        try:
+            connection.request(method, path, headers={"Accept": _ACCEPT, "Authorization": f"Basic {login}"})
+            response = connection.getresponse()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, headers, response.read()
+        finally:
+            connection.close()
+
+
+def _path(repository: str) -> str:
+    return f"/v2/{repository.split('/', 1)[1]}"

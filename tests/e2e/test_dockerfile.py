@@ -1,0 +1,122 @@
+"""What the spec says about the Dockerfile and the image: stages, paths, labels, arguments."""
+
+import pytest
+
+from tests.e2e.conftest import BuildFactory
+from tests.e2e.harness.build import BASE, FROM, inline
+from tests.e2e.harness.registry import Registry
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
+
+# Bytes that a shell, a list separator or a YAML printer would change.
+AWKWARD = {
+    "comma": "a,b,,c",
+    "semicolon": "a;b; c",
+    "quotes": """single ' double " back ` end""",
+    "newline": "first\nsecond\n\nfourth\n",
+    "dollar": "$HOME ${HOME} $(id) \\$x",
+    "equals": "a=b==c",
+    "backslash": "C:\\temp\\new",
+    "blanks": "  two before, two after  ",
+    "unicode": "Grüße 你好 🚀",
+    "expression": "<+pipeline.sequenceId>",
+    "empty": "",
+}
+
+STAGES = f"""\
+FROM {BASE} AS builder
+RUN echo compiled > /artifact && echo secret > /scratch-file
+FROM {BASE} AS debug
+COPY --from=builder /artifact /debug-artifact
+FROM {BASE} AS runtime
+COPY --from=builder /artifact /app/artifact
+LABEL stage=runtime
+"""
+
+
+def test_only_the_last_stage_is_in_the_image(make_build: BuildFactory, registry: Registry) -> None:
+    build = make_build(source=inline(STAGES))
+    build.wait_succeeded()
+    files = registry.files(build.repository, "latest")
+    assert files["app/artifact"] == b"compiled\n"
+    assert "scratch-file" not in files
+    assert "debug-artifact" not in files
+
+
+def test_target_ends_the_build_at_that_stage(make_build: BuildFactory, registry: Registry) -> None:
+    build = make_build(source=inline(STAGES), target="debug")
+    build.wait_succeeded()
+    files = registry.files(build.repository, "latest")
+    assert files["debug-artifact"] == b"compiled\n"
+    assert "app/artifact" not in files
+    assert "stage" not in registry.labels(build.repository, "latest")
+
+
+def test_labels_arrive_byte_for_byte(make_build: BuildFactory, registry: Registry) -> None:
+    labels = {f"example.com/{name}": value for name, value in AWKWARD.items()}
+    build = make_build(labels=labels)
+    build.wait_succeeded()
+    found = registry.labels(build.repository, "latest")
+    assert {key: value for key, value in found.items() if key.startswith("example.com/")} == labels
+
+
+def test_build_arguments_arrive_byte_for_byte(make_build: BuildFactory, registry: Registry) -> None:
+    lines = [f'ARG arg_{name}\nRUN printf %s "$arg_{name}" > /{name}\n' for name in AWKWARD]
+    arguments = {f"arg_{name}": value for name, value in AWKWARD.items()}
+    build = make_build(source=inline(FROM + "".join(lines)), buildArgs=arguments)
+    build.wait_succeeded()
+    files = registry.files(build.repository, "latest")
+    assert {name: files[name].decode() for name in AWKWARD} == AWKWARD
+
+
+def test_a_build_argument_can_choose_the_base_image(make_build: BuildFactory, registry: Registry) -> None:
+    dockerfile = "ARG BASE=demo.azurecr.io/base/none:1\nFROM ${BASE}\nRUN echo chosen > /chosen\n"
+    build = make_build(source=inline(dockerfile), buildArgs={"BASE": BASE})
+    build.wait_succeeded()
+    assert registry.files(build.repository, "latest")["chosen"] == b"chosen\n"
+
+
+PATHS = {
+    "docker/web.Dockerfile": f"{FROM}COPY . /copied/\n",
+    "web/page": "page\n",
+    "other/file": "other\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "context", "copied"),
+    [
+        pytest.param("docker/web.Dockerfile", "web", {"copied/page"}, id="context is a folder"),
+        pytest.param("./docker//web.Dockerfile", "./web/", {"copied/page"}, id="untidy paths"),
+        pytest.param("/harness/docker/web.Dockerfile", "/harness/web", {"copied/page"}, id="pipeline's workspace"),
+        pytest.param(
+            "docker/web.Dockerfile",
+            "/harness",
+            {"copied/web/page", "copied/other/file", "copied/docker/web.Dockerfile"},
+            id="root",
+        ),
+        pytest.param(
+            "docker/web.Dockerfile",
+            None,
+            {"copied/web/page", "copied/other/file", "copied/docker/web.Dockerfile"},
+            id="default context is the root",
+        ),
+    ],
+)
+def test_dockerfile_and_context_are_relative_to_the_root(
+    make_build: BuildFactory, registry: Registry, dockerfile: str, context: str | None, copied: set[str]
+) -> None:
+    build = make_build(source={"inline": {"files": PATHS}}, dockerfile=dockerfile, context=context)
+    build.wait_succeeded()
+    files = registry.files(build.repository, "latest")
+    assert {path for path in files if path.startswith("copied/")} == copied
+
+
+@pytest.mark.parametrize("optimize", [True, False])
+def test_both_ways_of_taking_snapshots_make_the_same_files(
+    make_build: BuildFactory, registry: Registry, optimize: bool
+) -> None:
+    dockerfile = f"{FROM}RUN echo one > /f && echo gone > /gone\nRUN echo two >> /f && rm /gone\n"
+    build = make_build(source=inline(dockerfile), optimize=optimize)
+    build.wait_succeeded()
+    assert registry.files(build.repository, "latest")["f"] == b"one\ntwo\n"

@@ -1,0 +1,152 @@
+"""Bad input that the API server refuses at once, in words that name the field, the value and the remedy."""
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.harness.api import CONNECTOR, GROUP_VERSION, Api, ApiError, Object
+from tests.e2e.harness.build import build_manifest
+
+pytestmark = pytest.mark.e2e
+
+_INLINE = {"files": {"Dockerfile": "FROM scratch\n"}}
+_GIT = {"url": "https://github.com/contoso/shop.git"}
+_REMEDY = "write <registry>.azurecr.io/<image>"
+
+
+def _git(url: str, **more: str) -> Object:
+    return {"source": {"git": {"url": url, **more}}}
+
+
+CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "repository without registry": ({"repository": "shop/web"}, ["spec.repository", '"shop/web"', _REMEDY]),
+    "repository without image": ({"repository": "demo.azurecr.io"}, ["spec.repository", '"demo.azurecr.io"', _REMEDY]),
+    "repository in upper case": (
+        {"repository": "demo.azurecr.io/Shop"},
+        ["spec.repository", '"demo.azurecr.io/Shop" has upper case letters', 'write "demo.azurecr.io/shop"'],
+    ),
+    "repository with a tag": (
+        {"repository": "demo.azurecr.io/shop:v1"},
+        ["spec.repository", '"demo.azurecr.io/shop:v1" holds a tag or digest', "put tags under tags"],
+    ),
+    "repository with a digest": (
+        {"repository": "demo.azurecr.io/shop@sha256:12"},
+        ["spec.repository", "holds a tag or digest", "put tags under tags"],
+    ),
+    "repository with a scheme": (
+        {"repository": "https://demo.azurecr.io/shop"},
+        ["spec.repository", "write <registry>"],
+    ),
+    "repository with a blank": ({"repository": "demo.azurecr.io/my shop"}, ["spec.repository", "is no image name"]),
+    "repository empty": ({"repository": ""}, ["spec.repository"]),
+    "repository missing": ({"repository": None}, ["spec.repository", "Required value"]),
+    "tag with a slash": ({"tags": ["a/b"]}, ["spec.tags[0]", '"a/b" is no tag', "use up to 128 letters"]),
+    "tag with a dash first": ({"tags": ["ok", "-x"]}, ["spec.tags[1]", '"-x" is no tag', "the first a letter"]),
+    "tag of 129 letters": ({"tags": ["x" * 129]}, ["spec.tags[0]", "is no tag", "use up to 128"]),
+    "tag with another expression": (
+        {"tags": ["<+codebase.branch>"]},
+        ["spec.tags[0]", "<+codebase.branch>", "is no tag"],
+    ),
+    "duplicate tag": ({"tags": ["a", "b", "a"]}, ["spec.tags", '"a" is given twice']),
+    "no tags": ({"tags": []}, ["spec.tags", "should have at least 1 items"]),
+    "tags missing": ({"tags": None}, ["spec.tags", "Required value"]),
+    "two sources": (
+        {"source": {"git": _GIT, "inline": _INLINE}},
+        ["spec.source", "give exactly one of git and inline"],
+    ),
+    "no source": ({"source": {}}, ["spec.source", "give exactly one of git and inline"]),
+    "source missing": ({"source": None}, ["spec.source", "Required value"]),
+    "connectorRef missing": ({"connectorRef": None}, ["spec.connectorRef", "Required value"]),
+    "memory in words": (
+        {"resources": {"limits": {"memory": "lots"}}},
+        ["spec.resources.limits.memory", '"lots"', "should match"],
+    ),
+    "memory as an object": ({"resources": {"limits": {"memory": {"size": "1Gi"}}}}, ["spec.resources.limits.memory"]),
+    "cpu negative": ({"resources": {"limits": {"cpu": "-1"}}}, ["spec.resources.limits.cpu", '"-1"']),
+    "dockerfile climbs out": (
+        {"dockerfile": "../Dockerfile"},
+        ["spec.dockerfile", '"../Dockerfile" climbs out with ..', "give a path inside source"],
+    ),
+    "dockerfile climbs out in the middle": ({"dockerfile": "a/../../b"}, ["spec.dockerfile", "climbs out with .."]),
+    "dockerfile absolute": (
+        {"dockerfile": "/etc/passwd"},
+        ["spec.dockerfile", '"/etc/passwd" is absolute', "relative to the root of source"],
+    ),
+    "dockerfile beside the workspace": ({"dockerfile": "/harness2/x"}, ["spec.dockerfile", "is absolute"]),
+    "dockerfile with a scheme": (
+        {"dockerfile": "https://example.com/Dockerfile"},
+        ["spec.dockerfile", "is a URL", "relative to the root of source"],
+    ),
+    "context climbs out": ({"context": "web/.."}, ["spec.context", '"web/.." climbs out with ..']),
+    "context absolute": ({"context": "/"}, ["spec.context", '"/" is absolute']),
+    "context with a scheme": ({"context": "git://github.com/x"}, ["spec.context", "is a URL"]),
+    "timeout in words": ({"timeout": "soon"}, ["spec.timeout", '"soon" is no duration', "write for example 90s"]),
+    "timeout without unit": ({"timeout": "90"}, ["spec.timeout", '"90" is no duration']),
+    "git url with a login": (
+        _git("https://user:pw@github.com/x.git"),
+        ["spec.source.git.url", "must not hold a user name or password"],
+    ),
+    "git url over ssh": (
+        _git("ssh://git@github.com/x.git"),
+        ["spec.source.git.url", "is no http(s) URL", "write https://<host>/<path>"],
+    ),
+    "git url in scp form": (_git("git@github.com:x/y.git"), ["spec.source.git.url", "is no http(s) URL"]),
+    "git url of a file": (_git("file:///etc"), ["spec.source.git.url", "is no http(s) URL"]),
+    "git revision that is an option": (
+        _git("https://github.com/x.git", revision="--upload-pack=x"),
+        ["spec.source.git.revision", '"--upload-pack=x" is no branch, tag or commit'],
+    ),
+    "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
+    "unknown field": ({"tag": "v1"}, ['unknown field "spec.tag"']),
+    "unknown field deep down": (
+        {"resources": {"limits": {"disk": "1Gi"}}},
+        ['unknown field "spec.resources.limits.disk"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_field_is_refused_with_field_value_and_remedy(api: Api, case: str) -> None:
+    spec, words = CASES[case]
+    message = _refusal(api, build_manifest("default", "bad", spec))
+    assert [word for word in words if word not in message] == [], message
+
+
+def test_a_login_in_a_git_url_is_not_repeated_in_the_answer(api: Api) -> None:
+    message = _refusal(api, build_manifest("default", "bad", _git("https://user:hunter22@github.com/x.git")))
+    assert "hunter22" not in message
+
+
+def test_a_name_too_long_for_a_pods_label_is_refused(api: Api) -> None:
+    message = _refusal(api, build_manifest("default", "n" * 64, {}))
+    assert "metadata.name must have at most 63 characters" in message
+
+
+def test_the_good_resource_behind_these_cases_is_accepted(api: Api) -> None:
+    """Otherwise the table above would prove nothing."""
+    api.create(build_manifest("default", "n" * 63, {}), dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"registries": ["https://demo.azurecr.io"]}, ["spec.registries[0]", "is no host"], id="URL"),
+        pytest.param({"registries": []}, ["spec.registries", "at least 1"], id="no registries"),
+        pytest.param({"registries": ["a.io", "a.io"]}, ["spec.registries[1]", "Duplicate value"], id="twice"),
+        pytest.param({"caBundle": "/etc/ssl/ca.crt"}, ["spec.caBundle", "PEM form"], id="path as CA"),
+        pytest.param({"registryCredentials": None}, ["spec.registryCredentials", "Required value"], id="no login"),
+    ],
+)
+def test_a_bad_connector_is_refused_with_field_and_remedy(api: Api, changes: Object, words: list[str]) -> None:
+    spec = {"registryCredentials": {"secretRef": {"name": "s"}}, "registries": ["demo.azurecr.io"], **changes}
+    spec = {key: value for key, value in spec.items() if value is not None}
+    metadata = {"name": "bad", "namespace": "default"}
+    message = _refusal(api, {"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec})
+    assert [word for word in words if word not in message] == [], message
+
+
+def _refusal(api: Api, manifest: Object) -> str:
+    with pytest.raises(ApiError) as caught:
+        api.create(manifest, dry_run=True)
+    assert caught.value.status in (400, 422)
+    return caught.value.message

@@ -1,0 +1,151 @@
+"""What is missing is waited for by name, and the build goes on by itself once it is there."""
+
+from typing import Any
+
+import pytest
+
+from devcluster.settings import Settings
+from tests.e2e.conftest import BuildFactory, LoginFactory, connector_manifest, secret_manifest
+from tests.e2e.harness.api import CONNECTOR, Api, Object
+from tests.e2e.harness.build import Build, build_manifest
+from tests.e2e.harness.registry import Registry
+from tests.e2e.harness.waiting import eventually
+
+pytestmark = pytest.mark.e2e
+
+
+def _assert_waits(build: Build, reason: str, *words: str) -> None:
+    waiting = build.wait_reason(reason)
+    assert waiting.told("Ready") == ("Unknown", reason)
+    assert waiting.told("Completed") == ("False", reason)
+    assert waiting.told("Reconciling") == ("True", reason)
+    assert waiting.condition("Stalled") == {}
+    message = waiting.condition("Ready")["message"]
+    assert [word for word in words if word not in message] == [], message
+    assert build.pods() == []
+    build.wait_event("Warning", reason)
+
+
+def test_a_missing_connector_is_waited_for(make_build: BuildFactory, make_login: LoginFactory) -> None:
+    make_login(connector=False)
+    build = make_build()
+    _assert_waits(build, "ConnectorMissing", "'acr'", "Create it")
+    make_login()
+    assert build.wait_succeeded(within=30).run["number"] == 1
+
+
+def test_a_missing_secret_is_waited_for(make_build: BuildFactory, make_login: LoginFactory) -> None:
+    make_login(secret=False)
+    build = make_build()
+    _assert_waits(build, "SecretMissing", "'acr-push'", "Create the Secret")
+    make_login(connector=False)
+    assert build.wait_succeeded(within=40).run["number"] == 1
+
+
+def test_a_missing_key_in_the_secret_is_waited_for(
+    make_build: BuildFactory, make_login: LoginFactory, api: Api, namespace: str, registry: Registry
+) -> None:
+    make_login(login={"password": None})
+    build = make_build()
+    _assert_waits(build, "SecretMissing", "'acr-push'", "password")
+    api.apply(secret_manifest(namespace, {"username": registry.user, "password": registry.password}))
+    build.wait_succeeded(within=40)
+
+
+def test_a_connector_for_another_registry_is_waited_for(
+    make_build: BuildFactory, make_login: LoginFactory, api: Api, namespace: str, settings: Settings
+) -> None:
+    make_login(registries=["contoso.azurecr.io"])
+    build = make_build()
+    _assert_waits(build, "ConnectorInvalid", "demo.azurecr.io", "contoso.azurecr.io")
+    api.apply(connector_manifest(namespace, settings, {}))
+    build.wait_succeeded(within=30)
+
+
+def test_the_connector_itself_says_what_it_misses(make_login: LoginFactory, api: Api, namespace: str) -> None:
+    def ready() -> tuple[str, str] | None:
+        conditions = api.get(CONNECTOR, "acr", namespace).get("status", {}).get("conditions", [])
+        return next(((item["status"], item["reason"]) for item in conditions if item["type"] == "Ready"), None)
+
+    make_login(secret=False)
+    eventually(lambda: ready() == ("False", "SecretMissing"), "connector without its Secret", within=20)
+    make_login(connector=False)
+    eventually(lambda: ready() == ("True", "CredentialsFound"), "connector with its Secret", within=30)
+
+
+def test_a_used_up_quota_is_waited_for(
+    make_build: BuildFactory, make_login: LoginFactory, api: Api, namespace: str
+) -> None:
+    make_login()
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "pods", "namespace": namespace}}
+    api.create({**quota, "spec": {"hard": {"pods": "0"}}})
+    _wait_quota_counts(api, namespace)
+    build = make_build()
+    _assert_waits(build, "QuotaExceeded", "exceeded quota: pods")
+    api.delete("ResourceQuota", "pods", namespace)
+    build.wait_succeeded(within=40)
+
+
+def _wait_quota_counts(api: Api, namespace: str) -> None:
+    eventually(
+        lambda: "hard" in api.get("ResourceQuota", "pods", namespace).get("status", {}), "quota in force", within=20
+    )
+
+
+SPEC_CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+    "timeout out of range": ({"timeout": "0s"}, {"timeout": "60s"}, ["timeout", "'0s'", "write between 1s and 7d"]),
+    "tags alike once resolved": (
+        {"tags": ["1", "<+pipeline.sequenceId>"]},
+        {"tags": ["1", "r<+pipeline.sequenceId>"]},
+        ["tags", "'1' is given twice", "give each tag once"],
+    ),
+    "memory too small": (
+        {"resources": {"limits": {"memory": 500}}},
+        {"resources": {"limits": {"memory": "500Mi"}}},
+        ["resources.limits.memory", "500 is less than 16Mi", "write for example 500Mi"],
+    ),
+    "request above the limit": (
+        {"resources": {"limits": {"cpu": "200m"}, "requests": {"cpu": 1}}},
+        {"resources": {"limits": {"cpu": 1}, "requests": {"cpu": "200m"}}},
+        ["resources.requests.cpu", "more than the limit"],
+    ),
+    "inline path climbs out": (
+        {"source": {"inline": {"files": {"Dockerfile": "FROM scratch\n", "../evil": "x"}}}},
+        {"source": {"inline": {"files": {"Dockerfile": "FROM scratch\n", "../evil": None, "good": "x"}}}},
+        ["source.inline.files", "'../evil'"],
+    ),
+}
+
+
+@pytest.mark.usefixtures("login")
+@pytest.mark.parametrize("case", SPEC_CASES)
+def test_a_spec_that_only_the_operator_can_refuse_heals_once_corrected(make_build: BuildFactory, case: str) -> None:
+    bad, good, words = SPEC_CASES[case]
+    build = make_build(**bad)
+    refused = build.wait_reason("SpecInvalid")
+    assert refused.told("Ready") == ("False", "SpecInvalid")
+    assert refused.told("SpecValid") == ("False", "SpecInvalid")
+    assert refused.told("Stalled") == ("True", "SpecInvalid")
+    assert refused.status["observedGeneration"] == refused.generation
+    assert refused.status["phase"] == "Invalid"
+    message = refused.condition("Ready")["message"]
+    assert [word for word in words if word not in message] == [], message
+    build.wait_event("Warning", "SpecInvalid")
+    build.edit(**good)
+    assert build.wait(lambda now: now.told("SpecValid")[0] == "True", "SpecValid").run["number"] == 1
+
+
+def test_a_build_created_together_with_its_namespace_succeeds(
+    api: Api, settings: Settings, registry: Registry, namespace: str
+) -> None:
+    """The account that pods run as comes a moment after its namespace; until then the API server refuses pods."""
+    fresh = f"{namespace[:50]}-fresh"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fresh}})
+    try:
+        api.create(connector_manifest(fresh, settings, {}))
+        api.create(secret_manifest(fresh, {"username": registry.user, "password": registry.password}))
+        manifest: Object = build_manifest(fresh, "first", {})
+        api.create(manifest)
+        Build(api, fresh, "first").wait_succeeded()
+    finally:
+        api.delete("Namespace", fresh)

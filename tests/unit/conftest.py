@@ -1,0 +1,37 @@
+"""Golden files: compared whole, rewritten by `pytest tests/unit --bless` after a change that is meant."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# The whole of tests/unit is run before every commit and must stay quick. For a deeper search, once in a while:
+# pytest tests/unit --hypothesis-profile=deep
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.register_profile("deep", max_examples=2000, deadline=None)
+settings.load_profile("quick")
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+Golden = Callable[[str, str], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="rewrite the golden files instead of comparing with them")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Holds a text to the golden file of this name below tests/fixtures."""
+    bless = request.config.getoption("--bless", default=False)
+
+    def compare(name: str, text: str) -> None:
+        path = FIXTURES / name
+        if bless:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{name} is missing; make it with: pytest tests/unit --bless"
+        assert text == path.read_text(), f"{name} differs; if that is meant: pytest tests/unit --bless"
+
+    return compare

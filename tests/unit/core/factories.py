@@ -1,0 +1,127 @@
+"""Resources, pods and worlds for tests of the core, with the least that makes them real."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.core import naming
+from buildandpush.core.manifest import Login, Owner
+from buildandpush.core.observation import PodObservation, observe_pod
+from buildandpush.core.settings import BuildSettings
+from buildandpush.core.world import Answer, AskLogin, Question, Resource, World
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
+SETTINGS = BuildSettings(executor_image="kaniko:v1.28.3", source_image="operator:0.1.0")
+DIGEST = "sha256:" + "a" * 64
+LOGIN = Login("buildandpush-login-0123456789ab")
+
+SPEC: dict[str, Any] = {
+    "connectorRef": "acr",
+    "repository": "contoso.azurecr.io/shop/web",
+    "tags": ["latest"],
+    "source": {"inline": {"files": {"Dockerfile": "FROM scratch\n"}}},
+}
+
+
+def spec(**changes: Any) -> dict[str, Any]:
+    """The smallest spec, with these fields changed; None takes a field out."""
+    return {name: value for name, value in {**SPEC, **changes}.items() if value is not None}
+
+
+def resource(
+    raw: Mapping[str, Any] | None = None, *, status: BuildAndPushACRStatus | None = None, generation: int = 1
+) -> Resource:
+    """A resource as the API server would hold it."""
+    return Resource(
+        owner=OWNER,
+        generation=generation,
+        resource_version="1",
+        deleting=False,
+        spec=raw or SPEC,
+        status=status or BuildAndPushACRStatus(),
+    )
+
+
+def world(
+    of: Resource,
+    *,
+    pods: tuple[PodObservation, ...] = (),
+    answers: Mapping[Question, Answer] | None = None,
+    now: datetime = NOW,
+    **changes: Any,
+) -> World:
+    """A world in which the usual login is there, unless the answers say otherwise."""
+    usual: dict[Question, Answer] = {AskLogin("acr", "contoso.azurecr.io"): LOGIN}
+    return World(
+        resource=of,
+        now=now,
+        settings=SETTINGS,
+        pods={pod.name: pod for pod in pods},
+        answers={**usual, **(answers or {})},
+        **changes,
+    )
+
+
+def pod_name(run: int = 1, attempt: int = 1) -> str:
+    """The name of the first build's pod."""
+    return naming.build_pod_name(OWNER.name, OWNER.uid, run=run, build=0, attempt=attempt)
+
+
+def pod(run: int = 1, *, spec_changes: Mapping[str, Any] | None = None, **status: Any) -> PodObservation:
+    """A pod of the resource with this status."""
+    return observe_pod(
+        {
+            "metadata": {
+                "name": pod_name(run),
+                "uid": f"pod-{run}",
+                "labels": {},
+                "ownerReferences": [{"controller": True, "uid": OWNER.uid}],
+                **({"deletionTimestamp": "2026-11-24T12:00:00Z"} if status.pop("deleting", False) else {}),
+            },
+            "spec": {"nodeName": "node1", "activeDeadlineSeconds": 3600, **(spec_changes or {})},
+            "status": {"phase": "Running", **status},
+        }
+    )
+
+
+def container(name: str, **state: Any) -> dict[str, Any]:
+    """One container status; give exactly one of waiting, running and terminated."""
+    return {"name": name, "state": state}
+
+
+def terminated(code: int, reason: str = "", message: str = "") -> dict[str, Any]:
+    """A terminated state."""
+    return {
+        "exitCode": code,
+        "reason": reason or ("Completed" if code == 0 else "Error"),
+        "message": message,
+        "startedAt": "2026-11-24T12:00:01Z",
+        "finishedAt": "2026-11-24T12:00:31Z",
+    }
+
+
+SOURCE_OK = container("source", terminated=terminated(0, message='{"commit": "' + "c" * 40 + '", "revision": "main"}'))
+
+
+def running_pod(run: int = 1) -> PodObservation:
+    """kaniko is at work."""
+    return pod(
+        run,
+        initContainerStatuses=[SOURCE_OK],
+        containerStatuses=[container("kaniko", running={"startedAt": "2026-11-24T12:00:01Z"})],
+    )
+
+
+def ended_pod(code: int, message: str = "", *, run: int = 1, reason: str = "", **status: Any) -> PodObservation:
+    """kaniko has ended with this exit code and termination message."""
+    return pod(
+        run,
+        **{
+            "phase": "Succeeded" if code == 0 else "Failed",
+            "initContainerStatuses": [SOURCE_OK],
+            "containerStatuses": [container("kaniko", terminated=terminated(code, reason, message))],
+            **status,
+        },
+    )

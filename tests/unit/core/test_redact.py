@@ -1,0 +1,105 @@
+"""Secrets do not stay in text, in any form they are printed in."""
+
+import base64
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildandpush.core.redact import MASK, redact
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl"
+SECRET = "p@ss/w+rd=="
+
+# The mask's own character could make a secret anew, which no secret worth the name is made of.
+words = st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=4, max_size=30)
+
+
+@given(words, st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"])), st.text("ab \n", max_size=5))
+def test_no_given_secret_stays(secret: str, before: str, after: str) -> None:
+    assert secret not in redact(before + secret + after + secret, [secret])
+
+
+@given(words)
+def test_no_encoded_form_of_a_secret_stays(secret: str) -> None:
+    forms = (base64.b64encode(secret.encode()).decode(), quote(secret, safe=""))
+    text = redact(f"one {forms[0]} two {forms[1]} three", [secret])
+    assert not any(form in text for form in forms)
+
+
+@pytest.mark.parametrize(
+    "form", [SECRET, base64.b64encode(SECRET.encode()).decode(), quote(SECRET, safe=""), f"x{SECRET}y"]
+)
+def test_secret_goes_and_its_surroundings_stay(form: str) -> None:
+    text = redact(f"before {form} after", [SECRET])
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+    assert MASK in text
+    assert form not in text
+
+
+def test_a_secret_that_holds_another_goes_whole() -> None:
+    assert redact("x abcd-efgh x", ["abcd", "abcd-efgh"]) == f"x {MASK} x"
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["a"], ["abc"]])
+def test_values_too_short_for_a_secret_blank_nothing_out(secrets: list[str]) -> None:
+    assert redact("abc abc", secrets) == "abc abc"
+
+
+def test_a_secret_is_no_pattern() -> None:
+    assert redact("aXXb a..b", ["a..b"]) == f"aXXb {MASK}"
+
+
+@pytest.mark.parametrize("text", [f"token {JWT}", f"Authorization: Bearer {JWT}", f'{{"refresh_token":"{JWT}"}}'])
+def test_tokens_go_without_being_named(text: str) -> None:
+    assert JWT not in redact(text)
+    assert "c2lnbmF0dXJl" not in redact(text)
+
+
+@pytest.mark.parametrize("key", ["auth", "password", "identitytoken", "registrytoken"])
+def test_logins_of_a_docker_config_go(key: str) -> None:
+    text = redact(f'{{"auths": {{"contoso.azurecr.io": {{"{key}" : "hunter22"}}}}}}')
+    assert "hunter22" not in text
+    assert "contoso.azurecr.io" in text
+
+
+def test_a_password_with_an_escaped_quote_goes_whole() -> None:
+    assert "tail" not in redact(r'{"password":"head\"tail"}')
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter22@host/x",
+        "http://user:hunter22@host",
+        "https://:hunter22@host/x",
+        "https://user:hunter22@extra@host/x",
+    ],
+)
+def test_logins_in_urls_go(url: str) -> None:
+    text = redact(f"fatal: unable to access '{url}': refused")
+    assert "hunter22" not in text
+    assert "extra" not in text
+    assert "host" in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host/path",
+        "https://host:8080/path",
+        "mail me@example.com",
+        "eyJ is how tokens begin",
+        "sha256:" + "a" * 64,
+        "pkg@1.0:2.0",
+    ],
+)
+def test_text_without_secrets_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(st.text(), st.lists(words, max_size=3))
+def test_redacting_never_fails(text: str, secrets: list[str]) -> None:
+    redact(text, secrets)
