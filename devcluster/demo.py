@@ -154,7 +154,9 @@ def render_next_steps(settings: Settings, built: Mapping[str, Mapping[str, Any]]
         f"kubectl get builds -n {NAMESPACE}": "all builds and connectors",
         f"kubectl get buildandpushacr {first} -n {NAMESPACE} -o yaml": "one build's whole status",
         f"kubectl logs -n {NAMESPACE} {pod}": "what kaniko said",
-        f"kubectl delete buildandpushacr {first} -n {NAMESPACE} && make demo": "build it again",
+        f'kubectl annotate buildandpushacr {first} -n {NAMESPACE} buildandpush.dev/rebuild="$(date +%s)" --overwrite': (
+            "build it again"
+        ),
         render_removal(kind) if kind else "make down": "take it all down",
     }
     width = max(len(command) for command in steps)

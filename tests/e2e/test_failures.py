@@ -29,7 +29,7 @@ CASES = {
     "unknown base image": Failing(
         {"source": inline("FROM demo.azurecr.io/base/none:1\nRUN true\n")},
         "BaseImageNotFound",
-        ["demo.azurecr.io/base/none:1", "Correct its name or tag"],
+        ["base/none", "Correct its name or tag"],
         ["base/none"],
     ),
     "unknown base image in COPY": Failing(
@@ -124,17 +124,17 @@ def test_a_build_over_its_memory_is_out_of_memory_and_succeeds_with_more(make_bu
 def test_a_wrong_password_is_told_without_repeating_it(
     make_build: BuildFactory, make_login: LoginFactory, operator: OperatorPod
 ) -> None:
-    make_login(login={"password": "not-the-password-4711"})
+    make_login(login={"password": "not-the-password"})
     ended = make_build().wait_failed("PushUnauthorized")
     assert "Correct the Secret that the connector names" in ended.build["message"]
-    assert "4711" not in str(ended.raw["status"])
-    assert "4711" not in operator.log()
+    assert "not-the-password" not in str(ended.raw["status"])
+    assert "not-the-password" not in operator.log()
 
 
 def test_a_corrected_password_helps_the_next_run(
     make_build: BuildFactory, make_login: LoginFactory, registry: Registry
 ) -> None:
-    make_login(login={"password": "not-the-password-4711"})
+    make_login(login={"password": "not-the-password"})
     build = make_build(source=inline(f"{FROM}RUN echo one\n"))
     build.wait_failed("PushUnauthorized")
     make_login()

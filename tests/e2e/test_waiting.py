@@ -6,8 +6,8 @@ import pytest
 
 from devcluster.settings import Settings
 from tests.e2e.conftest import BuildFactory, LoginFactory, connector_manifest, secret_manifest
-from tests.e2e.harness.api import CONNECTOR, Api, Object
-from tests.e2e.harness.build import Build, build_manifest
+from tests.e2e.harness.api import CONNECTOR, Api
+from tests.e2e.harness.build import Build
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 
@@ -133,19 +133,3 @@ def test_a_spec_that_only_the_operator_can_refuse_heals_once_corrected(make_buil
     build.wait_event("Warning", "SpecInvalid")
     build.edit(**good)
     assert build.wait(lambda now: now.told("SpecValid")[0] == "True", "SpecValid").run["number"] == 1
-
-
-def test_a_build_created_together_with_its_namespace_succeeds(
-    api: Api, settings: Settings, registry: Registry, namespace: str
-) -> None:
-    """The account that pods run as comes a moment after its namespace; until then the API server refuses pods."""
-    fresh = f"{namespace[:50]}-fresh"
-    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fresh}})
-    try:
-        api.create(connector_manifest(fresh, settings, {}))
-        api.create(secret_manifest(fresh, {"username": registry.user, "password": registry.password}))
-        manifest: Object = build_manifest(fresh, "first", {})
-        api.create(manifest)
-        Build(api, fresh, "first").wait_succeeded()
-    finally:
-        api.delete("Namespace", fresh)

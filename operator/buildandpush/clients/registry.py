@@ -9,7 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 
@@ -28,6 +28,20 @@ _ACCEPT: Final = ", ".join(
         "application/vnd.docker.distribution.manifest.v2+json",
     )
 )
+
+
+class RegistryReader(Protocol):
+    """What this module offers, so that a test's registry can take its place."""
+
+    async def read_back(
+        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials, /
+    ) -> ReadBack: ...
+
+    async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials, /) -> ReadBack: ...
+
+    async def find_proof(
+        self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials, /
+    ) -> str | None: ...
 
 
 class _UnreadableError(Exception):

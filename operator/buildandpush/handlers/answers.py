@@ -5,7 +5,7 @@ from typing import Final
 from buildandpush.clients.errors import KubernetesError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import ensure_login, fetch_credentials, read_connector
-from buildandpush.clients.registry import find_proof, read_back, read_tags
+from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.login import Credentials
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.redact import redact
@@ -29,7 +29,9 @@ _LOG_LINES: Final = 60
 _LOG_BYTES: Final = 64 * 1024
 
 
-async def answer_question(client: KubernetesClient, resource: Resource, question: Question) -> Answer:
+async def answer_question(
+    client: KubernetesClient, registry: RegistryReader, resource: Resource, question: Question
+) -> Answer:
     """Look one fact up. UnavailableError rises: the queue asks again."""
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):
@@ -38,11 +40,14 @@ async def answer_question(client: KubernetesClient, resource: Resource, question
         return await _read_live_pod(client, namespace, question.name)
     if isinstance(question, AskLog):
         return await _read_log(client, resource, question)
-    return await _ask_registry(client, namespace, question)
+    return await _ask_registry(client, registry, namespace, question)
 
 
 async def _ask_registry(
-    client: KubernetesClient, namespace: str, question: AskReadBack | AskProof | AskTags | AskInputs
+    client: KubernetesClient,
+    registry: RegistryReader,
+    namespace: str,
+    question: AskReadBack | AskProof | AskTags | AskInputs,
 ) -> Answer:
     """Questions that need the connector's credentials; without them the registry counts as not readable."""
     credentials = await _credentials(client, namespace, question.connector_ref)
@@ -52,10 +57,10 @@ async def _ask_registry(
         unreadable = ReadBack({}, digest_found=False, problem=credentials.message)
         return None if isinstance(question, AskProof) else unreadable
     if isinstance(question, AskReadBack):
-        return await read_back(question.repository, question.tags, question.digest, credentials)
+        return await registry.read_back(question.repository, question.tags, question.digest, credentials)
     if isinstance(question, AskTags):
-        return await read_tags(question.repository, question.tags, credentials)
-    return await find_proof(question.repository, question.tags, question.run_label, credentials)
+        return await registry.read_tags(question.repository, question.tags, credentials)
+    return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
 
 
 async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:

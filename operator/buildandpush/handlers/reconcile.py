@@ -9,9 +9,11 @@ import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus
+from buildandpush.clients import registry as registry_client
 from buildandpush.clients.errors import ConflictError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import fetch_credentials
+from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.connector import decide_connector, parse_connector
 from buildandpush.core.decide import decide
 from buildandpush.core.patch import merge_patch
@@ -34,9 +36,16 @@ class Reconciler:
     """Brings resources to what their specs ask for. Safe to call at any time and any number of times."""
 
     def __init__(
-        self, client: KubernetesClient, store: Store, settings: BuildSettings, clock: Callable[[], datetime]
+        self,
+        client: KubernetesClient,
+        store: Store,
+        settings: BuildSettings,
+        clock: Callable[[], datetime],
+        *,
+        registry: RegistryReader = registry_client,
     ) -> None:
         self._client = client
+        self._registry = registry
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -72,7 +81,7 @@ class Reconciler:
             if not decision.questions:
                 return decision
             answers = {
-                question: await answer_question(self._client, world.resource, question)
+                question: await answer_question(self._client, self._registry, world.resource, question)
                 for question in decision.questions
             }
             world = replace(world, answers={**world.answers, **answers})

@@ -222,7 +222,7 @@ def test_source_request_reaches_the_init_container_whole() -> None:
 @pytest.mark.parametrize("text", ["\n", '"', "\u0001", "日", "x"])
 def test_inline_source_that_is_accepted_fits_into_the_annotations_limit(text: str) -> None:
     """The API server takes 256 KiB of annotations; what JSON escapes makes the request larger than the files."""
-    files = {"Dockerfile": text * (127 * 1024 // len(text.encode()))}
+    files = {"Dockerfile": text * ((128 * 1024 - 10) // len(text.encode()))}
     try:
         annotations = manifest({"source": {"inline": {"files": files}}})["metadata"]["annotations"]
     except SpecInvalidError as error:

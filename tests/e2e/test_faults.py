@@ -1,0 +1,176 @@
+"""Faults of what every build shares: the registry, the operator, the control plane. These tests run alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from devcluster.settings import Settings
+from tests.e2e.conftest import BuildFactory, connector_manifest, secret_manifest
+from tests.e2e.harness.api import Api, ApiError
+from tests.e2e.harness.build import FROM, Build, Snapshot, build_manifest, inline
+from tests.e2e.harness.gate import Gate
+from tests.e2e.harness.operatorpod import OperatorPod
+from tests.e2e.harness.registry import Registry
+from tests.e2e.harness.shell import Shell
+from tests.e2e.harness.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+
+Stopped = Callable[[str], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def stopped(shell: Shell) -> Stopped:
+    """A component of the cluster that is stopped for the length of a `with`."""
+
+    @contextmanager
+    def stop(name: str) -> Iterator[None]:
+        shell.devcluster("stop", name)
+        try:
+            yield
+        finally:
+            shell.devcluster("start", name)
+
+    return stop
+
+
+@pytest.mark.usefixtures("login")
+def test_a_registry_that_goes_down_before_the_push_is_named(
+    make_build: BuildFactory, gate: Gate, registry: Registry, stopped: Stopped
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    with stopped("registry"):
+        assert not registry.is_up()
+        gate.open()
+        failed = build.wait_failed("RegistryUnreachable", within=120)
+    assert "Check the registry's name" in failed.build["message"]
+    assert "connection refused" in failed.build["message"]
+    assert "digest" not in failed.status
+    eventually(registry.is_up, "registry is back", within=30)
+    build.edit(timeout="30m")
+    ended = build.wait_succeeded(run=2)
+    assert registry.digest(build.repository, "latest") == ended.status["digest"]
+
+
+@pytest.mark.usefixtures("login")
+def test_a_registry_that_is_down_from_the_start_is_named(make_build: BuildFactory, stopped: Stopped) -> None:
+    with stopped("registry"):
+        failed = make_build().wait_failed("RegistryUnreachable", within=120)
+    assert failed.failure["container"] == "kaniko"
+
+
+def _assert_one_run_of_one_pod(build: Build, ended: Snapshot, registry: Registry, *, uid: str = "") -> None:
+    assert (ended.run["number"], ended.build["attempt"]) == (1, 1)
+    assert len(build.pods()) == 1
+    assert uid in ("", build.pods()[0]["metadata"]["uid"])
+    assert ended.build["podUid"] == build.pods()[0]["metadata"]["uid"]
+    assert registry.digest(build.repository, "latest") == ended.status["digest"]
+    build.wait_event("Normal", "Succeeded")
+    assert build.events() == [("Normal", "Accepted"), ("Normal", "Succeeded")]
+
+
+@pytest.mark.usefixtures("login")
+def test_an_operator_killed_while_building_adopts_its_pod(
+    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    uid, restarts = build.pod()["metadata"]["uid"], operator.restarts()
+    operator.kill()
+    operator.wait_restarted(restarts)
+    gate.open()
+    _assert_one_run_of_one_pod(build, build.wait_succeeded(), registry, uid=uid)
+
+
+@pytest.mark.usefixtures("login")
+def test_a_build_that_ends_while_the_operator_is_down_is_told_later(
+    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    restarts = operator.restarts()
+    operator.kill()
+    gate.open()
+    operator.wait_restarted(restarts)
+    _assert_one_run_of_one_pod(build, build.wait_succeeded(within=90), registry)
+
+
+@pytest.mark.usefixtures("login")
+def test_an_operator_killed_right_after_the_apply_builds_once(
+    make_build: BuildFactory, operator: OperatorPod, registry: Registry
+) -> None:
+    restarts = operator.restarts()
+    build = make_build()
+    operator.kill()
+    operator.wait_restarted(restarts)
+    _assert_one_run_of_one_pod(build, build.wait_succeeded(within=90), registry)
+
+
+@pytest.mark.usefixtures("login")
+def test_an_edit_made_while_the_operator_is_down_replaces_the_run(
+    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    restarts = operator.restarts()
+    operator.kill()
+    build.edit_dockerfile(f"{FROM}RUN echo newer > /newer\n")
+    operator.wait_restarted(restarts)
+    build.wait_succeeded(run=2, within=90)
+    assert "newer" in registry.files(build.repository, "latest")
+    assert len(build.pods()) == 2
+
+
+@pytest.mark.usefixtures("login")
+def test_an_operator_started_anew_rebuilds_nothing(
+    make_build: BuildFactory, operator: OperatorPod, registry: Registry
+) -> None:
+    build = make_build()
+    before = build.wait_succeeded()
+    restarts = operator.restarts()
+    operator.kill()
+    operator.wait_restarted(restarts)
+    make_build(connectorRef="nobody").wait_reason("ConnectorMissing", within=60)
+    assert build.read().run == before.run
+    _assert_one_run_of_one_pod(build, build.read(), registry)
+
+
+@pytest.mark.usefixtures("login")
+def test_a_restarted_api_server_costs_no_build(
+    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry, stopped: Stopped, api: Api
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    uid = build.pod()["metadata"]["uid"]
+    with stopped("kube-apiserver"):
+        gate.open()
+    eventually(lambda: _answers(api), "the API server answers", within=60)
+    _assert_one_run_of_one_pod(build, build.wait_succeeded(within=90), registry, uid=uid)
+
+
+def _answers(api: Api) -> bool:
+    try:
+        return bool(api.list("Node"))
+    except (ApiError, OSError):
+        return False
+
+
+def test_a_namespace_without_its_service_account_yet_is_waited_for(
+    api: Api, namespace: str, settings: Settings, registry: Registry, stopped: Stopped
+) -> None:
+    """The controller manager makes that account a moment after the namespace; until then pods are refused."""
+    fresh = f"{namespace[:50]}-fresh"
+    with stopped("kube-controller-manager"):
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": fresh}})
+        api.create(secret_manifest(fresh, {"username": registry.user, "password": registry.password}))
+        api.create(connector_manifest(fresh, settings, {}))
+        api.create(build_manifest(fresh, "first", {}))
+        build = Build(api, fresh, "first")
+        refused = build.wait(lambda now: "serviceaccount" in str(now).lower(), "the missing account is named")
+    try:
+        assert refused.told("Completed")[0] == "False", str(refused)
+        build.wait_succeeded(within=60)
+    finally:
+        api.delete("Namespace", fresh)

@@ -1,0 +1,107 @@
+"""A registry on loopback with a certificate of its own CA."""
+
+import datetime
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+_DAY = datetime.timedelta(days=1)
+
+
+@cache
+def make_certificates() -> tuple[str, str, str]:
+    """PEM of a CA, and of a certificate for 127.0.0.1 with its key."""
+    now = datetime.datetime.now(datetime.UTC)
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test CA")])
+
+    def builder(name: x509.Name, public: Any) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(ca_name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _DAY)
+            .not_valid_after(now + _DAY)
+        )
+
+    ca = (
+        builder(ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    leaf = (
+        builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry")]), key.public_key())
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return tuple(item.decode() for item in (_pem(ca), _pem(leaf), private))  # type: ignore[return-value]
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@dataclass
+class FakeRegistry:
+    """What it holds: a digest by reference (tag or digest), and blobs by digest."""
+
+    host: str = ""
+    ca_bundle: str = ""
+    references: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    status: int = 200
+    location: str = ""
+    tells_digest: bool = True
+    seen: list[web.Request] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.seen.append(request)
+        if self.location:
+            return web.Response(status=307, headers={"Location": self.location + request.path})
+        if self.status != 200:
+            return web.Response(status=self.status)
+        reference = request.path.rsplit("/", 1)[1]
+        digest = self.references.get(reference)
+        if digest is None and reference not in self.bodies:
+            return web.Response(status=404)
+        headers = {"Docker-Content-Digest": digest} if digest and self.tells_digest else {}
+        return web.Response(body=self.bodies.get(digest or reference, b""), headers=headers)
+
+
+@asynccontextmanager
+async def serve_registry() -> AsyncIterator[FakeRegistry]:
+    """A registry for the time of the block; its host is 127.0.0.1 and a free port."""
+    ca, certificate, key = make_certificates()
+    registry = FakeRegistry(ca_bundle=ca)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", registry.handle)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "server.pem"
+        path.write_text(certificate + key)
+        context.load_cert_chain(path)
+    server = TestServer(app, host="127.0.0.1")
+    await server.start_server(ssl=context)
+    registry.host = f"127.0.0.1:{server.port}"
+    try:
+        yield registry
+    finally:
+        await server.close()

@@ -1,0 +1,321 @@
+"""The requests as they arrive at a server, and the server's answers in the operator's words."""
+
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from kubernetes import aio
+
+from buildandpush.api import meta
+from buildandpush.clients import kubernetes
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+
+POD = {"metadata": {"name": "p1", "namespace": "shop"}}
+
+
+@dataclass
+class Seen:
+    """One request."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class ApiServer:
+    """Records requests and gives the next of its answers, `{}` once they are used up."""
+
+    seen: list[Seen] = field(default_factory=list)
+    answers: list[web.StreamResponse] = field(default_factory=list)
+    breaks: bool = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        text = await request.text()
+        self.seen.append(
+            Seen(
+                request.method,
+                request.raw_path.partition("?")[0],
+                dict(request.query),
+                dict(request.headers),
+                json.loads(text) if text else None,
+            )
+        )
+        if self.breaks:
+            assert request.transport is not None
+            request.transport.abort()
+        return self.answers.pop(0) if self.answers else web.json_response({})
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[ApiServer, str]]:
+    """An API server on loopback, and its URL."""
+    api = ApiServer()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api.handle)
+    async with TestServer(app) as running:
+        yield api, str(running.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+def api(server: tuple[ApiServer, str]) -> ApiServer:
+    """The server's side."""
+    return server[0]
+
+
+def connect(url: str) -> KubernetesClient:
+    """A client that logs in with a bearer token."""
+    configuration = aio.client.Configuration(host=url)
+    configuration.api_key["BearerToken"] = "Bearer the-token"
+    return KubernetesClient(aio.client.ApiClient(configuration))
+
+
+@pytest.fixture
+async def client(server: tuple[ApiServer, str]) -> AsyncIterator[KubernetesClient]:
+    """The client's side."""
+    async with connect(server[1]) as connected:
+        yield connected
+
+
+Call = Callable[[KubernetesClient], Awaitable[Any]]
+BUILDS = f"/apis/{meta.GROUP}/{meta.VERSION}/namespaces/shop/{meta.BUILD_PLURAL}"
+
+CALLS: dict[str, tuple[Call, str, str]] = {
+    "read_pod": (lambda c: c.read_pod("shop", "p1"), "GET", "/api/v1/namespaces/shop/pods/p1"),
+    "create_pod": (lambda c: c.create_pod(POD), "POST", "/api/v1/namespaces/shop/pods"),
+    "patch_pod_deadline": (
+        lambda c: c.patch_pod_deadline("shop", "p1", "u1", 1),
+        "PATCH",
+        "/api/v1/namespaces/shop/pods/p1",
+    ),
+    "delete_pod": (lambda c: c.delete_pod("shop", "p1", "u1"), "DELETE", "/api/v1/namespaces/shop/pods/p1"),
+    "read_pod_log": (
+        lambda c: c.read_pod_log("shop", "p1", "kaniko", lines=20, limit_bytes=1000),
+        "GET",
+        "/api/v1/namespaces/shop/pods/p1/log",
+    ),
+    "read_secret": (lambda c: c.read_secret("shop", "s1"), "GET", "/api/v1/namespaces/shop/secrets/s1"),
+    "create_secret": (lambda c: c.create_secret(POD), "POST", "/api/v1/namespaces/shop/secrets"),
+    "patch_secret": (
+        lambda c: c.patch_secret("shop", "s1", {"data": {"a": None}}),
+        "PATCH",
+        "/api/v1/namespaces/shop/secrets/s1",
+    ),
+    "create_event": (lambda c: c.create_event(POD), "POST", "/api/v1/namespaces/shop/events"),
+    "read_custom": (lambda c: c.read_custom(meta.BUILD_PLURAL, "shop", "web"), "GET", f"{BUILDS}/web"),
+    "patch_custom_status": (
+        lambda c: c.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": None}),
+        "PATCH",
+        f"{BUILDS}/web/status",
+    ),
+    "list_pods": (lambda c: c.list_pods("shop"), "GET", "/api/v1/namespaces/shop/pods"),
+    "list_custom": (lambda c: c.list_custom(meta.BUILD_PLURAL, "shop"), "GET", BUILDS),
+}
+
+
+def refuse(status: int, *, reason: str = "", message: str = "told") -> web.Response:
+    """A Status as the API server sends it."""
+    return web.json_response(
+        {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}, status=status
+    )
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_request_has_its_verb_path_and_login(name: str, api: ApiServer, client: KubernetesClient) -> None:
+    call, method, path = CALLS[name]
+    await call(client)
+    (seen,) = api.seen
+    assert (seen.method, seen.path) == (method, path)
+    assert seen.headers["Authorization"] == "Bearer the-token"
+
+
+@pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method in ("POST", "PATCH")])
+async def test_every_write_says_who_writes(name: str, api: ApiServer, client: KubernetesClient) -> None:
+    await CALLS[name][0](client)
+    assert api.seen[0].query["fieldManager"] == meta.FIELD_MANAGER
+
+
+@pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method == "PATCH"])
+async def test_every_patch_is_a_merge_patch(name: str, api: ApiServer, client: KubernetesClient) -> None:
+    await CALLS[name][0](client)
+    assert api.seen[0].headers["Content-Type"] == "application/merge-patch+json"
+
+
+async def test_null_in_a_patch_arrives_since_it_removes_a_field(api: ApiServer, client: KubernetesClient) -> None:
+    await client.patch_secret("shop", "s1", {"data": {"gone": None}})
+    assert api.seen[0].body == {"data": {"gone": None}}
+
+
+async def test_status_patch_is_only_for_the_version_it_was_decided_on(
+    api: ApiServer, client: KubernetesClient
+) -> None:
+    await client.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": "Running"})
+    assert api.seen[0].body == {"metadata": {"resourceVersion": "7"}, "status": {"phase": "Running"}}
+
+
+async def test_pods_are_changed_and_deleted_only_if_they_are_still_the_same(
+    api: ApiServer, client: KubernetesClient
+) -> None:
+    await client.patch_pod_deadline("shop", "p1", "u1", 1)
+    await client.delete_pod("shop", "p1", "u1")
+    patch, delete = api.seen
+    assert patch.body == {"metadata": {"uid": "u1"}, "spec": {"activeDeadlineSeconds": 1}}
+    assert delete.body["preconditions"] == {"uid": "u1"}
+
+
+async def test_manifest_arrives_as_it_was(api: ApiServer, client: KubernetesClient) -> None:
+    manifest = {**POD, "spec": {"args": ["--label=a=日本, \n\t🚀", ""], "n": 0, "flag": False, "none": None}}
+    await client.create_pod(manifest)
+    assert api.seen[0].body == manifest
+
+
+async def test_end_of_a_log_is_read_as_text(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.Response(body=b"one\n\xff two \xe6\x97\xa5"))
+    log = await client.read_pod_log("shop", "p1", "kaniko", lines=20, limit_bytes=1000)
+    assert log == "one\n\ufffd two 日"
+    assert api.seen[0].query["container"] == "kaniko"
+    assert api.seen[0].query["tailLines"] == "20"
+
+
+@pytest.mark.parametrize("name", ["a/b", "a?b=c", "a#b", "a b", "ä", "%2e%2e", "a/../../secrets/x"])
+async def test_name_stays_one_part_of_the_path(name: str, api: ApiServer, client: KubernetesClient) -> None:
+    await client.read_secret("shop", name)
+    assert api.seen[0].path.count("/") == "/api/v1/namespaces/shop/secrets/x".count("/")
+    assert api.seen[0].query == {}
+
+
+async def test_list_goes_on_until_the_last_page(api: ApiServer, client: KubernetesClient) -> None:
+    pages = [({"continue": "t1", "resourceVersion": "5"}, ["a", "b"]), ({"continue": "t2"}, ["c"]), ({}, ["d"])]
+    for metadata, items in pages:
+        api.answers.append(web.json_response({"metadata": {"resourceVersion": "5", **metadata}, "items": items}))
+    listing = await client.list_pods("shop")
+    assert listing.items == ["a", "b", "c", "d"]
+    assert listing.resource_version == "5"
+    first, second, third = (seen.query for seen in api.seen)
+    assert "continue" not in first
+    assert (second["continue"], third["continue"]) == ("t1", "t2")
+    assert "resourceVersion" not in second, "the API server refuses a page of a version"
+    assert {query["labelSelector"] for query in (first, second, third)} == {
+        f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
+    }
+
+
+async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) -> None:
+    await client.list_pods(None)
+    await client.list_custom(meta.CONNECTOR_PLURAL, None)
+    assert [seen.path for seen in api.seen] == ["/api/v1/pods", f"/apis/{meta.API_VERSION}/{meta.CONNECTOR_PLURAL}"]
+
+
+async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.json_response({"metadata": {"resourceVersion": "5"}, "items": None}))
+    assert (await client.list_pods("shop")).items == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, KubernetesError),
+        (401, KubernetesError),
+        (403, KubernetesError),
+        (404, NotFoundError),
+        (409, ConflictError),
+        (410, KubernetesError),
+        (422, KubernetesError),
+        (429, UnavailableError),
+        (500, UnavailableError),
+        (503, UnavailableError),
+        (504, UnavailableError),
+    ],
+)
+@pytest.mark.parametrize("name", ["read_pod", "create_pod", "patch_custom_status", "list_pods", "read_pod_log"])
+async def test_refusal_is_told_in_the_operators_words(
+    name: str, status: int, kind: type[Exception], api: ApiServer, client: KubernetesClient
+) -> None:
+    api.answers.append(refuse(status, reason="Why", message="because of this"))
+    with pytest.raises(kind) as caught:
+        await CALLS[name][0](client)
+    assert type(caught.value) is kind
+    assert "because of this" in str(caught.value)
+    if isinstance(caught.value, KubernetesError):
+        assert (caught.value.status, caught.value.reason) == (status, "Why")
+
+
+async def test_refusal_on_a_later_page_is_told(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers += [web.json_response({"metadata": {"continue": "t"}, "items": []}), refuse(410, reason="Expired")]
+    with pytest.raises(KubernetesError, match="Expired"):
+        await client.list_pods("shop")
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[]", b"null", b'"x"', b"\xff\xfe", b"{"])
+@pytest.mark.parametrize(("status", "kind"), [(403, KubernetesError), (404, NotFoundError), (502, UnavailableError)])
+async def test_refusal_in_any_form_is_told(
+    body: bytes, status: int, kind: type[Exception], api: ApiServer, client: KubernetesClient
+) -> None:
+    api.answers.append(web.Response(status=status, body=body))
+    with pytest.raises(kind):
+        await client.read_pod("shop", "p1")
+
+
+async def test_endless_refusal_is_not_repeated_in_full(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.Response(status=403, body=b"x" * 100_000))
+    with pytest.raises(KubernetesError) as caught:
+        await client.read_pod("shop", "p1")
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>captive portal</html>", b"{", b"\xff"])
+async def test_good_answer_that_is_no_json_is_no_answer(body: bytes, api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.Response(body=body))
+    with pytest.raises(UnavailableError):
+        await client.read_pod("shop", "p1")
+
+
+async def test_broken_connection_is_no_answer(api: ApiServer, client: KubernetesClient) -> None:
+    api.breaks = True
+    with pytest.raises(UnavailableError, match="create_pod|POST"):
+        await client.create_pod(POD)
+    assert len(api.seen) == 1, "a write is not sent twice by the client"
+
+
+async def test_refused_connection_is_no_answer() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        async with connect(url) as client:
+            with pytest.raises(UnavailableError):
+                await client.read_pod("shop", "p1")
+
+
+async def test_unknown_host_is_no_answer() -> None:
+    async with connect("http://does-not-exist.invalid") as client:
+        with pytest.raises(UnavailableError):
+            await client.read_pod("shop", "p1")
+
+
+async def test_server_that_never_answers_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes, "_TIMEOUT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with connect(f"http://127.0.0.1:{silent.getsockname()[1]}") as client:
+            with pytest.raises(UnavailableError) as caught:
+                await client.read_pod("shop", "p1")
+    assert str(caught.value).strip(": ")
+
+
+async def test_event_that_was_told_already_is_no_error(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(refuse(409, reason="AlreadyExists"))
+    await client.create_event(POD)
+
+
+async def test_token_is_in_no_error(api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(refuse(403))
+    with pytest.raises(KubernetesError) as caught:
+        await client.read_secret("shop", "s1")
+    assert "the-token" not in repr(caught.value)

@@ -1,0 +1,198 @@
+"""The login Secret of build pods is made, kept fresh, and never anybody else's."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from tests.unit.handlers.fake_api import FakeApi, Write
+
+from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import ConflictError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.logins import ensure_login
+from buildandpush.core.manifest import Login
+from buildandpush.core.world import Waiting
+
+HOST = "contoso.azurecr.io"
+
+
+def b64(text: str) -> str:
+    """As Secrets hold their values."""
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """A cluster with a connector and its Secret."""
+    fake = FakeApi()
+    put_connector(fake)
+    put_password(fake, "first")
+    return fake
+
+
+def put_connector(api: FakeApi, **changes: Any) -> None:
+    """Write the connector."""
+    spec = {"registryCredentials": {"secretRef": {"name": "acr-push"}}, "registries": [HOST], **changes}
+    known = api.objects.get((meta.CONNECTOR_PLURAL, "shop", "acr"))
+    uid = {"uid": known["metadata"]["uid"]} if known else {}
+    api.put(meta.CONNECTOR_PLURAL, {"metadata": {"namespace": "shop", "name": "acr", **uid}, "spec": spec})
+
+
+def put_password(api: FakeApi, password: str) -> None:
+    """Write the user's Secret."""
+    api.put(
+        "secrets",
+        {
+            "metadata": {"namespace": "shop", "name": "acr-push"},
+            "data": {"username": b64("push"), "password": b64(password)},
+        },
+    )
+
+
+async def ensure(api: FakeApi, *, registry: str = HOST, connector: str = "acr") -> Login | Waiting:
+    """The login, or what it waits for."""
+    return await ensure_login(KubernetesClient(api), "shop", connector, registry)
+
+
+def made(api: FakeApi) -> dict[str, Any]:
+    """The login Secret."""
+    (found,) = [body for body in api.all("secrets") if body["metadata"]["name"] != "acr-push"]
+    return found
+
+
+def password_in(secret: dict[str, Any]) -> str:
+    """The password that build pods would log in with."""
+    config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+    return base64.b64decode(config["auths"][HOST]["auth"]).decode().removeprefix("push:")
+
+
+async def test_login_is_made_once(api: FakeApi) -> None:
+    first = await ensure(api)
+    assert isinstance(first, Login)
+    assert first.secret_name == made(api)["metadata"]["name"]
+    assert password_in(made(api)) == "first"
+    writes = len(api.writes)
+    assert await ensure(api) == first
+    assert len(api.writes) == writes, "a login that is up to date is left alone"
+
+
+async def test_new_password_reaches_the_login_in_place(api: FakeApi) -> None:
+    first = await ensure(api)
+    put_password(api, "second")
+    second = await ensure(api)
+    assert isinstance(first, Login)
+    assert isinstance(second, Login)
+    assert first.secret_name == second.secret_name
+    assert password_in(made(api)) == "second"
+
+
+async def test_certificate_comes_and_goes_with_the_connectors(api: FakeApi) -> None:
+    put_connector(api, caBundle="-----BEGIN CERTIFICATE-----")
+    with_ca = await ensure(api)
+    assert "ca.crt" in made(api)["data"]
+    put_connector(api)
+    without = await ensure(api)
+    assert set(made(api)["data"]) == {".dockerconfigjson"}
+    assert isinstance(with_ca, Login)
+    assert isinstance(without, Login)
+    assert (with_ca.ca_hosts, without.ca_hosts) == ((HOST,), ())
+
+
+async def test_other_hosts_have_another_login(api: FakeApi) -> None:
+    one = await ensure(api)
+    put_connector(api, registries=[HOST, "base.azurecr.io"])
+    other = await ensure(api)
+    assert isinstance(one, Login)
+    assert isinstance(other, Login)
+    assert one.secret_name != other.secret_name
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"labels": {}},
+        {"labels": {meta.LABEL_LOGIN: "true"}, "ownerReferences": []},
+        {"labels": {meta.LABEL_LOGIN: "true"}, "ownerReferences": [{"uid": "somebody"}]},
+    ],
+)
+async def test_secret_of_somebody_elses_is_never_touched(api: FakeApi, foreign: dict[str, Any]) -> None:
+    await ensure(api)
+    name = made(api)["metadata"]["name"]
+    body = {"metadata": {"namespace": "shop", "name": name, **foreign}, "data": {"theirs": "eA=="}}
+    api.drop("secrets", "shop", name)
+    theirs = api.put("secrets", body)
+    api.writes.clear()
+    found = await ensure(api)
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.NAME_COLLISION
+    assert name in found.message
+    assert api.writes == []
+    assert made(api) == theirs
+
+
+async def test_login_made_by_another_meanwhile_is_taken(api: FakeApi) -> None:
+    """Two workers make the login of one connector at the same time."""
+    await ensure(api)
+    ours = made(api)
+    api.drop("secrets", "shop", ours["metadata"]["name"])
+
+    def race(write: Write) -> None:
+        api.before_write = lambda _: None
+        api.put("secrets", ours)
+
+    api.before_write = race
+    found = await ensure(api)
+    assert isinstance(found, Login)
+    assert made(api)["data"] == ours["data"]
+
+
+async def test_login_changed_meanwhile_is_not_overwritten(api: FakeApi) -> None:
+    await ensure(api)
+    put_password(api, "second")
+
+    def race(write: Write) -> None:
+        api.before_write = lambda _: None
+        changed = made(api)
+        changed["metadata"]["labels"] = {}
+        api.put("secrets", changed)
+
+    api.before_write = race
+    try:
+        found = await ensure(api)
+    except ConflictError:
+        found = await ensure(api)  # the queue comes again
+    assert isinstance(found, Waiting)
+    assert password_in(made(api)) == "first", "it was somebody else's by then"
+
+
+@pytest.mark.parametrize(
+    ("missing", "reason"),
+    [
+        ((meta.CONNECTOR_PLURAL, "acr"), Reason.CONNECTOR_MISSING),
+        (("secrets", "acr-push"), Reason.SECRET_MISSING),
+    ],
+)
+async def test_what_is_missing_is_waited_for(api: FakeApi, missing: tuple[str, str], reason: Reason) -> None:
+    body = api.get(missing[0], "shop", missing[1])
+    api.drop(missing[0], "shop", missing[1])
+    found = await ensure(api)
+    assert isinstance(found, Waiting)
+    assert found.reason is reason
+    assert missing[1] in found.message
+    assert api.writes == []
+    api.put(missing[0], body)
+    assert isinstance(await ensure(api), Login)
+
+
+async def test_registry_that_the_connector_does_not_serve_gets_no_login(api: FakeApi) -> None:
+    found = await ensure(api, registry="evil.example")
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert not [request for request in api.requests if "/secrets" in request], "the password is not even read"
+
+
+async def test_password_is_in_no_answer(api: FakeApi) -> None:
+    put_password(api, "hunter22")
+    assert "hunter22" not in repr(await ensure(api))

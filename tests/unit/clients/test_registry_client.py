@@ -1,0 +1,209 @@
+"""Reading an image back from a registry that is there over real TLS."""
+
+import base64
+import json
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
+
+from buildandpush.api import meta
+from buildandpush.clients.registry import find_proof, read_back, read_tags
+from buildandpush.core.login import Credentials
+from buildandpush.core.world import ReadBack
+
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+CONFIG = "sha256:" + "c" * 64
+TAGS = ("latest", "1.2")
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[FakeRegistry]:
+    """A registry with the image under both tags."""
+    async with serve_registry() as running:
+        running.references = {DIGEST: DIGEST, "latest": DIGEST, "1.2": DIGEST}
+        yield running
+
+
+def login(registry: FakeRegistry, **changes: object) -> Credentials:
+    """The login for that registry."""
+    values = {
+        "hosts": (registry.host,),
+        "username": "push",
+        "password": "hunter22 é",
+        "ca_bundle": registry.ca_bundle,
+        **changes,
+    }
+    return Credentials(**values)  # type: ignore[arg-type]
+
+
+async def ask(registry: FakeRegistry, **changes: object) -> ReadBack:
+    """What the registry says of the image."""
+    return await read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry, **changes))
+
+
+async def test_image_that_is_there_is_found_under_every_tag(registry: FakeRegistry) -> None:
+    assert await ask(registry) == ReadBack({"latest": DIGEST, "1.2": DIGEST}, digest_found=True)
+
+
+async def test_registry_is_asked_with_the_login_and_for_every_kind_of_manifest(registry: FakeRegistry) -> None:
+    await ask(registry)
+    assert {request.path for request in registry.seen} == {
+        f"/v2/shop/web/manifests/{reference}" for reference in (DIGEST, *TAGS)
+    }
+    for request in registry.seen:
+        kind, _, value = request.headers["Authorization"].partition(" ")
+        assert (kind, base64.b64decode(value).decode()) == ("Basic", "push:hunter22 é")
+        for manifest in ("oci.image.index", "oci.image.manifest", "manifest.list.v2", "docker.distribution.manifest"):
+            assert manifest in request.headers["Accept"]
+
+
+async def test_missing_tag_names_nothing(registry: FakeRegistry) -> None:
+    del registry.references["1.2"]
+    assert await ask(registry) == ReadBack({"latest": DIGEST, "1.2": None}, digest_found=True)
+
+
+async def test_moved_tag_names_what_it_was_moved_to(registry: FakeRegistry) -> None:
+    registry.references["latest"] = OTHER
+    assert await ask(registry) == ReadBack({"latest": OTHER, "1.2": DIGEST}, digest_found=True)
+
+
+async def test_missing_digest_is_not_found(registry: FakeRegistry) -> None:
+    del registry.references[DIGEST]
+    found = await ask(registry)
+    assert not found.digest_found
+    assert found.problem == ""
+
+
+async def test_registry_that_names_no_digest_cannot_deny_one(registry: FakeRegistry) -> None:
+    """The header is only recommended; its absence proves nothing."""
+    registry.tells_digest = False
+    found = await ask(registry)
+    assert found.digest_found or found.problem
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+async def test_registry_that_does_not_answer_the_question_is_a_problem(registry: FakeRegistry, status: int) -> None:
+    registry.status = status
+    found = await ask(registry)
+    assert (found.digest_found, dict(found.tags)) == (False, {})
+    assert str(status) in found.problem
+    assert registry.host in found.problem
+
+
+async def test_redirect_is_not_followed_and_no_login_goes_there(registry: FakeRegistry) -> None:
+    async with serve_registry() as elsewhere:
+        registry.location = f"https://{elsewhere.host}"
+        found = await ask(registry)
+        assert elsewhere.seen == []
+    assert found.problem
+
+
+async def test_certificate_of_an_unknown_ca_is_a_problem_and_no_login_is_sent(registry: FakeRegistry) -> None:
+    found = await ask(registry, ca_bundle="")
+    assert "certificate" in found.problem.lower()
+    assert registry.seen == []
+
+
+async def test_certificate_for_another_name_is_a_problem(registry: FakeRegistry) -> None:
+    host = registry.host.replace("127.0.0.1", "localhost")
+    found = await read_back(f"{host}/shop/web", TAGS, DIGEST, login(registry, hosts=(host,)))
+    assert found.problem
+    assert registry.seen == []
+
+
+async def test_registry_that_cannot_be_reached_is_a_problem() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{closed.getsockname()[1]}"
+        found = await read_back(f"{host}/shop/web", TAGS, DIGEST, Credentials((host,), "push", "pw"))
+    assert host in found.problem
+
+
+async def test_host_that_the_connector_does_not_serve_is_never_asked(registry: FakeRegistry) -> None:
+    found = await ask(registry, hosts=("contoso.azurecr.io",))
+    assert registry.host in found.problem
+    assert registry.seen == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ca_bundle": "no certificate"},
+        {"ca_bundle": "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n"},
+        {"username": "with:colon"},
+    ],
+)
+async def test_login_that_cannot_be_used_is_a_problem(registry: FakeRegistry, changes: dict[str, str]) -> None:
+    assert (await ask(registry, **changes)).problem
+
+
+async def test_password_is_in_no_problem(registry: FakeRegistry) -> None:
+    registry.status = 401
+    assert "hunter22" not in (await ask(registry)).problem
+
+
+async def test_tags_alone_can_be_read(registry: FakeRegistry) -> None:
+    del registry.references["1.2"]
+    found = await read_tags(f"{registry.host}/shop/web", TAGS, login(registry))
+    assert dict(found.tags) == {"latest": DIGEST, "1.2": None}
+
+
+def label(registry: FakeRegistry, value: str | None) -> None:
+    """Give the image a config with this run label."""
+    labels = {} if value is None else {meta.IMAGE_LABEL_RUN: value}
+    registry.bodies[DIGEST] = json.dumps({"config": {"digest": CONFIG}}).encode()
+    registry.bodies[CONFIG] = json.dumps({"config": {"Labels": labels}}).encode()
+
+
+async def prove(registry: FakeRegistry, run: str = "uid/1") -> str | None:
+    """The digest that is proven to be this run's."""
+    return await find_proof(f"{registry.host}/shop/web", TAGS, run, login(registry))
+
+
+async def test_image_that_carries_the_runs_label_is_proof(registry: FakeRegistry) -> None:
+    label(registry, "uid/1")
+    assert await prove(registry) == DIGEST
+
+
+@pytest.mark.parametrize("value", ["uid/2", "uid/11", "", None])
+async def test_image_of_another_run_is_no_proof(registry: FakeRegistry, value: str | None) -> None:
+    label(registry, value)
+    assert await prove(registry) is None
+
+
+@pytest.mark.parametrize("moved", [{"latest": OTHER}, {"latest": None}])
+async def test_tags_that_do_not_all_name_one_image_are_no_proof(
+    registry: FakeRegistry, moved: dict[str, str | None]
+) -> None:
+    label(registry, "uid/1")
+    changed = {**registry.references, **moved}
+    registry.references = {key: value for key, value in changed.items() if value is not None}
+    assert await prove(registry) is None
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"", b"{", b"[]", b"null", b'{"config": null}', b'{"config": "x"}', b'{"config": {}}', b"[" * 100_000]
+)
+async def test_manifest_that_is_none_is_no_proof(registry: FakeRegistry, manifest: bytes) -> None:
+    registry.bodies[DIGEST] = manifest
+    assert await prove(registry) is None
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b'{"config": "x"}', b'{"config": {"Labels": []}}'])
+async def test_image_config_that_is_none_is_no_proof(registry: FakeRegistry, config: bytes) -> None:
+    label(registry, "uid/1")
+    registry.bodies[CONFIG] = config
+    assert await prove(registry) is None
+
+
+async def test_endless_manifest_is_no_proof(registry: FakeRegistry) -> None:
+    registry.bodies[DIGEST] = b"x" * (5 * 2**20)
+    assert await prove(registry) is None
+
+
+async def test_unreadable_registry_is_no_proof(registry: FakeRegistry) -> None:
+    registry.status = 500
+    assert await prove(registry) is None

@@ -1,0 +1,253 @@
+"""An API server in memory, as strict as the real one where the operator relies on it.
+
+It stands where the HTTP connection would: `KubernetesClient(FakeApi())`. Requests that it does not know raise, so that a
+new request of the operator's shows itself.
+"""
+
+import asyncio
+import copy
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from buildandpush.api import meta
+
+Object = dict[str, Any]
+
+_PATH = re.compile(
+    r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+/[^/]+))"
+    r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|log))?"
+)
+_KNOWN = frozenset({"pods", "secrets", "events", meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL})
+
+
+class CrashError(BaseException):
+    """The operator is killed at this instant: no handler of errors may catch it."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request that would change something, in the order of arrival."""
+
+    verb: str
+    plural: str
+    name: str
+    body: Any = field(compare=False, default=None)
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.plural}/{self.name}"
+
+
+@dataclass
+class _Response:
+    status: int
+    data: bytes
+
+    async def read(self) -> bytes:
+        return self.data
+
+
+@dataclass
+class _Refused(Exception):
+    status: int
+    reason: str
+    message: str
+
+
+class FakeApi:
+    """The transport that `KubernetesClient` is made with."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Object] = {}
+        self.logs: dict[str, str] = {}
+        """Container log by pod name."""
+        self.writes: list[Write] = []
+        self.requests: list[str] = []
+        self.refuse: Callable[[str, str, str], tuple[int, str] | None] = lambda verb, plural, name: None
+        """Asked before each request; an answer is the status and message to refuse it with."""
+        self.before_write: Callable[[Write], None] = lambda write: None
+        self.after_write: Callable[[Write], None] = lambda write: None
+        self._version = 100
+        self._uid = 0
+
+    # ---- what kubernetes.aio's ApiClient has
+
+    async def param_serialize(
+        self, method: str, path: str, *, header_params: Any = None, body: Any = None, auth_settings: Any = None
+    ) -> tuple[Any, ...]:
+        return method, f"https://kubernetes{path}", header_params, copy.deepcopy(body), []
+
+    async def call_api(
+        self, method: str, url: str, headers: Any, body: Any, post_params: Any, *, _request_timeout: Any = None
+    ) -> _Response:
+        assert _request_timeout, "a request without a timeout can hang for ever"
+        await asyncio.sleep(0)
+        parts = urlsplit(url)
+        self.requests.append(f"{method} {parts.path}")
+        match = _PATH.fullmatch(parts.path)
+        if match is None or match["plural"] not in _KNOWN:
+            raise AssertionError(f"unknown request: {method} {parts.path}")
+        place = (match["plural"], unquote(match["namespace"] or ""), unquote(match["name"] or ""))
+        try:
+            return self._answer(method, place, match["sub"], parse_qs(parts.query), headers, body)
+        except _Refused as refused:
+            answer = {"kind": "Status", "code": refused.status, "reason": refused.reason, "message": refused.message}
+            return _Response(refused.status, json.dumps(answer).encode())
+
+    async def close(self) -> None:
+        pass
+
+    # ---- what tests do
+
+    def put(self, plural: str, body: Object) -> Object:
+        """Have an object, as if somebody else had written it."""
+        body = copy.deepcopy(body)
+        metadata = body["metadata"]
+        key = (plural, metadata["namespace"], metadata["name"])
+        known = self.objects.get(key)
+        metadata.setdefault("uid", known["metadata"]["uid"] if known else self._new_uid())
+        metadata["resourceVersion"] = self._new_version()
+        metadata.setdefault("generation", 1)
+        if known and known.get("spec") != body.get("spec"):
+            metadata["generation"] = known["metadata"]["generation"] + 1
+        self.objects[key] = body
+        return copy.deepcopy(body)
+
+    def get(self, plural: str, namespace: str, name: str) -> Object:
+        """A copy of an object."""
+        return copy.deepcopy(self.objects[plural, namespace, name])
+
+    def all(self, plural: str) -> list[Object]:
+        """Copies of all objects of a kind."""
+        return [copy.deepcopy(body) for (kind, _, _), body in self.objects.items() if kind == plural]
+
+    def drop(self, plural: str, namespace: str, name: str) -> None:
+        """An object is gone."""
+        del self.objects[plural, namespace, name]
+
+    def written(self) -> list[str]:
+        """All writes in words."""
+        return [str(write) for write in self.writes]
+
+    # ---- the API server
+
+    def _answer(
+        self, method: str, place: tuple[str, str, str], sub: str | None, query: Any, headers: Any, body: Any
+    ) -> _Response:
+        plural, namespace, name = place
+        refused = self.refuse(method, plural, name)
+        if refused is not None:
+            raise _Refused(refused[0], "Refused", refused[1])
+        if method == "GET":
+            return self._read(place, sub, query)
+        write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)
+        self.before_write(write)
+        if method == "POST":
+            answer = self._create(plural, namespace, body, query)
+        elif method == "PATCH":
+            answer = self._patch(place, sub, headers, body, query)
+        elif method == "DELETE":
+            answer = self._delete(place, body)
+        else:
+            raise AssertionError(f"unknown verb {method}")
+        self.writes.append(write)
+        self.after_write(write)
+        return _Response(200, json.dumps(answer).encode())
+
+    def _read(self, place: tuple[str, str, str], sub: str | None, query: Any) -> _Response:
+        plural, namespace, name = place
+        if sub == "log":
+            self._find(place)
+            if name not in self.logs:
+                raise _Refused(400, "BadRequest", "container is waiting to start: PodInitializing")
+            return _Response(200, self.logs[name].encode())
+        if name:
+            return _Response(200, json.dumps(self._find(place)).encode())
+        items = [body for (kind, where, _), body in self.objects.items() if kind == plural and namespace in ("", where)]
+        for selector in query.get("labelSelector", []):
+            key, value = selector.split("=")
+            items = [body for body in items if (body["metadata"].get("labels") or {}).get(key) == value]
+        answer = {"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items}
+        return _Response(200, json.dumps(answer).encode())
+
+    def _create(self, plural: str, namespace: str, body: Object, query: Any) -> Object:
+        assert query["fieldManager"] == [meta.FIELD_MANAGER]
+        metadata = body["metadata"]
+        assert metadata["namespace"] == namespace
+        assert not {"uid", "resourceVersion"} & metadata.keys(), "the API server gives these"
+        if (plural, namespace, metadata["name"]) in self.objects:
+            raise _Refused(409, "AlreadyExists", f"{plural} {metadata['name']!r} already exists")
+        if plural == "pods":
+            body = {**body, "status": {"phase": "Pending"}}
+        return self.put(plural, body)
+
+    def _patch(self, place: tuple[str, str, str], sub: str | None, headers: Any, body: Object, query: Any) -> Object:
+        assert query["fieldManager"] == [meta.FIELD_MANAGER]
+        assert headers["Content-Type"] == "application/merge-patch+json"
+        known = self._find(place)
+        self._check_metadata(known, body.get("metadata") or {})
+        changed = _merge(known, body)
+        if sub == "status":
+            changed = {**known, "status": changed.get("status") or {}}
+        elif place[0] in (meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL):
+            raise AssertionError("the operator never writes spec or metadata")
+        elif place[0] == "pods":
+            self._check_pod(known, changed)
+        if changed == known:
+            return copy.deepcopy(known)
+        changed["metadata"]["resourceVersion"] = self._new_version()
+        self.objects[place] = changed
+        return copy.deepcopy(changed)
+
+    def _delete(self, place: tuple[str, str, str], body: Object | None) -> Object:
+        known = self._find(place)
+        self._check_metadata(known, (body or {}).get("preconditions") or {})
+        if place[0] == "pods" and known["spec"].get("nodeName"):
+            known["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"  # the kubelet lets it end first
+            known["metadata"]["resourceVersion"] = self._new_version()
+        else:
+            del self.objects[place]
+        return {"kind": "Status", "status": "Success"}
+
+    def _find(self, place: tuple[str, str, str]) -> Object:
+        if place not in self.objects:
+            raise _Refused(404, "NotFound", f"{place[0]} {place[2]!r} not found")
+        return self.objects[place]
+
+    @staticmethod
+    def _check_metadata(known: Object, wanted: Object) -> None:
+        for key in ("uid", "resourceVersion"):
+            if wanted.get(key) not in (None, known["metadata"][key]):
+                raise _Refused(409, "Conflict", f"{key} does not match: the object has been modified")
+
+    @staticmethod
+    def _check_pod(known: Object, changed: Object) -> None:
+        before, after = known["spec"], changed["spec"]
+        if {**before, "activeDeadlineSeconds": 0} != {**after, "activeDeadlineSeconds": 0}:
+            raise _Refused(422, "Invalid", "pod updates may not change fields other than activeDeadlineSeconds")
+        if after["activeDeadlineSeconds"] > before["activeDeadlineSeconds"]:
+            raise _Refused(422, "Invalid", "spec.activeDeadlineSeconds: must be less than or equal to previous value")
+
+    def _new_version(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _new_uid(self) -> str:
+        self._uid += 1
+        return f"00000000-0000-4000-8000-{self._uid:012}"
+
+
+def _merge(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = _merge(result.get(key), value)
+    return result

@@ -1,0 +1,384 @@
+"""A cluster in memory: an API server as strict as the real one, a kubelet in steps, and a registry.
+
+It stands where `KubernetesClient` and the registry's reader stand, so that the real reconciler, store and decisions run
+against it. Time is a value. Faults are injected by `Network`, which every request passes.
+"""
+
+import base64
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from buildandpush.api import meta
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.kubernetes import Listing
+from buildandpush.core.login import Credentials
+from buildandpush.core.world import ReadBack
+
+Object = dict[str, Any]
+
+NAMESPACE = "shop"
+HOST = "contoso.azurecr.io"
+
+
+class CrashError(BaseException):
+    """The operator dies at this very request. Not an Exception: nothing of the operator may catch it."""
+
+
+def stamp(when: datetime) -> str:
+    """A time as the API server writes it."""
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass
+class Network:
+    """What happens to the next requests. Each fault is used once, in order; None lets a request through."""
+
+    faults: list[str | None] = field(default_factory=list)
+    late: list[Callable[[], None]] = field(default_factory=list)
+    """Writes that the operator was told had failed and that land later."""
+
+    def next_fault(self) -> str | None:
+        return self.faults.pop(0) if self.faults else None
+
+
+class Cluster:
+    """State and rules. Every change raises the version and is remembered as an event that a watch may deliver."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+        self.version = 0
+        self.uids = 0
+        self.objects: dict[tuple[str, str], Object] = {}
+        self.events: list[tuple[str, str, Object]] = []
+        self.told: set[str] = set()
+        self.tags: dict[tuple[str, str], str] = {}
+        self.labels: dict[str, str] = {}
+        self.quota_full = False
+        self.registry_down = False
+        self.images = 0
+        self.violations: list[str] = []
+        self.created_pods: dict[str, int] = {}
+        self.finished_runs: dict[tuple[str, int], tuple[str, str | None]] = {}
+        self.writes = 0
+
+    # ---- objects
+
+    def put(self, kind: str, obj: Object, event: str) -> Object:
+        self.version += 1
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[kind, obj["metadata"]["name"]] = obj
+        self.events.append((kind, event, copy.deepcopy(obj)))
+        return copy.deepcopy(obj)
+
+    def create(self, kind: str, obj: Object) -> Object:
+        name = obj["metadata"]["name"]
+        if (kind, name) in self.objects:
+            raise ConflictError(409, "AlreadyExists", f'{kind} "{name}" already exists')
+        obj = copy.deepcopy(obj)
+        self.uids += 1
+        obj["metadata"] |= {"uid": f"uid-{self.uids}", "creationTimestamp": stamp(self.now), "namespace": NAMESPACE}
+        return self.put(kind, obj, "ADDED")
+
+    def get(self, kind: str, name: str) -> Object:
+        if (kind, name) not in self.objects:
+            raise NotFoundError(404, "NotFound", f'{kind} "{name}" not found')
+        return self.objects[kind, name]
+
+    def remove(self, kind: str, name: str) -> None:
+        obj = self.objects.pop((kind, name), None)
+        if obj is None:
+            return
+        self.version += 1
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        self.events.append((kind, "DELETED", copy.deepcopy(obj)))
+        uid = obj["metadata"]["uid"]
+        for child_kind, child in [*self.objects]:
+            owners = self.objects.get((child_kind, child), {"metadata": {}})["metadata"].get("ownerReferences", [])
+            if any(owner["uid"] == uid for owner in owners):
+                self.remove(child_kind, child)
+
+    def list_kind(self, kind: str) -> Listing:
+        items = [copy.deepcopy(obj) for (one, _), obj in self.objects.items() if one == kind]
+        return Listing(items, str(self.version))
+
+    # ---- what users do
+
+    def apply(self, kind: str, name: str, spec: Object, annotations: dict[str, str] | None = None) -> None:
+        if (kind, name) not in self.objects:
+            metadata = {"name": name, "generation": 1, "annotations": annotations or {}}
+            self.create(kind, {"metadata": metadata, "spec": spec, "status": {"observedGeneration": -1}})
+            return
+        obj = copy.deepcopy(self.objects[kind, name])
+        if obj["spec"] != spec:
+            obj["spec"] = spec
+            obj["metadata"]["generation"] += 1
+        obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), **(annotations or {})}
+        self.put(kind, obj, "MODIFIED")
+
+    def put_secret(self, name: str, password: str) -> None:
+        data = {"username": base64.b64encode(b"push").decode(), "password": base64.b64encode(password.encode()).decode()}
+        if ("Secret", name) in self.objects:
+            self.put("Secret", {**copy.deepcopy(self.objects["Secret", name]), "data": data}, "MODIFIED")
+        else:
+            self.create("Secret", {"metadata": {"name": name}, "data": data})
+
+    # ---- what kubelets and others do to pods
+
+    def pods(self) -> list[Object]:
+        return [obj for (kind, _), obj in self.objects.items() if kind == "Pod"]
+
+    def change_pod(self, pod: Object, **status: Any) -> None:
+        changed = copy.deepcopy(pod)
+        changed["status"] = {**changed.get("status", {}), **status}
+        self.put("Pod", changed, "MODIFIED")
+
+    def schedule(self, pod: Object) -> None:
+        changed = copy.deepcopy(pod)
+        changed["spec"]["nodeName"] = "node1"
+        changed["status"] = {"phase": "Pending", "startTime": stamp(self.now)}
+        self.put("Pod", changed, "MODIFIED")
+
+    def run_kaniko(self, pod: Object) -> None:
+        report = {"exitCode": 0, "reason": "Completed", "message": "{}", "finishedAt": stamp(self.now)}
+        self.change_pod(
+            pod,
+            phase="Running",
+            initContainerStatuses=[{"name": "source", "state": {"terminated": report}}],
+            containerStatuses=[{"name": "kaniko", "state": {"running": {"startedAt": stamp(self.now)}}}],
+        )
+
+    def push(self, pod: Object) -> str:
+        """kaniko's push: all tags name a new digest whose image carries the run's label."""
+        arguments = pod["spec"]["containers"][0]["args"]
+        self.images += 1
+        digest = f"sha256:{self.images:064x}"
+        for argument in arguments:
+            if argument.startswith("--destination="):
+                repository, _, tag = argument.removeprefix("--destination=").rpartition(":")
+                self.tags[repository, tag] = digest
+            elif argument.startswith(f"--label={meta.IMAGE_LABEL_RUN}="):
+                self.labels[digest] = argument.split("=", 2)[2]
+        return digest
+
+    def end_kaniko(self, pod: Object, code: int, reason: str = "", message: str = "", **status: Any) -> None:
+        ended = {"exitCode": code, "reason": reason or "Error", "message": message, "finishedAt": stamp(self.now)}
+        phase = "Succeeded" if code == 0 else "Failed"
+        containers = [{"name": "kaniko", "state": {"terminated": ended}}]
+        self.change_pod(pod, phase=phase, containerStatuses=containers, **status)
+
+    def enforce_deadlines(self) -> None:
+        """The kubelet's part: a pod past its deadline fails, its containers killed."""
+        for pod in self.pods():
+            start = pod.get("status", {}).get("startTime")
+            if start is None or pod["status"]["phase"] in ("Succeeded", "Failed"):
+                continue
+            end = datetime.fromisoformat(start) + timedelta(seconds=pod["spec"]["activeDeadlineSeconds"])
+            if self.now >= end and pod["metadata"].get("deletionTimestamp") is None:
+                self.end_kaniko(pod, 2, reason="Error", **{"reason": None})
+                self.change_pod(self.objects["Pod", pod["metadata"]["name"]], reason="DeadlineExceeded")
+
+    def mark_deleted(self, pod: Object) -> None:
+        """A deletion that its node has not confirmed yet."""
+        changed = copy.deepcopy(pod)
+        changed["metadata"]["deletionTimestamp"] = stamp(self.now + timedelta(seconds=5))
+        self.put("Pod", changed, "MODIFIED")
+
+
+def is_alive(pod: Object) -> bool:
+    """Whether anything of the pod may still run."""
+    return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+
+
+class Client:
+    """The operator's view of the cluster: the methods of KubernetesClient, through an unreliable network."""
+
+    def __init__(self, cluster: Cluster, network: Network) -> None:
+        self._cluster = cluster
+        self._network = network
+
+    def _pass(self, work: Callable[[], Any], *, writes: bool = False) -> Any:
+        fault = self._network.next_fault()
+        if fault == "crash-before":
+            raise CrashError
+        if fault == "lost":
+            raise UnavailableError("the request was lost")
+        if fault == "late" and writes:
+            self._network.late.append(work)
+            raise UnavailableError("no answer yet")
+        result = work()
+        if writes:
+            self._cluster.writes += 1
+        if fault == "crash-after":
+            raise CrashError
+        if fault == "answer-lost":
+            raise UnavailableError("the answer was lost")
+        return copy.deepcopy(result)
+
+    async def read_pod(self, namespace: str, name: str) -> Object:
+        return self._pass(lambda: self._cluster.get("Pod", name))
+
+    async def read_secret(self, namespace: str, name: str) -> Object:
+        return self._pass(lambda: self._cluster.get("Secret", name))
+
+    async def read_custom(self, plural: str, namespace: str, name: str) -> Object:
+        kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
+        return self._pass(lambda: self._cluster.get(kind, name))
+
+    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> str:
+        return str(self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke")))
+
+    async def create_pod(self, manifest: Object) -> Object:
+        return self._pass(lambda: self._create_pod(manifest), writes=True)
+
+    def _create_pod(self, manifest: Object) -> Object:
+        cluster, name = self._cluster, manifest["metadata"]["name"]
+        if cluster.quota_full:
+            raise KubernetesError(403, "Forbidden", "exceeded quota: small")
+        created = cluster.create("Pod", {**manifest, "status": {"phase": "Pending"}})
+        cluster.created_pods[name] = cluster.created_pods.get(name, 0) + 1
+        self._check_creation(manifest)
+        return created
+
+    def _check_creation(self, manifest: Object) -> None:
+        """What must hold whenever a pod comes into being."""
+        cluster, name = self._cluster, manifest["metadata"]["name"]
+        owner = manifest["metadata"]["ownerReferences"][0]
+        resource = cluster.objects.get((meta.BUILD_KIND, owner["name"]))
+        if resource is None or resource["metadata"]["uid"] != owner["uid"]:
+            return  # the garbage collector takes it at once
+        run = resource["status"].get("run") or {}
+        build = (run.get("builds") or [{}])[0]
+        if run.get("finishedAt") or build.get("podName") != name:
+            cluster.violations.append(f"pod {name} was created without being announced in the status")
+        if build.get("podUid"):
+            cluster.violations.append(f"pod {name} was created a second time for one attempt")
+        others = [
+            pod["metadata"]["name"]
+            for pod in cluster.pods()
+            if pod["metadata"]["ownerReferences"][0]["uid"] == owner["uid"]
+            and pod["metadata"]["name"] != name
+            and is_alive(pod)
+            and not pod["metadata"].get("deletionTimestamp")
+        ]
+        if others:
+            cluster.violations.append(f"pod {name} was created while {others} lived")
+        secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
+        if ("Secret", secret) not in cluster.objects:
+            cluster.violations.append(f"pod {name} was created without its login")
+
+    async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
+        def work() -> Object:
+            pod = copy.deepcopy(self._cluster.get("Pod", name))
+            if pod["metadata"]["uid"] != uid:
+                raise ConflictError(409, "Conflict", "uid differs")
+            pod["spec"]["activeDeadlineSeconds"] = seconds
+            return self._cluster.put("Pod", pod, "MODIFIED")
+
+        return self._pass(work, writes=True)
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        def work() -> None:
+            pod = self._cluster.get("Pod", name)
+            if pod["metadata"]["uid"] != uid:
+                raise ConflictError(409, "Conflict", "uid differs")
+            if is_alive(pod) and pod["spec"].get("nodeName"):
+                if not pod["metadata"].get("deletionTimestamp"):
+                    self._cluster.mark_deleted(pod)
+            else:
+                self._cluster.remove("Pod", name)
+
+        self._pass(work, writes=True)
+
+    async def create_secret(self, manifest: Object) -> Object:
+        return self._pass(lambda: self._cluster.create("Secret", manifest), writes=True)
+
+    async def patch_secret(self, namespace: str, name: str, body: Object) -> Object:
+        def work() -> Object:
+            secret = copy.deepcopy(self._cluster.get("Secret", name))
+            if secret["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+                raise ConflictError(409, "Conflict", "the object has been modified")
+            secret["data"] = {key: value for key, value in body["data"].items() if value is not None}
+            return self._cluster.put("Secret", secret, "MODIFIED")
+
+        return self._pass(work, writes=True)
+
+    async def create_event(self, manifest: Object) -> None:
+        self._pass(lambda: self._cluster.told.add(manifest["metadata"]["name"]), writes=True)
+
+    async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
+        kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
+
+        def work() -> Object:
+            obj = copy.deepcopy(self._cluster.get(kind, name))
+            if obj["metadata"]["resourceVersion"] != version:
+                raise ConflictError(409, "Conflict", "the object has been modified")
+            before = json.dumps(obj.get("status"), sort_keys=True)
+            old = copy.deepcopy(obj.get("status") or {})
+            _merge(obj.setdefault("status", {}), status)
+            if json.dumps(obj["status"], sort_keys=True) == before:
+                self._cluster.violations.append(f"a write to {kind} {name} changed nothing")
+            if kind == meta.BUILD_KIND:
+                self._check_status(obj, old)
+            return self._cluster.put(kind, obj, "MODIFIED")
+
+        return self._pass(work, writes=True)
+
+    def _check_status(self, obj: Object, old: Object) -> None:
+        """What must hold of every status that is written."""
+        cluster, new = self._cluster, obj["status"]
+        uid, name = obj["metadata"]["uid"], obj["metadata"]["name"]
+        if len(json.dumps(new).encode()) > 128 * 1024:
+            cluster.violations.append(f"{name}: the status is larger than 128 KiB")
+        if new["observedGeneration"] < old.get("observedGeneration", -1):
+            cluster.violations.append(f"{name}: observedGeneration went back")
+        before, after = old.get("run") or {}, new.get("run") or {}
+        if before and after.get("number", 0) < before["number"]:
+            cluster.violations.append(f"{name}: the run number went back")
+        if before and after["number"] > before["number"] and not before.get("finishedAt"):
+            cluster.violations.append(f"{name}: run {before['number']} was dropped before it ended")
+        if after.get("finishedAt"):
+            build = after["builds"][0]
+            ended = (build["phase"], build.get("digest"))
+            known = cluster.finished_runs.setdefault((uid, after["number"]), ended)
+            if known != ended:
+                cluster.violations.append(f"{name}: run {after['number']} flipped from {known} to {ended}")
+        elif (uid, after.get("number", 0)) in cluster.finished_runs:
+            cluster.violations.append(f"{name}: run {after['number']} was opened again")
+
+
+def _merge(target: Object, patch: Object) -> None:
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = value
+
+
+class Registry:
+    """The registry's reader over the cluster's registry."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    async def read_back(self, repository: str, tags: tuple[str, ...], digest: str, _: Credentials) -> ReadBack:
+        if self._cluster.registry_down:
+            return ReadBack({}, digest_found=False, problem="no route to host")
+        found = digest in self._cluster.labels
+        return ReadBack({tag: self._cluster.tags.get((repository, tag)) for tag in tags}, digest_found=found)
+
+    async def read_tags(self, repository: str, tags: tuple[str, ...], _: Credentials) -> ReadBack:
+        if self._cluster.registry_down:
+            return ReadBack({}, digest_found=False, problem="no route to host")
+        return ReadBack({tag: self._cluster.tags.get((repository, tag)) for tag in tags}, digest_found=False)
+
+    async def find_proof(self, repository: str, tags: tuple[str, ...], run_label: str, _: Credentials) -> str | None:
+        named = {self._cluster.tags.get((repository, tag)) for tag in tags}
+        digest = named.pop() if len(named) == 1 else None
+        proven = digest is not None and self._cluster.labels.get(digest) == run_label
+        return digest if proven and not self._cluster.registry_down else None

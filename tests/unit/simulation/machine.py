@@ -1,0 +1,359 @@
+"""The operator in the simulated cluster, driven step by step, and the steps that users, nodes and networks take."""
+
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from buildandpush.api import meta
+from buildandpush.core.settings import BuildSettings
+from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.store import Key, Store
+from tests.unit.simulation.cluster import (
+    HOST,
+    NAMESPACE,
+    Client,
+    Cluster,
+    CrashError,
+    Network,
+    Registry,
+    is_alive,
+)
+
+NAMES = ("web", "api")
+SETTINGS = BuildSettings(executor_image="kaniko", source_image="operator", retries=2)
+FAULTS = st.sampled_from(["crash-before", "crash-after", "lost", "answer-lost", "late", None, None])
+
+
+def spec(target: str = "", **changes: Any) -> dict[str, Any]:
+    """A spec whose image depends on `target`."""
+    base = {
+        "connectorRef": "acr",
+        "repository": f"{HOST}/shop/web",
+        "tags": ["latest"],
+        "target": target,
+        "source": {"inline": {"files": {"Dockerfile": "FROM scratch"}}},
+    }
+    return {**base, **changes}
+
+
+def drive(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that never waits for anything but itself."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("the simulated world never suspends")
+
+
+class Operator:
+    """One life of the operator process: its store, and the keys it owes work to."""
+
+    def __init__(self, cluster: Cluster, network: Network) -> None:
+        self.store = Store()
+        self.cluster = cluster
+        self.due: dict[Key, Any] = {}
+        self.reconciler = Reconciler(
+            Client(cluster, network),  # type: ignore[arg-type]
+            self.store,
+            SETTINGS,
+            lambda: cluster.now,
+            registry=Registry(cluster),
+        )
+        self.relist()
+
+    def owe(self, key: Key | None, seconds: float = 0.0) -> None:
+        if key is not None:
+            when = self.cluster.now + timedelta(seconds=seconds)
+            self.due[key] = min(self.due.get(key, when), when)
+
+    def relist(self) -> None:
+        for kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND):
+            for key in self.store.replace(kind, self.cluster.list_kind(kind), None):
+                self.owe(key)
+        for key in self.store.replace_pods(self.cluster.list_kind("Pod"), None):
+            self.owe(key)
+
+    def deliver(self, kind: str, event: str, body: dict[str, Any]) -> None:
+        if kind == "Pod":
+            self.owe(self.store.drop_pod(body) if event == "DELETED" else self.store.put_pod(body))
+        elif kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND):
+            key = self.store.drop(kind, body) if event == "DELETED" else self.store.put(kind, body)
+            self.owe(None if event == "DELETED" else key)
+            if kind == meta.CONNECTOR_KIND:
+                for build in self.store.keys(meta.BUILD_KIND, NAMESPACE):
+                    self.owe(build)
+
+    def ready(self) -> list[Key]:
+        return sorted((key for key, when in self.due.items() if when <= self.cluster.now), key=str)
+
+    def work(self, key: Key) -> None:
+        """One pass over a key, as the queue does it: a failure is tried again later."""
+        del self.due[key]
+        try:
+            delay = drive(self.reconciler.reconcile(key))
+        except Exception:  # noqa: BLE001 - the queue catches all, too
+            self.owe(key, 1.0)
+            raise_unless_expected()
+        else:
+            if delay is not None:
+                self.owe(key, delay)
+
+
+def raise_unless_expected() -> None:
+    """An error of the network is tried again; a bug must be loud."""
+    import sys
+
+    from buildandpush.clients.errors import KubernetesError, UnavailableError
+
+    error = sys.exc_info()[1]
+    if not isinstance(error, UnavailableError | KubernetesError):
+        raise  # noqa: PLE0704
+
+
+class World(RuleBasedStateMachine):
+    """Everything that may happen, in any order."""
+
+    steps = 0
+
+    @initialize()
+    def begin(self) -> None:
+        self.cluster = Cluster()
+        self.network = Network()
+        self.counter = 0
+        self.cluster.put_secret("acr-login", "first")
+        self.put_connector()
+        self.operator = Operator(self.cluster, self.network)
+
+    def _next(self) -> str:
+        self.counter += 1
+        return f"v{self.counter}"
+
+    # ---- users
+
+    @rule(name=st.sampled_from(NAMES), retries=st.sampled_from([None, 0, 1]))
+    def apply_new_image(self, name: str, retries: int | None) -> None:
+        changes = {} if retries is None else {"retries": retries}
+        self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), **changes))
+
+    @rule(name=st.sampled_from(NAMES))
+    def apply_numbered_tags(self, name: str) -> None:
+        tags = ["<+pipeline.sequenceId>", "latest"]
+        self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), tags=tags, repository=f"{HOST}/shop/{name}"))
+
+    @rule(name=st.sampled_from(NAMES), change=st.sampled_from(["timeout", "queue", "invalid", "suspend", "resume"]))
+    def edit(self, name: str, change: str) -> None:
+        found = self.cluster.objects.get((meta.BUILD_KIND, name))
+        if found is None:
+            return
+        changes: dict[str, Any] = {
+            "timeout": {"timeout": f"{self.counter % 50 + 10}m"},
+            "queue": {"onChange": "Queue", "target": self._next()},
+            "invalid": {"timeout": "never"},
+            "suspend": {"suspend": True},
+            "resume": {"suspend": False, "timeout": "1h"},
+        }[change]
+        self.cluster.apply(meta.BUILD_KIND, name, {**found["spec"], **changes})
+
+    @rule(name=st.sampled_from(NAMES))
+    def ask_for_rebuild(self, name: str) -> None:
+        found = self.cluster.objects.get((meta.BUILD_KIND, name))
+        if found is not None:
+            self.cluster.apply(meta.BUILD_KIND, name, found["spec"], {meta.ANNOTATION_REBUILD: self._next()})
+
+    @rule(name=st.sampled_from(NAMES))
+    def cancel(self, name: str) -> None:
+        found = self.cluster.objects.get((meta.BUILD_KIND, name))
+        if found is not None:
+            number = str((found["status"].get("run") or {}).get("number", 1))
+            self.cluster.apply(meta.BUILD_KIND, name, found["spec"], {meta.ANNOTATION_CANCEL: number})
+
+    @rule(name=st.sampled_from(NAMES))
+    def delete(self, name: str) -> None:
+        self.cluster.remove(meta.BUILD_KIND, name)
+
+    @rule()
+    def rotate_secret(self) -> None:
+        self.cluster.put_secret("acr-login", self._next())
+
+    @rule(there=st.booleans())
+    def connector_comes_or_goes(self, there: bool) -> None:
+        if there:
+            self.put_connector()
+        else:
+            self.cluster.remove(meta.CONNECTOR_KIND, "acr")
+
+    def put_connector(self) -> None:
+        registry = {"registryCredentials": {"secretRef": {"name": "acr-login"}}, "registries": [HOST]}
+        self.cluster.apply(meta.CONNECTOR_KIND, "acr", registry)
+
+    # ---- nodes
+
+    def _pick(self, index: int) -> dict[str, Any] | None:
+        alive = [pod for pod in self.cluster.pods() if is_alive(pod)]
+        return alive[index % len(alive)] if alive else None
+
+    @rule(index=st.integers(0, 3))
+    def node_takes_pod_a_step_further(self, index: int) -> None:
+        pod = self._pick(index)
+        if pod is None:
+            return
+        if not pod["spec"].get("nodeName"):
+            self.cluster.schedule(pod)
+        elif pod["status"].get("phase") == "Pending":
+            self.cluster.run_kaniko(pod)
+        else:
+            digest = self.cluster.push(pod)
+            self.cluster.end_kaniko(pod, 0, message=digest)
+
+    @rule(index=st.integers(0, 3), how=st.sampled_from(["error", "oom", "evicted", "run", "forged"]))
+    def pod_fails(self, index: int, how: str) -> None:
+        pod = self._pick(index)
+        if pod is None or not pod["spec"].get("nodeName"):
+            return
+        if how == "oom":
+            self.cluster.end_kaniko(pod, 137, reason="OOMKilled")
+        elif how == "evicted":
+            self.cluster.change_pod(pod, phase="Failed", reason="Evicted", containerStatuses=[])
+        elif how == "forged":
+            self.cluster.end_kaniko(pod, 0, message="sha256:" + "f" * 64)
+        else:
+            self.cluster.end_kaniko(pod, 7 if how == "run" else 1)
+
+    @rule(index=st.integers(0, 3), pushed=st.booleans())
+    def pod_vanishes(self, index: int, pushed: bool) -> None:
+        pod = self._pick(index)
+        if pod is not None:
+            if pushed and pod["status"].get("phase") == "Running":
+                self.cluster.push(pod)
+            self.cluster.remove("Pod", pod["metadata"]["name"])
+
+    @rule(index=st.integers(0, 3))
+    def node_is_lost(self, index: int) -> None:
+        pod = self._pick(index)
+        if pod is not None and pod["spec"].get("nodeName") and not pod["metadata"].get("deletionTimestamp"):
+            self.cluster.mark_deleted(pod)
+
+    @rule()
+    def nodes_confirm_deletions(self) -> None:
+        for pod in self.cluster.pods():
+            if pod["metadata"].get("deletionTimestamp"):
+                self.cluster.remove("Pod", pod["metadata"]["name"])
+
+    # ---- the network and the API server
+
+    @rule(faults=st.lists(FAULTS, min_size=1, max_size=4))
+    def network_will_fail(self, faults: list[str | None]) -> None:
+        self.network.faults = faults
+
+    @precondition(lambda self: self.network.late)
+    @rule()
+    def late_write_lands(self) -> None:
+        try:
+            self.network.late.pop(0)()
+        except Exception:  # noqa: BLE001, S110 - a late write may be refused, which nobody hears of any more
+            pass
+
+    @rule(full=st.booleans())
+    def quota(self, full: bool) -> None:
+        self.cluster.quota_full = full
+
+    @rule(down=st.booleans())
+    def registry(self, down: bool) -> None:
+        self.cluster.registry_down = down
+
+    @precondition(lambda self: self.cluster.events)
+    @rule(index=st.integers(0, 5), keep=st.booleans())
+    def event_arrives(self, index: int, keep: bool) -> None:
+        """Out of order, and again where it is kept."""
+        place = index % len(self.cluster.events)
+        event = self.cluster.events[place] if keep else self.cluster.events.pop(place)
+        self.operator.deliver(*event)
+
+    @precondition(lambda self: self.cluster.events)
+    @rule()
+    def all_events_arrive(self) -> None:
+        for event in self.cluster.events:
+            self.operator.deliver(*event)
+        self.cluster.events.clear()
+
+    @precondition(lambda self: self.cluster.events)
+    @rule()
+    def events_are_lost(self) -> None:
+        self.cluster.events.clear()
+
+    @rule(seconds=st.sampled_from([1, 5, 15, 60, 310, 3700, -30]))
+    def time_passes(self, seconds: int) -> None:
+        self.cluster.now += timedelta(seconds=seconds)
+        self.cluster.enforce_deadlines()
+
+    # ---- the operator
+
+    @rule()
+    def operator_lists_afresh(self) -> None:
+        self.operator.relist()
+
+    @rule()
+    def operator_restarts(self) -> None:
+        self.operator = Operator(self.cluster, self.network)
+
+    @precondition(lambda self: self.operator.ready())
+    @rule(index=st.integers(0, 3))
+    def operator_works(self, index: int) -> None:
+        ready = self.operator.ready()
+        try:
+            self.operator.work(ready[index % len(ready)])
+        except CrashError:
+            self.network.faults.clear()
+            self.operator = Operator(self.cluster, self.network)
+
+    @invariant()
+    def nothing_is_violated(self) -> None:
+        World.steps += 1
+        assert not getattr(self, "cluster", Cluster()).violations, self.cluster.violations
+
+    def teardown(self) -> None:
+        """Once all faults end, every run comes to its end and every status speaks of the spec that stands."""
+        if not hasattr(self, "cluster"):
+            return
+        self.network.faults.clear()
+        self.network.late.clear()
+        self.cluster.quota_full = self.cluster.registry_down = False
+        self.put_connector()
+        for _ in range(80):
+            self._settle()
+            if all(self._is_settled(obj) for (kind, _), obj in self.cluster.objects.items() if kind == meta.BUILD_KIND):
+                break
+        self.nothing_is_violated()
+        for (kind, name), obj in self.cluster.objects.items():
+            if kind == meta.BUILD_KIND:
+                assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+
+    def _settle(self) -> None:
+        self.nodes_confirm_deletions()
+        for pod in self.cluster.pods():
+            if is_alive(pod):
+                self.node_takes_pod_a_step_further(0)
+        self.operator.relist()
+        for _ in range(20):
+            ready = self.operator.ready()
+            if not ready:
+                break
+            self.operator.work(ready[0])
+        self.cluster.events.clear()
+        self.cluster.now += timedelta(seconds=30)
+        self.cluster.enforce_deadlines()
+
+    def _is_settled(self, obj: dict[str, Any]) -> bool:
+        status, run = obj["status"], obj["status"].get("run")
+        seen: bool = status["observedGeneration"] == obj["metadata"]["generation"]
+        ended = run is None or "finishedAt" in run
+        invalid = obj["spec"].get("timeout") == "never"
+        waits = obj["spec"].get("suspend") or invalid
+        rebuild = obj["metadata"].get("annotations", {}).get(meta.ANNOTATION_REBUILD)
+        handled = waits or rebuild is None or rebuild in status.get("handledRebuilds", [])
+        # A run whose attempt must be repeated cannot go on beside an invalid spec; it waits for the correction.
+        stuck = invalid and run is not None and "podUid" not in run["builds"][0]
+        return seen and (ended or stuck) and handled

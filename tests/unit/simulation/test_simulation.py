@@ -1,0 +1,29 @@
+"""The operator in a world where everything goes wrong, in every order that hypothesis can think of."""
+
+import os
+
+from hypothesis import HealthCheck, Verbosity, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.unit.simulation.machine import World
+
+STEPS = int(os.environ.get("SIMULATION_STEPS", "20000"))
+STEPS_PER_EXAMPLE = 60
+
+
+def test_nothing_is_lost_doubled_or_left_hanging() -> None:
+    """At least that many steps, counted by the invariant that runs after each."""
+    World.steps = 0
+    while World.steps < STEPS:
+        run_state_machine_as_test(
+            World,
+            settings=settings(
+                max_examples=200,
+                stateful_step_count=STEPS_PER_EXAMPLE,
+                deadline=None,
+                verbosity=Verbosity.normal,
+                suppress_health_check=list(HealthCheck),
+                database=None,
+            ),
+        )
+    assert World.steps >= STEPS
