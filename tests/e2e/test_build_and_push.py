@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.build import FROM, inline
+from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.shell import Shell
 from tests.e2e.harness.waiting import eventually

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory
 from tests.e2e.harness.build import BASE, FROM, inline
+from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.registry import Registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory, LoginFactory
 from tests.e2e.harness.build import FROM, inline
+from tests.e2e.harness.fixtures import BuildFactory, LoginFactory
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
 

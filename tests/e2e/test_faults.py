@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from devcluster.settings import Settings
-from tests.e2e.conftest import BuildFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.api import Api, ApiError
 from tests.e2e.harness.build import FROM, Build, Snapshot, build_manifest, inline
+from tests.e2e.harness.fixtures import BuildFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
@@ -33,6 +33,17 @@ def stopped(shell: Shell) -> Stopped:
             shell.devcluster("start", name)
 
     return stop
+
+
+@pytest.fixture
+def operator(api: Api, registry: Registry) -> OperatorPod:
+    """The operator in a pod that was not killed before; the log that goes with the old pod is looked through first."""
+    pod = OperatorPod(api)
+    if pod.restarts():
+        log = pod.log()
+        assert not [form for form in registry.secret_forms if form in log]
+        pod.renew()
+    return pod
 
 
 @pytest.mark.usefixtures("login")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from devcluster.settings import Settings
-from tests.e2e.conftest import BuildFactory
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.build import FROM
+from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.gitserver import GitServer, commit, git
 from tests.e2e.harness.registry import Registry
 

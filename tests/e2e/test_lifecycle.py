@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory
 from tests.e2e.harness.api import BUILD, Api
 from tests.e2e.harness.build import FROM, Build, Snapshot, build_manifest, inline
+from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.build import FROM, Build, inline
+from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.registry import Registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]

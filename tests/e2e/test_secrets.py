@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.e2e.conftest import BuildFactory, find_leaks
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.build import FROM, inline
+from tests.e2e.harness.fixtures import BuildFactory, find_leaks
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
 

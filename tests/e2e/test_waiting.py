@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from devcluster.settings import Settings
-from tests.e2e.conftest import BuildFactory, LoginFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.api import CONNECTOR, Api
 from tests.e2e.harness.build import Build
+from tests.e2e.harness.fixtures import BuildFactory, LoginFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 

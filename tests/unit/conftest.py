@@ -1,9 +1,11 @@
 """Golden files: compared whole, rewritten by `pytest tests/unit --bless` after a change that is meant."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 # The whole of tests/unit is run before every commit and must stay quick. For a deeper search, once in a while:
@@ -11,6 +13,10 @@ from hypothesis import settings
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+
+# Nothing is logged unless a test says so: rendering tracebacks would take longer than all tests.
+QUIET = structlog.make_filtering_bound_logger(logging.CRITICAL)
+structlog.configure(wrapper_class=QUIET)
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

@@ -221,8 +221,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The kubelet cannot make the build's container.", "Read the kubelet's words in the message."
     ),
     Reason.ROOT_REQUIRED: _e(
-        "kaniko cannot unpack this base image without being root.",
-        "Leave runAsUser unset or 0, or build from scratch without RUN.",
+        "kaniko cannot unpack or change files of this image without being root.",
+        "Leave runAsUser unset or 0; another user can only change metadata (ENV, LABEL, CMD).",
     ),
     Reason.DIGEST_MISSING: _e(
         "kaniko ended well but reported no well-formed digest.",

@@ -20,6 +20,7 @@ from buildandpush.core.world import ReadBack
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 _MAX_BYTES: Final = 4 * 2**20
 """Manifests and image configs are smaller; ACR's own limit is the same."""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ACCEPT: Final = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
@@ -91,12 +92,11 @@ async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Im
         context = ssl.create_default_context()
         if credentials.ca_bundle:
             context.load_verify_locations(cadata=credentials.ca_bundle)
-        auth = aiohttp.BasicAuth(credentials.username, credentials.password, encoding="utf-8")
     except (ssl.SSLError, ValueError) as error:
-        raise _UnreadableError(f"the connector's login cannot be used: {error}") from error
+        raise _UnreadableError(f"the connector's caBundle cannot be used: {error}") from error
     connector = aiohttp.TCPConnector(ssl=context, limit=4)
-    async with aiohttp.ClientSession(connector=connector, auth=auth, timeout=_TIMEOUT) as session:
-        yield _Image(session, host, path)
+    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
+        yield _Image(session, host, path, aiohttp.encode_basic_auth(credentials.username, credentials.password))
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class _Image:
     session: aiohttp.ClientSession
     host: str
     path: str
+    authorization: str
 
     async def fetch_digest(self, reference: str) -> str | None:
         """The digest a tag names, or the digest itself if it is there."""
@@ -122,25 +123,35 @@ class _Image:
     async def fetch_labels(self, digest: str) -> dict[str, str]:
         """The labels in the image's config; empty for an index, which has none."""
         _, _, manifest = await self._request("GET", f"manifests/{digest}")
-        config = (_parse(manifest).get("config") or {}).get("digest")
-        if not config:
+        config = _object(_parse(manifest).get("config")).get("digest")
+        if not isinstance(config, str):
             return {}
-        _, _, blob = await self._request("GET", f"blobs/{config}")
-        labels = (_parse(blob).get("config") or {}).get("Labels")
-        return labels if isinstance(labels, dict) else {}
+        status, headers, blob = await self._request("GET", f"blobs/{config}")
+        if status in _REDIRECTS:
+            blob = await self._fetch_elsewhere(headers.get("Location", ""))
+        return _object(_object(_parse(blob).get("config")).get("Labels"))
+
+    async def _fetch_elsewhere(self, url: str) -> bytes:
+        """A blob that the registry keeps in a storage account; the login does not go there."""
+        if not url.startswith("https://"):
+            raise _UnreadableError(f"{self.host} sends elsewhere without TLS")
+        _, _, blob = await self._send("GET", url, {})
+        return blob
 
     async def _request(self, method: str, path: str) -> tuple[int, Any, bytes]:
-        url = f"https://{self.host}/v2/{self.path}/{path}"
+        headers = {"Accept": _ACCEPT, "Authorization": self.authorization}
+        return await self._send(method, f"https://{self.host}/v2/{self.path}/{path}", headers)
+
+    async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
         try:
             # No redirect is followed: the login goes to this host and nowhere else.
-            async with self.session.request(
-                method, url, headers={"Accept": _ACCEPT}, allow_redirects=False
-            ) as response:
+            async with self.session.request(method, url, headers=sent, allow_redirects=False) as response:
                 body = await _read_bounded(response.content) if method == "GET" else b""
                 status, headers = response.status, response.headers
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _UnreadableError(f"{self.host}: {str(error) or type(error).__name__}") from error
-        if status not in (200, 404):
+        redirected = status in _REDIRECTS and "/blobs/" in url
+        if status not in (200, 404) and not redirected:
             raise _UnreadableError(f"{self.host} answered {status}")
         return status, headers, body
 
@@ -157,6 +168,10 @@ async def _read_bounded(stream: aiohttp.StreamReader) -> bytes:
 def _parse(data: bytes) -> dict[str, Any]:
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _UnreadableError("the registry's answer is not JSON") from error
+    return _object(value)
+
+
+def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}

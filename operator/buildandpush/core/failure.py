@@ -52,6 +52,13 @@ _UNREACHABLE: Final = (
     r"connection reset)"
 )
 
+
+def _names_failed_command(log: str, exit_code: int | None) -> bool:
+    """Whether kaniko itself says that a command ended with the exit code that it passed on."""
+    ending = rf"^error building image: .*waiting for process to exit: exit status {exit_code}$"
+    return bool(exit_code) and re.search(ending, log, re.MULTILINE) is not None
+
+
 _TABLE: Final[tuple[_Row, ...]] = (
     _Row(lambda pod, _: "OOMKilled" in (pod.kaniko.reason, pod.source.reason), Reason.OUT_OF_MEMORY),
     _Row(lambda pod, _: pod.reason == "DeadlineExceeded", Reason.TIMED_OUT),
@@ -69,6 +76,8 @@ _TABLE: Final[tuple[_Row, ...]] = (
         infrastructure=True,
     ),
     _Row(lambda pod, _: pod.deleting and (pod.kaniko.exit_code or 0) in (2, 137, 143), Reason.POD_LOST, True),
+    # Before kaniko's other words: what a RUN command prints may come after its error line, and may say anything.
+    _Row(lambda pod, log: _names_failed_command(log, pod.kaniko.exit_code), Reason.RUN_FAILED),
     _Row(_log(r"dockerfile path|dockerfile.*no such file"), Reason.DOCKERFILE_NOT_FOUND),
     _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
     _Row(_log(r"(mkdir|open|chown|lchown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
@@ -80,10 +89,6 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(_log(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|manifest unknown|404"), Reason.BASE_IMAGE_NOT_FOUND),
     _Row(_log(r"UNAUTHORIZED|DENIED|401|403"), Reason.BASE_IMAGE_DENIED),
     _Row(_log(_UNREACHABLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
-    _Row(
-        lambda pod, log: pod.kaniko.exit_code not in (None, 0) and "waiting for process to exit" in error_line(log),
-        Reason.RUN_FAILED,
-    ),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code in (2, 137, 143)), Reason.KILLED, infrastructure=True),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code == 0), Reason.DIGEST_MISSING),
     _Row(_kaniko_ended(lambda _: True), Reason.BUILD_FAILED),
@@ -140,6 +145,8 @@ def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, lo
     if reason in (Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.EVICTED, Reason.NODE_LOST, Reason.POD_LOST):
         return pod.message
     code = f"exit code {ended.exit_code}" if ended.exit_code is not None else pod.message or pod.reason
+    if reason is Reason.RUN_FAILED:
+        return code
     line = re.sub(r"^(?:[A-Z]+\[[^\]]*\]\s*|time=\S+\s*)", "", error_line(log))
     return f"{code}: {line}" if line else code
 

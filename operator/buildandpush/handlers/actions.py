@@ -74,7 +74,10 @@ def _refusal(error: KubernetesError) -> Refusal:
         return Refusal(Reason.QUOTA_EXCEEDED, error.message, final=False)
     if error.status == 401:
         return Refusal(Reason.POD_REFUSED, error.message, final=False)  # a token that is just being renewed
-    if error.status == 403 and "being terminated" in error.message:
+    # A namespace that is just coming, without its service account yet, or just going.
+    if error.status == 403 and (
+        "being terminated" in error.message or "error looking up service account" in error.message
+    ):
         return Refusal(Reason.POD_REFUSED, error.message, final=False)
     return Refusal(Reason.POD_REFUSED, error.message, final=True)
 

@@ -85,7 +85,10 @@ class WorkQueue(Generic[K]):
     async def _run_once(self, key: K) -> None:
         try:
             delay = await self._work(key)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # somebody stops this worker, rather than something within the work having been cancelled
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LAST_BACKOFF_SECONDS)
             _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Final
 
 import structlog
@@ -30,6 +31,14 @@ _MAX_ROUNDS: Final = 8
 
 _CONNECTOR_RECHECK_SECONDS: Final = 60.0
 _WAITING_RECHECK_SECONDS: Final = 10.0
+
+
+class _Written(Enum):
+    """What became of a status."""
+
+    NOTHING = auto()
+    CHANGE = auto()
+    CONFLICT = auto()
 
 
 class Reconciler:
@@ -66,10 +75,14 @@ class Reconciler:
             pods = self._store.pods_of(resource.owner.uid)
             world = World(resource, self._clock(), self._settings, pods, refusal=refusal)
             decision = await self._decide(world)
-            if not await self._write(key, resource, decision):
+            written = await self._write(key, resource, decision)
+            if written is _Written.CONFLICT:
                 continue  # the resource changed meanwhile; decide afresh
-            refusal = await self._act(world, decision)
-            if refusal is None and not _wants_another_round(world, decision):
+            refusal = await self._act(world, decision) or refusal
+            created = any(isinstance(action, CreatePod) for action in decision.actions)
+            if written is _Written.NOTHING and not created:
+                # Only a decision that changed nothing is settled: what follows from a change may not wait for an
+                # event, since that event may be lost.
                 return _seconds_until_due(world, decision)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
@@ -86,12 +99,12 @@ class Reconciler:
             }
             world = replace(world, answers={**world.answers, **answers})
 
-    async def _write(self, key: Key, resource: Resource, decision: Decision) -> bool:
-        """Write the status if it changed; False if the resource changed meanwhile."""
+    async def _write(self, key: Key, resource: Resource, decision: Decision) -> "_Written":
+        """Write the status if it changed."""
         status = decision.status.to_dict()
         patch = merge_patch(resource.status.to_dict(), status)
         if not patch:
-            return True
+            return _Written.NOTHING
         owner = resource.owner
         try:
             body = await self._client.patch_custom_status(
@@ -99,10 +112,10 @@ class Reconciler:
             )
         except (ConflictError, NotFoundError):
             await self._refresh(key)
-            return False
+            return _Written.CONFLICT
         self._store.put(meta.BUILD_KIND, body)
         self._log_transition(resource, decision)
-        return True
+        return _Written.CHANGE
 
     def _log_transition(self, resource: Resource, decision: Decision) -> None:
         build = decision.status.run.builds[0] if decision.status.run else None
@@ -154,12 +167,6 @@ class Reconciler:
                 return None  # the change that made the conflict comes as an event of its own
             self._store.put(key.kind, written)
         return _WAITING_RECHECK_SECONDS if isinstance(found, Waiting) else _CONNECTOR_RECHECK_SECONDS
-
-
-def _wants_another_round(world: World, decision: Decision) -> bool:
-    """Whether what was just done is worth looking at without waiting for an event."""
-    created = any(isinstance(action, CreatePod) for action in decision.actions)
-    return created or (decision.wake_at is not None and decision.wake_at <= world.now)
 
 
 def _seconds_until_due(world: World, decision: Decision) -> float | None:

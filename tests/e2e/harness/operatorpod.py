@@ -22,7 +22,7 @@ class OperatorPod:
 
     def read(self) -> Object:
         """The pod, which must be there."""
-        pods = [pod for pod in self.api.list("Pod", NAMESPACE, labels=_LABELS) if not _is_going(pod)]
+        pods = [pod for pod in self._pods() if "deletionTimestamp" not in pod["metadata"]]
         assert len(pods) == 1, f"{len(pods)} operator pods in {NAMESPACE}; run `make up`"
         return pods[0]
 
@@ -44,6 +44,21 @@ class OperatorPod:
         for pid in processes:
             os.kill(pid, signal.SIGKILL)
 
+    def renew(self) -> None:
+        """Put a new pod in its place and wait until it runs: kubelet delays restarts of one pod longer each time."""
+        old = self._pods()[0]["metadata"]
+        self.api.delete("Pod", old["name"], NAMESPACE)
+        eventually(lambda: self._runs_alone(old["uid"]), "a new pod of the operator", within=90)
+
+    def _pods(self) -> list[Object]:
+        return self.api.list("Pod", NAMESPACE, labels=_LABELS)
+
+    def _runs_alone(self, former: str) -> bool:
+        pods = self._pods()
+        if len(pods) != 1 or pods[0]["metadata"]["uid"] == former:
+            return False
+        return "running" in _container(pods[0]).get("state", {})
+
     def wait_restarted(self, restarts: int) -> None:
         """Wait until it runs again, started more often than `restarts` times."""
 
@@ -52,10 +67,6 @@ class OperatorPod:
             return status.get("restartCount", 0) > restarts and "running" in status.get("state", {})
 
         eventually(runs_again, "the operator runs again", within=120)
-
-
-def _is_going(pod: Object) -> bool:
-    return "deletionTimestamp" in pod["metadata"]
 
 
 def _container(pod: Object) -> Object:

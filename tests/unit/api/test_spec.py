@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from tests.unit.core.factories import SPEC, spec
 
 from buildandpush.api.spec import REPOSITORY_PATTERN, TAG_PATTERN, BuildAndPushACRSpec
+from tests.unit.core.factories import SPEC, spec
 
 
 def parse(raw: dict[str, Any]) -> BuildAndPushACRSpec:

@@ -154,9 +154,7 @@ async def test_null_in_a_patch_arrives_since_it_removes_a_field(api: ApiServer, 
     assert api.seen[0].body == {"data": {"gone": None}}
 
 
-async def test_status_patch_is_only_for_the_version_it_was_decided_on(
-    api: ApiServer, client: KubernetesClient
-) -> None:
+async def test_status_patch_is_only_for_the_version_it_was_decided_on(api: ApiServer, client: KubernetesClient) -> None:
     await client.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": "Running"})
     assert api.seen[0].body == {"metadata": {"resourceVersion": "7"}, "status": {"phase": "Running"}}
 
@@ -203,9 +201,7 @@ async def test_list_goes_on_until_the_last_page(api: ApiServer, client: Kubernet
     assert "continue" not in first
     assert (second["continue"], third["continue"]) == ("t1", "t2")
     assert "resourceVersion" not in second, "the API server refuses a page of a version"
-    assert {query["labelSelector"] for query in (first, second, third)} == {
-        f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
-    }
+    assert {query["labelSelector"] for query in (first, second, third)} == {f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
 
 
 async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) -> None:

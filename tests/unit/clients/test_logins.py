@@ -5,7 +5,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.unit.handlers.fake_api import FakeApi, Write
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
@@ -14,6 +13,7 @@ from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import ensure_login
 from buildandpush.core.manifest import Login
 from buildandpush.core.world import Waiting
+from tests.unit.handlers.fake_api import FakeApi, Write
 
 HOST = "contoso.azurecr.io"
 

@@ -6,12 +6,12 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
 
 from buildandpush.api import meta
 from buildandpush.clients.registry import find_proof, read_back, read_tags
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
+from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64

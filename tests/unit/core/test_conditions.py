@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.core.factories import NOW
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.status import MAX_MESSAGE, Condition
 from buildandpush.core.conditions import ConditionSet, ConditionValue
+from tests.unit.core.factories import NOW
 
 LATER = NOW + timedelta(minutes=5)
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.core.factories import NOW
 
 from buildandpush.api.connector import AzureConnectorStatus
 from buildandpush.api.reasons import Reason
 from buildandpush.core.connector import decide_connector, parse_connector
 from buildandpush.core.login import Connector, Credentials
 from buildandpush.core.world import Waiting
+from tests.unit.core.factories import NOW
 
 FOUND = Credentials(("contoso.azurecr.io",), "push", "hunter22-secret")
 MISSING = Waiting(Reason.SECRET_MISSING, "Secret 'acr-push'")

@@ -4,19 +4,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.core.factories import (
-    DIGEST,
-    LOGIN,
-    NOW,
-    OWNER,
-    ended_pod,
-    pod,
-    pod_name,
-    resource,
-    running_pod,
-    spec,
-    world,
-)
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
@@ -40,6 +27,19 @@ from buildandpush.core.world import (
     Refusal,
     Resource,
     Waiting,
+)
+from tests.unit.core.factories import (
+    DIGEST,
+    LOGIN,
+    NOW,
+    OWNER,
+    ended_pod,
+    pod,
+    pod_name,
+    resource,
+    running_pod,
+    spec,
+    world,
 )
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")

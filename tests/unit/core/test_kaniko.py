@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.unit.core.factories import SETTINGS, spec
 
 from buildandpush.core.kaniko import SOURCE_ROOT, kaniko_arguments
 from buildandpush.core.plan import parse_spec, plan_build
+from tests.unit.core.factories import SETTINGS, spec
 
 VALUES = [
     "plain",

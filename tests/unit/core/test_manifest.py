@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.conftest import Golden
-from tests.unit.core.factories import OWNER, SETTINGS, spec
 
 from buildandpush.api import meta
 from buildandpush.core import naming
@@ -14,6 +12,8 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.manifest import Attempt, Login, Manifest, build_pod_manifest
 from buildandpush.core.plan import parse_spec, plan_build
 from buildandpush.core.spechash import hash_spec
+from tests.unit.conftest import Golden
+from tests.unit.core.factories import OWNER, SETTINGS, spec
 
 GIT = {"git": {"url": "https://github.com/contoso/shop.git", "revision": "v1.4.2"}}
 USUAL = Login("buildandpush-login-0123456789ab")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.conftest import Golden
-from tests.unit.core.factories import spec
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.spechash import hash_spec
+from tests.unit.conftest import Golden
+from tests.unit.core.factories import spec
 
 SPECS = Path(__file__).parents[2] / "fixtures" / "spechash"
 

@@ -120,7 +120,10 @@ class Cluster:
         self.put(kind, obj, "MODIFIED")
 
     def put_secret(self, name: str, password: str) -> None:
-        data = {"username": base64.b64encode(b"push").decode(), "password": base64.b64encode(password.encode()).decode()}
+        data = {
+            "username": base64.b64encode(b"push").decode(),
+            "password": base64.b64encode(password.encode()).decode(),
+        }
         if ("Secret", name) in self.objects:
             self.put("Secret", {**copy.deepcopy(self.objects["Secret", name]), "data": data}, "MODIFIED")
         else:
@@ -178,7 +181,7 @@ class Cluster:
                 continue
             end = datetime.fromisoformat(start) + timedelta(seconds=pod["spec"]["activeDeadlineSeconds"])
             if self.now >= end and pod["metadata"].get("deletionTimestamp") is None:
-                self.end_kaniko(pod, 2, reason="Error", **{"reason": None})
+                self.end_kaniko(pod, 2)
                 self.change_pod(self.objects["Pod", pod["metadata"]["name"]], reason="DeadlineExceeded")
 
     def mark_deleted(self, pod: Object) -> None:

@@ -94,7 +94,7 @@ class Operator:
         del self.due[key]
         try:
             delay = drive(self.reconciler.reconcile(key))
-        except Exception:  # noqa: BLE001 - the queue catches all, too
+        except Exception:
             self.owe(key, 1.0)
             raise_unless_expected()
         else:
@@ -253,7 +253,7 @@ class World(RuleBasedStateMachine):
     def late_write_lands(self) -> None:
         try:
             self.network.late.pop(0)()
-        except Exception:  # noqa: BLE001, S110 - a late write may be refused, which nobody hears of any more
+        except Exception:
             pass
 
     @rule(full=st.booleans())
@@ -308,6 +308,24 @@ class World(RuleBasedStateMachine):
         except CrashError:
             self.network.faults.clear()
             self.operator = Operator(self.cluster, self.network)
+
+    @rule(rounds=st.integers(1, 3), node=st.booleans())
+    def life_goes_on(self, rounds: int, node: bool) -> None:
+        """What happens most of the time; without it few runs would get far enough for anything to go wrong."""
+        for _ in range(rounds):
+            self.all_events_arrive()
+            for _ in range(len(self.operator.ready())):
+                if self.operator.ready():
+                    self.operator_works(0)
+            if node:
+                self.node_takes_pod_a_step_further(0)
+
+    @rule(index=st.integers(0, 3), seconds=st.sampled_from([1, 15, 60]), after=st.booleans())
+    def life_goes_on_for_a_while(self, index: int, seconds: int, after: bool) -> None:
+        """The same with time, which retries and waits need."""
+        self.life_goes_on(1, True)
+        self.time_passes(seconds)
+        self.life_goes_on(2, after)
 
     @invariant()
     def nothing_is_violated(self) -> None:

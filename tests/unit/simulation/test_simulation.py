@@ -1,7 +1,10 @@
 """The operator in a world where everything goes wrong, in every order that hypothesis can think of."""
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -9,6 +12,13 @@ from tests.unit.simulation.machine import World
 
 STEPS = int(os.environ.get("SIMULATION_STEPS", "20000"))
 STEPS_PER_EXAMPLE = 60
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Tens of thousands of decisions would be as many lines of log."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 def test_nothing_is_lost_doubled_or_left_hanging() -> None:

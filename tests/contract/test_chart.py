@@ -1,0 +1,108 @@
+"""The chart: what it renders, and what it refuses before anything is installed."""
+
+import pytest
+import yaml
+
+from devcluster.settings import KUBERNETES_VERSION
+from tests.contract.documents import CHART, Document, load_all
+from tests.e2e.harness.shell import Finished, Shell
+
+pytestmark = pytest.mark.e2e
+
+_IMAGE = ("--set", "image.repository=contoso.azurecr.io/buildandpush/operator")
+
+
+def _template(shell: Shell, *arguments: str) -> Finished:
+    # A helm compiled from its module knows no version of Kubernetes of its own.
+    where = ("--namespace", "builds", "--kube-version", KUBERNETES_VERSION)
+    return shell.helm("template", "buildandpush", str(CHART), *where, *arguments)
+
+
+def _render(shell: Shell, *arguments: str) -> list[Document]:
+    done = _template(shell, *_IMAGE, *arguments)
+    assert done.code == 0, done.err
+    return load_all(done.out)
+
+
+def _of_kind(documents: list[Document], kind: str) -> list[Document]:
+    return [document for document in documents if document["kind"] == kind]
+
+
+def test_helm_lint_finds_nothing(shell: Shell) -> None:
+    done = shell.helm("lint", "--strict", str(CHART), *_IMAGE)
+    assert done.code == 0, done.out + done.err
+    assert "[ERROR]" not in done.out
+    assert "[WARNING]" not in done.out
+
+
+@pytest.mark.parametrize("more", [(), ("--set", "watchNamespaces={default}")], ids=["all namespaces", "one namespace"])
+def test_the_api_server_takes_what_the_chart_renders(shell: Shell, more: tuple[str, ...]) -> None:
+    text = yaml.safe_dump_all([_in_default(document) for document in _render(shell, *more)])
+    done = shell.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
+    assert done.code == 0, done.err
+
+
+def _for_users(role: Document) -> bool:
+    """Whether a role is bound to nobody but adds to the roles edit and view."""
+    return bool(role["metadata"]["name"].endswith(("-edit", "-view")))
+
+
+def test_without_namespaces_the_rights_are_the_clusters(shell: Shell) -> None:
+    documents = _render(shell)
+    roles = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
+    assert [role["metadata"]["name"] for role in roles] == ["buildandpush-buildandpush-operator"]
+    assert len(_of_kind(documents, "ClusterRoleBinding")) == 1
+    assert _of_kind(documents, "Role") == []
+
+
+def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
+    documents = _render(shell, "--set", "watchNamespaces={shop,billing}")
+    assert [role["metadata"]["namespace"] for role in _of_kind(documents, "Role")] == ["shop", "billing"]
+    assert [item["metadata"]["namespace"] for item in _of_kind(documents, "RoleBinding")] == ["shop", "billing"]
+    assert _of_kind(documents, "ClusterRoleBinding") == []
+    assert all(_for_users(role) for role in _of_kind(documents, "ClusterRole"))
+    container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "BUILDANDPUSH_NAMESPACES", "value": "shop,billing"} in container["env"]
+
+
+def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
+    everywhere = next(role for role in _of_kind(_render(shell), "ClusterRole") if not _for_users(role))
+    confined = _of_kind(_render(shell, "--set", "watchNamespaces={shop}"), "Role")[0]
+    assert everywhere["rules"] == confined["rules"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param((), ["/image/repository"], id="no image"),
+        pytest.param((*_IMAGE, "--set", "imagee.tag=1"), ["imagee", "not allowed"], id="unknown value"),
+        pytest.param((*_IMAGE, "--set", "image.tagg=1"), ["tagg", "not allowed"], id="unknown value deep down"),
+        pytest.param((*_IMAGE, "--set", "workers=many"), ["workers", "integer"], id="workers in words"),
+        pytest.param((*_IMAGE, "--set", "workers=0"), ["workers", "minimum"], id="no workers"),
+        pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
+        pytest.param(
+            (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"
+        ),
+    ],
+)
+def test_bad_values_are_refused_by_name(shell: Shell, arguments: tuple[str, ...], words: list[str]) -> None:
+    done = _template(shell, *arguments)
+    assert done.code != 0
+    assert [word for word in words if word not in done.err] == [], done.err
+
+
+def test_the_operators_own_pod_fits_pod_security_restricted(shell: Shell) -> None:
+    pod = _of_kind(_render(shell), "Deployment")[0]["spec"]["template"]["spec"]
+    container = pod["containers"][0]["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["readOnlyRootFilesystem"] is True
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def _in_default(document: Document) -> Document:
+    """The same object in a namespace that exists, for a dry run."""
+    if "namespace" not in document["metadata"]:
+        return document
+    return {**document, "metadata": {**document["metadata"], "namespace": "default"}}

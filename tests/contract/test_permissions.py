@@ -1,0 +1,144 @@
+"""The operator's rights are exactly the requests it makes: by chart, API server and code."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from buildandpush.clients.kubernetes import KubernetesClient
+from devcluster.settings import KUBERNETES_VERSION
+from tests.contract.documents import CHART, load_all
+from tests.e2e.harness.shell import Shell
+
+pytestmark = pytest.mark.e2e
+
+ACCOUNT = "system:serviceaccount:buildandpush-system:buildandpush-operator"
+
+# What the operator's own client asks for; kopf lists and watches besides.
+REQUESTED = {
+    "buildandpushacrs.buildandpush.dev": {"get", "list"},
+    "azureconnectors.buildandpush.dev": {"get", "list"},
+    "buildandpushacrs.buildandpush.dev/status": {"patch"},
+    "azureconnectors.buildandpush.dev/status": {"patch"},
+    "pods": {"get", "list", "create", "patch", "delete"},
+    "pods/log": {"get"},
+    "secrets": {"get", "create", "patch"},
+    "events": {"create"},
+}
+WATCHED = ("buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev", "pods")
+GRANTED = {name: verbs | ({"list", "watch"} if name in WATCHED else set()) for name, verbs in REQUESTED.items()}
+
+
+def test_the_chart_grants_exactly_these_verbs(shell: Shell) -> None:
+    values = ("--set", "image.repository=x", "--set", "watchNamespaces={shop}")
+    done = shell.helm("template", "x", str(CHART), "--kube-version", KUBERNETES_VERSION, *values)
+    role = next(document for document in load_all(done.out) if document["kind"] == "Role")
+    granted: dict[str, set[str]] = {}
+    for rule in role["rules"]:
+        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        for resource in rule["resources"]:
+            granted.setdefault(_qualify(resource, rule["apiGroups"][0]), set()).update(rule["verbs"])
+    assert granted == GRANTED
+
+
+def test_the_api_server_grants_exactly_these_verbs(shell: Shell) -> None:
+    done = shell.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace", "default", f"--as={ACCOUNT}")
+    rows = re.findall(r"^(\S+) +\[\] +\[\] +\[(.*)\]$", done.out, re.MULTILINE)
+    granted = {name: set(verbs.split()) for name, verbs in rows if not name.startswith("selfsubject")}
+    assert granted == GRANTED, done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        "list secrets",
+        "watch secrets",
+        "delete secrets",
+        "create pods --subresource=exec",
+        "update buildandpushacrs.buildandpush.dev",
+        "patch buildandpushacrs.buildandpush.dev",
+        "delete buildandpushacrs.buildandpush.dev",
+        "get configmaps",
+        "list namespaces",
+        "create serviceaccounts --subresource=token",
+        "get nodes",
+    ],
+)
+def test_the_api_server_refuses_the_operator_everything_else(shell: Shell, request_: str) -> None:
+    done = shell.kubectl("auth", "can-i", *request_.split(), "--namespace", "default", f"--as={ACCOUNT}")
+    assert done.out.strip() == "no"
+
+
+def test_the_client_makes_exactly_the_requests_that_are_granted() -> None:
+    transport = _RecordingTransport()
+    asyncio.run(_call_every_method(KubernetesClient(transport)))
+    assert _rights_of(transport.requests) == REQUESTED
+
+
+async def _call_every_method(client: KubernetesClient) -> None:
+    manifest = {"metadata": {"namespace": "n", "name": "x"}}
+    calls: dict[str, list[tuple[Any, ...]]] = {
+        "read_pod": [("n", "x")],
+        "create_pod": [(manifest,)],
+        "patch_pod_deadline": [("n", "x", "uid", 1)],
+        "delete_pod": [("n", "x", "uid")],
+        "read_pod_log": [("n", "x", "c")],
+        "read_secret": [("n", "x")],
+        "create_secret": [(manifest,)],
+        "patch_secret": [("n", "x", {})],
+        "create_event": [(manifest,)],
+        "read_custom": [("buildandpushacrs", "n", "x"), ("azureconnectors", "n", "x")],
+        "patch_custom_status": [("buildandpushacrs", "n", "x", "1", {}), ("azureconnectors", "n", "x", "1", {})],
+        "list_pods": [("n",), (None,)],
+        "list_custom": [("buildandpushacrs", "n"), ("azureconnectors", None)],
+    }
+    methods = {name for name, value in vars(KubernetesClient).items() if not name.startswith("_") and callable(value)}
+    assert methods == set(calls), "a request was added or removed: say here how it is called"
+    for name, variants in calls.items():
+        for arguments in variants:
+            keywords = {"lines": 1, "limit_bytes": 1} if name == "read_pod_log" else {}
+            await getattr(client, name)(*arguments, **keywords)
+
+
+class _Answer:
+    status = 200
+
+    async def read(self) -> bytes:
+        return json.dumps({"items": [], "metadata": {"resourceVersion": "1"}}).encode()
+
+
+class _RecordingTransport:
+    """Takes the place of the official client's transport and notes what is asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str]] = []
+
+    async def param_serialize(self, method: str, path: str, **_: Any) -> tuple[Any, ...]:
+        return method, path, {}, None, None
+
+    async def call_api(self, method: str, url: str, *_: Any, **__: Any) -> _Answer:
+        self.requests.append((method, url.split("?", maxsplit=1)[0]))
+        return _Answer()
+
+
+def _rights_of(requests: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for method, path in requests:
+        match = re.fullmatch(
+            r"/(?:api/v1|apis/(?P<group>[^/]+)/v1alpha1)(?:/namespaces/[^/]+)?/(?P<kind>[a-z]+)(?:/(?P<name>[^/]+))?(?P<sub>/[a-z]+)?",
+            path,
+        )
+        assert match, path
+        named = match["name"] is not None
+        verb = {"GET": "get" if named else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
+        found.setdefault(_qualify(match["kind"] + (match["sub"] or ""), match["group"] or ""), set()).add(verb)
+    return found
+
+
+def _qualify(resource: str, group: str) -> str:
+    """A resource as kubectl writes it: kind.group/subresource."""
+    kind, slash, sub = resource.partition("/")
+    return f"{kind}.{group}{slash}{sub}" if group else resource

@@ -1,0 +1,66 @@
+"""Every resource that a reader may copy is one that the API server takes."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract.documents import Document, load_examples, load_samples, read_schema
+from tests.e2e.harness.api import BUILD, CONNECTOR, Api
+
+pytestmark = pytest.mark.e2e
+
+EXAMPLES = load_examples()
+SAMPLES = load_samples()
+_OURS = (BUILD, CONNECTOR)
+
+
+@pytest.fixture(scope="module")
+def empty(api: Api) -> Iterator[str]:
+    """A namespace in which nothing has the names of the samples."""
+    name = f"contract-{secrets.token_hex(4)}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield name
+    api.delete("Namespace", name)
+
+
+def _create_dry(api: Api, namespace: str, document: Document) -> Document:
+    metadata = {**document["metadata"], "namespace": namespace}
+    return api.create({**document, "metadata": metadata}, dry_run=True)
+
+
+@pytest.mark.parametrize("place", EXAMPLES)
+def test_every_example_is_accepted(api: Api, empty: str, place: str) -> None:
+    assert _create_dry(api, empty, EXAMPLES[place])["kind"] == EXAMPLES[place]["kind"]
+
+
+def test_the_examples_hold_both_kinds() -> None:
+    assert {document["kind"] for document in EXAMPLES.values()} >= set(_OURS)
+
+
+@pytest.mark.parametrize("place", [place for place, document in SAMPLES.items() if document.get("kind") in _OURS])
+def test_every_sample_in_the_docs_is_accepted(api: Api, empty: str, place: str) -> None:
+    _create_dry(api, empty, SAMPLES[place])
+
+
+def test_the_readme_shows_both_kinds() -> None:
+    shown = {document.get("kind") for place, document in SAMPLES.items() if place.startswith("README.md")}
+    assert shown >= set(_OURS)
+
+
+@pytest.mark.parametrize("place", [place for place, document in SAMPLES.items() if set(document) == {"status"}])
+def test_every_status_in_the_docs_has_only_fields_of_the_schema(place: str) -> None:
+    schema = read_schema("buildandpushacrs")["properties"]["status"]
+    assert _unknown(SAMPLES[place]["status"], schema, "status") == []
+
+
+def _unknown(value: Any, schema: Document, path: str) -> list[str]:
+    if isinstance(value, list):
+        return [entry for item in value for entry in _unknown(item, schema["items"], f"{path}[]")]
+    if not isinstance(value, dict):
+        return []
+    fields = schema.get("properties", {})
+    missing = [f"{path}.{name}" for name in value if name not in fields]
+    known = [_unknown(item, fields[name], f"{path}.{name}") for name, item in value.items() if name in fields]
+    return missing + [entry for entries in known for entry in entries]

@@ -1,0 +1,145 @@
+"""Fixtures: the dev cluster, a namespace for each test, a login, builds, and a look at what is left."""
+
+import itertools
+import json
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from devcluster.settings import Settings, read_settings
+from tests.e2e.harness.api import BUILD, CONNECTOR, GROUP_VERSION, Api, Object
+from tests.e2e.harness.build import Build, build_manifest
+from tests.e2e.harness.gate import Gate
+from tests.e2e.harness.operatorpod import OperatorPod
+from tests.e2e.harness.registry import Registry
+from tests.e2e.harness.shell import Shell
+from tests.e2e.harness.waiting import eventually
+
+BuildFactory = Callable[..., Build]
+LoginFactory = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """The dev cluster's settings; refuses any other cluster, since these tests break things."""
+    found = read_settings()
+    if not found.kubeconfig.exists():
+        pytest.exit(f"there is no dev cluster at {found.state}; run `make up`", returncode=3)
+    servers = [item["cluster"]["server"] for item in yaml.safe_load(found.kubeconfig.read_text())["clusters"]]
+    if servers != [found.api_url]:
+        pytest.exit(f"{found.kubeconfig} is not the dev cluster's, it names {servers}", returncode=3)
+    return found
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> Iterator[Api]:
+    """The API server."""
+    client = Api(settings)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def shell(settings: Settings) -> Shell:
+    """kubectl, helm and the dev cluster's commands."""
+    return Shell(settings)
+
+
+@pytest.fixture(scope="session")
+def registry(settings: Settings) -> Registry:
+    """The registry, to look at what was pushed."""
+    return Registry.of(settings)
+
+
+@pytest.fixture(scope="session")
+def operator(api: Api) -> OperatorPod:
+    """The operator's pod."""
+    return OperatorPod(api)
+
+
+@pytest.fixture
+def gate(settings: Settings) -> Iterator[Gate]:
+    """A gate for a build's RUN line to wait at."""
+    with Gate(settings.network.gateway) as opened:
+        yield opened
+
+
+@pytest.fixture
+def namespace(request: pytest.FixtureRequest, api: Api, registry: Registry) -> Iterator[str]:
+    """A namespace of the test's own; afterwards nothing in it may hold the registry's password. E2E_KEEP=1 keeps it."""
+    stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:36].strip("-")
+    name = f"e2e-{stem}-{secrets.token_hex(3)}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    # Pods are refused until the controller manager has made the account they run as.
+    eventually(lambda: api.find("ServiceAccount", "default", name), f"service account of {name}", within=30)
+    yield name
+    leaks = find_leaks(api, registry, name)
+    if not os.environ.get("E2E_KEEP"):
+        api.delete("Namespace", name)
+    assert leaks == []
+
+
+@pytest.fixture
+def make_login(api: Api, namespace: str, settings: Settings, registry: Registry) -> LoginFactory:
+    """Make a Secret and the connector `acr`, or only one of them, or other than the good ones."""
+
+    def make(*, secret: bool = True, connector: bool = True, **changes: Any) -> None:
+        data = {"username": registry.user, "password": registry.password, **changes.pop("login", {})}
+        if secret:
+            api.apply(secret_manifest(namespace, {key: value for key, value in data.items() if value is not None}))
+        if connector:
+            api.apply(connector_manifest(namespace, settings, changes))
+
+    return make
+
+
+@pytest.fixture
+def login(make_login: LoginFactory) -> None:
+    """A connector `acr` that logs in to the registry."""
+    make_login()
+
+
+@pytest.fixture
+def make_build(api: Api, namespace: str) -> BuildFactory:
+    """Create a resource; keyword arguments are fields of its spec."""
+    names = (f"build-{number}" for number in itertools.count(1))
+
+    def make(name: str = "", **spec: Any) -> Build:
+        build = Build(api, namespace, name or next(names))
+        api.create(build_manifest(namespace, build.name, spec))
+        return build
+
+    return make
+
+
+def secret_manifest(namespace: str, login: Object) -> Object:
+    """A Secret with a user name and password, or less."""
+    metadata = {"name": "acr-push", "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": login}
+
+
+def connector_manifest(namespace: str, settings: Settings, changes: Object) -> Object:
+    """The connector `acr`, with other fields in its spec."""
+    spec = {
+        "registryCredentials": {"secretRef": {"name": "acr-push"}},
+        "registries": [settings.registry_host],
+        "caBundle": settings.ca_certificate.read_text(),
+        **changes,
+    }
+    metadata = {"name": "acr", "namespace": namespace}
+    return {"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec}
+
+
+def find_leaks(api: Api, registry: Registry, namespace: str | None) -> list[str]:
+    """Objects other than Secrets that hold the registry's password in any spelling."""
+    return [
+        f"{kind} {item['metadata']['name']}"
+        for kind in ("Pod", "Event", "ConfigMap", BUILD, CONNECTOR)
+        for item in api.list(kind, namespace)
+        if any(form in json.dumps(item, ensure_ascii=False) for form in registry.secret_forms)
+    ]

@@ -1,0 +1,160 @@
+"""Actions may be repeated, and what the API server refuses becomes a word a decision can use."""
+
+from typing import Any
+
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
+from buildandpush.handlers.actions import perform
+from buildandpush.handlers.store import Store
+from tests.unit.core.factories import NOW, OWNER
+from tests.unit.handlers.fake_api import FakeApi
+
+QUOTA = 'pods "p1" is forbidden: exceeded quota: small, requested: memory=500Mi, used: memory=1Gi, limited: memory=1Gi'
+SECURITY = 'pods "p1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
+GOING = 'pods "p1" is forbidden: unable to create new content in namespace shop because it is being terminated'
+
+
+def pod(*, owner: str = OWNER.uid, spec_hash: str = "v1-a", node: str = "") -> dict[str, Any]:
+    """A pod's manifest."""
+    return {
+        "metadata": {
+            "name": "p1",
+            "namespace": "shop",
+            "labels": {meta.LABEL_SPEC_HASH: spec_hash},
+            "ownerReferences": [{"kind": meta.BUILD_KIND, "name": "web", "uid": owner, "controller": True}],
+        },
+        "spec": {"activeDeadlineSeconds": 3600, **({"nodeName": node} if node else {})},
+    }
+
+
+CREATE = CreatePod("p1", pod())
+TOLD = Announce(warning=True, reason="RunFailed", message="what happened", key="run-1-attempt-1")
+
+
+class Acting:
+    """Performs actions with one API server and store."""
+
+    def __init__(self) -> None:
+        self.api, self.store = FakeApi(), Store()
+
+    async def __call__(self, action: Action) -> Refusal | None:
+        return await perform(KubernetesClient(self.api), self.store, OWNER, action, NOW)
+
+
+@pytest.fixture
+def act() -> Acting:
+    return Acting()
+
+
+async def test_created_pod_is_known_before_the_watch_tells_of_it(act: Acting) -> None:
+    assert await act(CREATE) is None
+    assert set(act.store.pods_of(OWNER.uid)) == {"p1"}
+    assert len(act.api.all("pods")) == 1
+
+
+async def test_pod_that_was_created_before_is_adopted(act: Acting) -> None:
+    await act(CREATE)
+    act.store = Store()
+    assert await act(CREATE) is None
+    assert set(act.store.pods_of(OWNER.uid)) == {"p1"}
+    assert len(act.api.all("pods")) == 1
+
+
+async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
+    theirs = act.api.put("pods", pod(owner="somebody"))
+    refusal = await act(CREATE)
+    assert refusal is not None
+    assert (refusal.reason, refusal.final) == (Reason.NAME_COLLISION, False)
+    assert "p1" in refusal.message
+    assert act.api.get("pods", "shop", "p1") == theirs
+    assert act.api.writes == []
+
+
+async def test_our_own_pod_of_another_spec_gives_way(act: Acting) -> None:
+    act.api.put("pods", pod(spec_hash="v1-b"))
+    refusal = await act(CREATE)
+    assert refusal is not None
+    assert refusal.final is False
+    assert act.api.written() == ["DELETE pods/p1"]
+    assert await act(CREATE) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "reason", "final"),
+    [
+        (403, QUOTA, Reason.QUOTA_EXCEEDED, False),
+        (403, SECURITY, Reason.POD_REFUSED, True),
+        (403, GOING, Reason.POD_REFUSED, False),
+        (422, "spec.containers[0].image: Required value", Reason.POD_REFUSED, True),
+        (400, "admission webhook denied the request", Reason.POD_REFUSED, True),
+    ],
+)
+async def test_refused_pod_is_told_with_the_servers_words(
+    status: int, message: str, reason: Reason, final: bool, act: Acting
+) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, message)
+    refusal = await act(CREATE)
+    assert refusal == Refusal(reason, message, final)
+
+
+async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (401, "Unauthorized")
+    try:
+        refusal = await act(CREATE)
+    except Exception:
+        return  # the queue comes again
+    assert refusal is None or not refusal.final
+
+
+@pytest.mark.parametrize("action", [CREATE, TOLD, CancelPod("p1", "u"), DeletePod("p1", "u")])
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_no_answer_is_for_the_queue_to_repeat(status: int, action: Action, act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, "come again")
+    with pytest.raises(UnavailableError):
+        await act(action)
+
+
+@pytest.mark.parametrize("make", [CancelPod, DeletePod])
+async def test_pod_that_is_gone_or_another_needs_no_ending(
+    make: type[CancelPod] | type[DeletePod], act: Acting
+) -> None:
+    assert await act(make("p1", "u1")) is None
+    other = act.api.put("pods", pod(node="node1"))
+    assert await act(make("p1", "u1")) is None
+    assert act.api.get("pods", "shop", "p1") == other
+
+
+async def test_cancelling_leaves_the_pod_with_its_log(act: Acting) -> None:
+    uid = act.api.put("pods", pod(node="node1"))["metadata"]["uid"]
+    for _ in range(2):
+        await act(CancelPod("p1", uid))
+    assert act.api.get("pods", "shop", "p1")["spec"]["activeDeadlineSeconds"] == 1
+    assert act.store.pods_of(OWNER.uid)["p1"].active_deadline_seconds == 1
+
+
+async def test_deleting_deletes(act: Acting) -> None:
+    uid = act.api.put("pods", pod())["metadata"]["uid"]
+    await act(DeletePod("p1", uid))
+    assert act.api.all("pods") == []
+
+
+async def test_event_is_told_once_and_about_the_resource(act: Acting) -> None:
+    for _ in range(3):
+        await act(TOLD)
+    (event,) = act.api.all("events")
+    assert (event["type"], event["reason"], event["message"]) == ("Warning", "RunFailed", "what happened")
+    assert event["involvedObject"]["uid"] == OWNER.uid
+    assert event["involvedObject"]["kind"] == meta.BUILD_KIND
+    assert event["metadata"]["namespace"] == event["involvedObject"]["namespace"] == "shop"
+    assert event["firstTimestamp"] == "2026-11-24T12:00:00Z"
+
+
+async def test_another_happening_is_another_event(act: Acting) -> None:
+    for key, reason in (("run-1", "A"), ("run-1", "B"), ("run-2", "A")):
+        await act(Announce(warning=False, reason=reason, message="", key=key))
+    assert len(act.api.all("events")) == 3

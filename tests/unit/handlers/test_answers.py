@@ -1,0 +1,90 @@
+"""Questions are answered from the API server itself, and what comes back holds no secret."""
+
+from typing import Any
+
+import pytest
+
+from buildandpush.clients.errors import UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.observation import PodObservation
+from buildandpush.core.world import Answer, AskLivePod, AskLog, AskReadBack, Question, ReadBack
+from buildandpush.handlers.answers import answer_question
+from buildandpush.handlers.store import read_resource
+from tests.unit.handlers.cluster import Cluster, FakeReader
+
+READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), "sha256:" + "a" * 64, "acr")
+
+
+@pytest.fixture
+async def cluster() -> Cluster:
+    """A cluster whose resource has a build pod."""
+    made = Cluster()
+    await made.settle()
+    return made
+
+
+async def ask(cluster: Cluster, question: Question) -> Answer:
+    """The answer."""
+    resource = read_resource(cluster.api.get("buildandpushacrs", "shop", "web"))
+    return await answer_question(KubernetesClient(cluster.api), cluster.registry, resource, question)
+
+
+def log_of(cluster: Cluster, text: str) -> AskLog:
+    """Have the pod log a text, and ask for it."""
+    name = cluster.pod["metadata"]["name"]
+    cluster.api.logs[name] = text
+    return AskLog(name, "kaniko")
+
+
+async def test_live_pod_is_the_api_servers_own(cluster: Cluster) -> None:
+    name = cluster.pod["metadata"]["name"]
+    found = await ask(cluster, AskLivePod(name))
+    assert isinstance(found, PodObservation)
+    assert found.uid == cluster.pod["metadata"]["uid"]
+    cluster.api.drop("pods", "shop", name)
+    assert await ask(cluster, AskLivePod(name)) is None
+
+
+async def test_log_is_told_without_the_password(cluster: Cluster) -> None:
+    question = log_of(cluster, "error: login push:hunter22-secret refused\nhttps://u:pw12@host/\n")
+    text = await ask(cluster, question)
+    assert isinstance(text, str)
+    assert "refused" in text
+    assert "hunter22" not in text
+    assert "pw12" not in text
+
+
+async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:
+    assert await ask(cluster, AskLog(cluster.pod["metadata"]["name"], "kaniko")) == ""
+    assert await ask(cluster, AskLog("no-such-pod", "kaniko")) == ""
+
+
+async def test_registry_is_asked_with_the_connectors_login(cluster: Cluster) -> None:
+    found = await ask(cluster, READ_BACK)
+    assert isinstance(found, ReadBack)
+    assert found.digest_found
+    assert cluster.registry.asked == [READ_BACK.digest]
+
+
+@pytest.mark.parametrize(("plural", "name"), [("azureconnectors", "acr"), ("secrets", "acr-push")])
+async def test_without_a_login_the_registry_cannot_be_read(plural: str, name: str, cluster: Cluster) -> None:
+    cluster.api.drop(plural, "shop", name)
+    found = await ask(cluster, READ_BACK)
+    assert isinstance(found, ReadBack)
+    assert not found.digest_found
+    assert name in found.problem
+
+
+@pytest.mark.parametrize("question", [AskLivePod("p"), AskLog("p", "kaniko"), READ_BACK])
+async def test_no_answer_is_for_the_queue_to_repeat(question: Any, cluster: Cluster) -> None:
+    cluster.api.refuse = lambda verb, plural, name: (503, "come again")
+    with pytest.raises(UnavailableError):
+        await ask(cluster, question)
+
+
+async def test_registry_that_lost_the_image_says_so(cluster: Cluster) -> None:
+    cluster.registry = FakeReader(digest=None)
+    found = await ask(cluster, READ_BACK)
+    assert isinstance(found, ReadBack)
+    assert not found.digest_found
+    assert not found.problem

@@ -1,0 +1,391 @@
+"""The work queue, in time that passes by itself."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildandpush.handlers.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
+from tests.unit.handlers.fake_time import run_in_fake_time
+
+Work = Callable[[str], Awaitable[float | None]]
+
+
+@asynccontextmanager
+async def running(work: Work, *, workers: int = 4) -> Any:
+    """A queue at work for the time of the block."""
+    queue: WorkQueue[str] = WorkQueue(work, workers=workers)
+    task = asyncio.create_task(queue.run())
+    try:
+        yield queue
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class Recorder:
+    """Work that notes when it was called with what, and gives or raises the next of its results."""
+
+    def __init__(self, *results: float | Exception | None, seconds: float = 0.0) -> None:
+        self.calls: list[tuple[float, str]] = []
+        self.active: list[str] = []
+        self.most_at_once = 0
+        self._results = list(results)
+        self._seconds = seconds
+
+    async def __call__(self, key: str) -> float | None:
+        assert key not in self.active, "a key is worked on once at a time"
+        self.calls.append((asyncio.get_running_loop().time(), key))
+        self.active.append(key)
+        self.most_at_once = max(self.most_at_once, len(self.active))
+        try:
+            await asyncio.sleep(self._seconds)
+            result = self._results.pop(0) if self._results else None
+            if isinstance(result, Exception):
+                raise result
+            return result
+        finally:
+            self.active.remove(key)
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for _, key in self.calls]
+
+    @property
+    def times(self) -> list[float]:
+        return [time for time, _ in self.calls]
+
+
+def test_added_key_is_worked_on_once() -> None:
+    async def main() -> None:
+        work = Recorder()
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(100)
+        assert work.calls == [(0.0, "a")]
+
+    run_in_fake_time(main())
+
+
+def test_key_added_many_times_before_its_turn_is_worked_on_once() -> None:
+    async def main() -> None:
+        work = Recorder()
+        async with running(work) as queue:
+            for _ in range(50):
+                queue.add("a")
+            assert len(queue) == 1
+            await asyncio.sleep(1)
+        assert work.keys == ["a"]
+
+    run_in_fake_time(main())
+
+
+def test_keys_have_their_turn_in_the_order_they_came() -> None:
+    async def main() -> None:
+        work = Recorder()
+        async with running(work, workers=1) as queue:
+            for key in "cabd":
+                queue.add(key)
+            await asyncio.sleep(1)
+        assert work.keys == list("cabd")
+
+    run_in_fake_time(main())
+
+
+def test_no_more_keys_than_workers_are_worked_on_at_once() -> None:
+    async def main() -> None:
+        work = Recorder(seconds=10)
+        async with running(work, workers=3) as queue:
+            for number in range(10):
+                queue.add(str(number))
+            await asyncio.sleep(100)
+        assert work.most_at_once == 3
+        assert len(work.calls) == 10
+        assert max(work.times) == 30
+
+    run_in_fake_time(main())
+
+
+def test_one_slow_key_keeps_no_other_waiting() -> None:
+    async def main() -> None:
+        stuck = asyncio.Event()
+        done: list[str] = []
+
+        async def work(key: str) -> None:
+            if key == "slow":
+                await stuck.wait()
+            done.append(key)
+
+        async with running(work, workers=2) as queue:
+            queue.add("slow")
+            await asyncio.sleep(1)
+            for number in range(20):
+                queue.add("slow")
+                queue.add(str(number))
+            await asyncio.sleep(1)
+            assert done == [str(number) for number in range(20)]
+            stuck.set()
+            await asyncio.sleep(1)
+        assert done[20:] == ["slow", "slow"], "the second for what came meanwhile"
+
+    run_in_fake_time(main())
+
+
+def test_busy_key_does_not_starve_the_others() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def work(key: str) -> float | None:
+            seen.append(key)
+            await asyncio.sleep(0.001)
+            return 0.0 if key == "busy" and len(seen) < 200 else None
+
+        async with running(work, workers=1) as queue:
+            queue.add("busy")
+            await asyncio.sleep(0.01)
+            queue.add("other")
+            await asyncio.sleep(0.01)
+            assert "other" in seen
+
+    run_in_fake_time(main())
+
+
+def test_key_added_while_it_is_worked_on_is_worked_on_again() -> None:
+    async def main() -> None:
+        work = Recorder(seconds=5)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(1)
+            for _ in range(3):
+                queue.add("a")
+            await asyncio.sleep(100)
+        assert work.calls == [(0.0, "a"), (5.0, "a")]
+
+    run_in_fake_time(main())
+
+
+def test_key_comes_again_after_the_seconds_its_work_asked_for() -> None:
+    async def main() -> None:
+        work = Recorder(30.0, 10.0, None)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(1000)
+        assert work.times == [0.0, 30.0, 40.0]
+
+    run_in_fake_time(main())
+
+
+@pytest.mark.parametrize(("first", "second"), [(60.0, 5.0), (5.0, 60.0)])
+def test_of_several_wishes_the_earliest_holds(first: float, second: float) -> None:
+    async def main() -> None:
+        work = Recorder()
+        async with running(work) as queue:
+            queue.add("a", first)
+            queue.add("a", second)
+            await asyncio.sleep(1000)
+        assert work.times == [5.0]
+
+    run_in_fake_time(main())
+
+
+def test_event_does_not_wait_for_a_due_time() -> None:
+    async def main() -> None:
+        work = Recorder(600.0)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(10)
+            queue.add("a")
+            await asyncio.sleep(1000)
+        assert work.times == [0.0, 10.0]
+
+    run_in_fake_time(main())
+
+
+def test_earlier_due_time_wakes_a_sleeping_worker() -> None:
+    async def main() -> None:
+        work = Recorder()
+        async with running(work, workers=1) as queue:
+            queue.add("late", 100)
+            await asyncio.sleep(1)
+            queue.add("soon", 1)
+            await asyncio.sleep(200)
+        assert work.calls == [(2.0, "soon"), (100.0, "late")]
+
+    run_in_fake_time(main())
+
+
+def test_wish_during_work_is_not_put_off_by_its_result() -> None:
+    async def main() -> None:
+        work = Recorder(600.0, None, seconds=5)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(1)
+            queue.add("a")
+            await asyncio.sleep(1000)
+        assert work.times == [0.0, 5.0]
+
+    run_in_fake_time(main())
+
+
+def test_failed_key_stays_and_its_backoff_doubles_up_to_a_bound() -> None:
+    async def main() -> None:
+        work = Recorder(*[RuntimeError("boom")] * 12)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(10_000)
+        pauses = [later - earlier for earlier, later in zip(work.times, work.times[1:], strict=False)]
+        assert len(pauses) == 12
+        assert pauses[0] == FIRST_BACKOFF_SECONDS
+        assert pauses[1] == 2 * FIRST_BACKOFF_SECONDS
+        assert pauses[-1] == LAST_BACKOFF_SECONDS
+        assert pauses == sorted(pauses)
+
+    run_in_fake_time(main())
+
+
+def test_success_resets_the_backoff() -> None:
+    async def main() -> None:
+        error = RuntimeError("boom")
+        work = Recorder(error, error, error, 100.0, error, None)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(10_000)
+        assert work.times[-1] - work.times[-2] == FIRST_BACKOFF_SECONDS
+
+    run_in_fake_time(main())
+
+
+def test_failing_key_does_not_slow_the_others_down() -> None:
+    async def main() -> None:
+        async def work(key: str) -> None:
+            calls.append((asyncio.get_running_loop().time(), key))
+            if key == "bad":
+                raise RuntimeError("boom")
+
+        calls: list[tuple[float, str]] = []
+        async with running(work, workers=1) as queue:
+            queue.add("bad")
+            await asyncio.sleep(0.1)
+            queue.add("good")
+            await asyncio.sleep(0.1)
+        assert (0.1, "good") in calls
+
+    run_in_fake_time(main())
+
+
+def test_cancelled_work_costs_no_worker() -> None:
+    """A library may let a CancelledError of its own escape; nobody cancelled the worker."""
+
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def work(key: str) -> None:
+            seen.append(key)
+            if key == "bad" and seen.count("bad") == 1:
+                raise asyncio.CancelledError
+
+        async with running(work, workers=1) as queue:
+            queue.add("bad")
+            await asyncio.sleep(1)
+            queue.add("good")
+            await asyncio.sleep(100)
+        assert "good" in seen
+
+    run_in_fake_time(main())
+
+
+def test_length_counts_waiting_and_running_keys() -> None:
+    async def main() -> None:
+        async with running(Recorder(seconds=5), workers=1) as queue:
+            queue.add("a")
+            queue.add("b")
+            queue.add("c", 100)
+            await asyncio.sleep(1)
+            assert len(queue) == 3
+            await asyncio.sleep(50)
+            assert len(queue) == 1
+            await asyncio.sleep(100)
+            assert len(queue) == 0
+
+    run_in_fake_time(main())
+
+
+def test_drain_lets_running_work_end_and_starts_nothing_new() -> None:
+    async def main() -> None:
+        work = Recorder(seconds=5)
+        async with running(work, workers=1) as queue:
+            queue.add("a")
+            queue.add("b")
+            await asyncio.sleep(1)
+            await queue.drain(20)
+            assert asyncio.get_running_loop().time() == 5
+            assert work.active == []
+            await asyncio.sleep(100)
+            queue.add("c")
+            await asyncio.sleep(100)
+        assert work.keys == ["a"]
+
+    run_in_fake_time(main())
+
+
+def test_drain_waits_no_longer_than_it_may() -> None:
+    async def main() -> None:
+        async with running(Recorder(seconds=1000)) as queue:
+            queue.add("a")
+            await asyncio.sleep(1)
+            await queue.drain(20)
+            assert asyncio.get_running_loop().time() == 21
+
+    run_in_fake_time(main())
+
+
+def test_drain_of_an_idle_queue_returns_at_once() -> None:
+    async def main() -> None:
+        async with running(Recorder()) as queue:
+            queue.add("later", 50)
+            await asyncio.sleep(1)
+            await queue.drain(20)
+            assert asyncio.get_running_loop().time() == 1
+
+    run_in_fake_time(main())
+
+
+def test_stopping_the_queue_stops_its_workers() -> None:
+    async def main() -> None:
+        work = Recorder(seconds=1000)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(1)
+        assert work.active == []
+        assert len(asyncio.all_tasks()) == 1
+
+    run_in_fake_time(main())
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(0, 5)), min_size=1, max_size=20),
+    st.integers(1, 3),
+)
+def test_every_wish_is_followed_by_work_that_starts_no_earlier_than_it(
+    wishes: list[tuple[str, int, int]], workers: int
+) -> None:
+    """What an event told is never lost, whatever is going on: work that starts after the wish sees it."""
+
+    async def main() -> None:
+        work = Recorder(seconds=2.5)
+        made: list[tuple[str, float]] = []
+        async with running(work, workers=workers) as queue:
+            for key, delay, pause in wishes:
+                made.append((key, asyncio.get_running_loop().time()))
+                queue.add(key, float(delay))
+                await asyncio.sleep(pause)
+            await asyncio.sleep(1000)
+            assert len(queue) == 0
+        for key, when in made:
+            assert any(started >= when for started, called in work.calls if called == key)
+
+    run_in_fake_time(main())

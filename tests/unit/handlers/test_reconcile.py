@@ -1,0 +1,325 @@
+"""One pass after the other over a cluster in memory: in order, repeatable, and safe to kill anywhere."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.clients.errors import UnavailableError
+from buildandpush.core.observation import observe_pod
+from tests.unit.core.factories import DIGEST
+from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
+from tests.unit.handlers.fake_api import CrashError, Write
+
+STATUS = f"PATCH {meta.BUILD_PLURAL}/status/web"
+MAX_WRITES = 60
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+async def test_intent_is_written_before_the_pod_is_created(cluster: Cluster) -> None:
+    seen: list[dict[str, Any]] = []
+    cluster.api.before_write = lambda write: seen.append(cluster.status) if str(write).startswith("POST pods") else None
+    await cluster.reconcile()
+    writes = cluster.api.written()
+    pod = cluster.pod["metadata"]["name"]
+    assert writes.index(STATUS) < writes.index(f"POST pods/{pod}")
+    (before,) = seen
+    assert before["run"]["number"] == 1
+    assert before["run"]["builds"][0]["podName"] == pod
+    assert before["run"]["specHash"]
+
+
+async def test_login_is_there_before_the_pod(cluster: Cluster) -> None:
+    await cluster.reconcile()
+    plurals = [write.plural for write in cluster.api.writes]
+    assert plurals.index("secrets") < plurals.index("pods")
+
+
+async def test_run_goes_from_spec_to_image(cluster: Cluster) -> None:
+    await cluster.settle()
+    assert cluster.ready[0] == "Unknown"
+    cluster.start_kaniko()
+    await cluster.settle()
+    assert cluster.status["phase"] == "Running"
+    cluster.end_kaniko()
+    await cluster.settle()
+    assert cluster.ready == ("True", "Succeeded")
+    assert cluster.status["digest"] == DIGEST
+    assert cluster.registry.asked
+
+
+async def test_second_pass_writes_nothing(cluster: Cluster) -> None:
+    for step in (lambda: None, cluster.start_kaniko, cluster.end_kaniko):
+        step()
+        await cluster.settle()
+        before = len(cluster.api.writes)
+        for _ in range(3):
+            await cluster.reconcile()
+        assert cluster.api.written()[before:] == []
+
+
+async def test_restarted_operator_writes_nothing_where_nothing_changed(cluster: Cluster) -> None:
+    await cluster.settle()
+    cluster.end_kaniko()
+    await cluster.settle()
+    before = len(cluster.api.writes)
+    cluster.restart()
+    await cluster.settle()
+    assert cluster.api.written()[before:] == []
+
+
+async def test_each_happening_is_told_once(cluster: Cluster) -> None:
+    await cluster.settle()
+    cluster.end_kaniko()
+    await cluster.settle()
+    cluster.restart()
+    await cluster.settle()
+    assert cluster.events.count("Accepted") == 1
+    assert cluster.events.count("Succeeded") == 1
+
+
+async def test_conflict_is_answered_by_a_fresh_look(cluster: Cluster) -> None:
+    """The spec changes in the moment before the first status is written: the pod builds the new one."""
+
+    def race(write: Write) -> None:
+        cluster.api.before_write = lambda _: None
+        cluster.apply(buildArgs={"NEW": "yes"})
+
+    cluster.api.before_write = race
+    await cluster.reconcile()
+    assert len(cluster.pods) == 1
+    arguments = cluster.pod["spec"]["containers"][0]["args"]
+    assert "--build-arg=NEW=yes" in arguments
+    assert cluster.status["observedGeneration"] == 2
+
+
+async def test_stale_cache_never_overwrites_a_newer_status(cluster: Cluster) -> None:
+    await cluster.settle()
+    stale = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
+    cluster.end_kaniko()
+    await cluster.settle()
+    ended = cluster.status
+    cluster.restart()
+    cluster.store = type(cluster.store)()
+    cluster.store.put(meta.BUILD_KIND, stale)
+    await cluster.reconcile()
+    assert cluster.status == ended
+    assert len(cluster.pods) == 1
+
+
+async def test_resource_deleted_in_between_leaves_nothing_behind(cluster: Cluster) -> None:
+    cluster.api.drop(meta.BUILD_PLURAL, "shop", "web")
+    assert await cluster.reconcile() is None
+    assert cluster.pods == []
+    assert cluster.store.get(WEB) is None
+
+
+async def test_resource_being_deleted_is_left_alone(cluster: Cluster) -> None:
+    body = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
+    body["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    cluster.api.put(meta.BUILD_PLURAL, body)
+    cluster.watch()
+    await cluster.reconcile()
+    assert cluster.api.writes == []
+
+
+async def test_unknown_key_is_no_work(cluster: Cluster) -> None:
+    cluster.store = type(cluster.store)()
+    assert await cluster.reconcile() is None
+    assert cluster.api.requests == []
+
+
+async def test_pod_made_by_a_former_operator_is_adopted(cluster: Cluster) -> None:
+    """The former one was killed after the pod was created, and the new one's watch has not seen it yet."""
+    await cluster.settle()
+    made = cluster.pod["metadata"]["uid"]
+    cluster.store = type(cluster.store)()
+    cluster.store.put(meta.BUILD_KIND, cluster.api.get(meta.BUILD_PLURAL, "shop", "web"))
+    await cluster.reconcile()
+    assert cluster.pod["metadata"]["uid"] == made
+
+
+async def test_foreign_pod_of_the_name_is_waited_out(cluster: Cluster) -> None:
+    def squat(write: Write) -> None:
+        if write.verb == "POST" and write.plural == "pods":
+            cluster.api.before_write = lambda _: None
+            foreign = {"metadata": {"name": write.name, "namespace": "shop"}, "spec": {}}
+            cluster.api.put("pods", foreign)
+
+    cluster.api.before_write = squat
+    again = await cluster.reconcile()
+    assert cluster.ready == ("Unknown", "NameCollision")
+    assert again is not None
+    assert "DELETE" not in {write.verb for write in cluster.api.writes}
+    cluster.api.drop("pods", "shop", cluster.pod["metadata"]["name"])
+    await cluster.settle()
+    assert cluster.pod["metadata"]["ownerReferences"]
+
+
+async def test_full_quota_is_waited_for(cluster: Cluster) -> None:
+    cluster.api.refuse = lambda verb, plural, name: (
+        (403, "pods is forbidden: exceeded quota: small") if (verb, plural) == ("POST", "pods") else None
+    )
+    again = await cluster.reconcile()
+    assert cluster.ready == ("Unknown", "QuotaExceeded")
+    assert again is not None
+    assert again > 0
+    cluster.api.refuse = lambda verb, plural, name: None
+    await cluster.settle()
+    assert len(cluster.pods) == 1
+    assert cluster.status["run"]["number"] == 1
+
+
+async def test_pod_that_the_namespace_never_takes_ends_the_run(cluster: Cluster) -> None:
+    message = 'violates PodSecurity "restricted:latest"'
+    cluster.api.refuse = lambda verb, plural, name: (403, message) if (verb, plural) == ("POST", "pods") else None
+    await cluster.settle()
+    assert cluster.ready == ("False", "PodRefused")
+    assert message in str(cluster.status["conditions"])
+
+
+@pytest.mark.parametrize(("plural", "name"), [(meta.CONNECTOR_PLURAL, "acr"), ("secrets", "acr-push")])
+async def test_run_waits_for_what_is_missing_and_goes_on_by_itself(plural: str, name: str, cluster: Cluster) -> None:
+    body = cluster.api.get(plural, "shop", name)
+    cluster.api.drop(plural, "shop", name)
+    again = await cluster.reconcile()
+    assert cluster.ready[0] == "Unknown"
+    assert cluster.pods == []
+    assert again is not None
+    cluster.api.put(plural, body)
+    await cluster.settle()
+    assert len(cluster.pods) == 1
+    assert cluster.status["run"]["number"] == 1
+
+
+@pytest.mark.parametrize("reference", ["_", "$", "account.", ".", "..", "a/b", "../secrets", "UPPER CASE", "a" * 253])
+async def test_reference_that_names_no_connector_is_said_in_the_status(reference: str, cluster: Cluster) -> None:
+    """An empty name or dots would make the request one for another path."""
+    cluster.apply(connectorRef=reference)
+    await cluster.settle()
+    assert cluster.ready[1] in ("SpecInvalid", "ConnectorMissing")
+    assert cluster.pods == []
+
+
+async def test_forged_digest_is_no_success(cluster: Cluster) -> None:
+    cluster.registry = FakeReader(digest=None)
+    await cluster.settle()
+    cluster.end_kaniko()
+    await cluster.settle()
+    assert cluster.ready[0] == "False"
+    assert "digest" not in cluster.status
+
+
+async def test_failed_build_tells_its_log_without_secrets(cluster: Cluster) -> None:
+    await cluster.settle()
+    name = cluster.pod["metadata"]["name"]
+    cluster.api.logs[name] = "pushing with hunter22-secret\nerror building image: COPY failed: no such file\n"
+    cluster.end_kaniko(1, "")
+    await cluster.settle()
+    assert cluster.ready[0] == "False"
+    told = str(cluster.api.objects[meta.BUILD_PLURAL, "shop", "web"]) + str(cluster.api.all("events"))
+    assert "COPY failed" in told
+    assert "hunter22" not in told
+
+
+async def test_no_answer_changes_nothing_and_rises_to_the_queue(cluster: Cluster) -> None:
+    cluster.api.refuse = lambda verb, plural, name: (503, "etcdserver: request timed out")
+    with pytest.raises(UnavailableError):
+        await cluster.reconcile()
+    cluster.api.refuse = lambda verb, plural, name: None
+    await cluster.settle()
+    assert len(cluster.pods) == 1
+
+
+async def live_through(cluster: Cluster) -> None:
+    """A whole life: accepted, running, pushed, changed, and pushed again."""
+    await cluster.settle()
+    if not observe_pod(cluster.pods[0]).ended:
+        cluster.start_kaniko()
+        await cluster.settle()
+        cluster.end_kaniko()
+    await cluster.settle()
+
+
+async def count_writes() -> int:
+    """How many writes an undisturbed life takes."""
+    cluster = Cluster()
+    await live_through(cluster)
+    return len(cluster.api.writes)
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["before-the-write", "after-the-write"])
+async def test_operator_killed_at_any_write_loses_no_run_and_makes_no_second_pod(lost: bool) -> None:
+    total = await count_writes()
+    assert 3 < total < MAX_WRITES
+    for fatal in range(total):
+        cluster, number = Cluster(), count()
+
+        def crash(write: Write, fatal: int = fatal, number: Any = number) -> None:
+            if next(number) == fatal:
+                raise CrashError(f"killed at write {fatal}: {write}")
+
+        setattr(cluster.api, "after_write" if lost else "before_write", crash)
+        with pytest.raises(CrashError):
+            await live_through(cluster)
+        cluster.restart()
+        await live_through(cluster)
+        posts = [write.name for write in cluster.api.writes if (write.verb, write.plural) == ("POST", "pods")]
+        assert len(posts) == len(cluster.pods) == 1, f"killed at write {fatal}"
+        assert cluster.status["run"]["number"] == 1
+        assert cluster.ready == ("True", "Succeeded"), f"killed at write {fatal}"
+
+
+async def test_answer_lost_at_any_write_loses_no_run_and_makes_no_second_pod() -> None:
+    """The write was carried out but its answer never came: the queue repeats the whole pass."""
+    total = await count_writes()
+    for fatal in range(total):
+        cluster, number = Cluster(), count()
+
+        def lose(write: Write, fatal: int = fatal, number: Any = number) -> None:
+            if next(number) == fatal:
+                raise TimeoutError
+
+        cluster.api.after_write = lose
+        with pytest.raises(UnavailableError):
+            await live_through(cluster)
+        await live_through(cluster)  # with the same caches
+        assert len(cluster.pods) == 1, f"lost at write {fatal}"
+        assert cluster.ready == ("True", "Succeeded"), f"lost at write {fatal}"
+
+
+async def test_connector_says_whether_it_can_log_in(cluster: Cluster) -> None:
+    def ready() -> tuple[str, str]:
+        status = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["status"]
+        condition = next(item for item in status["conditions"] if item["type"] == "Ready")
+        return condition["status"], condition["reason"]
+
+    assert await cluster.reconcile(CONNECTOR)
+    assert ready() == ("True", "CredentialsFound")
+    writes = len(cluster.api.writes)
+    await cluster.reconcile(CONNECTOR)
+    assert len(cluster.api.writes) == writes
+    cluster.api.drop("secrets", "shop", "acr-push")
+    again = await cluster.reconcile(CONNECTOR)
+    assert ready() == ("False", "SecretMissing")
+    assert again is not None
+
+
+async def test_connector_that_changed_meanwhile_is_left_to_its_own_event(cluster: Cluster) -> None:
+    def race(write: Write) -> None:
+        cluster.api.before_write = lambda _: None
+        body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+        body["spec"]["registries"] = ["other.azurecr.io"]
+        cluster.api.put(meta.CONNECTOR_PLURAL, body)
+
+    cluster.api.before_write = race
+    await cluster.reconcile(CONNECTOR)
+    assert "status" not in cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    cluster.watch()
+    await cluster.reconcile(CONNECTOR)
+    assert "other.azurecr.io" in str(cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["status"])

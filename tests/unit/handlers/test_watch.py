@@ -1,0 +1,148 @@
+"""Every event lands in the store and as a key in the queue; what the watches missed comes by the fresh lists."""
+
+import asyncio
+from typing import Any
+
+import kopf
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.watch import REFRESH_SECONDS, Watcher, configure_kopf, refresh
+from tests.unit.handlers.fake_api import FakeApi
+from tests.unit.handlers.fake_time import run_in_fake_time
+
+WEB = Key(meta.BUILD_KIND, "shop", "web")
+CONNECTOR = Key(meta.CONNECTOR_KIND, "shop", "acr")
+
+
+class QueueStub:
+    """Notes what is added."""
+
+    def __init__(self) -> None:
+        self.added: list[Key] = []
+
+    def add(self, key: Key, delay_seconds: float = 0.0) -> None:
+        self.added.append(key)
+
+
+@pytest.fixture
+def queue() -> QueueStub:
+    return QueueStub()
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def watcher(store: Store, queue: Any) -> Watcher:
+    return Watcher(store, queue)
+
+
+def resource(name: str = "web", *, version: int = 1) -> dict[str, Any]:
+    """A resource of ours."""
+    return {"metadata": {"name": name, "namespace": "shop", "uid": f"uid-{name}", "resourceVersion": str(version)}}
+
+
+def pod() -> dict[str, Any]:
+    """A pod of that resource."""
+    body = resource("p1")
+    owner = {"kind": meta.BUILD_KIND, "name": "web", "uid": "uid-web", "controller": True}
+    body["metadata"] |= {"ownerReferences": [owner], "labels": {meta.LABEL_MANAGED_BY: meta.COMPONENT}}
+    return {**body, "spec": {}}
+
+
+@pytest.mark.parametrize("event", [None, "ADDED", "MODIFIED"])
+def test_resource_that_came_or_changed_is_worked_on(
+    event: str | None, watcher: Watcher, store: Store, queue: QueueStub
+) -> None:
+    watcher.on_resource(meta.BUILD_KIND, event, resource())
+    assert store.get(WEB) is not None
+    assert queue.added == [WEB]
+
+
+def test_deleted_resource_is_forgotten_and_waits_for_nobody(watcher: Watcher, store: Store, queue: QueueStub) -> None:
+    watcher.on_resource(meta.BUILD_KIND, "ADDED", resource())
+    queue.added.clear()
+    watcher.on_resource(meta.BUILD_KIND, "DELETED", resource(version=2))
+    assert store.get(WEB) is None
+
+
+@pytest.mark.parametrize("event", [None, "ADDED", "MODIFIED", "DELETED"])
+def test_any_change_of_a_pod_is_its_owners_business(event: str | None, watcher: Watcher, queue: QueueStub) -> None:
+    watcher.on_pod(event, pod())
+    assert queue.added == [WEB]
+
+
+def test_pod_without_an_owner_of_ours_is_nobodys_business(watcher: Watcher, queue: QueueStub) -> None:
+    watcher.on_pod("MODIFIED", resource("stray"))
+    assert queue.added == []
+
+
+def test_connector_wakes_the_builds_of_its_namespace(watcher: Watcher, queue: QueueStub, store: Store) -> None:
+    store.put(meta.BUILD_KIND, resource())
+    other = resource()
+    other["metadata"]["namespace"] = "other"
+    store.put(meta.BUILD_KIND, other)
+    watcher.on_connector("MODIFIED", resource("acr"))
+    assert set(queue.added) == {WEB, CONNECTOR}
+
+
+def test_kopf_writes_nothing_on_any_object() -> None:
+    settings = kopf.OperatorSettings()
+    configure_kopf(settings)
+    assert settings.posting.enabled is False
+    assert settings.scanning.disabled is True
+
+
+def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        seen: list[Key] = []
+
+        async def work(key: Key) -> None:
+            seen.append(key)
+
+        queue: WorkQueue[Key] = WorkQueue(work, workers=1)
+        watcher = Watcher(store, queue)
+        for name in ("web", "gone", "same"):
+            watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource(name)))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        api.put(meta.BUILD_PLURAL, {**api.get(meta.BUILD_PLURAL, "shop", "web"), "spec": {"changed": True}})
+        api.put(meta.BUILD_PLURAL, resource("new"))
+        tasks = [
+            asyncio.create_task(queue.run()),
+            asyncio.create_task(refresh(KubernetesClient(api), store, queue, ())),
+        ]
+        await asyncio.sleep(1)
+        seen.clear()
+        await asyncio.sleep(REFRESH_SECONDS + 1)
+        assert {key.name for key in seen} == {"web", "gone", "new"}
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+def test_list_that_fails_is_tried_again_later() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
+        queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",)))
+        await asyncio.sleep(REFRESH_SECONDS + 1)
+        assert not task.done()
+        api.refuse = lambda verb, plural, name: None
+        api.put(meta.BUILD_PLURAL, resource())
+        await asyncio.sleep(REFRESH_SECONDS + 1)
+        assert store.get(WEB) is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())

@@ -1,0 +1,131 @@
+"""A git server on loopback: git's own http-backend behind Python's http.server."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """git as a developer's machine has it, without that machine's settings."""
+    done = subprocess.run(
+        ["git", "-c", "init.defaultBranch=main", "-c", "user.name=t", "-c", "user.email=t@example.com", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def make_repository(folder: Path) -> dict[str, str]:
+    """A bare repository at folder/shop.git; gives back its commits by name."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    git(work, "init", "--quiet")
+    commits = {}
+    for name in ("first", "second"):
+        (work / "Dockerfile").write_text(f"FROM scratch\n# {name}\n")
+        git(work, "add", ".")
+        git(work, "commit", "--quiet", "--message", name)
+        commits[name] = git(work, "rev-parse", "HEAD")
+    git(work, "tag", "v1", commits["first"])
+    git(work, "branch", "feature/x", commits["first"])
+    git(folder, "clone", "--quiet", "--bare", str(work), "shop.git")
+    git(folder / "shop.git", "update-server-info")
+    return commits
+
+
+@dataclass
+class GitServer:
+    """Serves the repositories below a folder, or refuses everything in one way."""
+
+    folder: Path
+    port: int = 0
+    status: int = 200
+    location: str = ""
+    paths: list[str] = field(default_factory=list)
+
+    def url(self, host: str = "git.invalid") -> str:
+        """The repository under a host name that only the pinned address makes reachable."""
+        return f"http://{host}:{self.port}/shop.git"
+
+
+@contextmanager
+def serve_git(folder: Path) -> Iterator[GitServer]:
+    """A server for the time of the block."""
+    state = GitServer(folder)
+
+    class Handler(_Handler):
+        server_state = state
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_state: GitServer
+
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Nothing on stderr."""
+
+    def _serve(self) -> None:
+        state = self.server_state
+        state.paths.append(self.path)
+        if state.location:
+            return self._end(302, {"Location": state.location + self.path})
+        if state.status != 200:
+            headers = {"WWW-Authenticate": 'Basic realm="git"'} if state.status == 401 else {}
+            return self._end(state.status, headers)
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        done = subprocess.run(
+            ["git", "http-backend"],
+            input=body,
+            env={
+                "PATH": os.environ["PATH"],
+                "GIT_PROJECT_ROOT": str(state.folder),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                "REQUEST_METHOD": self.command,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            },
+            capture_output=True,
+            check=False,
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        status = int(headers.pop("Status", "200").split()[0])
+        return self._end(status, headers, content)
+
+    def _end(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

@@ -1,0 +1,235 @@
+"""Inline files, the check of paths, and the report, all within a folder."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.__main__ import main
+from buildandpush.source.check import check_paths
+from buildandpush.source.inline import write_files
+from buildandpush.source.report import MAX_BYTES, SourceError, render_failure, render_success
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The source's root."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def tree(root: Path) -> Path:
+    """A source with a Dockerfile, a folder, and links good and bad."""
+    (root.parent / "outside").mkdir()
+    (root.parent / "outside" / "Dockerfile").write_text("FROM evil\n")
+    (root / "web" / "docker").mkdir(parents=True)
+    (root / "Dockerfile").write_text("FROM scratch\n")
+    (root / "web" / "docker" / "Dockerfile").write_text("FROM scratch\n")
+    for name, target in {
+        "inside": "web",
+        "out": "../outside",
+        "absolute": "/etc",
+        "loop": "loop",
+        "dangling": "nowhere",
+        "file-out": "../outside/Dockerfile",
+    }.items():
+        (root / name).symlink_to(target)
+    return root
+
+
+# ---- inline
+
+
+def test_files_are_written_byte_for_byte(root: Path) -> None:
+    files = {"Dockerfile": "FROM scratch\r\n", "a/b/c.txt": "日本\0\n", "empty": "", "-x": "--x"}
+    write_files(files, root)
+    written = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert written == {name: text.encode() for name, text in files.items()}
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "a/../b", "", ".", "a/"])
+def test_name_that_is_no_plain_relative_path_is_refused(name: str, root: Path) -> None:
+    if name == "a/":
+        (root / "a").mkdir()
+    with pytest.raises(SourceError) as caught:
+        write_files({name: "x"}, root)
+    assert caught.value.reason is Reason.SOURCE_INVALID
+    assert [path.name for path in root.parent.iterdir()] == ["source"]
+
+
+def test_file_that_should_be_a_folder_too_is_refused(root: Path) -> None:
+    with pytest.raises(SourceError, match="a/b"):
+        write_files({"a": "x", "a/b": "y"}, root)
+
+
+def test_name_too_long_for_a_file_is_refused(root: Path) -> None:
+    with pytest.raises(SourceError):
+        write_files({"x" * 300: "y"}, root)
+
+
+# ---- check
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "context"),
+    [
+        ("Dockerfile", "."),
+        ("web/docker/Dockerfile", "web"),
+        ("Dockerfile", "inside"),
+        ("inside/docker/Dockerfile", "."),
+        ("./Dockerfile", "web/docker"),
+    ],
+)
+def test_paths_that_are_there_pass(dockerfile: str, context: str, tree: Path) -> None:
+    check_paths(tree, dockerfile, context)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "told"),
+    [
+        ("dockerfile", "the source's root has"),
+        ("web/Dockerfile", "web/ has docker/"),
+        ("none/at/all", "the source's root has"),
+        ("web/docker/none/Dockerfile", "web/docker/ has Dockerfile"),
+        ("web", "web/ has docker/"),
+        (".", "the source's root has"),
+        ("Dockerfile/x", ""),
+        ("dangling", ""),
+        ("loop", "loop"),
+        ("out/Dockerfile", "leads out"),
+        ("file-out", "leads out"),
+        ("absolute/passwd", "leads out"),
+        ("x" * 300, ""),
+    ],
+)
+def test_missing_dockerfile_is_told_with_what_is_there(dockerfile: str, told: str, tree: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        check_paths(tree, dockerfile, ".")
+    assert caught.value.reason is Reason.DOCKERFILE_NOT_FOUND
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("context", ["none", "Dockerfile", "out", "absolute", "loop", "dangling", "x" * 300])
+def test_missing_context_is_told(context: str, tree: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        check_paths(tree, "Dockerfile", context)
+    assert caught.value.reason is Reason.CONTEXT_NOT_FOUND
+
+
+def test_root_itself_may_be_reached_by_a_link(tree: Path) -> None:
+    link = tree.parent / "link"
+    link.symlink_to(tree)
+    check_paths(link, "Dockerfile", "web")
+    with pytest.raises(SourceError, match="the source's root has"):
+        check_paths(link, "none", ".")
+
+
+def test_long_listing_is_cut_and_git_is_not_shown(root: Path) -> None:
+    (root / ".git").mkdir()
+    for number in range(30):
+        (root / f"file{number:02}").touch()
+    with pytest.raises(SourceError) as caught:
+        check_paths(root, "Dockerfile", ".")
+    assert "and 20 more" in str(caught.value)
+    assert ".git" not in str(caught.value)
+
+
+def test_empty_source_is_told(root: Path) -> None:
+    with pytest.raises(SourceError, match="nothing in it"):
+        check_paths(root, "Dockerfile", ".")
+
+
+# ---- report
+
+
+@pytest.mark.parametrize(
+    "message", ["", "short", "x" * 5000, "ж" * 5000, "🚀" * 2000, '"' * 3000, "\n" * 3000, "\x01" * 3000, "\\" * 3000]
+)
+def test_report_is_whole_json_of_at_most_two_kib(message: str) -> None:
+    text = render_failure(SourceError(Reason.SOURCE_INVALID, message))
+    assert len(text.encode()) <= MAX_BYTES <= 2048
+    report = json.loads(text)
+    assert report["reason"] == "SourceInvalid"
+    assert message.startswith(report["message"].rstrip("…"))
+
+
+@given(st.text(max_size=3000))
+def test_no_message_breaks_the_report(message: str) -> None:
+    text = render_failure(SourceError(Reason.SOURCE_INVALID, message))
+    assert len(text.encode()) <= MAX_BYTES
+    assert json.loads(text)["reason"] == "SourceInvalid"
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit", "report"),
+    [
+        ("main", "c" * 40, {"revision": "main", "commit": "c" * 40}),
+        (None, "c" * 40, {"commit": "c" * 40}),
+        (None, None, {}),
+    ],
+)
+def test_good_report_says_what_there_is_to_say(revision: Any, commit: Any, report: dict[str, str]) -> None:
+    assert json.loads(render_success(revision, commit)) == report
+
+
+# ---- main
+
+
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **request: Any) -> tuple[int, dict[str, Any]]:
+    """Exit code and report of the init container."""
+    usual = {"root": str(tmp_path / "source"), "dockerfile": "Dockerfile", "context": "."}
+    (tmp_path / "request.json").write_text(json.dumps({**usual, **request}))
+    monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "report"))
+    code = main([str(tmp_path / "request.json")])
+    text = (tmp_path / "report").read_text()
+    assert len(text.encode()) <= MAX_BYTES
+    return code, json.loads(text)
+
+
+def test_good_fetch_ends_with_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": "FROM scratch\n"}})
+    assert (code, report) == (0, {})
+    assert (tmp_path / "source" / "Dockerfile").read_text() == "FROM scratch\n"
+
+
+@pytest.mark.parametrize(
+    ("request_changes", "reason"),
+    [
+        ({}, "SourceInvalid"),
+        ({"inline": {"files": {"other": ""}}}, "DockerfileNotFound"),
+        ({"inline": {"files": {"Dockerfile": ""}}, "context": "web"}, "ContextNotFound"),
+        ({"inline": {"files": {"../x": ""}}}, "SourceInvalid"),
+        ({"inline": {"files": {"a\0b": ""}}}, "SourceInvalid"),
+        ({"git": {"url": "http://169.254.169.254/metadata"}}, "SourceInvalid"),
+        ({"git": {"url": "http://x\0y/"}}, None),
+        ({"git": {"url": "https://none.invalid/x"}}, "SourceUnreachable"),
+        ({"git": {"url": "https://h:99999/"}}, "SourceInvalid"),
+        ({"inline": {"files": {"Dockerfile": ""}}, "root": "/dev/null/x"}, "SourceInvalid"),
+    ],
+)
+def test_failed_fetch_ends_with_one_and_says_why(
+    request_changes: dict[str, Any],
+    reason: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, report = run(tmp_path, monkeypatch, **request_changes)
+    assert code == 1
+    assert reason is None or report["reason"] == reason
+    assert report["reason"] in list(Reason)
+    assert report["reason"] in capsys.readouterr().err, "the log says it too"
+
+
+def test_file_that_links_out_of_the_source_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "source").mkdir()
+    os.symlink("/etc/passwd", tmp_path / "source" / "linked")
+    code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": ""}}, dockerfile="linked")
+    assert (code, report["reason"]) == (1, "DockerfileNotFound")

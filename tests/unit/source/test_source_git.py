@@ -1,0 +1,202 @@
+"""Fetching from a real git server, over the address that was checked and no other."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source import git as module
+from buildandpush.source.git import fetch_revision
+from buildandpush.source.report import SourceError
+from tests.unit.source.git_server import GitServer, git, make_repository, serve_git
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with shop.git in it, and its commits."""
+    folder = tmp_path_factory.mktemp("git")
+    return folder, make_repository(folder)
+
+
+@pytest.fixture
+def commits(repository: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    return repository[1]
+
+
+@pytest.fixture
+def server(repository: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServer]:
+    """The server; the check of addresses says that any host is this machine, as no test may leave it."""
+    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    with serve_git(repository[0]) as running:
+        yield running
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where the source goes."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def refused(url: str, root: Path, revision: str = "") -> SourceError:
+    """How the fetch was refused."""
+    with pytest.raises(SourceError) as caught:
+        fetch_revision(url, revision, root)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit"),
+    [("", "second"), ("main", "second"), ("v1", "first"), ("feature/x", "first"), ("refs/tags/v1", "first")],
+)
+def test_revision_is_fetched(
+    revision: str, commit: str, server: GitServer, commits: dict[str, str], root: Path
+) -> None:
+    assert fetch_revision(server.url(), revision, root) == commits[commit]
+    assert f"# {commit}" in (root / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_commit_is_fetched_by_its_id(name: str, server: GitServer, commits: dict[str, str], root: Path) -> None:
+    assert fetch_revision(server.url(), commits[name], root) == commits[name]
+
+
+def test_only_the_one_revision_is_fetched(server: GitServer, root: Path) -> None:
+    fetch_revision(server.url(), "main", root)
+    assert git(root, "rev-list", "--count", "--all", "HEAD") == "1"
+    assert git(root, "tag") == ""
+
+
+@pytest.mark.parametrize("host", ["git.invalid.", "GIT.invalid", "git.invalid"])
+def test_git_connects_to_the_address_that_was_checked(host: str, server: GitServer, root: Path) -> None:
+    """However the host is spelled: where the pin did not match, git would ask DNS again, and be told otherwise."""
+    fetch_revision(server.url(host), "main", root)
+    assert server.paths
+
+
+@pytest.mark.parametrize("revision", ["v9", "f" * 40, "refs/heads/none", "ffff"])
+def test_revision_that_is_not_there(revision: str, server: GitServer, root: Path) -> None:
+    assert refused(server.url(), root, revision).reason is Reason.REVISION_NOT_FOUND
+
+
+@pytest.mark.parametrize("revision", ["--upload-pack=touch pwned", "-x", "--help"])
+def test_revision_is_never_an_option(revision: str, server: GitServer, root: Path) -> None:
+    refused(server.url(), root, revision)
+    assert not list(root.rglob("pwned"))
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (401, Reason.SOURCE_DENIED),
+        (403, Reason.SOURCE_DENIED),
+        (404, Reason.SOURCE_INVALID),
+        (500, Reason.SOURCE_UNREACHABLE),
+        (503, Reason.SOURCE_UNREACHABLE),
+    ],
+)
+def test_servers_refusal_is_understood(status: int, reason: Reason, server: GitServer, root: Path) -> None:
+    server.status = status
+    error = refused(server.url(), root)
+    assert error.reason is reason
+    assert str(error).startswith("git: ")
+    assert "\n" not in str(error)
+
+
+def test_redirect_is_not_followed(server: GitServer, root: Path, repository: tuple[Path, dict[str, str]]) -> None:
+    with serve_git(repository[0]) as elsewhere:
+        server.location = f"http://127.0.0.1:{elsewhere.port}"
+        assert refused(server.url(), root).reason is Reason.SOURCE_INVALID
+        assert elsewhere.paths == []
+
+
+def test_server_that_is_not_there(server: GitServer, root: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        error = refused(f"http://git.invalid:{closed.getsockname()[1]}/shop.git", root)
+    assert error.reason is Reason.SOURCE_UNREACHABLE
+
+
+def test_tls_that_is_none(server: GitServer, root: Path) -> None:
+    assert refused(server.url().replace("http:", "https:"), root).reason is Reason.SOURCE_UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ssh://git.invalid/x",
+        "git://git.invalid/x",
+        "file:///etc",
+        "/etc/passwd",
+        "../shop.git",
+        "ext::sh -c touch% /tmp/pwned",
+        "git@github.com:contoso/shop.git",
+        "https://user:pw@git.invalid/x",
+        "https://token@git.invalid/x",
+        "http://git.invalid\\@127.0.0.1/",
+        "https://",
+        "https:///x",
+        "--upload-pack=x",
+        "",
+        "https://h:99999/x",
+        "https://h:abc/x",
+        "https://[::1/x",
+    ],
+)
+def test_url_that_is_not_fetched_from(url: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "resolve_host", lambda host, port: pytest.fail("it is not even looked up"))
+    assert refused(url, root).reason is Reason.SOURCE_INVALID
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/x", "http://localhost:8080/x", "http://0177.0.0.1/x", "http://2130706433/x"]
+)
+def test_address_that_is_not_fetched_from(url: str, root: Path) -> None:
+    assert refused(url, root).reason is Reason.SOURCE_INVALID
+    assert list(root.iterdir()) == [], "git was not even started"
+
+
+@pytest.mark.parametrize("url", ["https://a..b/x", f"https://{'a' * 64}.invalid/x", "https://none.invalid/x"])
+def test_host_without_an_address(url: str, root: Path) -> None:
+    assert refused(url, root).reason in (Reason.SOURCE_UNREACHABLE, Reason.SOURCE_INVALID)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "GIT_PROXY_COMMAND", "GIT_SSL_NO_VERIFY"])
+def test_environment_of_the_pod_does_not_steer_git(
+    name: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:1")
+    fetch_revision(server.url(), "main", root)
+
+
+def test_settings_of_the_pods_home_do_not_steer_git(
+    server: GitServer, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text('[http]\n\tproxy = http://127.0.0.1:1\n[core]\n\thooksPath = "/tmp"\n')
+    fetch_revision(server.url(), "main", root)
+
+
+def test_hooks_in_a_repository_are_not_run(server: GitServer, root: Path) -> None:
+    hooks = root / ".git" / "hooks"
+    hooks.mkdir(parents=True)
+    hook = hooks / "post-checkout"
+    hook.write_text("#!/bin/sh\ntouch pwned\n")
+    hook.chmod(0o755)
+    fetch_revision(server.url(), "main", root)
+    assert not (root / "pwned").exists()
+
+
+def test_credentials_are_asked_of_nobody(server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = root.parent / "askpass"
+    asked.write_text(f"#!/bin/sh\ntouch {root.parent}/asked\necho secret\n")
+    asked.chmod(0o755)
+    monkeypatch.setenv("GIT_ASKPASS", str(asked))
+    monkeypatch.setenv("SSH_ASKPASS", str(asked))
+    server.status = 401
+    refused(server.url(), root)
+    assert not os.path.lexists(root.parent / "asked")

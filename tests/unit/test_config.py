@@ -1,0 +1,96 @@
+"""The operator's settings from its environment; what cannot be used is named."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from buildandpush.config import ConfigError, OperatorConfig
+
+REQUIRED = {"BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:1", "BUILDANDPUSH_SOURCE_IMAGE": "operator:1"}
+
+
+def read(**variables: str) -> OperatorConfig:
+    """Settings with these variables beside the required ones."""
+    extra = {f"BUILDANDPUSH_{name.upper()}": value for name, value in variables.items()}
+    return OperatorConfig.from_env({**REQUIRED, **extra, "PATH": "/bin", "HOME": "/"})
+
+
+def test_required_variables_are_enough() -> None:
+    config = read()
+    assert (config.executor_image, config.source_image) == ("kaniko:1", "operator:1")
+    assert config.namespace_list == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("timeout_seconds", "90", 90),
+        ("workers", "5", 5),
+        ("port", "9090", 9090),
+        ("log_level", "DEBUG", "DEBUG"),
+        ("image_pull_policy", "Always", "Always"),
+        ("memory_limit", "2Gi", "2Gi"),
+        ("cpu_limit", "2", "2"),
+        ("cpu_request", "50m", "50m"),
+    ],
+)
+def test_variable_is_read(name: str, text: str, value: Any) -> None:
+    assert getattr(read(**{name: text}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("timeout_seconds", "1h"),
+        ("timeout_seconds", "0"),
+        ("timeout_seconds", ""),
+        ("workers", "0"),
+        ("workers", "many"),
+        ("workers", "501"),
+        ("port", "70000"),
+        ("port", "tcp://10.0.0.1:80"),
+        ("log_level", "verbose"),
+        ("log_level", "INFO\n"),
+        ("image_pull_policy", "always"),
+        ("memory_limit", "1Ki"),
+        ("memory_limit", "lots"),
+        ("cpu_limit", "0"),
+        ("cpu_request", "1Gi"),
+        ("executor_image", ""),
+    ],
+)
+def test_unusable_variable_is_named_with_its_value(name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"BUILDANDPUSH_{name.upper()}"):
+        read(**{name: text})
+
+
+@pytest.mark.parametrize("name", ["timeout", "EXECUTORIMAGE", "kubeconfig"])
+def test_unknown_variable_is_named_since_it_may_be_a_misspelling(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"BUILDANDPUSH_{name.upper()}"):
+        read(**{name: "1"})
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_missing_variable_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        OperatorConfig.from_env({key: value for key, value in REQUIRED.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("", ()), ("shop", ("shop",)), ("a, b ,c", ("a", "b", "c")), (",,a,", ("a",)), (" , ", ())]
+)
+def test_namespaces_are_a_list(text: str, names: tuple[str, ...]) -> None:
+    assert read(namespaces=text).namespace_list == names
+
+
+def test_settings_reach_the_builds() -> None:
+    settings = read(timeout_seconds="90", memory_limit="2Gi", cpu_limit="2", image_pull_policy="Never").build_settings
+    assert (settings.executor_image, settings.source_image) == ("kaniko:1", "operator:1")
+    assert (settings.timeout_seconds, settings.memory_limit, settings.cpu_limit) == (90, "2Gi", "2")
+    assert settings.image_pull_policy == "Never"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        read().workers = 1
