@@ -1,7 +1,9 @@
 """Logs: one JSON object a line, alike for our events and the libraries' records, and without secrets."""
 
+import io
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,13 +19,15 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Lines]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Configured logging, and what it wrote; all is put back afterwards."""
     root = logging.getLogger()
     before = (root.handlers, root.level)
     levels = {name: logging.getLogger(name).level for name in ("kopf.objects", "aiohttp.access", "asyncio")}
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     configure_logging("INFO")
-    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     root.handlers, root.level = before
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

@@ -114,11 +114,14 @@ def running_pod(run: int = 1) -> PodObservation:
     )
 
 
-def ended_pod(code: int, message: str = "", *, run: int = 1, reason: str = "", **status: Any) -> PodObservation:
+def ended_pod(
+    code: int, message: str = "", *, run: int = 1, reason: str = "", reason_of_pod: str = "", **status: Any
+) -> PodObservation:
     """kaniko has ended with this exit code and termination message."""
     return pod(
         run,
         **{
+            "reason": reason_of_pod,
             "phase": "Succeeded" if code == 0 else "Failed",
             "initContainerStatuses": [SOURCE_OK],
             "containerStatuses": [container("kaniko", terminated=terminated(code, reason, message))],
