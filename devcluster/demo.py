@@ -25,6 +25,7 @@ from devcluster.demoobjects import (
     build_pull_secret,
     list_builds,
     read_examples,
+    request_rebuilds,
 )
 from devcluster.deploy import deploy_operator
 from devcluster.errors import DevclusterError
@@ -32,7 +33,7 @@ from devcluster.gitserver import serving
 from devcluster.kindcluster import bring_up_kind, render_removal
 from devcluster.kubectl import Kubectl
 from devcluster.lock import exclusively
-from devcluster.progress import follow, read_progress, read_run_number, render_failure
+from devcluster.progress import follow, has_failed, read_progress, read_run_number, render_failure
 from devcluster.settings import REPOSITORY_ROOT, Settings, read_settings
 
 NAMESPACE = "demo"
@@ -97,12 +98,17 @@ def build_examples(kubectl: Kubectl, settings: Settings) -> dict[str, dict[str, 
             read_examples(REPOSITORY_ROOT / "examples"), namespace=NAMESPACE, login=login, served=served
         )
         before = kubectl.read_all(_BUILDS)
-        _delete_failed(kubectl, before)
+        # A build that failed is not tried again while its spec stays the same; who runs the demo again wants that.
+        failed = {name: resource for name, resource in before.items() if has_failed(resource)}
+        for name, resource in failed.items():
+            print(f"{name} failed before ({read_progress(resource).reason}); asking for another run", flush=True)
+        examples = request_rebuilds(examples, failed, f"demo-{time.time():.0f}")
         kubectl.apply((build_namespace(NAMESPACE), build_pull_secret(NAMESPACE, login), *examples))
         return follow(
             lambda: kubectl.read_all(_BUILDS),
             list_builds(examples),
             known_runs={name: read_run_number(resource) for name, resource in before.items()},
+            rebuilt=tuple(failed),
             timeout_seconds=_BUILD_TIMEOUT_SECONDS,
         )
 
@@ -178,15 +184,6 @@ def _prepare(parsed: argparse.Namespace) -> Settings:
     _say("operator")
     deploy_operator(settings)
     return settings
-
-
-def _delete_failed(kubectl: Kubectl, existing: Mapping[str, Mapping[str, Any]]) -> None:
-    # A build that failed is not tried again while its spec stays the same; whoever runs the demo again wants that.
-    for name, resource in existing.items():
-        progress = read_progress(resource)
-        if progress.is_done and not progress.is_good:
-            print(f"{name} failed before ({progress.reason}); deleting it, so that it is built anew", flush=True)
-            kubectl.call("delete", _BUILDS, name)
 
 
 def _wait_for_pod(kubectl: Kubectl, pod: str, condition: str) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from devcluster.gitserver import Served
 Manifest = dict[str, Any]
 
 BUILD_KIND = "BuildAndPushACR"
+REBUILD_ANNOTATION = "buildandpush.dev/rebuild"
 PULL_SECRET = "acr-pull"  # noqa: S105 - a Secret's name
 PROOF_LABEL = "buildandpush-demo/proof"
 
@@ -42,6 +43,16 @@ def adapt_examples(
 ) -> tuple[Manifest, ...]:
     """Put in what only this machine knows: the registry's login and certificate, git's address and the commit."""
     return tuple(_adapt(example, namespace=namespace, login=login, served=served) for example in examples)
+
+
+def request_rebuilds(examples: Iterable[Manifest], names: Collection[str], value: str) -> tuple[Manifest, ...]:
+    """Put the annotation that asks for another run on the builds of these names."""
+    return tuple(
+        {**example, "metadata": {**example["metadata"], "annotations": {REBUILD_ANNOTATION: value}}}
+        if example["kind"] == BUILD_KIND and example["metadata"]["name"] in names
+        else example
+        for example in examples
+    )
 
 
 def build_namespace(name: str) -> Manifest:

@@ -1,7 +1,7 @@
 """Reads how builds stand and says so, a line for each change; it changes nothing."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,14 @@ class Progress:
     is_good: bool
 
 
+NOT_SEEN = Progress("Waiting", "NotSeenYet", "for the operator to notice it", is_done=False, is_good=False)
+
+
 def read_progress(resource: Manifest) -> Progress:
     """Read it from the resource; until the operator has seen the current spec, what stands there is of an older one."""
     status = resource.get("status") or {}
     if status.get("observedGeneration") != resource["metadata"]["generation"]:
-        return Progress("Waiting", "NotSeenYet", "for the operator to notice it", is_done=False, is_good=False)
+        return NOT_SEEN
     conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
     is_valid = conditions.get("SpecValid", {}).get("status") != "False"
     speaking = conditions.get("Succeeded" if is_valid else "SpecValid", {})
@@ -48,6 +51,11 @@ def read_run_number(resource: Manifest | None) -> int:
     return int(run.get("number", 0))
 
 
+def has_failed(resource: Manifest) -> bool:
+    """Tell whether the latest run ended badly and a new one has to be asked for."""
+    return (resource.get("status") or {}).get("phase") in ("Failed", "Cancelled")
+
+
 def render_line(name: str, progress: Progress, *, elapsed_seconds: float, width: int) -> str:
     """Render one line of progress; a good end is told in full below, so its message is left out here."""
     message = "" if progress.is_done and progress.is_good else f"  {_clip(progress.message)}"
@@ -63,8 +71,9 @@ def render_failure(resource: Manifest) -> str:
         failure = build.get("failure") or {}
         if failure.get("logTail"):
             lines += ["  the log ends with:", *(f"    {line}" for line in failure["logTail"].splitlines())]
-        container = failure.get("container") or "kaniko"
-        lines.append(f"  whole log: kubectl logs --namespace {namespace} {build['podName']} --container {container}")
+        if failure.get("container"):
+            pod = f"{build['podName']} --container {failure['container']}"
+            lines.append(f"  whole log: kubectl logs --namespace {namespace} {pod}")
     return "\n".join(lines)
 
 
@@ -73,11 +82,13 @@ def follow(
     names: Sequence[str],
     *,
     known_runs: Mapping[str, int],
+    rebuilt: Collection[str] = (),
     timeout_seconds: float,
 ) -> dict[str, dict[str, Any]]:
     """Print each build's changes until all have ended, and return them; raise when the time is up.
 
     `known_runs` has the run numbers from before the builds were applied: who ends with that number was not built anew.
+    Those `rebuilt` were asked to run again, which shows in nothing but the number of the run.
     """
     began = time.monotonic()
     width = max(len(name) for name in names)
@@ -85,6 +96,9 @@ def follow(
     while True:
         resources = read()
         standing = {name: read_progress(resources[name]) for name in names}
+        for name in rebuilt:
+            if read_run_number(resources[name]) <= known_runs.get(name, 0) and standing[name].reason != "SpecInvalid":
+                standing[name] = NOT_SEEN
         for name, progress in standing.items():
             if shown.get(name) == (progress.phase, progress.reason):
                 continue

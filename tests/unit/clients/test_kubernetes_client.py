@@ -276,7 +276,7 @@ async def test_good_answer_that_is_no_json_is_no_answer(body: bytes, api: ApiSer
 
 async def test_broken_connection_is_no_answer(api: ApiServer, client: KubernetesClient) -> None:
     api.breaks = True
-    with pytest.raises(UnavailableError, match="create_pod|POST"):
+    with pytest.raises(UnavailableError, match="POST"):
         await client.create_pod(POD)
     assert len(api.seen) == 1, "a write is not sent twice by the client"
 

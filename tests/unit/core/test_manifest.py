@@ -225,7 +225,6 @@ def test_inline_source_that_is_accepted_fits_into_the_annotations_limit(text: st
     files = {"Dockerfile": text * ((128 * 1024 - 10) // len(text.encode()))}
     try:
         annotations = manifest({"source": {"inline": {"files": files}}})["metadata"]["annotations"]
-    except SpecInvalidError as error:
-        assert error.field.startswith("source.inline")
-        return
+    except SpecInvalidError:
+        return  # it was not accepted
     assert sum(len(key) + len(value.encode()) for key, value in annotations.items()) <= 256 * 1024

@@ -52,7 +52,7 @@ def test_cpu_is_taken_as_written(value: str | float, text: str) -> None:
 
 @pytest.mark.parametrize("value", ["0", 0, "0.0001", "0.5m", 1025, "1Gi", "one", "", True, "-1", 2e-05])
 def test_cpu_that_no_pod_can_have_is_refused(value: str | float) -> None:
-    with pytest.raises(SpecInvalidError, match="^cpu: "):
+    with pytest.raises(SpecInvalidError, match=r"^cpu: "):
         parse_cpu("cpu", value)
 
 
@@ -104,7 +104,7 @@ def test_duration_is_read(text: str, seconds: int) -> None:
     "text", ["", " ", "0s", "0h 0m", "8d", "1w 1s", "90", "h", "1.5h", "-1h", "1h-", "1x", "1H", "1h,30m", "٣s", "1ms"]
 )
 def test_what_is_no_duration_in_range_is_refused_by_name(text: str) -> None:
-    with pytest.raises(SpecInvalidError, match="^timeout: "):
+    with pytest.raises(SpecInvalidError, match=r"^timeout: "):
         parse_duration_seconds("timeout", text)
 
 

@@ -14,6 +14,7 @@ from devcluster.demoobjects import (
     build_pull_secret,
     list_builds,
     read_examples,
+    request_rebuilds,
 )
 from devcluster.errors import DevclusterError
 from devcluster.gitserver import Served
@@ -45,6 +46,15 @@ def test_the_login_replaces_the_placeholder(adapted: dict[str, dict[str, Any]]) 
 def test_a_git_source_gets_address_and_commit_and_an_inline_one_stays(adapted: dict[str, dict[str, Any]]) -> None:
     assert adapted["BuildAndPushACR/web"]["spec"]["source"] == {"git": {"url": SERVED.url, "revision": "c0ffee"}}
     assert set(adapted["BuildAndPushACR/hello"]["spec"]["source"]) == {"inline"}
+
+
+def test_a_rebuild_is_asked_of_the_named_builds_only(adapted: dict[str, dict[str, Any]]) -> None:
+    asked = request_rebuilds(adapted.values(), {"web", "acr"}, "demo-1")
+    annotated = {
+        item["metadata"]["name"]: item["metadata"]["annotations"] for item in asked if "annotations" in item["metadata"]
+    }
+    assert annotated == {"web": {"buildandpush.dev/rebuild": "demo-1"}}
+    assert "annotations" not in adapted["BuildAndPushACR/web"]["metadata"]
 
 
 def test_the_context_and_dockerfile_of_the_example_exist(adapted: dict[str, dict[str, Any]]) -> None:

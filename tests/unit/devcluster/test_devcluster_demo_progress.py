@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from devcluster.errors import DevclusterError
-from devcluster.progress import follow, read_progress, read_run_number, render_failure, render_line
+from devcluster.progress import follow, has_failed, read_progress, read_run_number, render_failure, render_line
 
 
 def _resource(*conditions: tuple[str, str, str], phase: str = "Pending", generation: int = 1) -> dict[str, Any]:
@@ -81,6 +81,26 @@ def test_what_was_built_before_is_called_so(capsys: pytest.CaptureFixture[str]) 
     resource = _resource(*GOOD, phase="Succeeded")
     follow(lambda: {"web": resource}, ["web"], known_runs={"web": 3}, timeout_seconds=5)
     assert "already built in run 3; nothing to do" in capsys.readouterr().out
+
+
+def test_a_rebuild_is_not_over_before_its_run_has_a_number_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devcluster.progress._POLL_SECONDS", 0)
+    old, new = _resource(*BAD, phase="Failed"), _resource(*GOOD, phase="Succeeded")
+    new["status"]["run"]["number"] = 4
+    assert has_failed(old)
+    assert not has_failed(new)
+    states = iter((old, new))
+    ended = follow(lambda: {"web": next(states)}, ["web"], known_runs={"web": 3}, rebuilt=["web"], timeout_seconds=5)
+    assert ended["web"] is new
+    assert [line.split()[4] for line in capsys.readouterr().out.splitlines()] == ["NotSeenYet", "Succeeded"]
+
+
+def test_a_failure_without_a_pod_names_no_log() -> None:
+    resource = _resource(*BAD, phase="Failed")
+    resource["status"]["run"]["builds"] = [{"podName": "web-r3"}]
+    assert "kubectl logs" not in render_failure(resource)
 
 
 def test_waiting_ends_with_what_is_waited_for() -> None:

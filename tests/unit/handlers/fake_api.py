@@ -1,7 +1,7 @@
 """An API server in memory, as strict as the real one where the operator relies on it.
 
-It stands where the HTTP connection would: `KubernetesClient(FakeApi())`. Requests that it does not know raise, so that a
-new request of the operator's shows itself.
+It stands where the HTTP connection would: `KubernetesClient(FakeApi())`. Requests that it does not know raise, so
+that a new request of the operator's shows itself.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class _Response:
 
 
 @dataclass
-class _Refused(Exception):
+class _RefusedError(Exception):
     status: int
     reason: str
     message: str
@@ -93,7 +93,7 @@ class FakeApi:
         place = (match["plural"], unquote(match["namespace"] or ""), unquote(match["name"] or ""))
         try:
             return self._answer(method, place, match["sub"], parse_qs(parts.query), headers, body)
-        except _Refused as refused:
+        except _RefusedError as refused:
             answer = {"kind": "Status", "code": refused.status, "reason": refused.reason, "message": refused.message}
             return _Response(refused.status, json.dumps(answer).encode())
 
@@ -140,7 +140,7 @@ class FakeApi:
         plural, namespace, name = place
         refused = self.refuse(method, plural, name)
         if refused is not None:
-            raise _Refused(refused[0], "Refused", refused[1])
+            raise _RefusedError(refused[0], "Refused", refused[1])
         if method == "GET":
             return self._read(place, sub, query)
         write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)
@@ -162,7 +162,7 @@ class FakeApi:
         if sub == "log":
             self._find(place)
             if name not in self.logs:
-                raise _Refused(400, "BadRequest", "container is waiting to start: PodInitializing")
+                raise _RefusedError(400, "BadRequest", "container is waiting to start: PodInitializing")
             return _Response(200, self.logs[name].encode())
         if name:
             return _Response(200, json.dumps(self._find(place)).encode())
@@ -179,7 +179,7 @@ class FakeApi:
         assert metadata["namespace"] == namespace
         assert not {"uid", "resourceVersion"} & metadata.keys(), "the API server gives these"
         if (plural, namespace, metadata["name"]) in self.objects:
-            raise _Refused(409, "AlreadyExists", f"{plural} {metadata['name']!r} already exists")
+            raise _RefusedError(409, "AlreadyExists", f"{plural} {metadata['name']!r} already exists")
         if plural == "pods":
             body = {**body, "status": {"phase": "Pending"}}
         return self.put(plural, body)
@@ -214,22 +214,24 @@ class FakeApi:
 
     def _find(self, place: tuple[str, str, str]) -> Object:
         if place not in self.objects:
-            raise _Refused(404, "NotFound", f"{place[0]} {place[2]!r} not found")
+            raise _RefusedError(404, "NotFound", f"{place[0]} {place[2]!r} not found")
         return self.objects[place]
 
     @staticmethod
     def _check_metadata(known: Object, wanted: Object) -> None:
         for key in ("uid", "resourceVersion"):
             if wanted.get(key) not in (None, known["metadata"][key]):
-                raise _Refused(409, "Conflict", f"{key} does not match: the object has been modified")
+                raise _RefusedError(409, "Conflict", f"{key} does not match: the object has been modified")
 
     @staticmethod
     def _check_pod(known: Object, changed: Object) -> None:
         before, after = known["spec"], changed["spec"]
         if {**before, "activeDeadlineSeconds": 0} != {**after, "activeDeadlineSeconds": 0}:
-            raise _Refused(422, "Invalid", "pod updates may not change fields other than activeDeadlineSeconds")
+            raise _RefusedError(422, "Invalid", "pod updates may not change fields other than activeDeadlineSeconds")
         if after["activeDeadlineSeconds"] > before["activeDeadlineSeconds"]:
-            raise _Refused(422, "Invalid", "spec.activeDeadlineSeconds: must be less than or equal to previous value")
+            raise _RefusedError(
+                422, "Invalid", "spec.activeDeadlineSeconds: must be less than or equal to previous value"
+            )
 
     def _new_version(self) -> str:
         self._version += 1

@@ -1,0 +1,136 @@
+"""How a pod ended, to what went wrong: every row of the table, with states as kubelets and kaniko leave them."""
+
+from typing import Any
+
+import pytest
+
+from buildandpush.api.reasons import Reason, explain
+from buildandpush.core.failure import classify_failure, error_line
+from buildandpush.core.observation import PodObservation
+from tests.unit.core.factories import container, ended_pod, pod, terminated
+
+PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
+BUILD = "error building image: "
+RETRIED = BUILD + "unable to complete operation after 3 attempts, last error: "
+MANIFEST = "GET https://contoso.azurecr.io/v2/base/manifests/9: "
+
+
+def disrupted(by: str, **status: Any) -> PodObservation:
+    """A pod that somebody ended, as its condition says."""
+    return pod(phase="Failed", conditions=[{"type": "DisruptionTarget", "status": "True", "reason": by}], **status)
+
+
+def source_failed(report: str, code: int = 1, reason: str = "") -> PodObservation:
+    """The init container failed with this report."""
+    return pod(phase="Failed", initContainerStatuses=[container("source", terminated=terminated(code, reason, report))])
+
+
+INFRASTRUCTURE, USER = True, False
+
+ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
+    ("out of memory", ended_pod(137, reason="OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("out of memory with exit 0", ended_pod(0, reason="OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("fetch out of memory", source_failed("", 137, "OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("over its time", ended_pod(137, reason_of_pod="DeadlineExceeded"), "", Reason.TIMED_OUT, USER),
+    ("over its time, no container", pod(phase="Failed", reason="DeadlineExceeded"), "", Reason.TIMED_OUT, USER),
+    ("evicted for disk", pod(phase="Failed", reason="Evicted", message="low on ephemeral-storage"), "",
+     Reason.EVICTED, INFRASTRUCTURE),
+    ("evicted for memory", ended_pod(137, reason_of_pod="Evicted"), "", Reason.EVICTED, INFRASTRUCTURE),
+    ("evicted by the API", disrupted("EvictionByEvictionAPI"), "", Reason.EVICTED, INFRASTRUCTURE),
+    ("preempted", disrupted("PreemptionByScheduler"), "", Reason.PREEMPTED, INFRASTRUCTURE),
+    ("tainted node", disrupted("DeletionByTaintManager"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node collected", disrupted("DeletionByPodGC"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node shut down", disrupted("TerminationByKubelet", reason="Terminated"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node lost", pod(phase="Failed", reason="NodeLost"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("pod deleted", ended_pod(2, deleting=True), "", Reason.POD_LOST, INFRASTRUCTURE),
+    ("sigterm", ended_pod(143), "", Reason.KILLED, INFRASTRUCTURE),
+    ("sigkill", ended_pod(137), "", Reason.KILLED, INFRASTRUCTURE),
+    ("go runtime ended by a signal", ended_pod(2), "", Reason.KILLED, INFRASTRUCTURE),
+    ("command killed by a signal", ended_pod(255), BUILD + "signal: killed", Reason.BUILD_FAILED, USER),
+    ("a command's own code", ended_pod(7), BUILD + "error building stage: failed to execute command: waiting for "
+     "process to exit: exit status 7", Reason.RUN_FAILED, USER),
+    ("a command's code 1", ended_pod(1), BUILD + "error building stage: failed to execute command: waiting for "
+     "process to exit: exit status 1", Reason.RUN_FAILED, USER),
+    ("a command that prints another error", ended_pod(1), BUILD + "failed to execute command: waiting for process to "
+     "exit: exit status 1\nerror pushing image: UNAUTHORIZED", Reason.RUN_FAILED, USER),
+    ("no Dockerfile", ended_pod(1), "Error: error resolving dockerfile path: please provide a valid path to a "
+     "Dockerfile within the build context with --dockerfile", Reason.DOCKERFILE_NOT_FOUND, USER),
+    ("bad Dockerfile", ended_pod(1), BUILD + "parsing dockerfile: dockerfile parse error on line 2: unknown "
+     "instruction: FORM", Reason.DOCKERFILE_INVALID, USER),
+    ("base unknown", ended_pod(1), RETRIED + MANIFEST + "MANIFEST_UNKNOWN: manifest unknown",
+     Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base repository unknown", ended_pod(1), RETRIED + MANIFEST + "NAME_UNKNOWN: repository name not known",
+     Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base unauthorized", ended_pod(1), RETRIED + MANIFEST + "UNAUTHORIZED: authentication required",
+     Reason.BASE_IMAGE_DENIED, USER),
+    ("base denied", ended_pod(1), RETRIED + MANIFEST + "DENIED: requested access is denied",
+     Reason.BASE_IMAGE_DENIED, USER),
+    ("base registry away", ended_pod(1), RETRIED + 'Get "https://mirror.test/v2/": dial tcp 10.0.0.1:443: connect: '
+     "connection refused", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("wrong password", ended_pod(1), PUSH + "POST https://contoso.azurecr.io/v2/web/blobs/uploads/: UNAUTHORIZED: "
+     "authentication required", Reason.PUSH_UNAUTHORIZED, USER),
+    ("wrong password, seen late", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: HEAD "
+     "https://c/v2/web: unexpected status code 401 Unauthorized", Reason.PUSH_UNAUTHORIZED, USER),
+    ("no right to push", ended_pod(1), PUSH + "POST https://contoso.azurecr.io/v2/: DENIED: requested access denied",
+     Reason.PUSH_DENIED, USER),
+    ("registry away", ended_pod(1), PUSH + 'creating push check transport for c failed: Get "https://c/v2/": dial '
+     "tcp: lookup c: no such host", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("registry away at the end", ended_pod(1), 'error pushing image: failed to push to destination c/web:v1: Put '
+     '"https://c/v2/": dial tcp 10.0.0.1:443: connect: connection refused', Reason.REGISTRY_UNREACHABLE,
+     INFRASTRUCTURE),
+    ("registry busy", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT https://c/v2/: "
+     "TOOMANYREQUESTS: too many requests", Reason.PUSH_FAILED, INFRASTRUCTURE),
+    ("manifest rejected", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT "
+     "https://c/v2/web/manifests/v1: MANIFEST_INVALID: manifest invalid", Reason.PUSH_FAILED, USER),
+    ("not root", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: mkdir /bin: "
+     "permission denied", Reason.ROOT_REQUIRED, USER),
+    ("anything else", ended_pod(1), BUILD + "something new", Reason.BUILD_FAILED, USER),
+    ("no digest", ended_pod(0, "nonsense"), "", Reason.DIGEST_MISSING, USER),
+    ("source says why", source_failed('{"reason": "RevisionNotFound", "message": "git: no v9"}'), "",
+     Reason.REVISION_NOT_FOUND, USER),
+    ("source ended without a word", source_failed(""), "", Reason.BUILD_FAILED, USER),
+    ("source of another version", source_failed('{"reason": "NewReason", "message": "x"}'), "",
+     Reason.SOURCE_INVALID, USER),
+    ("sidecar goes on", ended_pod(7, phase="Running"), BUILD + "waiting for process to exit: exit status 7",
+     Reason.RUN_FAILED, USER),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "ended", "log", "reason", "infrastructure"), ROWS, ids=[row[0] for row in ROWS])
+def test_row(case: str, ended: PodObservation, log: str, reason: Reason, infrastructure: bool) -> None:
+    verdict = classify_failure(ended, log)
+    assert (verdict.reason, verdict.infrastructure) == (reason, infrastructure)
+    assert verdict.message.startswith(explain(reason).cause.removesuffix("."))
+    assert verdict.message.endswith(explain(reason).remedy)
+
+
+def test_the_message_has_the_code_the_line_and_the_remedy() -> None:
+    verdict = classify_failure(ended_pod(1), "INFO[0001] unpacking\n" + BUILD + "something new")
+    assert verdict.message == f"kaniko ended with an error (exit code 1: {BUILD}something new). Read the log tail."
+
+
+def test_the_log_tail_is_twenty_lines_without_colours() -> None:
+    log = "\n".join(f"\x1b[36mline {number}\x1b[0m" for number in range(100))
+    failure = classify_failure(ended_pod(1), log).failure
+    assert failure.log_tail == "\n".join(f"line {number}" for number in range(80, 100))
+    assert (failure.container, failure.exit_code) == ("kaniko", 1)
+
+
+def test_the_sources_failure_is_told_with_its_own_words() -> None:
+    report = '{"reason": "DockerfileNotFound", "message": "dockerfile \'x\'; the source\'s root has a, b"}'
+    verdict = classify_failure(source_failed(report), "DockerfileNotFound")
+    assert "the source's root has a, b" in verdict.message
+    assert verdict.failure.container == "source"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "two"),
+        (f"{BUILD}it\nlater output\n", f"{BUILD}it"),
+        ("Error: unknown flag: --x\nUsage:\n  executor [flags]\n", "Error: unknown flag: --x"),
+    ],
+)
+def test_kanikos_own_error_line(log: str, line: str) -> None:
+    assert error_line(log) == line
