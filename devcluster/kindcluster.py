@@ -77,7 +77,8 @@ def check_programs() -> None:
 
 def render_removal(name: str) -> str:
     """Render the command that removes all that bring_up_kind made outside of the cache."""
-    return f"kind delete cluster --name {name} && docker rm --force {_registry_name(name)}"
+    registry = _registry_name(name)
+    return f"kind delete cluster --name {name} && docker rm --force {registry} && docker volume rm {registry}"
 
 
 def build_hosts_toml(host: str) -> str:

@@ -2,7 +2,7 @@
 
 Events of ours, stable names to search for:
     operator.started  operator.stopping  operator.stopped  operator.watch_restarted
-    build.status_changed  pod.created  pod.adopted  pod.gone_already
+    build.status_changed  pod.created  pod.adopted  pod.gone_already  event.refused
     queue.work_failed  queue.drain_timed_out  reconcile.not_settled  store.refreshed  store.refresh_failed
 """
 

@@ -1,5 +1,6 @@
 """Faults of what every build shares: the registry, the operator, the control plane. These tests run alone."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -50,7 +51,7 @@ def operator(api: Api, registry: Registry) -> OperatorPod:
 def test_a_registry_that_goes_down_before_the_push_is_named(
     make_build: BuildFactory, gate: Gate, registry: Registry, stopped: Stopped
 ) -> None:
-    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"), retries=0)
     gate.wait_arrival()
     with stopped("registry"):
         assert not registry.is_up()
@@ -59,16 +60,29 @@ def test_a_registry_that_goes_down_before_the_push_is_named(
     assert "Check the registry's name" in failed.build["message"]
     assert "connection refused" in failed.build["message"]
     assert "digest" not in failed.status
-    eventually(registry.is_up, "registry is back", within=30)
-    build.edit(timeout="30m")
-    ended = build.wait_succeeded(run=2)
+    assert registry.digest(build.repository, "latest") is None
+
+
+@pytest.mark.usefixtures("login")
+def test_a_registry_that_comes_back_gets_the_image_by_itself(
+    make_build: BuildFactory, gate: Gate, registry: Registry, stopped: Stopped
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    with stopped("registry"):
+        gate.open()
+        retrying = build.wait_reason("Retrying", within=60)
+    assert retrying.told("Ready") == ("Unknown", "Retrying")
+    assert "registry did not answer" in retrying.condition("Ready")["message"]
+    ended = build.wait_succeeded(within=90)
+    assert (ended.run["number"], ended.build["attempt"]) == (1, 2)
     assert registry.digest(build.repository, "latest") == ended.status["digest"]
 
 
 @pytest.mark.usefixtures("login")
 def test_a_registry_that_is_down_from_the_start_is_named(make_build: BuildFactory, stopped: Stopped) -> None:
     with stopped("registry"):
-        failed = make_build().wait_failed("RegistryUnreachable", within=120)
+        failed = make_build(retries=0).wait_failed("RegistryUnreachable", within=120)
     assert failed.failure["container"] == "kaniko"
 
 
@@ -146,6 +160,13 @@ def test_an_operator_started_anew_rebuilds_nothing(
     make_build(connectorRef="nobody").wait_reason("ConnectorMissing", within=60)
     assert build.read().run == before.run
     _assert_one_run_of_one_pod(build, build.read(), registry)
+
+
+def test_an_operator_asked_to_stop_ends_by_itself(operator: OperatorPod) -> None:
+    """Else each rollout takes the whole grace of 30 s, and for as long two of them are at work."""
+    started = time.monotonic()
+    operator.renew()
+    assert time.monotonic() - started < 25
 
 
 @pytest.mark.usefixtures("login")

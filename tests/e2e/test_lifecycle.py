@@ -74,7 +74,22 @@ def test_another_dockerfile_is_another_run(make_build: BuildFactory, registry: R
     assert second.status["digest"] != first.status["digest"]
     assert registry.digest(build.repository, "latest") == second.status["digest"]
     assert registry.labels(build.repository, "latest")["buildandpush.dev/run"] == f"{second.uid}/2"
-    assert [pod["metadata"]["labels"]["buildandpush.dev/run"] for pod in build.pods()] == ["1", "2"]
+    assert [(item["number"], item["phase"]) for item in second.status["history"]] == [
+        (2, "Succeeded"),
+        (1, "Succeeded"),
+    ]
+
+
+def test_only_the_last_good_runs_pod_is_kept(make_build: BuildFactory) -> None:
+    build = make_build()
+    build.wait_succeeded()
+    build.edit_dockerfile(f"{FROM}RUN echo other > /other\n")
+    build.wait_succeeded(run=2)
+
+    def runs() -> list[str]:
+        return [pod["metadata"]["labels"]["buildandpush.dev/run"] for pod in build.pods()]
+
+    eventually(lambda: runs() == ["2"], "only the pod of run 2 is left", within=30, last_seen=lambda: str(runs()))
 
 
 def test_an_edit_while_building_replaces_the_run(make_build: BuildFactory, gate: Gate, registry: Registry) -> None:
@@ -150,13 +165,28 @@ def test_a_resource_made_anew_under_its_name_is_built_anew(
     assert "new" in registry.files(build.repository, "latest")
 
 
-def test_a_pod_deleted_by_someone_ends_the_run_as_lost(make_build: BuildFactory, gate: Gate) -> None:
+def test_a_pod_deleted_by_someone_costs_an_attempt(make_build: BuildFactory, gate: Gate, registry: Registry) -> None:
     build = make_build(source=inline(f"{FROM}{gate.run_line}"))
     gate.wait_arrival()
+    _delete_its_pod(build)
+    build.wait(lambda now: now.build["attempt"] == 2 and now.told("Ready")[1] == "Building", "attempt 2 builds")
+    gate.open()
+    ended = build.wait_succeeded()
+    assert (ended.run["number"], ended.build["attempt"]) == (1, 2)
+    assert ended.build["podName"].endswith("-r1-b0-a2")
+    assert registry.digest(build.repository, "latest") == ended.status["digest"]
+
+
+def test_without_retries_a_deleted_pod_ends_the_run_as_lost(make_build: BuildFactory, gate: Gate) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"), retries=0)
+    gate.wait_arrival()
+    _delete_its_pod(build)
+    assert build.wait_failed("PodLost").build["attempt"] == 1
+
+
+def _delete_its_pod(build: Build) -> None:
     build.wait(lambda now: "podUid" in now.build, "the pod was seen")
     build.api.delete("Pod", build.pod()["metadata"]["name"], build.namespace)
-    ended = build.wait_failed("PodLost")
-    assert "Change the spec to run it again" in ended.build["message"]
 
 
 def test_a_build_says_that_it_is_building(make_build: BuildFactory, gate: Gate) -> None:

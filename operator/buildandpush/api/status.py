@@ -85,7 +85,7 @@ class Effective(ApiModel):
 
     repository: str = Field(max_length=512, description="Repository the image is pushed to.")
     connector: str = Field(max_length=253, description="AzureConnector that logs in.")
-    retries: int = Field(description="Further attempts after infrastructure failures.")
+    retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
     run_as_user: int = Field(description="User id of kaniko.")
     memory_limit: str = Field(max_length=32, description="Memory limit of the build.")

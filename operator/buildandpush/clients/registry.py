@@ -92,11 +92,12 @@ async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Im
         context = ssl.create_default_context()
         if credentials.ca_bundle:
             context.load_verify_locations(cadata=credentials.ca_bundle)
+        authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
     except (ssl.SSLError, ValueError) as error:
-        raise _UnreadableError(f"the connector's caBundle cannot be used: {error}") from error
+        raise _UnreadableError(f"the connector's login cannot be used: {error}") from error
     connector = aiohttp.TCPConnector(ssl=context, limit=4)
     async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
-        yield _Image(session, host, path, aiohttp.encode_basic_auth(credentials.username, credentials.password))
+        yield _Image(session, host, path, authorization)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ async def perform(
     if isinstance(action, CreatePod):
         return await _ensure_pod(client, store, owner, action)
     if isinstance(action, Announce):
-        await client.create_event(_event(owner, action, now))
+        await _tell(client, owner, action, now)
         return None
     try:
         if isinstance(action, CancelPod):
@@ -35,6 +35,14 @@ async def perform(
     except (NotFoundError, ConflictError):
         _log.info("pod.gone_already", namespace=owner.namespace, pod=action.name)
     return None
+
+
+async def _tell(client: KubernetesClient, owner: Owner, action: Announce, now: datetime) -> None:
+    """Write an Event. One that the API server refuses, as in a namespace that is going, is no reason to work again."""
+    try:
+        await client.create_event(_event(owner, action, now))
+    except KubernetesError as error:
+        _log.info("event.refused", namespace=owner.namespace, build=owner.name, error=str(error))
 
 
 async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:

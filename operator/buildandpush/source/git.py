@@ -23,7 +23,7 @@ _MEANINGS: Final = (
     (r"unable to update url base from redirection|redirect", Reason.SOURCE_INVALID),
     (r"repository .* not found|error: 404|not valid: is this a git repository", Reason.SOURCE_INVALID),
     (r"resolve host|connect to|Connection (refused|reset|timed out)|error: 5\d\d|timed out", Reason.SOURCE_UNREACHABLE),
-    (r"SSL|certificate", Reason.SOURCE_UNREACHABLE),
+    (r"SSL|TLS|certificate", Reason.SOURCE_UNREACHABLE),
 )
 
 

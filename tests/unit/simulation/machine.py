@@ -1,5 +1,6 @@
 """The operator in the simulated cluster, driven step by step, and the steps that users, nodes and networks take."""
 
+import contextlib
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from buildandpush.api import meta
+from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
@@ -94,23 +96,11 @@ class Operator:
         del self.due[key]
         try:
             delay = drive(self.reconciler.reconcile(key))
-        except Exception:
-            self.owe(key, 1.0)
-            raise_unless_expected()
+        except (UnavailableError, KubernetesError):
+            self.owe(key, 1.0)  # the network's doing is tried again; any other error is a bug and must be loud
         else:
             if delay is not None:
                 self.owe(key, delay)
-
-
-def raise_unless_expected() -> None:
-    """An error of the network is tried again; a bug must be loud."""
-    import sys
-
-    from buildandpush.clients.errors import KubernetesError, UnavailableError
-
-    error = sys.exc_info()[1]
-    if not isinstance(error, UnavailableError | KubernetesError):
-        raise  # noqa: PLE0704
 
 
 class World(RuleBasedStateMachine):
@@ -251,10 +241,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.network.late)
     @rule()
     def late_write_lands(self) -> None:
-        try:
+        with contextlib.suppress(KubernetesError):  # it may be refused, which nobody hears of any more
             self.network.late.pop(0)()
-        except Exception:
-            pass
 
     @rule(full=st.booleans())
     def quota(self, full: bool) -> None:
