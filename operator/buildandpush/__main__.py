@@ -44,8 +44,12 @@ async def _serve_health(port: int, is_healthy: Callable[[], bool]) -> web.AppRun
 async def run(config: OperatorConfig) -> None:
     """Run until SIGTERM or SIGINT, then let what is being worked on come to its end."""
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def take_signals() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    take_signals()
     async with await KubernetesClient.connect() as client:
         store = Store()
         reconciler = Reconciler(client, store, config.build_settings, _utc_now)
@@ -57,7 +61,7 @@ async def run(config: OperatorConfig) -> None:
         ]
         health = await _serve_health(config.port, lambda: not any(task.done() for task in tasks))
         _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
-        await run_kopf(Watcher(store, queue), config.namespace_list, stop)
+        await run_kopf(Watcher(store, queue), config.namespace_list, stop, take_signals)
         _log.info("operator.stopping", queued=len(queue))
         await queue.drain(DRAIN_SECONDS)
         for task in tasks:

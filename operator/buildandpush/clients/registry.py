@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import aiohttp
@@ -83,15 +84,22 @@ async def find_proof(repository: str, tags: tuple[str, ...], run_label: str, cre
     return digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None
 
 
+@lru_cache(maxsize=64)
+def _trust(ca_bundle: str) -> ssl.SSLContext:
+    """The usual certificates and these. Reading them takes some 50 ms, in which nothing else would run."""
+    context = ssl.create_default_context()
+    if ca_bundle:
+        context.load_verify_locations(cadata=ca_bundle)
+    return context
+
+
 @asynccontextmanager
 async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Image"]:
     host, path = repository.split("/", 1)
     if host not in credentials.hosts:
         raise _UnreadableError(f"the connector does not serve {host} any more")
     try:
-        context = ssl.create_default_context()
-        if credentials.ca_bundle:
-            context.load_verify_locations(cadata=credentials.ca_bundle)
+        context = _trust(credentials.ca_bundle)
         authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
     except (ssl.SSLError, ValueError) as error:
         raise _UnreadableError(f"the connector's login cannot be used: {error}") from error

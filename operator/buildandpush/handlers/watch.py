@@ -4,6 +4,7 @@ Only `on.event` handlers are used: kopf's state-keeping ones write finalizers an
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
@@ -91,8 +92,14 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.watching.label_selectors["v1", "pods"] = f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
 
 
-async def run_kopf(watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.Event) -> None:
-    """Watch until told to stop. kopf ends when a namespace is forbidden or a CRD goes away; then it starts again."""
+async def run_kopf(
+    watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.Event, take_signals: Callable[[], None]
+) -> None:
+    """Watch until told to stop. kopf ends when a namespace is forbidden or a CRD goes away; then it starts again.
+
+    kopf takes the process's signals for itself while it runs, and comes back without an error when one arrives.
+    `take_signals` gives them back to the caller for the time in between.
+    """
     backoff = 1.0
     while not stop.is_set():
         try:
@@ -105,7 +112,11 @@ async def run_kopf(watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.
                 stop_flag=stop,
             )
         except Exception:
+            take_signals()
             _log.warning("operator.watch_restarted", retry_seconds=backoff, exc_info=True)
+        else:
+            take_signals()
+            stop.set()
         try:
             async with asyncio.timeout(backoff):
                 await stop.wait()

@@ -11,6 +11,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.address import resolve_host
 from buildandpush.source.report import SourceError
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 # What git's messages mean, the first match wins. git's own wording is stable under LC_ALL=C.
@@ -58,6 +59,9 @@ def _split(url: str) -> tuple[str, int]:
         raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
     if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
         raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no http(s) URL without a login")
+    if not _HOST.fullmatch(host):
+        # curl decodes what is percent-encoded, so another host would be asked than the one that was checked.
+        raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
     return host, port or (443 if parts.scheme == "https" else 80)
 
 

@@ -149,13 +149,12 @@ class Build:
     def wait_failed(self, reason: str, *, run: int = 1, within: float = 60) -> Snapshot:
         """Wait until this run has failed, which must be for this reason, told in the same way everywhere."""
         ended = self.wait_end(run=run, within=within)
-        assert ended.told("Ready") == ("False", reason), str(ended)
-        assert ended.told("Succeeded") == ("False", reason)
-        assert ended.told("Completed") == ("True", reason)
-        assert ended.told("Stalled") == ("True", reason)
-        assert ended.condition("Reconciling") == {}
-        assert ended.status["phase"] == ended.build["phase"] == "Failed"
-        assert ended.build["reason"] == reason
+        told = {kind: ended.told(kind) for kind in ("Ready", "Succeeded", "Completed", "Stalled")}
+        wanted = dict.fromkeys(told, ("False", reason)) | dict.fromkeys(("Completed", "Stalled"), ("True", reason))
+        assert told == wanted, f"{reason} was expected of {ended}; it tells {told}"
+        assert ended.condition("Reconciling") == {}, str(ended)
+        phases = (ended.status["phase"], ended.build["phase"], ended.build["reason"])
+        assert phases == ("Failed", "Failed", reason), phases
         self.wait_event("Warning", reason)
         return ended
 

@@ -29,10 +29,10 @@ def settings() -> Settings:
     """The dev cluster's settings; refuses any other cluster, since these tests break things."""
     found = read_settings()
     if not found.kubeconfig.exists():
-        pytest.exit(f"there is no dev cluster at {found.state}; run `make up`", returncode=3)
+        pytest.fail(f"there is no dev cluster at {found.state}; run `make up`", pytrace=False)
     servers = [item["cluster"]["server"] for item in yaml.safe_load(found.kubeconfig.read_text())["clusters"]]
     if servers != [found.api_url]:
-        pytest.exit(f"{found.kubeconfig} is not the dev cluster's, it names {servers}", returncode=3)
+        pytest.fail(f"{found.kubeconfig} is not the dev cluster's, it names {servers}", pytrace=False)
     return found
 
 
@@ -81,7 +81,7 @@ def namespace(request: pytest.FixtureRequest, api: Api, registry: Registry) -> I
     leaks = find_leaks(api, registry, name)
     if not os.environ.get("E2E_KEEP"):
         api.delete("Namespace", name)
-    assert leaks == []
+    assert leaks == [], f"the registry's password stands in {leaks}"
 
 
 @pytest.fixture

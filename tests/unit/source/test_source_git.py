@@ -145,6 +145,8 @@ def test_tls_that_is_none(server: GitServer, root: Path) -> None:
         "https://h:99999/x",
         "https://h:abc/x",
         "https://[::1/x",
+        "http://git%2einvalid/x",  # curl decodes it, so that the pinned address would not match
+        "http://bücher.invalid/x",
     ],
 )
 def test_url_that_is_not_fetched_from(url: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
