@@ -8,7 +8,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import SEQUENCE_ID, BuildAndPushACRSpec
 from buildandpush.api.status import BuildStatus, RunStatus
-from buildandpush.core import naming, outcome
+from buildandpush.core import ends, naming, outcome, record
 from buildandpush.core.ask import answer
 from buildandpush.core.attempts import find_limit
 from buildandpush.core.errors import SpecInvalidError
@@ -100,8 +100,8 @@ def _observe_generation(world: World, run: RunStatus) -> World:
     try:
         plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
     except SpecInvalidError as error:
-        return outcome.with_status(world, outcome.reject(world, error).status)
-    return outcome.with_status(world, outcome.accept(world).status)
+        return record.with_status(world, outcome.reject(world, error).status)
+    return record.with_status(world, outcome.accept(world).status)
 
 
 # ---- before there is a pod
@@ -119,13 +119,13 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     except SpecInvalidError:
         return Decision(status)  # SpecInvalid stands in the conditions; a correction goes on from here
     if _asks_for_another_image(world, run):
-        return outcome.end_superseded(world)  # queued behind a run that has nothing to end
+        return ends.end_superseded(world)  # queued behind a run that has nothing to end
     login = answer(world, AskLogin(plan.connector_ref, plan.registry), Login)
     if isinstance(login, Waiting):
         return _wait(world, login.reason, login.message)
     if world.refusal is not None:
         if world.refusal.final:
-            return outcome.fail_without_pod(world, world.refusal.reason, world.refusal.message)
+            return ends.fail_without_pod(world, world.refusal.reason, world.refusal.message)
         return _wait(world, world.refusal.reason, world.refusal.message)
     taken = _find_taken_tag(world, run, plan)
     if taken is not None:
@@ -166,14 +166,14 @@ def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision |
         return _end(world, run, pod) if pod.ended else _watch(world, run, pod)
     digest = answer(world, _proof(world, run), str)
     if digest is not None:
-        return outcome.succeed_without_pod(world, digest)
-    return outcome.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
+        return ends.succeed_without_pod(world, digest)
+    return ends.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
 
 
 def _wait(world: World, reason: Reason, message: str) -> Decision:
     told = describe(reason, message)
     decision = outcome.progress(world, Phase.PENDING, reason, told)
-    actions: tuple[Action, ...] = (outcome.announce(world, reason, told),) if outcome.is_news(world, reason) else ()
+    actions: tuple[Action, ...] = (record.announce(world, reason, told),) if record.is_news(world, reason) else ()
     return replace(decision, actions=actions, wake_at=world.now + WAIT)
 
 
@@ -191,7 +191,7 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     """The pod lives: say where it stands, and give it up where it will not come to an end by itself."""
     limit = find_limit(pod, run, world.settings)
     if limit is not None and limit[0] <= world.now:
-        decision = outcome.give_up(world, limit[1], pod)
+        decision = ends.give_up(world, limit[1], pod)
         removal = () if pod.deleting else (DeletePod(pod.name, pod.uid),)
         return replace(decision, actions=(*decision.actions, *removal))
     phase, reason, message = outcome.describe_live_pod(pod)
@@ -204,7 +204,7 @@ def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
     cancelled = _is_cancelled(world, run)
     pod = pod or _live_pod(world, run.builds[0])
     if pod is None:
-        return outcome.end_cancelled(world) if cancelled else outcome.end_superseded(world)
+        return ends.end_cancelled(world) if cancelled else ends.end_superseded(world)
     if pod.ended:
         return _end(world, run, pod)
     since = run.stopping_at or world.now
@@ -217,7 +217,7 @@ def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
     elif pod.deleting:
         limit = find_limit(pod, run, world.settings)
         if limit is not None and limit[0] <= world.now:
-            return outcome.end_cancelled(world) if cancelled else outcome.end_superseded(world)
+            return ends.end_cancelled(world) if cancelled else ends.end_superseded(world)
     reason = Reason.CANCELLING if cancelled else Reason.SUPERSEDING
     stopping = outcome.note_stopping(world, since=since, cancelled=cancelled)
     decision = outcome.progress(stopping, Phase.RUNNING, reason, describe(reason), pod=pod)
@@ -234,28 +234,28 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         # Where this run pushed to stands in its own record: the spec may have changed since.
         effective = run.effective
         question = AskReadBack(effective.repository, tuple(run.builds[0].tags), digest, effective.connector)
-        return outcome.succeed(settled, pod, digest, answer(world, question, ReadBack))
+        return ends.succeed(settled, pod, digest, answer(world, question, ReadBack))
     cancelled = _is_cancelled(world, run)
     if _is_replaced(world, run) and not cancelled:
-        return outcome.end_superseded(world)
+        return ends.end_superseded(world)
     log = answer(world, AskLog(pod.name, failed_container(pod)), str)
     verdict = classify_failure(pod, log)
     if cancelled:
-        return outcome.end_cancelled(settled, verdict.failure, pod)
-    return outcome.fail_attempt(settled, verdict, pod)
+        return ends.end_cancelled(settled, verdict.failure, pod)
+    return ends.fail_attempt(settled, verdict, pod)
 
 
 def _lost(world: World, run: RunStatus) -> Decision:
     """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
     if _is_cancelled(world, run):
-        return outcome.end_cancelled(world)
+        return ends.end_cancelled(world)
     if _is_replaced(world, run):
-        return outcome.end_superseded(world)
+        return ends.end_superseded(world)
     settled = _observe_generation(world, run)
     digest = answer(world, _proof(world, run), str)
     if digest is not None:
-        return outcome.succeed_without_pod(settled, digest)
-    return outcome.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
+        return ends.succeed_without_pod(settled, digest)
+    return ends.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
 
 
 def _proof(world: World, run: RunStatus) -> AskProof:

@@ -13,7 +13,7 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
-from buildandpush.core import outcome, runs
+from buildandpush.core import outcome, record, runs
 from buildandpush.core.advance import advance
 from buildandpush.core.ask import AskedError, answer
 from buildandpush.core.errors import SpecInvalidError
@@ -59,10 +59,10 @@ def _idle(world: World) -> Decision:
     trigger = runs.find_trigger(resource, hash_spec(spec), inputs_changed=inputs_changed)
     if trigger is None:
         return outcome.accept(world)
-    started = outcome.with_status(world, runs.start_run(world, spec, plan, trigger))
+    started = record.with_status(world, runs.start_run(world, spec, plan, trigger))
     run = cast("RunStatus", started.resource.status.run)
     decision = advance(started, run)
-    told = outcome.announce(started, Reason.ACCEPTED, runs.accepted_message(run))
+    told = record.announce(started, Reason.ACCEPTED, runs.accepted_message(run))
     return replace(decision, actions=(*decision.actions, told))
 
 
@@ -89,7 +89,7 @@ def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
     accepted = outcome.accept(world)
     if current:
         return replace(accepted, status=accepted.status.model_copy(update={"phase": Phase.SUSPENDED}))
-    conditions = outcome.conditions_of(outcome.with_status(world, accepted.status), generation=generation)
+    conditions = record.conditions_of(record.with_status(world, accepted.status), generation=generation)
     message = describe(Reason.SUSPENDED)
     conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SUSPENDED, message)
     conditions.set(ConditionType.COMPLETED, "False", Reason.SUSPENDED, message)

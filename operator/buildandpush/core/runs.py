@@ -6,7 +6,7 @@ from buildandpush.api.meta import ConditionType, Phase, Trigger
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, RunStatus
-from buildandpush.core import naming, outcome
+from buildandpush.core import naming, outcome, record
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.failure import describe
 from buildandpush.core.plan import BuildPlan
@@ -71,7 +71,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
     conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
     conditions.drop(*outcome.RUN_CONDITIONS)
     conditions.set(ConditionType.SPEC_VALID, "True", Reason.SPEC_VALID, describe(Reason.SPEC_VALID))
-    outcome.set_progress(conditions, Reason.ACCEPTED, accepted_message(run))
+    record.set_progress(conditions, Reason.ACCEPTED, accepted_message(run))
     changes = {
         "observed_generation": resource.generation,
         "phase": Phase.PENDING,

@@ -1,0 +1,96 @@
+"""The pieces that every change of a status is made of: conditions, Events, the run with its build. Decides nothing."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import History
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.failure import describe
+from buildandpush.core.observation import PodObservation, read_source_report
+from buildandpush.core.retention import add_to_history
+from buildandpush.core.world import Announce, World
+
+_GOOD: Final = frozenset({Reason.ACCEPTED, Reason.SUCCEEDED, Reason.SUPERSEDED, Reason.CANCELLED})
+
+
+def with_status(world: World, status: BuildAndPushACRStatus) -> World:
+    """The world in which this status is written already."""
+    return replace(world, resource=replace(world.resource, status=status))
+
+
+def conditions_of(world: World, *, generation: int | None = None) -> ConditionSet:
+    """The conditions to work on, for the generation that the status speaks of unless another is named."""
+    status = world.resource.status
+    chosen = status.observed_generation if generation is None else generation
+    return ConditionSet(status.conditions, generation=chosen, now=world.now)
+
+
+def set_progress(conditions: ConditionSet, reason: Reason, message: str) -> None:
+    """The run is on its way."""
+    conditions.set(ConditionType.SUCCEEDED, "Unknown", reason, message)
+    conditions.set(ConditionType.COMPLETED, "False", reason, message)
+
+
+def announce(world: World, reason: Reason, message: str, *, key: str = "") -> Announce:
+    """An Event for a transition, named after what it is about."""
+    run = world.resource.status.run
+    about = key or (f"run-{run.number}-attempt-{run.builds[0].attempt}" if run else "resource")
+    return Announce(warning=reason not in _GOOD, reason=reason, message=message, key=about)
+
+
+def is_news(world: World, reason: Reason) -> bool:
+    """Whether the status does not yet give this reason for the run's state."""
+    return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")
+
+
+def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -> RunStatus:
+    """The run with what its init container reported, once that has ended."""
+    if not pod.source.terminated:
+        return run
+    report = read_source_report(pod.source)
+    if pod.source.exit_code != 0:
+        reason = Reason(report.reason) if report.reason in list(Reason) else Reason.SOURCE_INVALID
+        conditions.set(ConditionType.SOURCE_READY, "False", reason, describe(reason, report.message or ""))
+        return run
+    conditions.set(ConditionType.SOURCE_READY, "True", Reason.SOURCE_FETCHED, describe(Reason.SOURCE_FETCHED))
+    if report.commit is None:
+        return run
+    return run.model_copy(update={"source": SourceStatus(revision=report.revision, commit=report.commit)})
+
+
+def run_of(world: World) -> RunStatus:
+    """The run on its way; raises ValueError where there is none."""
+    run = world.resource.status.run
+    if run is None:
+        raise ValueError("there is no run to speak of")
+    return run
+
+
+def written(
+    world: World,
+    run: RunStatus,
+    build: BuildStatus,
+    conditions: ConditionSet,
+    *,
+    finished_at: datetime | None = None,
+) -> BuildAndPushACRStatus:
+    """The status with this build, and, where the run has ended, its end and its line in the history."""
+    changed = run.model_copy(update={"builds": [build, *run.builds[1:]], "finished_at": finished_at})
+    status = world.resource.status
+    changes: dict[str, Any] = {"run": changed, "conditions": conditions.freeze(), "phase": build.phase}
+    if finished_at is not None:
+        changes["history"] = add_to_history(status.history, changed, finished_at, _history_limits(world))
+        if conditions.is_(ConditionType.SPEC_VALID, "False"):
+            changes["phase"] = Phase.INVALID
+    return status.model_copy(update=changes)
+
+
+def _history_limits(world: World) -> History | None:
+    try:
+        return History.model_validate(world.resource.spec.get("history") or {})
+    except ValueError:
+        return None
