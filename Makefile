@@ -76,6 +76,17 @@ e2e: up ## End-to-end tests alone; KANIKO_EXECUTOR=PATH runs them with a real ex
 	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS)
 	$(PY) -m pytest tests/e2e -m "e2e and alone"
 
+.PHONY: chaos
+chaos: $(VENV)/ready ## 200,000 steps of the simulated world
+	SIMULATION_STEPS=200000 $(PY) -m pytest tests/unit/simulation
+
+# mutmut wants its sources under src/, so it works on a copy that has them there.
+.PHONY: mutation
+mutation: $(VENV)/ready ## How many changes of core/ the unit tests notice (needs mutmut)
+	rm -rf build/mutation && mkdir -p build/mutation && git ls-files | tar cf - -T - | tar xf - -C build/mutation
+	cd build/mutation && mv operator src && sed -i 's#pythonpath = \["operator"#pythonpath = ["src"#' pyproject.toml \
+		&& PYTHONPATH= $(CURDIR)/$(VENV)/bin/mutmut run && PYTHONPATH= $(CURDIR)/$(VENV)/bin/mutmut results
+
 .PHONY: bench
 bench: up ## Measure latencies and API writes per build
 	$(PY) -m bench.builds

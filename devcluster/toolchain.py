@@ -25,6 +25,14 @@ _KUBERNETES_LDFLAGS = " ".join(
         f"-X k8s.io/component-base/version.gitMinor={_MINOR}",
     )
 )
+# helm checks a chart's kubeVersion against the version it was compiled with, 1.20 where nobody says.
+_HELM_LDFLAGS = " ".join(
+    (
+        _STRIP,
+        f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor={_MAJOR}",
+        f"-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={_MINOR}",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ CLUSTER_TOOLS = (
     _containerd("ctr"),
     Tool("runc", TOOLS_DIR / "runc", "github.com/opencontainers/runc", tags="seccomp", cgo=True),
     Tool("coredns", TOOLS_DIR / "coredns", "github.com/coredns/coredns"),
-    Tool("helm", TOOLS_DIR / "helm", "helm.sh/helm/v3/cmd/helm"),
+    Tool("helm", TOOLS_DIR / "helm", "helm.sh/helm/v3/cmd/helm", ldflags=_HELM_LDFLAGS),
     Tool("pause", TOOLS_DIR / "pause", "pause.c"),
 )
 EXTRA_TOOLS = (Tool("kind", TOOLS_DIR / "kind", "sigs.k8s.io/kind"),)

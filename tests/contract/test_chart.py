@@ -74,7 +74,7 @@ def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        pytest.param((), ["/image/repository"], id="no image"),
+        pytest.param((), ["image.repository is not set", "--set image.repository"], id="no image"),
         pytest.param((*_IMAGE, "--set", "imagee.tag=1"), ["imagee", "not allowed"], id="unknown value"),
         pytest.param((*_IMAGE, "--set", "image.tagg=1"), ["tagg", "not allowed"], id="unknown value deep down"),
         pytest.param((*_IMAGE, "--set", "workers=many"), ["workers", "integer"], id="workers in words"),
