@@ -77,8 +77,9 @@ e2e: up ## End-to-end tests alone; KANIKO_EXECUTOR=PATH runs them with a real ex
 	$(PY) -m pytest tests/e2e -m "e2e and alone"
 
 .PHONY: chaos
-chaos: $(VENV)/ready ## 200,000 steps of the simulated world
+chaos: up ## Minutes of it: 200,000 steps of the simulated world, and the operator killed again and again
 	SIMULATION_STEPS=200000 $(PY) -m pytest tests/unit/simulation
+	$(PY) -m pytest tests/e2e -m chaos
 
 # mutmut wants its sources under src/, so it works on a copy that has them there.
 .PHONY: mutation

@@ -9,7 +9,7 @@ from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.chaos]
 
 BUILDS = 20
 KILLS = 10
