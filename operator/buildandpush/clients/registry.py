@@ -8,11 +8,12 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
+from urllib.request import parse_http_list, parse_keqv_list
 
 import aiohttp
+from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.core.login import Credentials
@@ -108,14 +109,17 @@ async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Im
         yield _Image(session, host, path, authorization)
 
 
-@dataclass(frozen=True)
 class _Image:
     """One repository of a registry, read with one login."""
 
-    session: aiohttp.ClientSession
-    host: str
-    path: str
-    authorization: str
+    def __init__(self, session: aiohttp.ClientSession, host: str, path: str, login: str) -> None:
+        self.session = session
+        self.host = host
+        self.path = path
+        self._login = login
+        # Some registries take the login itself, others only a token that they give for it.
+        self._authorization = login
+        self._exchange = asyncio.Lock()
 
     async def fetch_digest(self, reference: str) -> str | None:
         """The digest a tag names, or the digest itself if it is there."""
@@ -144,12 +148,39 @@ class _Image:
         """A blob that the registry keeps in a storage account; the login does not go there."""
         if not url.startswith("https://"):
             raise _UnreadableError(f"{self.host} sends elsewhere without TLS")
-        _, _, blob = await self._send("GET", url, {})
+        status, _, blob = await self._send("GET", url, {})
+        if status != 200:
+            raise _UnreadableError(f"the storage that {self.host} names answered {status}")
         return blob
 
     async def _request(self, method: str, path: str) -> tuple[int, Any, bytes]:
-        headers = {"Accept": _ACCEPT, "Authorization": self.authorization}
-        return await self._send(method, f"https://{self.host}/v2/{self.path}/{path}", headers)
+        url = f"https://{self.host}/v2/{self.path}/{path}"
+        used = self._authorization
+        status, headers, body = await self._send(method, url, {"Accept": _ACCEPT, "Authorization": used})
+        if status == 401:
+            await self._fetch_token(headers.get("WWW-Authenticate", ""), used)
+            again = {"Accept": _ACCEPT, "Authorization": self._authorization}
+            status, headers, body = await self._send(method, url, again)
+        redirected = status in _REDIRECTS and path.startswith("blobs/")
+        if status not in (200, 404) and not redirected:
+            raise _UnreadableError(f"{self.host} answered {status}")
+        return status, headers, body
+
+    async def _fetch_token(self, challenge: str, used: str) -> None:
+        """Exchange the login for the token that the registry asks for, once for all requests.
+        https://distribution.github.io/distribution/spec/auth/token/"""
+        async with self._exchange:
+            if self._authorization != used:
+                return  # another request has done it meanwhile
+            realm = _token_address(challenge)
+            if realm is None or realm.scheme != "https" or realm.authority.lower() != self.host:
+                raise _UnreadableError(f"{self.host} answered 401")  # the login goes to this host and nowhere else
+            status, _, body = await self._send("GET", str(realm), {"Authorization": self._login})
+            answer = _parse(body) if status == 200 else {}
+            token = answer.get("access_token") or answer.get("token")
+            if not isinstance(token, str):
+                raise _UnreadableError(f"{self.host} answered {status} to the request for a token")
+            self._authorization = f"Bearer {token}"
 
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
         try:
@@ -159,10 +190,20 @@ class _Image:
                 status, headers = response.status, response.headers
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise _UnreadableError(f"{self.host}: {str(error) or type(error).__name__}") from error
-        redirected = status in _REDIRECTS and "/blobs/" in url
-        if status not in (200, 404) and not redirected:
-            raise _UnreadableError(f"{self.host} answered {status}")
         return status, headers, body
+
+
+def _token_address(challenge: str) -> URL | None:
+    """Where a Bearer challenge says that a token is to be had, with what it is to be asked for; None for any other."""
+    scheme, _, rest = challenge.partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        wanted = parse_keqv_list(parse_http_list(rest))
+        query: dict[str, str] = {name: str(wanted[name]) for name in ("service", "scope") if name in wanted}
+        return URL(wanted.get("realm", "")).update_query(query)
+    except ValueError:
+        return None
 
 
 async def _read_bounded(stream: aiohttp.StreamReader) -> bytes:

@@ -70,10 +70,20 @@ class FakeRegistry:
     status: int = 200
     location: str = ""
     tells_digest: bool = True
+    realm: str = ""
+    """Where a token is to be had; with one, the login itself is not taken."""
+    tokens: int = 0
+    """How many tokens were given."""
     seen: list[web.Request] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         self.seen.append(request)
+        if self.realm:
+            if request.path == "/oauth2/token":
+                return self._give_token(request)
+            if request.headers["Authorization"] != "Bearer let-me-in":
+                scope = 'service="registry",scope="repository:shop/web:pull"'
+                return web.Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{self.realm}",{scope}'})
         if self.location:
             return web.Response(status=307, headers={"Location": self.location + request.path})
         if self.status != 200:
@@ -84,6 +94,13 @@ class FakeRegistry:
             return web.Response(status=404)
         headers = {"Docker-Content-Digest": digest} if digest and self.tells_digest else {}
         return web.Response(body=self.bodies.get(digest or reference, b""), headers=headers)
+
+    def _give_token(self, request: web.Request) -> web.Response:
+        wanted = {"service": "registry", "scope": "repository:shop/web:pull"}
+        if not request.headers["Authorization"].startswith("Basic ") or dict(request.query) != wanted:
+            return web.Response(status=400)
+        self.tokens += 1
+        return web.json_response({"access_token": "let-me-in"})
 
 
 @asynccontextmanager

@@ -207,3 +207,19 @@ async def test_endless_manifest_is_no_proof(registry: FakeRegistry) -> None:
 async def test_unreadable_registry_is_no_proof(registry: FakeRegistry) -> None:
     registry.status = 500
     assert await prove(registry) is None
+
+
+async def test_registry_that_wants_a_token_is_asked_for_one_once(registry: FakeRegistry) -> None:
+    """An ACR answers a user name and password with the address of its token service."""
+    registry.realm = f"https://{registry.host}/oauth2/token"
+    assert await ask(registry) == ReadBack({"latest": DIGEST, "1.2": DIGEST}, digest_found=True)
+    assert registry.tokens == 1
+
+
+@pytest.mark.parametrize(
+    "realm", ["https://elsewhere.test/token", "http://{host}/oauth2/token", "nonsense", "https://[::1"]
+)
+async def test_login_is_taken_to_no_other_token_service(registry: FakeRegistry, realm: str) -> None:
+    registry.realm = realm.format(host=registry.host)
+    assert (await ask(registry)).problem == f"{registry.host} answered 401"
+    assert not [request for request in registry.seen if request.path == "/oauth2/token"]
