@@ -4,9 +4,7 @@ python -m buildandpush.api.crd --write DIR [DIR ...]
 python -m buildandpush.api.crd --check DIR [DIR ...]
 """
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -15,6 +13,7 @@ from pydantic import BaseModel
 from buildandpush.api import meta
 from buildandpush.api.base import cel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
+from buildandpush.api.generated import write_or_check
 from buildandpush.api.schema import render_schema
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus
@@ -149,24 +148,7 @@ def render_files() -> dict[str, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or check that those on disk are what would be written (exit code 1 otherwise)."""
-    parser = argparse.ArgumentParser(description="Write or check the generated CRDs.")
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true", help="write the files")
-    mode.add_argument("--check", action="store_true", help="fail if a file differs from what would be written")
-    parser.add_argument("directories", nargs="+", type=Path, help="folders that hold the CRD files")
-    arguments = parser.parse_args(argv)
-    stale = []
-    for directory in arguments.directories:
-        for name, text in render_files().items():
-            path = directory / name
-            if arguments.write:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            elif not path.exists() or path.read_text() != text:
-                stale.append(str(path))
-    if stale:
-        print(f"out of date: {', '.join(stale)}; run: make crds", file=sys.stderr)
-    return 1 if stale else 0
+    return write_or_check(render_files(), what="the generated CRDs", target="crds", argv=argv)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ python -m buildandpush.api.docs --write DIR
 python -m buildandpush.api.docs --check DIR
 """
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Final
 
+from buildandpush.api.generated import write_or_check
 from buildandpush.api.reasons import Reason, explain
 
 _HEADER: Final = (
@@ -34,24 +33,7 @@ def render_files() -> dict[str, str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Write the files, or check that those on disk are what would be written (exit code 1 otherwise)."""
-    parser = argparse.ArgumentParser(description="Write or check the generated pages of the documentation.")
-    mode = parser.add_mutually_exclusive_group(required=True)
-    mode.add_argument("--write", action="store_true", help="write the files")
-    mode.add_argument("--check", action="store_true", help="fail if a file differs from what would be written")
-    parser.add_argument("directories", nargs="+", type=Path, help="folders that hold the pages")
-    arguments = parser.parse_args(argv)
-    stale = []
-    for directory in arguments.directories:
-        for name, text in render_files().items():
-            path = directory / name
-            if arguments.write:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text)
-            elif not path.exists() or path.read_text() != text:
-                stale.append(str(path))
-    if stale:
-        print(f"out of date: {', '.join(stale)}; run: make docs", file=sys.stderr)
-    return 1 if stale else 0
+    return write_or_check(render_files(), what="the generated pages of the documentation", target="docs", argv=argv)
 
 
 def _render_row(reason: Reason) -> str:
