@@ -8,7 +8,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import SEQUENCE_ID, BuildAndPushACRSpec
 from buildandpush.api.status import BuildStatus, RunStatus
-from buildandpush.core import ends, naming, outcome, record
+from buildandpush.core import ends, naming, outcome, record, runs
 from buildandpush.core.ask import answer
 from buildandpush.core.attempts import find_limit
 from buildandpush.core.errors import SpecInvalidError
@@ -133,8 +133,10 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     owner = world.resource.owner
     attempt = Attempt(run.number, int(build.key), build.attempt, run.spec_hash)
     manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
-    intent = outcome.note_inputs(world, login)
-    return Decision(intent, (CreatePod(build.pod_name, manifest),))
+    # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
+    fresh = build.reason is None
+    told = (record.announce(world, Reason.ACCEPTED, runs.accepted_message(run)),) if fresh else ()
+    return Decision(outcome.note_inputs(world, login), (*told, CreatePod(build.pod_name, manifest)))
 
 
 def _former_lives(world: World, run: RunStatus, build: BuildStatus) -> bool:

@@ -63,7 +63,7 @@ def _idle(world: World) -> Decision:
     run = cast("RunStatus", started.resource.status.run)
     decision = advance(started, run)
     told = record.announce(started, Reason.ACCEPTED, runs.accepted_message(run))
-    return replace(decision, actions=(*decision.actions, told))
+    return decision if told in decision.actions else replace(decision, actions=(told, *decision.actions))
 
 
 def _quiet(world: World) -> Decision:

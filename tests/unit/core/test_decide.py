@@ -103,6 +103,12 @@ class TestStart:
         }
         assert decision.status.observed_generation == 1
 
+    def test_a_run_is_told_before_its_pod_is_made_and_again_after_a_crash_in_between(self) -> None:
+        """An operator killed right after the first write left a build without its Event Accepted."""
+        fresh = resource()
+        for decision in (decide(world(fresh)), decide(world(started()))):
+            assert [getattr(action, "reason", "pod") for action in decision.actions] == [Reason.ACCEPTED, "pod"]
+
     def test_the_login_is_asked_for_before_anything_is_decided(self) -> None:
         asked = decide(replace(world(resource()), answers={}))
         assert asked.questions == {AskLogin("acr", "contoso.azurecr.io")}
