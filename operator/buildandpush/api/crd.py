@@ -98,7 +98,7 @@ def build_crd() -> Manifest:
         _column("Phase", ".status.phase", "Where the latest run stands."),
         _column("Reason", _READY_REASON, "Why it stands there."),
         _column("Run", ".status.run.number", "Number of the latest run.", kind="integer"),
-        _column("Tags", ".spec.tags", "Tags it is pushed under."),
+        _column("Tags", ".status.run.builds[0].tags", "Tags of the latest run, the run's number filled in."),
         _column("Digest", ".status.digest", "Digest of the last good image.", wide=True),
         _column("Commit", ".status.run.source.commit", "Commit that was built.", wide=True),
         _column("Pod", ".status.run.builds[0].podName", "Pod of the latest attempt.", wide=True),
