@@ -14,9 +14,7 @@ class Reason(StrEnum):
     # on the way
     ACCEPTED = "Accepted"
     POD_CREATED = "PodCreated"
-    POD_SCHEDULED = "PodScheduled"
     UNSCHEDULABLE = "Unschedulable"
-    FETCHING_SOURCE = "FetchingSource"
     BUILDING = "Building"
     SUPERSEDING = "Superseding"
     CANCELLING = "Cancelling"
@@ -93,12 +91,10 @@ NO_REMEDY: Final = "Nothing to do."
 EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.ACCEPTED: _e("The spec was accepted as a run.", NO_REMEDY),
     Reason.POD_CREATED: _e("The build pod exists and waits for a node.", NO_REMEDY),
-    Reason.POD_SCHEDULED: _e("The build pod has a node; its images are being pulled.", NO_REMEDY),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
         "Lower resources.limits, or add a node that fits; the pod starts by itself once one does.",
     ),
-    Reason.FETCHING_SOURCE: _e("The source is being fetched.", NO_REMEDY),
     Reason.BUILDING: _e("kaniko builds and pushes.", "Follow it with kubectl logs on the pod named in the status."),
     Reason.SUPERSEDING: _e("The spec changed; the running build is being stopped for the new one.", NO_REMEDY),
     Reason.CANCELLING: _e("The run is being ended, as the annotation buildandpush.dev/cancel asks.", NO_REMEDY),

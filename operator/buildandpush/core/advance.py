@@ -206,7 +206,7 @@ def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
     cancelled = _is_cancelled(world, run)
     pod = pod or _live_pod(world, run.builds[0])
     if pod is None:
-        return ends.end_cancelled(world) if cancelled else ends.end_superseded(world)
+        return _end_stopped(world, cancelled=cancelled)
     if pod.ended:
         return _end(world, run, pod)
     since = run.stopping_at or world.now
@@ -219,11 +219,16 @@ def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
     elif pod.deleting:
         limit = find_limit(pod, run, world.settings)
         if limit is not None and limit[0] <= world.now:
-            return ends.end_cancelled(world) if cancelled else ends.end_superseded(world)
+            return _end_stopped(world, cancelled=cancelled)
     reason = Reason.CANCELLING if cancelled else Reason.SUPERSEDING
     stopping = outcome.note_stopping(world, since=since, cancelled=cancelled)
     decision = outcome.progress(stopping, Phase.RUNNING, reason, describe(reason), pod=pod)
     return replace(decision, actions=actions, wake_at=world.now + WAIT)
+
+
+def _end_stopped(world: World, *, cancelled: bool) -> Decision:
+    """A run that was being stopped has nothing left to stop."""
+    return ends.end_cancelled(world) if cancelled else ends.end_superseded(world)
 
 
 # ---- once the pod has ended or is gone
@@ -249,10 +254,9 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
 
 def _lost(world: World, run: RunStatus) -> Decision:
     """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
-    if _is_cancelled(world, run):
-        return ends.end_cancelled(world)
-    if _is_replaced(world, run):
-        return ends.end_superseded(world)
+    cancelled = _is_cancelled(world, run)
+    if cancelled or _is_replaced(world, run):
+        return _end_stopped(world, cancelled=cancelled)
     settled = _observe_generation(world, run)
     digest = answer(world, _proof(world, run), str)
     if digest is not None:

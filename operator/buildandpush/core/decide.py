@@ -44,9 +44,7 @@ def _idle(world: World) -> Decision:
     resource, status = world.resource, world.resource.status
     new_generation = resource.generation != status.observed_generation
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
-    inputs_changed = False
-    if runs.is_retryable(status.run) and not resource.spec.get("suspend"):
-        inputs_changed = _inputs_changed(world)
+    inputs_changed = _watches_inputs(world) and _inputs_changed(world)
     if not (new_generation or superseded or runs.wants_rebuild(resource) or inputs_changed):
         return _quiet(world)
     try:
@@ -68,8 +66,12 @@ def _idle(world: World) -> Decision:
 
 def _quiet(world: World) -> Decision:
     """Nothing to do, but a failed run's inputs are looked at again."""
-    watched = runs.is_retryable(world.resource.status.run) and not world.resource.spec.get("suspend")
-    return Decision(world.resource.status, wake_at=world.now + INPUT_POLL if watched else None)
+    return Decision(world.resource.status, wake_at=world.now + INPUT_POLL if _watches_inputs(world) else None)
+
+
+def _watches_inputs(world: World) -> bool:
+    """Whether a change of the Secrets that the last run was made with may start a new one."""
+    return runs.is_retryable(world.resource.status.run) and not world.resource.spec.get("suspend")
 
 
 def _inputs_changed(world: World) -> bool:
