@@ -144,7 +144,7 @@ def render_result(resource: Mapping[str, Any]) -> str:
         f"{resource['metadata']['name']} (run {status['run']['number']})",
         f"  digest  {status['digest']}",
         f"  tags    {', '.join(artifact['image'] for artifact in status['artifacts'])}",
-        f"  pull    {status['artifacts'][0]['pullCommand']}",
+        f"  pull    {status['links']['pullCommand']}",
         *([f"  commit  {commit}"] if commit else []),
     ]
     return "\n".join(rows)

@@ -11,8 +11,16 @@ import structlog
 from aiohttp import web
 
 from buildandpush import __version__
+from buildandpush.clients.acr import AcrClient
+from buildandpush.clients.entra import EntraClient
+from buildandpush.clients.identity import AzureGateway, IdentityLogins
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.logins import Logins
+from buildandpush.clients.outside import Outside
+from buildandpush.clients.registry import RegistryClient
+from buildandpush.clients.resource_manager import ResourceManager
 from buildandpush.config import ConfigError, OperatorConfig
+from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
@@ -52,7 +60,16 @@ async def run(config: OperatorConfig) -> None:
     take_signals()
     async with await KubernetesClient.connect() as client:
         store = Store()
-        reconciler = Reconciler(client, store, config.build_settings, _utc_now)
+        outside = Outside(config.ca_file)
+        entra = EntraClient(outside, client)
+        identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
+        sources = Sources(
+            client,
+            Logins(client, identities, config.login_settings, _utc_now),
+            RegistryClient(outside),
+            ResourceManager(outside, entra, config.portal_settings, _utc_now),
+        )
+        reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
         queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
         # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
         tasks = [
@@ -68,6 +85,8 @@ async def run(config: OperatorConfig) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await health.cleanup()
+        await entra.close()
+        await outside.close()
     _log.info("operator.stopped")
 
 

@@ -1,13 +1,14 @@
 """The operator's settings, read once from the environment. Units are in the names."""
 
+import json
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.quantity import parse_cpu, parse_memory
-from buildandpush.core.settings import BuildSettings
+from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings
 
 PREFIX = "BUILDANDPUSH_"
 
@@ -37,6 +38,18 @@ class OperatorConfig(BaseModel):
     """CPU limit where the spec names none."""
     cpu_request: str = "100m"
     """CPU request where the spec names none."""
+    ca_file: str = ""
+    """File of certificates in PEM form that every host outside is trusted by, beside the usual ones."""
+    authority_hosts: str = ""
+    """Hosts of clouds of one's own that connectors may name, separated by commas."""
+    managed_identity_namespaces: str = ""
+    """Namespaces whose connectors may use the node's identity, separated by commas."""
+    identity_service_accounts: str = "buildandpush-identity"
+    """Service accounts that connectors may log in as, separated by commas."""
+    portal_tag_url: str = PortalSettings.tag_url
+    """Address of a tag in the portal, with {portal}, {registryId}, {repository} and {tag}."""
+    portal_tag_urls: dict[str, str] = {}
+    """Other forms by cloud, as JSON."""
     workers: int = Field(20, ge=1, le=500)
     """Resources worked on at the same time."""
     port: int = Field(8080, ge=1, le=65535)
@@ -51,7 +64,7 @@ class OperatorConfig(BaseModel):
             name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
         }
         try:
-            config = cls.model_validate(values)
+            config = cls.model_validate({**values, **_read_json(values, "portal_tag_urls")})
             parse_memory("memory_limit", config.memory_limit)
             parse_cpu("cpu_limit", config.cpu_limit)
             parse_cpu("cpu_request", config.cpu_request)
@@ -66,7 +79,21 @@ class OperatorConfig(BaseModel):
     @property
     def namespace_list(self) -> tuple[str, ...]:
         """The namespaces to watch; empty for all."""
-        return tuple(name.strip() for name in self.namespaces.split(",") if name.strip())
+        return _split(self.namespaces)
+
+    @property
+    def login_settings(self) -> LoginSettings:
+        """What of logins the installer allows."""
+        return LoginSettings(
+            authority_hosts=_split(self.authority_hosts.lower()),
+            managed_identity_namespaces=_split(self.managed_identity_namespaces),
+            identity_service_accounts=_split(self.identity_service_accounts),
+        )
+
+    @property
+    def portal_settings(self) -> PortalSettings:
+        """How links to the portal are made."""
+        return PortalSettings(self.portal_tag_url, self.portal_tag_urls)
 
     @property
     def build_settings(self) -> BuildSettings:
@@ -80,3 +107,18 @@ class OperatorConfig(BaseModel):
             cpu_limit=self.cpu_limit,
             cpu_request=self.cpu_request,
         )
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _read_json(values: Mapping[str, str], name: str) -> dict[str, Any]:
+    """One value that is written as JSON; raises ConfigError."""
+    text = values.get(name, "").strip()
+    if not text:
+        return {name: {}}
+    try:
+        return {name: json.loads(text)}
+    except ValueError as error:
+        raise ConfigError(f"{PREFIX}{name.upper()}={text!r}: {error}; write a JSON object") from error

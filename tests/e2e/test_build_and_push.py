@@ -29,7 +29,7 @@ def test_every_tag_names_the_digest_in_the_status(make_build: BuildFactory, regi
         (f"{build.repository}:1.1", digest),
         (f"{build.repository}:v1", digest),
     ]
-    assert {item["pullCommand"] for item in status["artifacts"]} == {f"docker pull {build.repository}@{digest}"}
+    assert status["links"]["pullCommand"] == f"docker pull {build.repository}@{digest}"
 
 
 def test_a_finished_build_is_ready_built_pushed_and_verified(make_build: BuildFactory) -> None:

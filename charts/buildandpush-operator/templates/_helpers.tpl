@@ -35,7 +35,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 # By name only: no list, no watch.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch, delete]
+{{- with .Values.azure.identityServiceAccounts }}
+# Tokens of these service accounts alone, for connectors with a workload identity.
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  resourceNames: {{ toJson . }}
+  verbs: [create]
+{{- end }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

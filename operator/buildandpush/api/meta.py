@@ -29,6 +29,9 @@ ANNOTATION_REBUILD: Final = f"{GROUP}/rebuild"
 ANNOTATION_CANCEL: Final = f"{GROUP}/cancel"
 """On a resource: the number of the run to end."""
 
+ANNOTATION_VERIFY: Final = f"{GROUP}/verify"
+"""On a connector: another value than the last one asks for a login afresh."""
+
 ANNOTATION_SOURCE: Final = f"{GROUP}/source"
 """On a build pod: the JSON request that its init container reads through a downward-API file."""
 
@@ -63,6 +66,7 @@ class ConditionType(StrEnum):
     BUILT = "Built"
     PUSHED = "Pushed"
     VERIFIED = "Verified"
+    LINKS_RESOLVED = "LinksResolved"
 
 
 class Trigger(StrEnum):

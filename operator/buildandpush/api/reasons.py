@@ -24,6 +24,12 @@ class Reason(StrEnum):
     CONNECTOR_INVALID = "ConnectorInvalid"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
     QUOTA_EXCEEDED = "QuotaExceeded"
+    CREDENTIAL_NOT_ALLOWED = "CredentialNotAllowed"
+    LOGIN_FAILED = "LoginFailed"
+    LOGIN_UNAVAILABLE = "LoginUnavailable"
+    EXCHANGE_REFUSED = "ExchangeRefused"
+    REGISTRY_NETWORK_DENIED = "RegistryNetworkDenied"
+    PUSH_NOT_ALLOWED = "PushNotAllowed"
     NAME_COLLISION = "NameCollision"
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     POD_REFUSED = "PodRefused"
@@ -38,6 +44,11 @@ class Reason(StrEnum):
     NOT_VERIFIABLE = "NotVerifiable"
     TAG_MOVED = "TagMoved"
     CREDENTIALS_FOUND = "CredentialsFound"
+    LOGGED_IN = "LoggedIn"
+    LINKS_RESOLVED = "LinksResolved"
+    LINKS_UNAVAILABLE = "LinksUnavailable"
+    REGISTRY_NOT_LISTED = "RegistryNotListed"
+    SUBSCRIPTION_NOT_FOUND = "SubscriptionNotFound"
 
     # bad ends
     SPEC_INVALID = "SpecInvalid"
@@ -111,6 +122,29 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "A Secret, or a key in it, that the connector names does not exist.",
         "Create the Secret in the same namespace; the run goes on by itself.",
     ),
+    Reason.CREDENTIAL_NOT_ALLOWED: _e(
+        "The installer has not allowed this kind of login here.",
+        "Ask whoever installed the operator to allow it in the chart's values, or use another credential.",
+    ),
+    Reason.LOGIN_FAILED: _e(
+        "Entra ID refused the connector's credential.",
+        "Correct the connector or its Secret; the run goes on by itself.",
+    ),
+    Reason.LOGIN_UNAVAILABLE: _e(
+        "Entra ID gave no token just now.", "Wait: it is asked again; check the way to it if this lasts."
+    ),
+    Reason.EXCHANGE_REFUSED: _e(
+        "The registry does not take the identity's token.",
+        "Check that the identity has a role on this registry and lives in the registry's tenant.",
+    ),
+    Reason.REGISTRY_NETWORK_DENIED: _e(
+        "The registry's network rules keep the operator out.",
+        "Let the operator's address through the registry's firewall, or give it a private endpoint.",
+    ),
+    Reason.PUSH_NOT_ALLOWED: _e(
+        "The identity may log in but not push to this repository.",
+        "Give it AcrPush, or Container Registry Repository Writer on an ABAC registry; the run goes on by itself.",
+    ),
     Reason.QUOTA_EXCEEDED: _e(
         "The namespace's ResourceQuota has no room for the build pod.",
         "Wait for other pods to end or raise the quota; the run goes on by itself.",
@@ -142,6 +176,20 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Nothing to do if another build owns the tag as well; else give each build tags of its own.",
     ),
     Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", NO_REMEDY),
+    Reason.LOGGED_IN: _e("The connector can log in.", NO_REMEDY),
+    Reason.LINKS_RESOLVED: _e("The links to the portal are in the artifacts.", NO_REMEDY),
+    Reason.LINKS_UNAVAILABLE: _e(
+        "The resource manager could not be asked for the registry, so there are no links to the portal.",
+        "Check subscriptionId and the way to the resource manager; the next run tries again.",
+    ),
+    Reason.REGISTRY_NOT_LISTED: _e(
+        "The subscription shows no registry of this login server, so there are no links to the portal.",
+        "Correct subscriptionId, or give the identity the role Reader on the registry.",
+    ),
+    Reason.SUBSCRIPTION_NOT_FOUND: _e(
+        "The identity sees no subscription of this name or id, so there are no links to the portal.",
+        "Correct subscriptionId, or give the identity the role Reader on the registry or the subscription.",
+    ),
     Reason.SPEC_INVALID: _e("A field of the spec cannot be used.", "Correct the field that the message names."),
     Reason.SUPERSEDED: _e("The spec changed while this run was on its way.", "Nothing to do: a newer run replaced it."),
     Reason.CANCELLED: _e(

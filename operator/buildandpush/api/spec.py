@@ -146,7 +146,8 @@ class BuildAndPushACRSpec(ApiModel):
     subscription_id: str | None = Field(
         None,
         max_length=256,
-        description="Azure subscription of the registry, for links to the portal. Not supported yet.",
+        description="Azure subscription of the registry, its id or its name; with it the artifacts get links to the "
+        "portal. It is not used to log in. Example: 0b1f6471-1bf0-4dda-aec3-cb9272f09590",
     )
     tags: list[Tag] | None = Field(
         None,
@@ -193,7 +194,8 @@ class BuildAndPushACRSpec(ApiModel):
     base_image_connector_refs: list[Name] | None = Field(
         None,
         max_length=8,
-        description="AzureConnectors for the registries of base images. Not supported yet.",
+        description="AzureConnectors of this namespace that base images are pulled with, each for the hosts in its "
+        'registries; a connector of the push\'s registry serves there already. Example: ["base-images"]',
         json_schema_extra=ATOMIC,
     )
     env_variables: dict[str, Any] | None = Field(

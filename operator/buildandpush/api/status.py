@@ -9,6 +9,7 @@ from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
 
 MAX_MESSAGE = 1024
 MAX_LOG_TAIL = 2048
+MAX_URL = 1024
 MAX_ARTIFACTS = 100
 MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
@@ -65,6 +66,9 @@ class BuildStatus(ApiModel):
     tags: list[_Tag] = Field(max_length=50, description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
     image: str | None = Field(None, max_length=1024, description="Repository and digest that were pushed.")
     digest: str | None = Field(None, max_length=128, description="Digest of the image that was pushed.")
+    size_bytes: int | None = Field(None, description="Size of its layers and config as stored, in bytes.")
+    media_type: str | None = Field(None, max_length=128, description="Media type of its manifest.")
+    platform: str | None = Field(None, max_length=64, description="Its platform, such as linux/amd64.")
     reason: str | None = Field(None, max_length=64, description="The reason of the current state.")
     message: str | None = Field(None, max_length=MAX_MESSAGE, description="The state in words.")
     failure: Failure | None = Field(None, description="Where and how it failed.")
@@ -84,7 +88,12 @@ class Effective(ApiModel):
     """The values in force for the run, defaults included."""
 
     repository: str = Field(max_length=512, description="Repository the image is pushed to.")
-    connector: str = Field(max_length=253, description="AzureConnector that logs in.")
+    connector: str | None = Field(None, max_length=253, description="AzureConnector that logs in.")
+    base_connectors: list[Annotated[str, Field(max_length=253)]] | None = Field(
+        None, max_length=8, description="AzureConnectors that log in for base images.", json_schema_extra=ATOMIC
+    )
+    cache_repository: str | None = Field(None, max_length=512, description="Repository of cached layers.")
+    subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
     run_as_user: int = Field(description="User id of kaniko.")
@@ -132,7 +141,16 @@ class Artifact(ApiModel):
 
     image: str = Field(max_length=1024, description="Repository and tag.")
     digest: str = Field(max_length=128, description="Digest the tag was pushed with.")
+    portal_url: str | None = Field(
+        None, max_length=MAX_URL, description="Where the portal shows the tag; needs subscriptionId."
+    )
+
+
+class ImageLinks(ApiModel):
+    """Ways to the last image that was pushed well, whatever its tags name by now."""
+
     pull_command: str = Field(max_length=1200, description="Pulls exactly this image.")
+    manifest_url: str = Field(max_length=1200, description="Where the registry has its manifest.")
 
 
 class BuildAndPushACRStatus(ApiModel):
@@ -146,6 +164,7 @@ class BuildAndPushACRStatus(ApiModel):
     run: RunStatus | None = Field(None, description="The latest run.")
     digest: str | None = Field(None, max_length=128, description="Digest of the last image that was pushed well.")
     image: str | None = Field(None, max_length=1024, description="Reference of that image, by digest.")
+    links: ImageLinks | None = Field(None, description="Ways to that image.")
     artifacts: list[Artifact] = Field(
         [], max_length=MAX_ARTIFACTS, description="What the last good run pushed.", json_schema_extra=ATOMIC
     )

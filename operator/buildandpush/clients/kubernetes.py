@@ -92,6 +92,23 @@ class KubernetesClient:
         """Merge-patch a Secret; with a resourceVersion in the body it fails if the Secret changed meanwhile."""
         return await self._request("PATCH", _core_path(namespace, "secrets", name), body=body)
 
+    async def delete_secret(self, namespace: str, name: str, *, uid: str, version: str) -> None:
+        """Delete a Secret, if it is still the one of this uid and version."""
+        conditions = {"uid": uid, "resourceVersion": version}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
+        await self._request("DELETE", _core_path(namespace, "secrets", name), body=body)
+
+    async def create_service_account_token(self, namespace: str, name: str, *, audience: str) -> str:
+        """A token of a service account for this audience, good for ten minutes, the least that is given.
+        https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/"""
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": 600},
+        }
+        answer = await self._request("POST", _core_path(namespace, "serviceaccounts", name, "token"), body=body)
+        return str(answer["status"]["token"])
+
     async def create_event(self, manifest: Object) -> None:
         """Write an Event; one of the same name means it was told already."""
         try:

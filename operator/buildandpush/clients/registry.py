@@ -5,10 +5,6 @@ The registry API: https://github.com/opencontainers/distribution-spec/blob/main/
 
 import asyncio
 import json
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any, Final, Protocol
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -16,10 +12,13 @@ import aiohttp
 from yarl import URL
 
 from buildandpush.api import meta
+from buildandpush.clients.outside import Outside
+from buildandpush.clients.readback import AcrReader
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
+"""Waits between readings of an image that is not there yet."""
 _MAX_BYTES: Final = 4 * 2**20
 """Manifests and image configs are smaller; ACR's own limit is the same."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -51,62 +50,76 @@ class _UnreadableError(Exception):
     """The registry cannot be read from here; its text says why."""
 
 
-async def read_back(repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials) -> ReadBack:
-    """Ask the registry for the digest and for what each tag names; never raises for what the registry does."""
-    try:
-        async with _open(repository, credentials) as image:
+class RegistryClient:
+    """Reads registries: an ACR with Azure's own client where an identity of Azure's logs in, any other by the API."""
+
+    def __init__(self, outside: Outside, *, lag_seconds: tuple[float, ...] = LAG_SECONDS) -> None:
+        self._outside = outside
+        self._acr = AcrReader(outside)
+        self._lag_seconds = lag_seconds
+
+    async def read_back(
+        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
+    ) -> ReadBack:
+        """Ask the registry for the digest and for what each tag names; never raises for what the registry does.
+
+        What is not there at once may only not have arrived everywhere yet, so it is asked for some seconds more.
+        """
+        for seconds in (*self._lag_seconds, None):
+            found = await self._read_back(repository, tags, digest, credentials)
+            complete = found.digest_found and all(found.tags.get(tag) for tag in tags)
+            if found.problem or complete or seconds is None:
+                break
+            await asyncio.sleep(seconds)
+        return found
+
+    async def _read_back(
+        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
+    ) -> ReadBack:
+        if credentials.is_token:
+            return await self._acr.read_back(repository, tags, digest, credentials)
+        try:
+            image = self._open(repository, credentials)
             found, *named = await asyncio.gather(*(image.fetch_digest(name) for name in (digest, *tags)))
-    except _UnreadableError as error:
-        return ReadBack({}, digest_found=False, problem=str(error))
-    return ReadBack(dict(zip(tags, named, strict=True)), digest_found=found == digest)
+            details = await image.fetch_details(digest) if found == digest else {}
+        except _UnreadableError as error:
+            return ReadBack({}, digest_found=False, problem=str(error))
+        return ReadBack(dict(zip(tags, named, strict=True)), digest_found=found == digest, **details)
 
-
-async def read_tags(repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
-    """Ask the registry what each tag names; never raises for what the registry does."""
-    try:
-        async with _open(repository, credentials) as image:
+    async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
+        """Ask the registry what each tag names; never raises for what the registry does."""
+        try:
+            image = self._open(repository, credentials)
             named = await asyncio.gather(*(image.fetch_digest(tag) for tag in tags))
-    except _UnreadableError as error:
-        return ReadBack({}, digest_found=False, problem=str(error))
-    return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
+        except _UnreadableError as error:
+            return ReadBack({}, digest_found=False, problem=str(error))
+        return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
-
-async def find_proof(repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials) -> str | None:
-    """The digest that all tags name, if the image's own label says that this run made it; None otherwise."""
-    try:
-        async with _open(repository, credentials) as image:
+    async def find_proof(
+        self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials
+    ) -> str | None:
+        """The digest that all tags name, if the image's own label says that this run made it; None otherwise."""
+        try:
+            image = self._open(repository, credentials)
             named = set(await asyncio.gather(*(image.fetch_digest(tag) for tag in tags)))
             digest = named.pop() if len(named) == 1 else None
             if digest is None:
                 return None
             labels = await image.fetch_labels(digest)
-    except _UnreadableError:
-        return None
-    return digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None
+        except _UnreadableError:
+            return None
+        return digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None
 
-
-@lru_cache(maxsize=64)
-def _trust(ca_bundle: str) -> ssl.SSLContext:
-    """The usual certificates and these. Reading them takes some 50 ms, in which nothing else would run."""
-    context = ssl.create_default_context()
-    if ca_bundle:
-        context.load_verify_locations(cadata=ca_bundle)
-    return context
-
-
-@asynccontextmanager
-async def _open(repository: str, credentials: Credentials) -> AsyncIterator["_Image"]:
-    host, path = repository.split("/", 1)
-    if host not in credentials.hosts:
-        raise _UnreadableError(f"the connector does not serve {host} any more")
-    try:
-        context = _trust(credentials.ca_bundle)
-        authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
-    except (ssl.SSLError, ValueError) as error:
-        raise _UnreadableError(f"the connector's login cannot be used: {error}") from error
-    connector = aiohttp.TCPConnector(ssl=context, limit=4)
-    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
-        yield _Image(session, host, path, authorization)
+    def _open(self, repository: str, credentials: Credentials) -> "_Image":
+        host, path = repository.split("/", 1)
+        if host not in credentials.hosts:
+            raise _UnreadableError(f"the connector does not serve {host} any more")
+        try:
+            session = self._outside.session(credentials.ca_bundle)
+            authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
+        except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
+            raise _UnreadableError(f"the connector's login cannot be used: {error}") from error
+        return _Image(session, host, path, authorization)
 
 
 class _Image:
@@ -133,16 +146,39 @@ class _Image:
             raise _UnreadableError(f"{self.host} did not say which digest {reference} names")
         return digest
 
+    async def fetch_details(self, digest: str) -> dict[str, Any]:
+        """Size, media type and platform, as far as they can be read: nothing hangs on them."""
+        try:
+            _, headers, body = await self._request("GET", f"manifests/{digest}")
+            manifest = _parse(body)
+            parts = [_object(manifest.get("config")), *map(_object, manifest.get("layers") or ())]
+            sizes = [part["size"] for part in parts if isinstance(part.get("size"), int)]
+            media_type = str(headers.get("Content-Type", "")).partition(";")[0]
+            config = await self._fetch_config(manifest)
+        except (_UnreadableError, TypeError):
+            return {}
+        system, architecture = config.get("os"), config.get("architecture")
+        return {
+            "size_bytes": sum(sizes) if sizes else None,
+            "media_type": media_type or None,
+            "platform": f"{system}/{architecture}" if system and architecture else None,
+        }
+
+    async def _fetch_config(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        """The image's config; empty for an index, which has none."""
+        digest = _object(manifest.get("config")).get("digest")
+        if not isinstance(digest, str):
+            return {}
+        status, headers, blob = await self._request("GET", f"blobs/{digest}")
+        if status in _REDIRECTS:
+            blob = await self._fetch_elsewhere(headers.get("Location", ""))
+        return _parse(blob)
+
     async def fetch_labels(self, digest: str) -> dict[str, str]:
         """The labels in the image's config; empty for an index, which has none."""
         _, _, manifest = await self._request("GET", f"manifests/{digest}")
-        config = _object(_parse(manifest).get("config")).get("digest")
-        if not isinstance(config, str):
-            return {}
-        status, headers, blob = await self._request("GET", f"blobs/{config}")
-        if status in _REDIRECTS:
-            blob = await self._fetch_elsewhere(headers.get("Location", ""))
-        return _object(_object(_parse(blob).get("config")).get("Labels"))
+        config = await self._fetch_config(_parse(manifest))
+        return _object(_object(config.get("config")).get("Labels"))
 
     async def _fetch_elsewhere(self, url: str) -> bytes:
         """A blob that the registry keeps in a storage account; the login does not go there."""
@@ -185,7 +221,8 @@ class _Image:
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
         try:
             # No redirect is followed: the login goes to this host and nowhere else.
-            async with self.session.request(method, url, headers=sent, allow_redirects=False) as response:
+            headers_sent = {**sent, "Accept-Encoding": "identity"}
+            async with self.session.request(method, url, headers=headers_sent, allow_redirects=False) as response:
                 body = await _read_bounded(response.content) if method == "GET" else b""
                 status, headers = response.status, response.headers
         except (TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -14,11 +14,13 @@ from buildandpush.core.attempts import find_limit
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import classify_failure, describe, failed_container
 from buildandpush.core.manifest import Attempt, Login, build_pod_manifest
+from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.world import (
     Action,
+    AskLinks,
     AskLivePod,
     AskLog,
     AskLogin,
@@ -29,6 +31,7 @@ from buildandpush.core.world import (
     CreatePod,
     Decision,
     DeletePod,
+    Links,
     ReadBack,
     Waiting,
     World,
@@ -36,6 +39,8 @@ from buildandpush.core.world import (
 
 WAIT: Final = timedelta(seconds=10)
 """How long until something that is missing is looked for again."""
+RENEWAL_WAIT: Final = timedelta(seconds=30)
+"""How long until a login that could not be renewed is tried again."""
 STOP_PATIENCE: Final = timedelta(seconds=120)
 """How long a kubelet may take to end a pod whose deadline was lowered."""
 
@@ -120,9 +125,9 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         return Decision(status)  # SpecInvalid stands in the conditions; a correction goes on from here
     if _asks_for_another_image(world, run):
         return ends.end_superseded(world)  # queued behind a run that has nothing to end
-    login = answer(world, AskLogin(plan.connector_ref, plan.registry), Login)
+    login = answer(world, AskLogin(derive_needs(run.effective)), Login)
     if isinstance(login, Waiting):
-        return _wait(world, login.reason, login.message)
+        return _wait(world, login.reason, login.message, login.remedy)
     if world.refusal is not None:
         if world.refusal.final:
             return ends.fail_without_pod(world, world.refusal.reason, world.refusal.message)
@@ -168,12 +173,12 @@ def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision |
         return _end(world, run, pod) if pod.ended else _watch(world, run, pod)
     digest = answer(world, _proof(world, run), str)
     if digest is not None:
-        return ends.succeed_without_pod(world, digest)
+        return ends.succeed_without_pod(world, digest, _find_links(world, run))
     return ends.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
 
 
-def _wait(world: World, reason: Reason, message: str) -> Decision:
-    told = describe(reason, message)
+def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:
+    told = describe(reason, message, remedy)
     decision = outcome.progress(world, Phase.PENDING, reason, told)
     actions: tuple[Action, ...] = (record.announce(world, reason, told),) if record.is_news(world, reason) else ()
     return replace(decision, actions=actions, wake_at=world.now + WAIT)
@@ -198,7 +203,11 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         return replace(decision, actions=(*decision.actions, *removal))
     phase, reason, message = outcome.describe_live_pod(pod)
     decision = outcome.progress(world, phase, reason, message, pod=pod)
-    return replace(decision, wake_at=limit[0] if limit else None)
+    # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
+    # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
+    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True), Login)
+    renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
+    return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
 
 
 def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
@@ -240,8 +249,10 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     if digest is not None:
         # Where this run pushed to stands in its own record: the spec may have changed since.
         effective = run.effective
-        question = AskReadBack(effective.repository, tuple(run.builds[0].tags), digest, effective.connector)
-        return ends.succeed(settled, pod, digest, answer(world, question, ReadBack))
+        tags = tuple(run.builds[0].tags)
+        question = AskReadBack(effective.repository, tags, digest, effective.connector or "")
+        read_back = answer(world, question, ReadBack)
+        return ends.succeed(settled, pod, digest, read_back, _find_links(world, run))
     cancelled = _is_cancelled(world, run)
     if _is_replaced(world, run) and not cancelled:
         return ends.end_superseded(world)
@@ -260,10 +271,19 @@ def _lost(world: World, run: RunStatus) -> Decision:
     settled = _observe_generation(world, run)
     digest = answer(world, _proof(world, run), str)
     if digest is not None:
-        return ends.succeed_without_pod(settled, digest)
+        return ends.succeed_without_pod(settled, digest, _find_links(world, run))
     return ends.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
 
 
 def _proof(world: World, run: RunStatus) -> AskProof:
     label = f"{world.resource.owner.uid}/{run.number}"
-    return AskProof(run.effective.repository, tuple(run.builds[0].tags), label, run.effective.connector)
+    return AskProof(run.effective.repository, tuple(run.builds[0].tags), label, run.effective.connector or "")
+
+
+def _find_links(world: World, run: RunStatus) -> Links | None:
+    """The portal's links, where a subscription to look in is named."""
+    effective = run.effective
+    if not effective.subscription or not effective.connector:
+        return None
+    tags = tuple(run.builds[0].tags)
+    return answer(world, AskLinks(effective.repository, tags, effective.connector, effective.subscription), Links)

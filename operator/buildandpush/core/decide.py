@@ -18,6 +18,7 @@ from buildandpush.core.advance import advance
 from buildandpush.core.ask import AskedError, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import describe
+from buildandpush.core.needs import derive_needs
 from buildandpush.core.plan import parse_spec, plan_build
 from buildandpush.core.retention import find_expired_pods
 from buildandpush.core.spechash import hash_spec
@@ -79,7 +80,7 @@ def _inputs_changed(world: World) -> bool:
     last = world.resource.status.run
     if last is None or not last.inputs:
         return False
-    inputs = answer(world, AskInputs(last.effective.connector), Inputs)
+    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective))), Inputs)
     return bool(inputs.versions) and dict(inputs.versions) != last.inputs
 
 

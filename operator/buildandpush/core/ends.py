@@ -6,16 +6,17 @@ from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_MESSAGE, Artifact, BuildStatus, Failure, RunStatus
+from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.attempts import GivingUp, backoff_seconds
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.failure import FailureVerdict, describe
+from buildandpush.core.links import build_artifacts, build_image_links
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
 from buildandpush.core.text import clip
-from buildandpush.core.world import Decision, ReadBack, World
+from buildandpush.core.world import Decision, Links, ReadBack, World
 
 _PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, Reason.PUSH_FAILED})
 
@@ -23,7 +24,9 @@ _PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, 
 # ---- good ends
 
 
-def succeed(world: World, pod: PodObservation, digest: str, read_back: ReadBack) -> Decision:
+def succeed(
+    world: World, pod: PodObservation, digest: str, read_back: ReadBack, links: Links | None = None
+) -> Decision:
     """kaniko ended well with a digest: what the registry says decides the rest."""
     run, conditions = run_of(world), conditions_of(world)
     if not read_back.problem and not read_back.digest_found:
@@ -32,22 +35,32 @@ def succeed(world: World, pod: PodObservation, digest: str, read_back: ReadBack)
         failure = Failure(container=KANIKO_CONTAINER, exit_code=0)
         return _fail(world, conditions, Reason.DIGEST_NOT_IN_REGISTRY, message, failure, pod)
     _set_verified(conditions, run.builds[0], digest, read_back)
-    times = {
+    updates = {
         "pod_uid": pod.uid,
         "started_at": pod.kaniko.started_at,
         "finished_at": pod.kaniko.finished_at or world.now,
+        "size_bytes": read_back.size_bytes,
+        "media_type": read_back.media_type,
+        "platform": read_back.platform,
     }
-    return _succeed(world, with_source(run, conditions, pod), conditions, digest, times)
+    return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
 
 
-def succeed_without_pod(world: World, digest: str) -> Decision:
+def succeed_without_pod(world: World, digest: str, links: Links | None = None) -> Decision:
     """The pod is gone, but the image in the registry says itself that this run pushed it."""
     conditions = conditions_of(world)
     conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
-    return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now})
+    return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now}, links)
 
 
-def _succeed(world: World, run: RunStatus, conditions: ConditionSet, digest: str, updates: dict[str, Any]) -> Decision:
+def _succeed(
+    world: World,
+    run: RunStatus,
+    conditions: ConditionSet,
+    digest: str,
+    updates: dict[str, Any],
+    links: Links | None,
+) -> Decision:
     image = f"{run.effective.repository}@{digest}"
     build = run.builds[0]
     message = f"Pushed {image} as {', '.join(build.tags)}."
@@ -55,10 +68,19 @@ def _succeed(world: World, run: RunStatus, conditions: ConditionSet, digest: str
         conditions.set(kind, "True", reason, describe(reason))
     conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED, message)
     conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED, message)
+    if links is not None:
+        resolved = links.reason is Reason.LINKS_RESOLVED
+        told = describe(links.reason, links.message)
+        conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, told)
     changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
     status = written(world, run, ended, conditions, finished_at=world.now).model_copy(
-        update={"digest": digest, "image": image, "artifacts": _artifacts(run, build.tags, digest)}
+        update={
+            "digest": digest,
+            "image": image,
+            "links": build_image_links(run.effective.repository, digest),
+            "artifacts": build_artifacts(run.effective.repository, build.tags, digest, links),
+        }
     )
     return Decision(status, (announce(world, Reason.SUCCEEDED, message),))
 
@@ -75,12 +97,6 @@ def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, rea
         conditions.set(ConditionType.VERIFIED, "False", Reason.TAG_MOVED, message)
     else:
         conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
-
-
-def _artifacts(run: RunStatus, tags: list[str], digest: str) -> list[Artifact]:
-    repository = run.effective.repository
-    pull = f"docker pull {repository}@{digest}"
-    return [Artifact(image=f"{repository}:{tag}", digest=digest, pull_command=pull) for tag in tags]
 
 
 # ---- bad ends

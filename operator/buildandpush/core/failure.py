@@ -151,9 +151,13 @@ def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, lo
     return f"{code}: {line}" if line else code
 
 
-def describe(reason: Reason, detail: str = "") -> str:
-    """Cause, detail and remedy, where there is one, in one message of at most 1 KiB."""
+def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
+    """Cause, detail and remedy, where there is one, in one message of at most 1 KiB. A remedy that is known better than
+    the reason's own takes its place."""
     told = explain(reason)
     middle = f" ({clip(detail, MAX_MESSAGE // 2)})" if detail else ""
-    remedy = f" {told.remedy}" if told.remedy != NO_REMEDY else ""
+    if remedy:
+        remedy = f" {remedy}"
+    elif told.remedy != NO_REMEDY:
+        remedy = f" {told.remedy}"
     return clip(f"{told.cause.removesuffix('.')}{middle}.{remedy}", MAX_MESSAGE)

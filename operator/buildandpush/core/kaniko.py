@@ -7,13 +7,13 @@ values need no quoting and arrive byte for byte.
 from typing import Final
 
 from buildandpush.api import meta
+from buildandpush.core import naming
 from buildandpush.core.plan import BuildPlan
 
 WORKSPACE: Final = "/workspace"
 SOURCE_ROOT: Final = f"{WORKSPACE}/source"
 LOGIN_MOUNT: Final = "/kaniko/.docker"
 CA_MOUNT: Final = "/kaniko/ca"
-CA_FILE: Final = "ca.crt"
 TERMINATION_LOG: Final = "/dev/termination-log"
 
 _RETRIES: Final = 3
@@ -21,7 +21,7 @@ _RETRIES: Final = 3
 
 
 def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ...] = ()) -> list[str]:
-    """All arguments of the executor. `ca_hosts` are the registries that the mounted CA file is trusted for."""
+    """All arguments of the executor. `ca_hosts` are the registries with certificates of their own."""
     folder = "" if plan.context == "." else f"/{plan.context}"
     arguments = [
         f"--context=dir://{SOURCE_ROOT}{folder}",
@@ -39,7 +39,7 @@ def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ..
         f"--image-fs-extract-retry={_RETRIES}",
         "--log-format=text",
         "--log-timestamp=true",
-        *(f"--registry-certificate={host}={CA_MOUNT}/{CA_FILE}" for host in ca_hosts),
+        *(f"--registry-certificate={host}={CA_MOUNT}/{naming.ca_file(host)}" for host in ca_hosts),
     ]
     if plan.target:
         arguments.append(f"--target={plan.target}")

@@ -1,119 +1,267 @@
-"""The docker config Secret that build pods log in with: what it holds, and whether one that exists is ours."""
+"""The docker config Secret that build pods log in with: which hosts it is for, what it holds, when it is renewed."""
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
-from buildandpush.core.kaniko import CA_FILE
+from buildandpush.core.cloud import is_allowed_registry
+from buildandpush.core.credential import Connector, Resolved
 from buildandpush.core.manifest import Login, Manifest
-from buildandpush.core.world import Waiting
+from buildandpush.core.world import LoginNeed, Waiting
 
-_USERNAME, _PASSWORD = "username", "password"
+NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
+"""The user name that tells an ACR that the password is a token of its own.
+https://learn.microsoft.com/azure/container-registry/container-registry-authentication"""
+
+DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
+_RECORD_KEY: Final = "login.json"
+_MARGIN: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user name and password for some hosts, and the certificates those hosts are trusted by."""
+    """What some hosts are logged in to with, and the certificates that they are trusted by."""
 
     hosts: tuple[str, ...]
     username: str
     password: str = field(repr=False)
     ca_bundle: str = ""
-    inputs: tuple[tuple[str, str], ...] = ()
-    """The Secret these were read from, with its uid and version."""
+
+    @property
+    def is_token(self) -> bool:
+        """Whether the password is an ACR's refresh token, which Entra ID's identity was exchanged for."""
+        return self.username == NULL_GUID
 
 
 @dataclass(frozen=True)
-class Connector:
-    """One AzureConnector as the API server holds it."""
+class HostPlan:
+    """One host of a login: whose it is, and which repositories are pushed to there."""
 
-    namespace: str
-    name: str
-    uid: str
-    spec: AzureConnectorSpec
+    connector: Connector
+    host: str
+    push: tuple[str, ...] = ()
+    """Repositories without the host."""
+    required: bool = True
+    """Whether the build waits for this login: not where a base image may or may not come from there."""
 
 
-def check_registry(connector: Connector, registry: str) -> Waiting | None:
-    """Whether the connector may be used for this registry: its login goes nowhere else."""
-    if registry in connector.spec.registries:
+@dataclass(frozen=True)
+class HostLogin:
+    """The login to one host."""
+
+    host: str
+    username: str
+    password: str = field(repr=False)
+    version: str
+    """What it was made from: a login of another version is made afresh."""
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    """None where it does not end."""
+    is_access_token: bool = False
+    """Whether it is an access token for some repositories rather than a user name and password."""
+
+    @property
+    def renew_at(self) -> datetime | None:
+        """At half its life, and at least ten minutes before its end where it lives that long."""
+        if self.issued_at is None or self.expires_at is None:
+            return None
+        half = self.issued_at + (self.expires_at - self.issued_at) / 2
+        early = self.expires_at - _MARGIN
+        return min(half, early) if early > self.issued_at else half
+
+    def is_fresh(self, version: str, now: datetime) -> bool:
+        """Whether it can be used as it is."""
+        renew_at = self.renew_at
+        return self.version == version and (renew_at is None or now < renew_at)
+
+
+# ---- which hosts
+
+
+def check_registry(connector: Connector, host: str) -> Waiting | None:
+    """Whether the connector may be used for this host: its login goes nowhere else."""
+    spec, name = connector.spec, connector.name
+    if spec.registries and host not in spec.registries:
+        served = ", ".join(spec.registries)
+        return Waiting(
+            Reason.CONNECTOR_INVALID, f"connector {name!r} serves {served}, not {host}; add the host to its registries"
+        )
+    if spec.registry_credentials is None and not is_allowed_registry(spec, host):
+        return Waiting(
+            Reason.CONNECTOR_INVALID,
+            f"connector {name!r} must not send its identity's token to {host}; "
+            "add the host to its allowedRegistries if it is one of your registries",
+        )
+    return None
+
+
+def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) -> tuple[HostPlan, ...] | Waiting:
+    """The hosts of one login, each with the one connector that serves it, or why there is no such login.
+
+    The push's connector logs in to all its registries, since base images may come from there.
+    """
+    plans: dict[str, HostPlan] = {}
+    for need in needs:
+        connector = connectors[need.connector]
+        refused = _check_base(connector, need)
+        if refused is not None:
+            return refused
+        for host in _hosts_of(connector, need):
+            refused = check_registry(connector, host)
+            known = plans.get(host)
+            if refused is None and known is not None and known.connector.uid != connector.uid:
+                names = f"{known.connector.name!r} and {connector.name!r}"
+                message = f"connectors {names} both serve {host}, and a build has one login for a host"
+                refused = Waiting(Reason.CONNECTOR_INVALID, f"{message}; take it out of the registries of one")
+            if refused is not None:
+                return refused
+            push = [name.split("/", 1)[1] for name in need.push if name.split("/", 1)[0] == host]
+            merged = tuple(dict.fromkeys([*(known.push if known else ()), *push]))
+            required = not need.hosts or host in need.hosts or bool(known and known.required)
+            plans[host] = HostPlan(connector, host, merged, required)
+    return _check_pushes(needs, plans) or tuple(plans[host] for host in sorted(plans))
+
+
+def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
+    others = () if connector.spec.login_scope == "Repository" else connector.spec.registries or ()
+    return tuple(dict.fromkeys([*need.hosts, *others]))
+
+
+def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
+    """A connector for base images has to name their hosts, and its login may not be for pushes alone."""
+    if need.hosts:
         return None
-    served = ", ".join(connector.spec.registries)
-    return Waiting(
-        Reason.CONNECTOR_INVALID,
-        f"connector {connector.name!r} serves {served}, not {registry}; add the host to its registries",
-    )
+    if connector.spec.login_scope == "Repository":
+        message = f"connector {connector.name!r} has loginScope Repository, which serves pushes only"
+        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; for base images use loginScope Registry")
+    if not connector.spec.registries:
+        message = f"connector {connector.name!r} names no registries, so it serves no base images"
+        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name their hosts in its registries")
+    return None
 
 
-def read_credentials(connector: Connector, secret: Mapping[str, Any] | None) -> Credentials | Waiting:
-    """The credentials in a Secret, or what is missing in it."""
-    name = connector.spec.registry_credentials.secret_ref.name
-    if secret is None:
-        return Waiting(Reason.SECRET_MISSING, f"Secret {name!r}, which connector {connector.name!r} names")
-    data = secret.get("data") or {}
-    missing = [key for key in (_USERNAME, _PASSWORD) if not data.get(key)]
-    if missing:
-        return Waiting(Reason.SECRET_MISSING, f"key {' and '.join(missing)} in Secret {name!r}")
-    try:
-        username, password = (base64.b64decode(data[key]).decode() for key in (_USERNAME, _PASSWORD))
-    except (binascii.Error, UnicodeDecodeError):
-        return Waiting(Reason.SECRET_MISSING, f"text in Secret {name!r}: username and password must be UTF-8")
-    if ":" in username:
-        return Waiting(Reason.SECRET_MISSING, f"user name in Secret {name!r} that works: it must not hold a colon")
-    metadata = secret.get("metadata") or {}
-    version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
-    return Credentials(
-        hosts=tuple(connector.spec.registries),
-        username=username,
-        password=password,
-        ca_bundle=connector.spec.ca_bundle or "",
-        inputs=((f"Secret/{name}", version),),
-    )
+def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, HostPlan]) -> Waiting | None:
+    """Whatever is pushed to, the cache included, has its login."""
+    for name in (name for need in needs for name in need.push):
+        host = name.split("/", 1)[0]
+        if host not in plans:
+            message = f"no connector of this build serves {host}, where {name} is pushed to"
+            return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name one that does in baseImageConnectorRefs")
+    return None
 
 
-def build_login_secret(connector: Connector, credentials: Credentials) -> Manifest:
-    """The Secret that build pods mount."""
-    auth = base64.b64encode(f"{credentials.username}:{credentials.password}".encode()).decode()
-    config = json.dumps({"auths": {host: {"auth": auth} for host in sorted(credentials.hosts)}}, sort_keys=True)
-    data = {".dockerconfigjson": base64.b64encode(config.encode()).decode()}
-    if credentials.ca_bundle:
-        data[CA_FILE] = base64.b64encode(credentials.ca_bundle.encode()).decode()
+def login_version(connector: Connector, resolved: Resolved, push: Sequence[str] = ()) -> str:
+    """What a login is made from, in short: a change of any of it asks for a login afresh."""
+    scope = sorted(push) if connector.spec.login_scope == "Repository" else []
+    parts = [connector.uid, str(connector.generation), connector.verify, resolved.inputs, scope]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+# ---- the Secret
+
+
+def build_login_secret(namespace: str, plans: Sequence[HostPlan], logins: Sequence[HostLogin]) -> Manifest:
+    """The Secret that build pods mount, owned by the connectors whose logins it holds."""
+    connectors = {plan.connector.uid: plan.connector for plan in plans}
+    scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.push if _is_scoped(plan)}
+    auths = {login.host: _entry(login) for login in sorted(logins, key=lambda item: item.host)}
+    data = {
+        DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),
+        _RECORD_KEY: _encode(json.dumps([_record(login) for login in logins], sort_keys=True)),
+    }
+    for plan in plans:
+        if plan.connector.spec.ca_bundle:
+            data[naming.ca_file(plan.host)] = _encode(plan.connector.spec.ca_bundle)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/dockerconfigjson",
         "metadata": {
-            "name": naming.login_secret_name((connector.uid,), credentials.hosts),
-            "namespace": connector.namespace,
+            "name": naming.login_secret_name(connectors, (plan.host for plan in plans), scoped),
+            "namespace": namespace,
             "labels": {meta.LABEL_MANAGED_BY: meta.COMPONENT, meta.LABEL_LOGIN: "true"},
             "ownerReferences": [
                 {
                     "apiVersion": meta.API_VERSION,
                     "kind": meta.CONNECTOR_KIND,
-                    "name": connector.name,
-                    "uid": connector.uid,
+                    "name": connectors[uid].name,
+                    "uid": uid,
                 }
+                for uid in sorted(connectors)
             ],
         },
         "data": data,
     }
 
 
-def describe_login(secret: Manifest, credentials: Credentials) -> Login:
+def read_login_secret(secret: Mapping[str, Any]) -> dict[str, HostLogin]:
+    """The logins in a Secret of ours by host; empty where it cannot be read, so that they are made afresh."""
+    data = secret.get("data") or {}
+    try:
+        auths = json.loads(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
+        records = json.loads(base64.b64decode(data[_RECORD_KEY]))
+        found = (_read_record(record, auths[record["host"]]) for record in records)
+        return {login.host: login for login in found}
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+        return {}
+
+
+def _is_scoped(plan: HostPlan) -> bool:
+    return plan.connector.spec.login_scope == "Repository"
+
+
+def _entry(login: HostLogin) -> dict[str, str]:
+    # https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go; `auth` is what every tool understands.
+    if login.is_access_token:
+        return {"registrytoken": login.password}
+    return {"auth": _encode(f"{login.username}:{login.password}")}
+
+
+def _record(login: HostLogin) -> dict[str, Any]:
+    return {
+        "host": login.host,
+        "version": login.version,
+        "issuedAt": login.issued_at.isoformat() if login.issued_at else None,
+        "expiresAt": login.expires_at.isoformat() if login.expires_at else None,
+    }
+
+
+def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> HostLogin:
+    token = entry.get("registrytoken")
+    username, _, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
+    login = HostLogin(record["host"], username, token or password, record["version"])
+    issued, expires = record.get("issuedAt"), record.get("expiresAt")
+    return replace(
+        login,
+        issued_at=datetime.fromisoformat(issued) if issued else None,
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+        is_access_token=token is not None,
+    )
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def describe_login(secret: Manifest, plans: Sequence[HostPlan], resolved: Iterable[Resolved]) -> Login:
     """What a build needs to know of the Secret."""
-    ca_hosts = tuple(sorted(credentials.hosts)) if credentials.ca_bundle else ()
-    return Login(secret["metadata"]["name"], ca_hosts, credentials.inputs)
+    ca_hosts = tuple(plan.host for plan in plans if plan.connector.spec.ca_bundle)
+    inputs = dict(pair for item in resolved for pair in item.inputs)
+    return Login(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
 
 
 def is_ours(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an existing Secret is this login: only with our label and its owner is it ever updated."""
+    """Whether an existing Secret is this login: only with our label and its owners is it ever updated or deleted."""
     metadata = existing.get("metadata") or {}
     owners = {ref.get("uid") for ref in metadata.get("ownerReferences") or ()}
     labels = metadata.get("labels") or {}
-    return labels.get(meta.LABEL_LOGIN) == "true" and wanted["metadata"]["ownerReferences"][0]["uid"] in owners
+    wanted_owners = {ref["uid"] for ref in wanted["metadata"]["ownerReferences"]}
+    return labels.get(meta.LABEL_LOGIN) == "true" and wanted_owners <= owners

@@ -2,12 +2,13 @@
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.meta import API_VERSION, BUILD_KIND
 from buildandpush.core import naming
-from buildandpush.core.kaniko import CA_FILE, CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
+from buildandpush.core.kaniko import CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
 from buildandpush.core.plan import BuildPlan
 from buildandpush.core.settings import BuildSettings
 
@@ -49,10 +50,13 @@ class Attempt:
 class Login:
     """The docker config Secret of a build, and the hosts whose CA certificate it carries (none: the usual CAs)."""
 
-    secret_name: str
+    secret_name: str | None
+    """None for a build that logs in nowhere."""
     ca_hosts: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
     """The Secrets it was made from, each with its uid and version."""
+    renew_at: datetime | None = None
+    """When it is renewed; None where it does not end."""
 
 
 def build_pod_manifest(
@@ -145,11 +149,10 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
 def _kaniko_container(
     plan: BuildPlan, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
 ) -> Manifest:
-    mounts = [
-        {"name": "workspace", "mountPath": WORKSPACE},
+    mounts: list[Manifest] = [{"name": "workspace", "mountPath": WORKSPACE}]
+    if login.secret_name:
         # A directory, never a subPath: a subPath would not follow a renewed login.
-        {"name": "login", "mountPath": LOGIN_MOUNT, "readOnly": True},
-    ]
+        mounts.append({"name": "login", "mountPath": LOGIN_MOUNT, "readOnly": True})
     if login.ca_hosts:
         mounts.append({"name": "ca", "mountPath": CA_MOUNT, "readOnly": True})
     return {
@@ -189,9 +192,11 @@ def _volumes(login: Login) -> list[Manifest]:
         {"name": "workspace", "emptyDir": {}},
         {"name": "tmp", "emptyDir": {}},
         {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
-        {"name": "login", "secret": {"secretName": login.secret_name, "items": [config], "defaultMode": 0o444}},
     ]
+    if login.secret_name:
+        secret = {"secretName": login.secret_name, "items": [config], "defaultMode": 0o444}
+        volumes.append({"name": "login", "secret": secret})
     if login.ca_hosts:
-        item = {"key": CA_FILE, "path": CA_FILE}
-        volumes.append({"name": "ca", "secret": {"secretName": login.secret_name, "items": [item]}})
+        items = [{"key": naming.ca_file(host), "path": naming.ca_file(host)} for host in login.ca_hosts]
+        volumes.append({"name": "ca", "secret": {"secretName": login.secret_name, "items": items}})
     return volumes

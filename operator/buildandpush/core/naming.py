@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from buildandpush.api import meta
@@ -39,9 +40,15 @@ def spec_hash_label(spec_hash: str) -> str:
     return f"{version}-{digits[:40]}"
 
 
-def login_secret_name(connector_uids: tuple[str, ...], hosts: tuple[str, ...]) -> str:
-    """Name of the login Secret of one set of connectors and hosts."""
-    return f"buildandpush-login-{_short_hash(' '.join([*sorted(connector_uids), *sorted(hosts)]), 12)}"
+def login_secret_name(connector_uids: Iterable[str], hosts: Iterable[str], repositories: Iterable[str] = ()) -> str:
+    """Name of the login Secret of one set of connectors and hosts, and of repositories where it is for those alone."""
+    parts = [*sorted(connector_uids), *sorted(hosts), *sorted(repositories)]
+    return f"buildandpush-login-{_short_hash(' '.join(parts), 12)}"
+
+
+def ca_file(host: str) -> str:
+    """Key and file of the certificates that one host is trusted by."""
+    return f"ca-{host.replace(':', '_')}.crt"
 
 
 def event_name(resource_name: str, *parts: str) -> str:

@@ -20,6 +20,7 @@ RUN_CONDITIONS: Final = (
     ConditionType.BUILT,
     ConditionType.PUSHED,
     ConditionType.VERIFIED,
+    ConditionType.LINKS_RESOLVED,
 )
 """Conditions that speak of one run and go when the next one starts."""
 

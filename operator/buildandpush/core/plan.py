@@ -60,6 +60,10 @@ class BuildPlan:
     source: Source
     connector_ref: str
     """Name of the AzureConnector, a pipeline's identifier already resolved."""
+    base_connector_refs: tuple[str, ...] = ()
+    """Names of the AzureConnectors that base images are pulled with."""
+    subscription: str | None = None
+    """Name or id of the subscription that links are looked up in."""
 
     @property
     def destinations(self) -> tuple[str, ...]:
@@ -71,6 +75,8 @@ class BuildPlan:
         return Effective(
             repository=self.repository,
             connector=self.connector_ref,
+            base_connectors=list(self.base_connector_refs) or None,
+            subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
             run_as_user=self.run_as_user,
@@ -103,9 +109,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     refuse_unsupported(spec.to_dict())
     if not spec.connector_ref:
         raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
-    connector = connector_name(spec.connector_ref)
-    if not re.fullmatch(CONNECTOR_NAME_PATTERN, connector):
-        raise SpecInvalidError("connectorRef", f"{spec.connector_ref!r} is no name; write for example acr")
+    connector = _connector("connectorRef", spec.connector_ref)
     _check_source(spec.source)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
@@ -125,7 +129,18 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         retries=settings.retries if spec.retries is None else spec.retries,
         source=spec.source,
         connector_ref=connector,
+        base_connector_refs=tuple(
+            dict.fromkeys(_connector("baseImageConnectorRefs", name) for name in spec.base_image_connector_refs or ())
+        ),
+        subscription=(spec.subscription_id or "").strip() or None,
     )
+
+
+def _connector(field: str, reference: str) -> str:
+    name = connector_name(reference)
+    if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
+        raise SpecInvalidError(field, f"{reference!r} is no name; write for example acr")
+    return name
 
 
 def _resolve_tags(tags: list[str], run_number: int) -> tuple[str, ...]:

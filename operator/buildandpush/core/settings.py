@@ -1,6 +1,7 @@
 """What the operator's installer decides for all builds; made by config.py from the environment."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,3 +25,28 @@ class BuildSettings:
     """How long a pod with a node may fail to pull its images or to make its containers."""
     node_lost_timeout_seconds: int = 300
     """How long a pod may be going away before its node counts as lost."""
+
+
+@dataclass(frozen=True)
+class LoginSettings:
+    """What of logins the installer allows."""
+
+    authority_hosts: tuple[str, ...] = ()
+    """Hosts of clouds of one's own that an assertion or secret may be sent to, beside the built-in clouds'."""
+    managed_identity_namespaces: tuple[str, ...] = ()
+    """Namespaces whose connectors may use the node's identity."""
+    identity_service_accounts: tuple[str, ...] = ("buildandpush-identity",)
+    """Names of service accounts that the operator may ask tokens for."""
+
+
+@dataclass(frozen=True)
+class PortalSettings:
+    """How links to the portal are made."""
+
+    tag_url: str = (
+        "{portal}/#view/Microsoft_Azure_ContainerRegistries/TagMetadataBlade"
+        "/registryId/{registryId}/repositoryName/{repository}/tag/{tag}"
+    )
+    """Address of a tag. The portal's own form is not documented and may change."""
+    cloud_tag_urls: Mapping[str, str] = field(default_factory=dict)
+    """Other forms by cloud."""

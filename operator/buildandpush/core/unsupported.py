@@ -6,7 +6,7 @@ from typing import Any, Final
 from buildandpush.core.errors import SpecInvalidError
 
 UNSUPPORTED: Final = (
-    "subscriptionId", "remoteCacheImage", "baseImageConnectorRefs", "envVariables", "caching", "buildSecrets",
+    "remoteCacheImage", "envVariables", "caching", "buildSecrets",
     "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace", "outputs",
     "when", "strategy", "failureStrategies",
 )  # fmt: skip

@@ -34,6 +34,19 @@ class Waiting:
 
     reason: Reason
     message: str
+    remedy: str = ""
+    """What helps, where that is known better than by the reason."""
+
+
+@dataclass(frozen=True)
+class LoginNeed:
+    """What a build wants of one connector."""
+
+    connector: str
+    hosts: tuple[str, ...] = ()
+    """Hosts to log in to; empty for all that the connector's registries name."""
+    push: tuple[str, ...] = ()
+    """Repositories that are pushed to, host included."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,21 @@ class ReadBack:
     digest_found: bool
     problem: str = ""
     """Why the registry could not be read, else empty."""
+    size_bytes: int | None = None
+    """Of the layers and the config, compressed."""
+    media_type: str | None = None
+    platform: str | None = None
+    """Such as linux/amd64; None for an index."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What the resource manager and the portal say of the registry that was pushed to."""
+
+    reason: Reason
+    message: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Tag and its address in the portal; empty unless the registry was found."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +89,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class AskLogin:
-    """Is the login of this build's connector there? Answered by Login or Waiting."""
+    """Is the login of this build's connectors there? Answered by Login or Waiting."""
 
-    connector_ref: str
-    registry: str
+    needs: tuple[LoginNeed, ...]
+    renewal: bool = False
+    """Whether a build uses it already, so that nothing is to be done before it is due to be renewed."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +141,20 @@ class AskTags:
 
 
 @dataclass(frozen=True)
-class AskInputs:
-    """Which versions have the Secrets of this connector now? Answered by Inputs."""
+class AskLinks:
+    """Where does the portal show these tags? Answered by Links."""
 
+    repository: str
+    tags: tuple[str, ...]
     connector_ref: str
+    subscription: str
+
+
+@dataclass(frozen=True)
+class AskInputs:
+    """Which versions have the Secrets of these connectors now? Answered by Inputs."""
+
+    connector_refs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -125,8 +164,8 @@ class Inputs:
     versions: tuple[tuple[str, str], ...] = ()
 
 
-Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskInputs
-Answer = Login | Waiting | PodObservation | str | ReadBack | Inputs | None
+Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskLinks | AskInputs
+Answer = Login | Waiting | PodObservation | str | ReadBack | Links | Inputs | None
 
 
 # Actions: performed after the status that announces them has been written.

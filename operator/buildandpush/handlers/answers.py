@@ -1,24 +1,29 @@
 """Answers the questions of a decision: the only place where deciding meets the outside."""
 
+from dataclasses import dataclass
 from typing import Final
 
+from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.logins import ensure_login, fetch_credentials, read_connector
+from buildandpush.clients.logins import Logins
 from buildandpush.clients.registry import RegistryReader
-from buildandpush.core.login import Credentials
+from buildandpush.clients.resource_manager import LinkFinder
+from buildandpush.core.credential import secrets_of
+from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.redact import redact
 from buildandpush.core.world import (
     Answer,
     AskInputs,
+    AskLinks,
     AskLivePod,
     AskLog,
     AskLogin,
     AskProof,
     AskReadBack,
     AskTags,
-    Inputs,
+    Links,
     Question,
     ReadBack,
     Resource,
@@ -29,38 +34,52 @@ _LOG_LINES: Final = 60
 _LOG_BYTES: Final = 64 * 1024
 
 
-async def answer_question(
-    client: KubernetesClient, registry: RegistryReader, resource: Resource, question: Question
-) -> Answer:
+@dataclass(frozen=True)
+class Sources:
+    """Whom questions are put to."""
+
+    kubernetes: KubernetesClient
+    logins: Logins
+    registry: RegistryReader
+    links: LinkFinder
+
+
+async def answer_question(sources: Sources, resource: Resource, question: Question) -> Answer:
     """Look one fact up. UnavailableError rises: the queue asks again."""
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):
-        return await ensure_login(client, namespace, question.connector_ref, question.registry)
+        return await sources.logins.ensure_login(namespace, question.needs, renewal=question.renewal)
     if isinstance(question, AskLivePod):
-        return await _read_live_pod(client, namespace, question.name)
+        return await _read_live_pod(sources.kubernetes, namespace, question.name)
     if isinstance(question, AskLog):
-        return await _read_log(client, resource, question)
-    return await _ask_registry(client, registry, namespace, question)
-
-
-async def _ask_registry(
-    client: KubernetesClient,
-    registry: RegistryReader,
-    namespace: str,
-    question: AskReadBack | AskProof | AskTags | AskInputs,
-) -> Answer:
-    """Questions that need the connector's credentials; without them the registry counts as not readable."""
-    credentials = await _credentials(client, namespace, question.connector_ref)
+        return await _read_log(sources, resource, question)
     if isinstance(question, AskInputs):
-        return Inputs() if isinstance(credentials, Waiting) else Inputs(credentials.inputs)
+        return await sources.logins.find_inputs(namespace, question.connector_refs)
+    if isinstance(question, AskLinks):
+        return await _find_links(sources, namespace, question)
+    return await _ask_registry(sources, namespace, question)
+
+
+async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack | AskProof | AskTags) -> Answer:
+    """Questions that need the connector's credentials; without them the registry counts as not readable."""
+    host = question.repository.split("/", 1)[0]
+    credentials = await sources.logins.find_credentials(namespace, question.connector_ref, host)
     if isinstance(credentials, Waiting):
         unreadable = ReadBack({}, digest_found=False, problem=credentials.message)
         return None if isinstance(question, AskProof) else unreadable
+    registry = sources.registry
     if isinstance(question, AskReadBack):
         return await registry.read_back(question.repository, question.tags, question.digest, credentials)
     if isinstance(question, AskTags):
         return await registry.read_tags(question.repository, question.tags, credentials)
     return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
+
+
+async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> Links:
+    session = await sources.logins.find_session(namespace, question.connector_ref)
+    if isinstance(session, Waiting):
+        return Links(Reason.LINKS_UNAVAILABLE, session.message)
+    return await sources.links.find_links(*session, question)
 
 
 async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
@@ -70,20 +89,23 @@ async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) ->
         return None
 
 
-async def _read_log(client: KubernetesClient, resource: Resource, question: AskLog) -> str:
+async def _read_log(sources: Sources, resource: Resource, question: AskLog) -> str:
     """The redacted end of a log; empty where the kubelet has none any more."""
-    namespace, run = resource.owner.namespace, resource.status.run
     try:
-        text = await client.read_pod_log(
-            namespace, question.pod, question.container, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
+        text = await sources.kubernetes.read_pod_log(
+            resource.owner.namespace, question.pod, question.container, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
         )
     except KubernetesError:
         return ""
-    credentials = await _credentials(client, namespace, run.effective.connector) if run else None
-    secrets = [credentials.password] if isinstance(credentials, Credentials) else []
-    return redact(text, secrets)
+    return redact(text, await _secrets_of_run(sources, resource))
 
 
-async def _credentials(client: KubernetesClient, namespace: str, connector_ref: str) -> Credentials | Waiting:
-    connector = await read_connector(client, namespace, connector_ref)
-    return connector if isinstance(connector, Waiting) else await fetch_credentials(client, connector)
+async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
+    """What the run's connectors log in with; tokens are told by their form."""
+    secrets: list[str] = []
+    run = resource.status.run
+    for need in derive_needs(run.effective) if run else ():
+        session = await sources.logins.find_session(resource.owner.namespace, need.connector)
+        if not isinstance(session, Waiting):
+            secrets += secrets_of(session[1].credential)
+    return secrets

@@ -9,19 +9,16 @@ from typing import Final
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.api.connector import AzureConnectorStatus
-from buildandpush.clients import registry as registry_client
+from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
 from buildandpush.clients.errors import ConflictError, NotFoundError
-from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.logins import fetch_credentials
-from buildandpush.clients.registry import RegistryReader
-from buildandpush.core.connector import decide_connector, parse_connector
+from buildandpush.core.connector import Check, LoggedIn, decide_connector, parse_connector
+from buildandpush.core.credential import Connector
 from buildandpush.core.decide import decide
 from buildandpush.core.patch import merge_patch
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.world import CreatePod, Decision, Refusal, Resource, Waiting, World
 from buildandpush.handlers.actions import perform
-from buildandpush.handlers.answers import answer_question
+from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.store import Key, Store, read_resource
 
 _log = structlog.get_logger(__name__)
@@ -46,15 +43,14 @@ class Reconciler:
 
     def __init__(
         self,
-        client: KubernetesClient,
+        sources: Sources,
         store: Store,
         settings: BuildSettings,
         clock: Callable[[], datetime],
-        *,
-        registry: RegistryReader = registry_client,
     ) -> None:
-        self._client = client
-        self._registry = registry
+        self._sources = sources
+        self._client = sources.kubernetes
+        self._logins = sources.logins
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -94,7 +90,7 @@ class Reconciler:
             if not decision.questions:
                 return decision
             answers = {
-                question: await answer_question(self._client, self._registry, world.resource, question)
+                question: await answer_question(self._sources, world.resource, question)
                 for question in decision.questions
             }
             world = replace(world, answers={**world.answers, **answers})
@@ -153,9 +149,18 @@ class Reconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None
         connector = parse_connector(body)
-        found = connector if isinstance(connector, Waiting) else await fetch_credentials(self._client, connector)
         before = AzureConnectorStatus.model_validate(body.get("status") or {})
-        after = decide_connector(before, body["metadata"]["generation"], found, self._clock())
+        logins: tuple[LoginStatus, ...] = tuple(before.logins)
+        check: Check
+        if isinstance(connector, Waiting):
+            check = connector
+        else:
+            check = await self._logins.check(connector)
+            logins = await self._keep_logins(connector, before)
+        verify = connector.verify if isinstance(connector, Connector) else before.handled_verify or ""
+        after = decide_connector(
+            before, body["metadata"]["generation"], check, self._clock(), logins=logins, verify=verify
+        )
         patch = merge_patch(before.to_dict(), after.to_dict())
         if patch:
             version = body["metadata"]["resourceVersion"]
@@ -166,7 +171,17 @@ class Reconciler:
             except (ConflictError, NotFoundError):
                 return None  # the change that made the conflict comes as an event of its own
             self._store.put(key.kind, written)
-        return _WAITING_RECHECK_SECONDS if isinstance(found, Waiting) else _CONNECTOR_RECHECK_SECONDS
+        return _CONNECTOR_RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
+
+    async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
+        """The logins made for builds; one that has ended is no longer renewed by any build, so it goes."""
+        known = {login.secret_name: login for login in before.logins} | self._logins.logins_of(connector.uid)
+        now = self._clock()
+        for name, login in sorted(known.items()):
+            ended = login.expires_at is not None and login.expires_at <= now
+            if ended and await self._logins.remove_login(connector, name):
+                del known[name]
+        return tuple(known[name] for name in sorted(known))
 
 
 def _seconds_until_due(world: World, decision: Decision) -> float | None:

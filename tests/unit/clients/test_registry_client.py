@@ -3,12 +3,14 @@
 import base64
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from buildandpush.api import meta
-from buildandpush.clients.registry import find_proof, read_back, read_tags
+from buildandpush.clients.outside import Outside
+from buildandpush.clients.registry import RegistryClient
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
@@ -39,9 +41,20 @@ def login(registry: FakeRegistry, **changes: object) -> Credentials:
     return Credentials(**values)  # type: ignore[arg-type]
 
 
+async def read(call: Callable[[RegistryClient], Awaitable[Any]]) -> Any:
+    """What a client of its own finds."""
+    outside = Outside()
+    try:
+        return await call(RegistryClient(outside, lag_seconds=()))
+    finally:
+        await outside.close()
+
+
 async def ask(registry: FakeRegistry, **changes: object) -> ReadBack:
     """What the registry says of the image."""
-    return await read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry, **changes))
+    return await read(
+        lambda client: client.read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry, **changes))
+    )
 
 
 async def test_image_that_is_there_is_found_under_every_tag(registry: FakeRegistry) -> None:
@@ -109,7 +122,9 @@ async def test_certificate_of_an_unknown_ca_is_a_problem_and_no_login_is_sent(re
 
 async def test_certificate_for_another_name_is_a_problem(registry: FakeRegistry) -> None:
     host = registry.host.replace("127.0.0.1", "localhost")
-    found = await read_back(f"{host}/shop/web", TAGS, DIGEST, login(registry, hosts=(host,)))
+    found = await read(
+        lambda client: client.read_back(f"{host}/shop/web", TAGS, DIGEST, login(registry, hosts=(host,)))
+    )
     assert found.problem
     assert registry.seen == []
 
@@ -118,7 +133,9 @@ async def test_registry_that_cannot_be_reached_is_a_problem() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{closed.getsockname()[1]}"
-        found = await read_back(f"{host}/shop/web", TAGS, DIGEST, Credentials((host,), "push", "pw"))
+        found = await read(
+            lambda client: client.read_back(f"{host}/shop/web", TAGS, DIGEST, Credentials((host,), "push", "pw"))
+        )
     assert host in found.problem
 
 
@@ -147,7 +164,7 @@ async def test_password_is_in_no_problem(registry: FakeRegistry) -> None:
 
 async def test_tags_alone_can_be_read(registry: FakeRegistry) -> None:
     del registry.references["1.2"]
-    found = await read_tags(f"{registry.host}/shop/web", TAGS, login(registry))
+    found = await read(lambda client: client.read_tags(f"{registry.host}/shop/web", TAGS, login(registry)))
     assert dict(found.tags) == {"latest": DIGEST, "1.2": None}
 
 
@@ -160,7 +177,7 @@ def label(registry: FakeRegistry, value: str | None) -> None:
 
 async def prove(registry: FakeRegistry, run: str = "uid/1") -> str | None:
     """The digest that is proven to be this run's."""
-    return await find_proof(f"{registry.host}/shop/web", TAGS, run, login(registry))
+    return await read(lambda client: client.find_proof(f"{registry.host}/shop/web", TAGS, run, login(registry)))
 
 
 async def test_image_that_carries_the_runs_label_is_proof(registry: FakeRegistry) -> None:

@@ -9,7 +9,7 @@ from buildandpush.core import naming
 from buildandpush.core.manifest import Login, Owner
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import Answer, AskLogin, Question, Resource, World
+from buildandpush.core.world import Answer, AskLogin, LoginNeed, Question, Resource, World
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
@@ -17,9 +17,10 @@ SETTINGS = BuildSettings(executor_image="kaniko:v1.28.3", source_image="operator
 DIGEST = "sha256:" + "a" * 64
 LOGIN = Login("buildandpush-login-0123456789ab")
 
+REPOSITORY = "contoso.azurecr.io/shop/web"
 SPEC: dict[str, Any] = {
     "connectorRef": "acr",
-    "repository": "contoso.azurecr.io/shop/web",
+    "repository": REPOSITORY,
     "tags": ["latest"],
     "source": {"inline": {"files": {"Dockerfile": "FROM scratch\n"}}},
 }
@@ -44,6 +45,12 @@ def resource(
     )
 
 
+def login_question(connector: str = "acr", repository: str = REPOSITORY, *, renewal: bool = False) -> AskLogin:
+    """What a run asks before its pod is made, or, for a renewal, while it runs."""
+    host = repository.split("/", 1)[0]
+    return AskLogin((LoginNeed(connector, (host,), (repository,)),), renewal)
+
+
 def world(
     of: Resource,
     *,
@@ -53,7 +60,7 @@ def world(
     **changes: Any,
 ) -> World:
     """A world in which the usual login is there, unless the answers say otherwise."""
-    usual: dict[Question, Answer] = {AskLogin("acr", "contoso.azurecr.io"): LOGIN}
+    usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     return World(
         resource=of,
         now=now,

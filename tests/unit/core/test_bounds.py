@@ -11,8 +11,20 @@ from hypothesis import strategies as st
 from buildandpush.api.spec import MAX_TAGS
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core.decide import decide
-from buildandpush.core.world import AskLog, AskLogin, AskReadBack, ReadBack, Resource
-from tests.unit.core.factories import DIGEST, LOGIN, NOW, container, pod, pod_name, resource, spec, terminated, world
+from buildandpush.core.world import AskLog, AskReadBack, ReadBack, Resource
+from tests.unit.core.factories import (
+    DIGEST,
+    LOGIN,
+    NOW,
+    container,
+    login_question,
+    pod,
+    pod_name,
+    resource,
+    spec,
+    terminated,
+    world,
+)
 from tests.unit.core.test_decide import after
 
 BOUND = 128 * 1024
@@ -27,6 +39,9 @@ def largest(**changes: Any) -> dict[str, Any]:
     return spec(repository=REPOSITORY, tags=tags, connectorRef="c" * 253, **changes)
 
 
+LOGINS = [login_question("c" * 253, REPOSITORY, renewal=renewal) for renewal in (False, True)]
+
+
 def answers_for(of: Resource, log: str, problem: str) -> dict[Any, Any]:
     """Every question such a run may ask."""
     run = of.status.run
@@ -34,7 +49,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Any, Any]:
     tags = tuple(run.builds[0].tags)
     read_back = ReadBack(dict.fromkeys(tags, "sha256:" + "b" * 64), digest_found=True, problem=problem)
     return {
-        AskLogin("c" * 253, HOST): LOGIN,
+        **dict.fromkeys(LOGINS, LOGIN),
         AskLog(run.builds[0].pod_name, "kaniko"): log,
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
@@ -57,7 +72,7 @@ def test_the_status_stays_within_128_kib(log: str, message: str, problem: str, c
     now, current = NOW, resource(largest())
     for number, code in enumerate(codes, start=1):
         asked = replace(current, rebuild=f"{number:0128}", spec=largest(target=str(number)), generation=number)
-        login = {AskLogin("c" * 253, HOST): LOGIN}
+        login = dict.fromkeys(LOGINS, LOGIN)
         started = after(decide(world(asked, answers=login, now=now)), asked)
         ended = pod(
             number,

@@ -16,7 +16,6 @@ from buildandpush.core.world import (
     Announce,
     AskLivePod,
     AskLog,
-    AskLogin,
     AskProof,
     AskReadBack,
     CancelPod,
@@ -34,6 +33,7 @@ from tests.unit.core.factories import (
     NOW,
     OWNER,
     ended_pod,
+    login_question,
     pod,
     pod_name,
     resource,
@@ -111,11 +111,11 @@ class TestStart:
 
     def test_the_login_is_asked_for_before_anything_is_decided(self) -> None:
         asked = decide(replace(world(resource()), answers={}))
-        assert asked.questions == {AskLogin("acr", "contoso.azurecr.io")}
+        assert asked.questions == {login_question()}
         assert asked.actions == ()
 
     def test_a_missing_connector_is_waited_for_and_then_heals(self) -> None:
-        question = AskLogin("acr", "contoso.azurecr.io")
+        question = login_question()
         fresh = resource()
         waiting = decide(world(fresh, answers={question: Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")}))
         assert reason_of(waiting) == Reason.CONNECTOR_MISSING
@@ -125,7 +125,7 @@ class TestStart:
         assert [action for action in healed.actions if isinstance(action, CreatePod)]
 
     def test_a_wait_that_goes_on_writes_nothing_new(self) -> None:
-        question = AskLogin("acr", "contoso.azurecr.io")
+        question = login_question()
         answers = {question: Waiting(Reason.SECRET_MISSING, "Secret 'x'")}
         fresh = resource()
         waiting = after(decide(world(fresh, answers=answers)), fresh)
@@ -135,7 +135,7 @@ class TestStart:
 
     def test_a_pipelines_identifier_names_the_connector(self) -> None:
         asked = decide(replace(world(resource(spec(connectorRef="account.My_ACR"))), answers={}))
-        assert asked.questions == {AskLogin("my-acr", "contoso.azurecr.io")}
+        assert asked.questions == {login_question("my-acr")}
 
     @pytest.mark.parametrize(
         ("refusal", "phase", "ready"),
@@ -416,7 +416,7 @@ class TestSummary:
         ]
 
     def test_the_manifest_belongs_to_the_resource(self) -> None:
-        decision = decide(world(resource(), answers={AskLogin("acr", "contoso.azurecr.io"): Login("s")}))
+        decision = decide(world(resource(), answers={login_question(): Login("s")}))
         created = next(action for action in decision.actions if isinstance(action, CreatePod))
         assert created.manifest["metadata"]["ownerReferences"][0]["uid"] == OWNER.uid
 

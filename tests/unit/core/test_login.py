@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.api.reasons import Reason
-from buildandpush.core.login import (
-    Connector,
-    Credentials,
-    build_login_secret,
-    check_registry,
-    describe_login,
-    is_ours,
-    read_credentials,
-)
+from buildandpush.core.credential import Connector, Resolved, UserPassword, read_credential
+from buildandpush.core.login import HostLogin, HostPlan, build_login_secret, check_registry, describe_login, is_ours
 from buildandpush.core.world import Waiting
 
 PASSWORD = "hunter22-not-in-any-repr"
@@ -42,9 +35,18 @@ def secret(**data: str) -> dict[str, Any]:
     return {"metadata": {"name": "acr-push", "namespace": "shop"}, "data": data}
 
 
-def credentials(username: str = "push", password: str = PASSWORD, ca: str = "") -> Credentials:
-    """What the connector logs in with."""
-    return Credentials(HOSTS, username, password, ca)
+def make(
+    username: str = "push", password: str = PASSWORD, ca: str | None = None, hosts: tuple[str, ...] = HOSTS
+) -> dict[str, Any]:
+    """The login Secret of both hosts."""
+    plans = [HostPlan(connector(ca=ca, hosts=hosts), host) for host in hosts]
+    return build_login_secret("shop", plans, [HostLogin(host, username, password, "v1") for host in sorted(hosts)])
+
+
+def ca_hosts(ca: str | None = None) -> tuple[str, ...]:
+    """The hosts with certificates of their own."""
+    plans = [HostPlan(connector(ca=ca), host) for host in HOSTS]
+    return describe_login(make(ca=ca), plans, []).ca_hosts
 
 
 def config_of(made: dict[str, Any]) -> dict[str, Any]:
@@ -54,9 +56,9 @@ def config_of(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_credentials_are_read_from_the_secret() -> None:
-    found = read_credentials(connector(ca="PEM"), secret(username=b64("push"), password=b64("p:w\n é")))
-    assert isinstance(found, Credentials)
-    assert (found.hosts, found.username, found.password, found.ca_bundle) == (HOSTS, "push", "p:w\n é", "PEM")
+    found = read_credential(connector(), secret(username=b64("push"), password=b64("p:w\n é")))
+    assert isinstance(found, Resolved)
+    assert found.credential == UserPassword("push", "p:w\n é")
 
 
 @pytest.mark.parametrize(
@@ -74,19 +76,20 @@ def test_credentials_are_read_from_the_secret() -> None:
     ],
 )
 def test_what_is_missing_is_told(data: dict[str, Any] | None, told: str) -> None:
-    found = read_credentials(connector(), None if data is None else {"metadata": {}, "data": data})
+    found = read_credential(connector(), None if data is None else {"metadata": {}, "data": data})
     assert isinstance(found, Waiting)
     assert found.reason is Reason.SECRET_MISSING
     assert told in found.message
 
 
 def test_secret_without_any_data_is_told() -> None:
-    assert isinstance(read_credentials(connector(), {"metadata": {}}), Waiting)
+    assert isinstance(read_credential(connector(), {"metadata": {}}), Waiting)
 
 
 def test_password_is_in_no_repr() -> None:
-    assert PASSWORD not in repr(credentials())
-    assert PASSWORD not in str(credentials())
+    for value in (UserPassword("push", PASSWORD), HostLogin("h", "push", PASSWORD, "v1")):
+        assert PASSWORD not in repr(value)
+        assert PASSWORD not in str(value)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_login_goes_to_the_named_hosts_only(registry: str, served: bool) -> None
 @given(st.text(min_size=1).filter(lambda text: ":" not in text), st.text(min_size=1))
 def test_docker_config_holds_the_login_for_each_host(username: str, password: str) -> None:
     try:
-        made = build_login_secret(connector(), credentials(username, password))
+        made = make(username, password)
     except UnicodeEncodeError:
         return  # half a surrogate pair, which no Secret holds
     auths = config_of(made)["auths"]
@@ -123,7 +126,7 @@ def test_docker_config_holds_the_login_for_each_host(username: str, password: st
 
 
 def test_secret_belongs_to_its_connector_and_blocks_nothing() -> None:
-    made = build_login_secret(connector(), credentials())
+    made = make()
     assert made["type"] == "kubernetes.io/dockerconfigjson"
     assert made["metadata"]["namespace"] == "shop"
     (owner,) = made["metadata"]["ownerReferences"]
@@ -132,27 +135,25 @@ def test_secret_belongs_to_its_connector_and_blocks_nothing() -> None:
 
 
 def test_same_credentials_give_the_same_secret_whatever_the_order_of_hosts() -> None:
-    one = build_login_secret(connector(), credentials())
-    other = build_login_secret(
-        connector(hosts=tuple(reversed(HOSTS))), Credentials(tuple(reversed(HOSTS)), "push", PASSWORD)
-    )
+    one = make()
+    other = make(hosts=tuple(reversed(HOSTS)))
     assert one == other
 
 
 def test_certificate_travels_with_the_login() -> None:
-    made = build_login_secret(connector(), credentials(ca="PEM"))
-    assert base64.b64decode(made["data"]["ca.crt"]) == b"PEM"
-    assert describe_login(made, credentials(ca="PEM")).ca_hosts == tuple(sorted(HOSTS))
+    made = make(ca="PEM")
+    assert base64.b64decode(made["data"]["ca-contoso.azurecr.io.crt"]) == b"PEM"
+    assert ca_hosts("PEM") == HOSTS
 
 
 def test_without_a_certificate_the_usual_ones_are_trusted() -> None:
-    made = build_login_secret(connector(), credentials())
-    assert "ca.crt" not in made["data"]
-    assert describe_login(made, credentials()).ca_hosts == ()
+    made = make()
+    assert not [key for key in made["data"] if key.endswith(".crt")]
+    assert ca_hosts() == ()
 
 
 def test_our_own_secret_is_ours() -> None:
-    made = build_login_secret(connector(), credentials())
+    made = make()
     assert is_ours({**made, "data": {}}, made)
 
 
@@ -170,9 +171,9 @@ def test_our_own_secret_is_ours() -> None:
     ],
 )
 def test_without_our_label_and_its_owner_a_secret_is_somebody_elses(changes: dict[str, Any]) -> None:
-    made = build_login_secret(connector(), credentials())
+    made = make()
     assert not is_ours({**made, "metadata": {**made["metadata"], **changes}}, made)
 
 
 def test_a_secret_without_metadata_is_somebody_elses() -> None:
-    assert not is_ours({}, build_login_secret(connector(), credentials()))
+    assert not is_ours({}, make())

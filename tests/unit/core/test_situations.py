@@ -9,8 +9,8 @@ from lupa import lua51
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.decide import decide
-from buildandpush.core.world import AskLivePod, AskLogin, ReadBack, Resource, Waiting
-from tests.unit.core.factories import DIGEST, ended_pod, pod_name, resource, running_pod, spec, world
+from buildandpush.core.world import AskLivePod, ReadBack, Resource, Waiting
+from tests.unit.core.factories import DIGEST, ended_pod, login_question, pod_name, resource, running_pod, spec, world
 from tests.unit.core.kstatus import judge
 from tests.unit.core.test_decide import READ_BACK, after, failed, seen, started, succeeded
 
@@ -54,7 +54,7 @@ def decided(of: Resource, **surroundings: Any) -> Resource:
 
 
 def waiting() -> Resource:
-    question = AskLogin("acr", "contoso.azurecr.io")
+    question = login_question()
     return decided(resource(), answers={question: Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")})
 
 

@@ -16,7 +16,6 @@ from buildandpush.core.world import (
     AskInputs,
     AskLivePod,
     AskLog,
-    AskLogin,
     AskProof,
     AskTags,
     CancelPod,
@@ -32,6 +31,7 @@ from tests.unit.core.factories import (
     OWNER,
     SETTINGS,
     ended_pod,
+    login_question,
     pod,
     pod_name,
     resource,
@@ -234,21 +234,21 @@ class TestRetryAfterChange:
     LOGIN = Login("login", inputs=(("Secret/acr-login", "uid/1"),))
 
     def failed_with_inputs(self) -> Resource:
-        answers = {AskLogin("acr", "contoso.azurecr.io"): self.LOGIN}
+        answers = {login_question(): self.LOGIN}
         fresh = resource()
         first = after(decide(world(fresh, answers=answers)), fresh)
         answers[LOG] = "error building image: it broke"  # type: ignore[index,assignment]
         return after(decide(world(first, pods=(ended_pod(1),), answers=answers)), first)
 
     def test_a_changed_secret_tries_a_failed_run_again(self) -> None:
-        changed = {AskInputs("acr"): Inputs((("Secret/acr-login", "uid/2"),))}
+        changed = {AskInputs(("acr",)): Inputs((("Secret/acr-login", "uid/2"),))}
         decision = decide(world(self.failed_with_inputs(), answers=changed))
         assert (run_of(decision).number, run_of(decision).trigger) == (2, "RetryAfterChange")
 
     @pytest.mark.parametrize("inputs", [Inputs((("Secret/acr-login", "uid/1"),)), Inputs()])
     def test_the_same_or_an_unreadable_secret_is_looked_at_later(self, inputs: Inputs) -> None:
         broken = self.failed_with_inputs()
-        decision = decide(world(broken, answers={AskInputs("acr"): inputs}))
+        decision = decide(world(broken, answers={AskInputs(("acr",)): inputs}))
         assert decision.status == broken.status
         assert decision.wake_at == NOW + INPUT_POLL
 

@@ -100,8 +100,7 @@ _RESULT: dict[str, Any] = {
     "status": {
         "digest": "sha256:1",
         "run": {"number": 2, "source": {"commit": "c0ffee"}, "builds": [{"podName": "web-r2"}]},
-        "artifacts": [
-            {"image": f"r/web:{tag}", "pullCommand": "docker pull r/web@sha256:1"} for tag in ("latest", "1.2")
-        ],
+        "artifacts": [{"image": f"r/web:{tag}"} for tag in ("latest", "1.2")],
+        "links": {"pullCommand": "docker pull r/web@sha256:1"},
     },
 }

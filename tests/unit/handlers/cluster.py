@@ -13,6 +13,7 @@ from buildandpush.core.world import ReadBack
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
+from tests.unit.fake_azure import FakeGateway, FakeLinks, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
 WEB = Key(meta.BUILD_KIND, "shop", "web")
@@ -47,6 +48,8 @@ class Cluster:
 
     api: FakeApi = field(default_factory=FakeApi)
     registry: FakeReader = field(default_factory=FakeReader)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    links: FakeLinks = field(default_factory=FakeLinks)
     now: datetime = NOW
     store: Store = field(default_factory=Store)
 
@@ -83,7 +86,8 @@ class Cluster:
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of the operator, with what its store knows."""
         client = KubernetesClient(self.api)
-        reconciler = Reconciler(client, self.store, SETTINGS, lambda: self.now, registry=self.registry)
+        sources = make_sources(client, self.registry, lambda: self.now, self.gateway, self.links)
+        reconciler = Reconciler(sources, self.store, SETTINGS, lambda: self.now)
         return await reconciler.reconcile(key)
 
     async def settle(self) -> None:

@@ -10,6 +10,7 @@ from buildandpush.core.observation import PodObservation
 from buildandpush.core.world import Answer, AskLivePod, AskLog, AskReadBack, Question, ReadBack
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.store import read_resource
+from tests.unit.fake_azure import make_sources
 from tests.unit.handlers.cluster import Cluster, FakeReader
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), "sha256:" + "a" * 64, "acr")
@@ -26,7 +27,8 @@ async def cluster() -> Cluster:
 async def ask(cluster: Cluster, question: Question) -> Answer:
     """The answer."""
     resource = read_resource(cluster.api.get("buildandpushacrs", "shop", "web"))
-    return await answer_question(KubernetesClient(cluster.api), cluster.registry, resource, question)
+    sources = make_sources(KubernetesClient(cluster.api), cluster.registry, lambda: cluster.now)
+    return await answer_question(sources, resource, question)
 
 
 def log_of(cluster: Cluster, text: str) -> AskLog:

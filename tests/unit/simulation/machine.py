@@ -13,6 +13,7 @@ from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
+from tests.unit.fake_azure import make_sources
 from tests.unit.simulation.cluster import (
     HOST,
     NAMESPACE,
@@ -58,11 +59,10 @@ class Operator:
         self.cluster = cluster
         self.due: dict[Key, Any] = {}
         self.reconciler = Reconciler(
-            Client(cluster, network),  # type: ignore[arg-type]
+            make_sources(Client(cluster, network), Registry(cluster), lambda: cluster.now),
             self.store,
             SETTINGS,
             lambda: cluster.now,
-            registry=Registry(cluster),
         )
         self.relist()
 

@@ -1,0 +1,101 @@
+"""The Azure clouds: where Entra ID, the resource manager, the portal and the registries of each are.
+
+Sources: https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure and
+https://learn.microsoft.com/azure/china/resources-developer-guide
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from buildandpush.api.connector import AzureConnectorSpec
+
+REGISTRY_AUDIENCE: Final = "https://containerregistry.azure.net"
+"""Whom a token for a registry is for, in every cloud; a registry may refuse the resource manager's audience."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The hosts of one Azure."""
+
+    name: str
+    authority: str
+    """Entra ID, with scheme."""
+    registries: tuple[str, ...]
+    """Patterns of the hosts that an identity's token may be sent to: a host or *.suffix."""
+    resource_manager: str | None = None
+    """With scheme."""
+    resource_manager_audience: str | None = None
+    portal: str | None = None
+    """With scheme."""
+
+    @property
+    def authority_host(self) -> str:
+        """Host and port of Entra ID."""
+        return urlsplit(self.authority).netloc.lower()
+
+    @property
+    def resource_manager_host(self) -> str | None:
+        """Host and port of the resource manager."""
+        return urlsplit(self.resource_manager).netloc.lower() if self.resource_manager else None
+
+
+_BUILT_IN: Final = {
+    cloud.name: cloud
+    for cloud in (
+        Cloud(
+            "AzurePublic",
+            "https://login.microsoftonline.com",
+            ("*.azurecr.io",),
+            "https://management.azure.com",
+            "https://management.azure.com",
+            "https://portal.azure.com",
+        ),
+        Cloud(
+            "AzureUSGovernment",
+            "https://login.microsoftonline.us",
+            ("*.azurecr.us",),
+            "https://management.usgovcloudapi.net",
+            "https://management.core.usgovcloudapi.net",
+            "https://portal.azure.us",
+        ),
+        Cloud(
+            "AzureChina",
+            "https://login.chinacloudapi.cn",
+            ("*.azurecr.cn",),
+            "https://management.chinacloudapi.cn",
+            "https://management.chinacloudapi.cn",
+            "https://portal.azure.cn",
+        ),
+    )
+}
+
+
+def find_cloud(spec: AzureConnectorSpec) -> Cloud:
+    """The cloud a connector names, its own hosts included."""
+    if spec.custom_cloud is None:
+        return _BUILT_IN[spec.cloud or "AzurePublic"]
+    custom = spec.custom_cloud
+    manager = custom.resource_manager_endpoint
+    return Cloud(
+        "Custom",
+        custom.authority_host.rstrip("/"),
+        (),
+        manager.rstrip("/") if manager else None,
+        manager.rstrip("/") if manager else None,
+        custom.portal_url.rstrip("/") if custom.portal_url else None,
+    )
+
+
+def matches_host(host: str, pattern: str) -> bool:
+    """Whether a host is the pattern's, or one label below `*.suffix`. Anchored: x.azurecr.io.evil.test is neither."""
+    if not pattern.startswith("*."):
+        return host == pattern
+    label, dot, rest = host.partition(".")
+    return bool(label) and dot == "." and (rest == pattern[2:] or rest.endswith(f".{pattern[2:]}"))
+
+
+def is_allowed_registry(spec: AzureConnectorSpec, host: str) -> bool:
+    """Whether an identity's token may be sent to this host, whatever a build's repository says."""
+    allowed = spec.allowed_registries or find_cloud(spec).registries
+    return any(matches_host(host, pattern) for pattern in allowed)

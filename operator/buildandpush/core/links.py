@@ -1,0 +1,61 @@
+"""Links to what was pushed: the registry's own, which always exist, and the portal's."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from buildandpush.api.status import MAX_URL, Artifact, ImageLinks
+from buildandpush.core.cloud import Cloud
+from buildandpush.core.settings import PortalSettings
+from buildandpush.core.world import Links
+
+
+def build_tag_urls(
+    cloud: Cloud, registry_id: str, repository: str, tags: Iterable[str], settings: PortalSettings
+) -> tuple[tuple[str, str], ...]:
+    """Tag and its address in the portal. `registry_id` is the resource manager's id, `repository` is without host.
+
+    The form is the installer's: https://learn.microsoft.com documents none.
+    """
+    template = settings.cloud_tag_urls.get(cloud.name, settings.tag_url)
+    values = {"portal": cloud.portal or "", "registryId": _quote(registry_id), "repository": _quote(repository)}
+    return tuple((tag, _fill(template, {**values, "tag": _quote(tag)})) for tag in tags)
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="")
+
+
+def build_artifacts(repository: str, tags: Iterable[str], digest: str, links: Links | None) -> list[Artifact]:
+    """One artifact for each tag. `repository` has its host."""
+    portal = {tag: url for tag, url in (links.tags if links else ()) if len(url) <= MAX_URL}
+    return [Artifact(image=f"{repository}:{tag}", digest=digest, portal_url=portal.get(tag)) for tag in tags]
+
+
+def build_image_links(repository: str, digest: str) -> ImageLinks:
+    """What always leads to an image. `repository` has its host."""
+    host, path = repository.split("/", 1)
+    return ImageLinks(
+        pull_command=f"docker pull {repository}@{digest}",
+        manifest_url=f"https://{host}/v2/{path}/manifests/{digest}",
+    )
+
+
+def build_artifact_file(artifacts: Iterable[Artifact], repository: str) -> dict[str, Any]:
+    """The artifact list in the form that the pipeline step's plugin writes.
+    https://github.com/drone/drone-kaniko/blob/main/pkg/artifact/artifact.go"""
+    listed = list(artifacts)
+    url = next((item.portal_url for item in listed if item.portal_url), None)
+    data: dict[str, Any] = {
+        "repo": repository,
+        "registryType": "Docker",
+        "registryUrl": url or f"https://{repository.split('/', 1)[0]}",
+        "images": [{"image": item.image, "digest": item.digest} for item in listed],
+    }
+    return {"kind": "docker/v1", "data": data}

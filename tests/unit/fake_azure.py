@@ -1,0 +1,87 @@
+"""Azure as the operator asks it for logins, in memory: it counts, and refuses what it is told to refuse."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.identity import IdentityLogins
+from buildandpush.clients.logins import Logins
+from buildandpush.clients.resource_manager import LinkFinder
+from buildandpush.core.azure_error import LoginError, LoginProblem
+from buildandpush.core.credential import Connector, Resolved
+from buildandpush.core.settings import LoginSettings
+from buildandpush.core.world import AskLinks, Links
+from buildandpush.handlers.answers import Sources
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEY = "k" * 32
+SETTINGS = LoginSettings(managed_identity_namespaces=("shop",))
+
+
+def make_token(life: timedelta = timedelta(hours=3), **claims: Any) -> str:
+    """A token as ACR's look, signed by nobody who counts."""
+    issued = 1_700_000_000
+    return jwt.encode({"iat": issued, "exp": issued + int(life.total_seconds()), **claims}, KEY)
+
+
+@dataclass
+class FakeGateway:
+    """What Entra ID and the registries answer."""
+
+    life: timedelta = timedelta(hours=3)
+    actions: tuple[str, ...] = ("pull", "push", "metadata_read")
+    refuse: Callable[[str, str], LoginProblem | None] = lambda step, host: None
+    tokens: list[str] = field(default_factory=list)
+    exchanges: list[tuple[str, str]] = field(default_factory=list)
+    accesses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+
+    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
+        self.tokens.append(audience)
+        self._check("token", audience)
+        return f"entra-token-{len(self.tokens)}"
+
+    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str) -> str:
+        self.exchanges.append((connector.name, host))
+        self._check("exchange", host)
+        return make_token(self.life, n=len(self.exchanges))
+
+    async def fetch_access_token(
+        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...]
+    ) -> str:
+        self.accesses.append((host, repositories))
+        self._check("access", host)
+        entries = [{"type": "repository", "name": name, "actions": list(self.actions)} for name in repositories]
+        return make_token(min(self.life, timedelta(minutes=75)), access=entries, n=len(self.accesses))
+
+    def _check(self, step: str, host: str) -> None:
+        problem = self.refuse(step, host)
+        if problem is not None:
+            raise LoginError(problem)
+
+
+@dataclass
+class FakeLinks:
+    """What the resource manager answers."""
+
+    links: Links = field(default_factory=lambda: Links(Reason.REGISTRY_NOT_LISTED, "none"))
+    asked: list[AskLinks] = field(default_factory=list)
+
+    async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks) -> Links:
+        self.asked.append(question)
+        return self.links
+
+
+def make_sources(
+    client: Any,
+    registry: Any,
+    clock: Callable[[], datetime],
+    gateway: FakeGateway | None = None,
+    links: LinkFinder | None = None,
+) -> Sources:
+    """Whom a reconciler asks, with Azure in memory."""
+    logins = Logins(client, IdentityLogins(gateway or FakeGateway(), clock), SETTINGS, clock)
+    return Sources(client, logins, registry, links or FakeLinks())
