@@ -1,0 +1,291 @@
+"""Logins of Azure identities: exchanged once, renewed in time, refused with patience, never anybody else's."""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.logins import Logins
+from buildandpush.core.azure_error import LoginProblem
+from buildandpush.core.connector import LoggedIn, parse_connector
+from buildandpush.core.credential import Connector
+from buildandpush.core.login import NULL_GUID
+from buildandpush.core.manifest import Login
+from buildandpush.core.world import LoginNeed, Waiting
+from tests.unit.fake_azure import NOW, FakeGateway, make_sources
+from tests.unit.handlers.fake_api import FakeApi
+
+HOST = "contoso.azurecr.io"
+WEB = f"{HOST}/shop/web"
+CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+NEED = LoginNeed("acr", (HOST,), (WEB,))
+
+
+@dataclass
+class World:
+    """A cluster with one connector of a service principal, and Azure."""
+
+    api: FakeApi = field(default_factory=FakeApi)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    now: datetime = NOW
+    logins: Logins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.put_connector()
+        self.put_secret("first")
+        self.restart()
+
+    def restart(self) -> None:
+        self.logins = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.gateway).logins
+
+    def put_connector(self, name: str = "acr", annotations: dict[str, str] | None = None, **changes: Any) -> None:
+        principal = {"tenantId": "contoso.com", "clientId": CLIENT, "secretRef": {"name": "sp"}}
+        known = self.api.objects.get((meta.CONNECTOR_PLURAL, "shop", name))
+        metadata = {"namespace": "shop", "name": name, "annotations": annotations or {}}
+        metadata |= {"uid": known["metadata"]["uid"]} if known else {}
+        body = {"metadata": metadata, "spec": {"servicePrincipal": principal, **changes}}
+        self.api.put(meta.CONNECTOR_PLURAL, body)
+
+    def put_secret(self, value: str) -> None:
+        data = {"clientSecret": base64.b64encode(value.encode()).decode()}
+        self.api.put("secrets", {"metadata": {"namespace": "shop", "name": "sp"}, "data": data})
+
+    def connector(self, name: str = "acr") -> Connector:
+        found = parse_connector(self.api.get(meta.CONNECTOR_PLURAL, "shop", name))
+        assert isinstance(found, Connector)
+        return found
+
+    async def ensure(self, *needs: LoginNeed, renewal: bool = False) -> Login | Waiting:
+        return await self.logins.ensure_login("shop", needs or (NEED,), renewal=renewal)
+
+    def auths(self, login: Login | Waiting) -> dict[str, dict[str, str]]:
+        assert isinstance(login, Login), login
+        secret = self.api.get("secrets", "shop", str(login.secret_name))
+        auths: dict[str, dict[str, str]] = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]
+        return auths
+
+
+def refusing(step: str, problem: LoginProblem) -> Any:
+    """Refuse one step."""
+    return lambda asked, host: problem if asked == step else None
+
+
+DENIED = LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215: Invalid client secret provided.")
+BUSY = LoginProblem(Reason.LOGIN_UNAVAILABLE, "429", temporary=True)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_pods_get_the_registrys_token_and_never_the_secret(world: World) -> None:
+    login = await world.ensure()
+    entry = world.auths(login)[HOST]
+    username, _, token = base64.b64decode(entry["auth"]).decode().partition(":")
+    assert username == NULL_GUID
+    assert token.count(".") == 2
+    held = world.api.get("secrets", "shop", str(login.secret_name))["data"]  # type: ignore[union-attr]
+    assert not [key for key, value in held.items() if b"first" in base64.b64decode(value)]
+
+
+async def test_twenty_builds_at_once_cost_one_exchange(world: World) -> None:
+    needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number % 4}",)) for number in range(20)]
+    found = await asyncio.gather(*(world.ensure(need) for need in needs))
+    assert len({login.secret_name for login in found if isinstance(login, Login)}) == 1
+    assert world.gateway.exchanges == [("acr", HOST)]
+    assert len(world.gateway.accesses) == 4, "the right to push is asked once for each repository"
+
+
+async def test_an_operator_that_starts_anew_exchanges_nothing(world: World) -> None:
+    await world.ensure()
+    world.restart()
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    ("life", "minutes", "exchanges"),
+    [
+        (timedelta(hours=3), 89, 1),
+        (timedelta(hours=3), 90, 2),
+        (timedelta(minutes=15), 4, 1),
+        (timedelta(minutes=15), 5, 2),
+        (timedelta(minutes=3), 1, 1),
+        (timedelta(minutes=3), 2, 2),
+    ],
+)
+async def test_a_login_is_renewed_at_half_its_life(world: World, life: timedelta, minutes: int, exchanges: int) -> None:
+    world.gateway.life = life
+    first = await world.ensure()
+    before = world.auths(first)
+    world.now += timedelta(minutes=minutes)
+    again = await world.ensure(renewal=True)
+    assert isinstance(first, Login)
+    assert isinstance(again, Login)
+    assert again.secret_name == first.secret_name
+    assert len(world.gateway.exchanges) == exchanges
+    assert (world.auths(again) != before) is (exchanges == 2)
+
+
+async def test_a_build_on_its_way_costs_no_request_until_the_login_is_due(world: World) -> None:
+    await world.ensure()
+    requests = len(world.api.requests)
+    for _ in range(10):
+        await world.ensure(renewal=True)
+    assert len(world.api.requests) == requests
+
+
+async def test_a_new_secret_logs_in_afresh(world: World) -> None:
+    await world.ensure()
+    world.put_secret("second")
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 2
+
+
+async def test_the_verify_annotation_logs_in_afresh(world: World) -> None:
+    await world.ensure()
+    world.put_connector(annotations={meta.ANNOTATION_VERIFY: "now"})
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 2
+
+
+@pytest.mark.parametrize("problem", [DENIED, BUSY])
+async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: LoginProblem) -> None:
+    world.gateway.refuse = refusing("token", problem)
+    for _ in range(5):
+        found = await world.ensure()
+        assert isinstance(found, Waiting)
+        assert found.reason is problem.reason
+    assert len(world.gateway.tokens) == 1
+    waits = []
+    for _ in range(8):
+        before = world.now
+        while len(world.gateway.tokens) == len(waits) + 1:
+            world.now += timedelta(seconds=10)
+            await world.ensure()
+        waits.append((world.now - before).total_seconds())
+    assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
+    world.gateway.refuse = refusing("token", DENIED)
+    await world.ensure()
+    world.gateway.refuse = lambda step, host: None
+    world.put_secret("right")
+    assert isinstance(await world.ensure(), Login)
+
+
+async def test_nothing_is_written_while_the_login_fails(world: World) -> None:
+    world.gateway.refuse = refusing("exchange", DENIED)
+    await world.ensure()
+    assert world.api.writes == []
+
+
+async def test_without_the_right_to_push_no_pod_is_made(world: World) -> None:
+    world.gateway.actions = ("pull",)
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.PUSH_NOT_ALLOWED
+    assert WEB in found.message
+    assert "pull" in found.message
+    world.gateway.actions = ("pull", "push")
+    world.now += timedelta(seconds=10)
+    assert isinstance(await world.ensure(), Login)
+    assert len(world.gateway.exchanges) == 2, "a new role stands only in a login made afresh"
+
+
+async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: World) -> None:
+    world.put_connector(loginScope="Repository")
+    cache = f"{HOST}/shop/web/cache"
+    login = await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
+    assert set(world.auths(login)[HOST]) == {"registrytoken"}
+    assert world.gateway.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
+    other = await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
+    assert isinstance(login, Login)
+    assert isinstance(other, Login)
+    assert login.secret_name != other.secret_name
+    world.restart()
+    await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
+    assert len(world.gateway.exchanges) == 1, "the token of before is good still"
+
+
+async def test_two_connectors_share_one_login_secret(world: World) -> None:
+    world.put_connector("base", registries=["base.azurecr.io"])
+    login = await world.ensure(NEED, LoginNeed("base"))
+    assert set(world.auths(login)) == {HOST, "base.azurecr.io"}
+    owners = world.api.get("secrets", "shop", str(login.secret_name))["metadata"]["ownerReferences"]  # type: ignore[union-attr]
+    assert {owner["name"] for owner in owners} == {"acr", "base"}
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ({"registries": [HOST]}, "both serve"),
+        ({}, "names no registries"),
+        ({"registries": ["b.azurecr.io"], "loginScope": "Repository"}, "loginScope"),
+        ({"registries": ["b.example.com"]}, "allowedRegistries"),
+    ],
+)
+async def test_base_connectors_that_cannot_serve_are_told(world: World, base: dict[str, Any], told: str) -> None:
+    world.put_connector("base", **base)
+    found = await world.ensure(NEED, LoginNeed("base"))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert told in found.message
+    assert world.gateway.exchanges == []
+
+
+async def test_a_look_alike_host_gets_no_token(world: World) -> None:
+    host = "x.azurecr.io.evil.test"
+    found = await world.ensure(LoginNeed("acr", (host,), (f"{host}/shop/web",)))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert (world.gateway.tokens, world.gateway.exchanges) == ([], [])
+
+
+async def test_a_cache_that_no_connector_serves_is_told(world: World) -> None:
+    found = await world.ensure(LoginNeed("acr", (HOST,), (WEB, "other.azurecr.io/cache")))
+    assert isinstance(found, Waiting)
+    assert "other.azurecr.io" in found.message
+
+
+async def test_the_check_tells_of_the_login_and_costs_the_builds_no_second_one(world: World) -> None:
+    world.put_connector(registries=[HOST])
+    found = await world.logins.check(world.connector())
+    assert isinstance(found, LoggedIn)
+    assert found.registries == (HOST,)
+    assert found.identity.client_id == CLIENT
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 1
+
+
+async def test_the_check_tells_of_a_refusal_in_azures_words(world: World) -> None:
+    world.gateway.refuse = refusing("token", DENIED)
+    found = await world.logins.check(world.connector())
+    assert isinstance(found, LoginProblem)
+    assert "AADSTS7000215" in found.message
+
+
+async def test_a_login_that_nobody_renewed_is_removed_once_it_has_ended(world: World) -> None:
+    login = await world.ensure()
+    assert isinstance(login, Login)
+    name = str(login.secret_name)
+    assert not await world.logins.remove_login(world.connector(), name), "it lives"
+    world.now += timedelta(hours=3)
+    assert await world.logins.remove_login(world.connector(), name)
+    assert not [body for body in world.api.all("secrets") if body["metadata"]["name"] == name]
+
+
+async def test_a_secret_of_somebody_elses_is_never_removed(world: World) -> None:
+    data = {".dockerconfigjson": "e30="}
+    world.api.put("secrets", {"metadata": {"namespace": "shop", "name": "theirs"}, "data": data})
+    assert not await world.logins.remove_login(world.connector(), "theirs")
+    assert world.api.get("secrets", "shop", "theirs")

@@ -1,0 +1,67 @@
+"""Azure's refusals: the number is kept, the remedy fits it, and nothing foreign grows long."""
+
+import pytest
+
+from buildandpush.api.reasons import Reason
+from buildandpush.core.azure_error import MAX_FOREIGN, classify_entra, classify_exchange, unreachable
+
+TRACE = " Trace ID: 1a2b Correlation ID: 3c4d Timestamp: 2026-01-02 03:04:05Z"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("AADSTS7000215: Invalid client secret provided.", "secret's value, not its id"),
+        ("AADSTS7000222: The provided client secret keys for app 'x' are expired.", "new client secret"),
+        ("AADSTS700016: Application with identifier 'x' was not found in the directory.", "clientId"),
+        ("AADSTS90002: Tenant 'x' not found.", "tenantId"),
+        ("AADSTS700213: No matching federated identity record found for presented assertion subject", "subject"),
+        ("AADSTS700027: The certificate with identifier used to sign the client assertion is not", "certificate"),
+        ("AADSTS53003: Access has been blocked by Conditional Access policies.", "Conditional Access"),
+    ],
+)
+def test_the_number_stays_and_brings_its_remedy(text: str, remedy: str) -> None:
+    problem = classify_entra(text + TRACE, 401)
+    assert problem.reason is Reason.LOGIN_FAILED
+    assert not problem.temporary
+    assert text.split(":", maxsplit=1)[0] in problem.message
+    assert remedy in problem.message
+    assert "Trace ID" not in problem.message, "it differs each time, so the status would be written each time"
+
+
+def test_a_number_nobody_knows_gets_the_reasons_own_remedy() -> None:
+    message = classify_entra("AADSTS999999: something new", 400).message
+    assert "AADSTS999999" in message
+    assert message.endswith("Correct the connector or its Secret; the run goes on by itself.")
+
+
+@pytest.mark.parametrize("status", [None, 429, 500, 503])
+def test_what_goes_away_by_itself_is_temporary(status: int | None) -> None:
+    problem = classify_entra("come again", status)
+    assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "temporary"),
+    [
+        (401, Reason.EXCHANGE_REFUSED, False),
+        (400, Reason.EXCHANGE_REFUSED, False),
+        (403, Reason.REGISTRY_NETWORK_DENIED, False),
+        (404, Reason.EXCHANGE_REFUSED, False),
+        (302, Reason.EXCHANGE_REFUSED, False),
+        (429, Reason.REGISTRY_UNREACHABLE, True),
+        (503, Reason.REGISTRY_UNREACHABLE, True),
+    ],
+)
+def test_a_registrys_refusal_is_told_by_its_status(status: int, reason: Reason, temporary: bool) -> None:
+    problem = classify_exchange("contoso.azurecr.io", status, "UNAUTHORIZED authentication required")
+    assert (problem.reason, problem.temporary) == (reason, temporary)
+    assert f"contoso.azurecr.io answered {status}" in problem.message
+
+
+def test_a_foreign_page_is_cut_to_one_short_line() -> None:
+    page = "<html>\n" + "\x1b[31m<p>no</p>\n" * 500
+    for problem in (classify_entra(page, 400), classify_exchange("h", 400, page), unreachable("h", page)):
+        assert len(problem.detail.encode()) <= MAX_FOREIGN
+        assert "\n" not in problem.detail
+        assert "\x1b" not in problem.detail

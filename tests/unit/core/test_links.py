@@ -1,0 +1,57 @@
+"""Links: the portal's per tag, the registry's own always."""
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import MAX_URL
+from buildandpush.core.cloud import Cloud
+from buildandpush.core.links import build_artifact_file, build_artifacts, build_image_links, build_tag_urls
+from buildandpush.core.settings import PortalSettings
+from buildandpush.core.world import Links
+
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/contoso"
+CLOUD = Cloud("AzurePublic", "https://login", (), portal="https://portal.azure.com")
+DIGEST = "sha256:" + "a" * 64
+REPOSITORY = "contoso.azurecr.io/shop/web"
+
+
+def test_each_tag_has_its_page_in_the_portal() -> None:
+    assert build_tag_urls(CLOUD, ID, "shop/web", ["1.0"], PortalSettings()) == (
+        (
+            "1.0",
+            "https://portal.azure.com/#view/Microsoft_Azure_ContainerRegistries/TagMetadataBlade/registryId/"
+            "%2Fsubscriptions%2Fs%2FresourceGroups%2Fg%2Fproviders%2FMicrosoft.ContainerRegistry%2Fregistries%2Fcontoso"
+            "/repositoryName/shop%2Fweb/tag/1.0",
+        ),
+    )
+
+
+def test_the_installer_may_give_another_form_for_a_cloud() -> None:
+    settings = PortalSettings(cloud_tag_urls={"AzurePublic": "{portal}/x/{repository}/{tag}?id={registryId}"})
+    ((_, url),) = build_tag_urls(CLOUD, "/id", "shop/web", ["1"], settings)
+    assert url == "https://portal.azure.com/x/shop%2Fweb/1?id=%2Fid"
+
+
+def test_an_image_can_be_reached_without_the_portal() -> None:
+    links = build_image_links(REPOSITORY, DIGEST)
+    assert links.pull_command == f"docker pull {REPOSITORY}@{DIGEST}"
+    assert links.manifest_url == f"https://contoso.azurecr.io/v2/shop/web/manifests/{DIGEST}"
+    (artifact,) = build_artifacts(REPOSITORY, ["latest"], DIGEST, None)
+    assert artifact.to_dict() == {"image": f"{REPOSITORY}:latest", "digest": DIGEST}
+
+
+def test_a_link_too_long_for_a_status_is_left_out() -> None:
+    links = Links(Reason.LINKS_RESOLVED, "", (("a", "https://p/" + "x" * MAX_URL), ("b", "https://p/b")))
+    assert [item.portal_url for item in build_artifacts(REPOSITORY, ["a", "b"], DIGEST, links)] == [None, "https://p/b"]
+
+
+def test_the_artifact_file_is_the_pipeline_steps() -> None:
+    links = Links(Reason.LINKS_RESOLVED, "", (("1", "https://portal/1"),))
+    listed = build_artifacts(REPOSITORY, ["1", "2"], DIGEST, links)
+    assert build_artifact_file(listed, REPOSITORY) == {
+        "kind": "docker/v1",
+        "data": {
+            "repo": REPOSITORY,
+            "registryType": "Docker",
+            "registryUrl": "https://portal/1",
+            "images": [{"image": f"{REPOSITORY}:{tag}", "digest": DIGEST} for tag in ("1", "2")],
+        },
+    }
