@@ -15,13 +15,18 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
-from buildandpush.core.login import Credentials
+from buildandpush.core.login import Credentials, read_login_secret
 from buildandpush.core.world import ReadBack
+from tests.unit.fake_azure import FakeGateway
 
 Object = dict[str, Any]
 
 NAMESPACE = "shop"
 HOST = "contoso.azurecr.io"
+
+
+SLACK = timedelta(minutes=2)
+"""A clock may go back between a login and the pod that uses it."""
 
 
 class CrashError(BaseException):
@@ -59,6 +64,7 @@ class Cluster:
         self.labels: dict[str, str] = {}
         self.quota_full = False
         self.registry_down = False
+        self.gateway = FakeGateway(life=timedelta(minutes=30))
         self.images = 0
         self.violations: list[str] = []
         self.created_pods: dict[str, int] = {}
@@ -123,6 +129,7 @@ class Cluster:
         data = {
             "username": base64.b64encode(b"push").decode(),
             "password": base64.b64encode(password.encode()).decode(),
+            "clientSecret": base64.b64encode(password.encode()).decode(),
         }
         if ("Secret", name) in self.objects:
             self.put("Secret", {**copy.deepcopy(self.objects["Secret", name]), "data": data}, "MODIFIED")
@@ -272,6 +279,10 @@ class Client:
         secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
         if ("Secret", secret) not in cluster.objects:
             cluster.violations.append(f"pod {name} was created without its login")
+            return
+        for login in read_login_secret(cluster.objects["Secret", secret]).values():
+            if login.expires_at is not None and login.expires_at <= cluster.now - SLACK:
+                cluster.violations.append(f"pod {name} was created with a login that had ended")
 
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
         def work() -> Object:
@@ -306,6 +317,15 @@ class Client:
                 raise ConflictError(409, "Conflict", "the object has been modified")
             secret["data"] = {key: value for key, value in body["data"].items() if value is not None}
             return self._cluster.put("Secret", secret, "MODIFIED")
+
+        return self._pass(work, writes=True)
+
+    async def delete_secret(self, namespace: str, name: str, *, uid: str, version: str) -> None:
+        def work() -> None:
+            metadata = self._cluster.get("Secret", name)["metadata"]
+            if (metadata["uid"], metadata["resourceVersion"]) != (uid, version):
+                raise ConflictError(409, "Conflict", "the object has been modified")
+            self._cluster.remove("Secret", name)
 
         return self._pass(work, writes=True)
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.core.azure_error import LoginProblem
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
@@ -59,7 +61,7 @@ class Operator:
         self.cluster = cluster
         self.due: dict[Key, Any] = {}
         self.reconciler = Reconciler(
-            make_sources(Client(cluster, network), Registry(cluster), lambda: cluster.now),
+            make_sources(Client(cluster, network), Registry(cluster), lambda: cluster.now, cluster.gateway),
             self.store,
             SETTINGS,
             lambda: cluster.now,
@@ -113,6 +115,7 @@ class World(RuleBasedStateMachine):
         self.cluster = Cluster()
         self.network = Network()
         self.counter = 0
+        self.identity = False
         self.cluster.put_secret("acr-login", "first")
         self.put_connector()
         self.operator = Operator(self.cluster, self.network)
@@ -175,9 +178,25 @@ class World(RuleBasedStateMachine):
         else:
             self.cluster.remove(meta.CONNECTOR_KIND, "acr")
 
+    @rule(identity=st.booleans())
+    def connector_changes_its_credential(self, identity: bool) -> None:
+        self.identity = identity
+        self.put_connector()
+
+    @rule(step=st.sampled_from(["token", "exchange", "access"]), temporary=st.booleans())
+    def azure_refuses(self, step: str, temporary: bool) -> None:
+        problem = LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215", temporary=temporary)
+        self.cluster.gateway.refuse = lambda asked, host: problem if asked == step else None
+
+    @rule()
+    def azure_answers(self) -> None:
+        self.cluster.gateway.refuse = lambda asked, host: None
+
     def put_connector(self) -> None:
-        registry = {"registryCredentials": {"secretRef": {"name": "acr-login"}}, "registries": [HOST]}
-        self.cluster.apply(meta.CONNECTOR_KIND, "acr", registry)
+        reference = {"secretRef": {"name": "acr-login"}}
+        principal = {"tenantId": "contoso.com", "clientId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46", **reference}
+        credential = {"servicePrincipal": principal} if self.identity else {"registryCredentials": reference}
+        self.cluster.apply(meta.CONNECTOR_KIND, "acr", {**credential, "registries": [HOST]})
 
     # ---- nodes
 
@@ -327,6 +346,7 @@ class World(RuleBasedStateMachine):
         self.network.faults.clear()
         self.network.late.clear()
         self.cluster.quota_full = self.cluster.registry_down = False
+        self.azure_answers()
         self.put_connector()
         for _ in range(80):
             self._settle()
