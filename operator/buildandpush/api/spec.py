@@ -90,9 +90,16 @@ class BuildArgSource(ApiModel):
 
 
 class Outputs(ApiModel):
-    """Where results go beside the status. Not supported yet."""
+    """Further forms of the results."""
 
-    config_map: Name | None = Field(None, description="Name of a ConfigMap that gets the digest. Example: web-image")
+    artifact_file: bool | None = Field(
+        None,
+        description="Put the list of artifacts into status.artifactFile too, as the JSON that the pipeline step writes "
+        "(kind docker/v1). Default: false",
+    )
+    config_map: Name | None = Field(
+        None, description="Name of a ConfigMap that gets the digest. Not supported yet. Example: web-image"
+    )
 
 
 class History(ApiModel):
@@ -279,7 +286,7 @@ class BuildAndPushACRSpec(ApiModel):
     )
     pod_template: PodTemplate | None = Field(None, description="Placement and marks of the pod. Not supported yet.")
     workspace: Workspace | None = Field(None, description="Where image files are put. Not supported yet.")
-    outputs: Outputs | None = Field(None, description="Where results go beside the status. Not supported yet.")
+    outputs: Outputs | None = Field(None, description="Further forms of the results.")
     when: When | None = Field(None, description="Whether a run is built at all. Not supported yet.")
     strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")
     failure_strategies: list[FailureStrategy] | None = Field(

@@ -10,6 +10,7 @@ from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
 MAX_MESSAGE = 1024
 MAX_LOG_TAIL = 2048
 MAX_URL = 1024
+MAX_ARTIFACT_FILE = 16384
 MAX_ARTIFACTS = 100
 MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
@@ -167,6 +168,11 @@ class BuildAndPushACRStatus(ApiModel):
     links: ImageLinks | None = Field(None, description="Ways to that image.")
     artifacts: list[Artifact] = Field(
         [], max_length=MAX_ARTIFACTS, description="What the last good run pushed.", json_schema_extra=ATOMIC
+    )
+    artifact_file: str | None = Field(
+        None,
+        max_length=MAX_ARTIFACT_FILE,
+        description="The artifacts as the pipeline step writes them, if outputs.artifactFile asks for it.",
     )
     history: list[HistoryEntry] = Field(
         [], max_length=2 * MAX_HISTORY, description="Ended runs, the latest first.", json_schema_extra=ATOMIC

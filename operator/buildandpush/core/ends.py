@@ -11,7 +11,7 @@ from buildandpush.core import naming
 from buildandpush.core.attempts import GivingUp, backoff_seconds
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.failure import FailureVerdict, describe
-from buildandpush.core.links import build_artifacts, build_image_links
+from buildandpush.core.links import build_artifact_file, build_artifacts, build_image_links
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
@@ -74,12 +74,14 @@ def _succeed(
         conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, told)
     changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
+    artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)
     status = written(world, run, ended, conditions, finished_at=world.now).model_copy(
         update={
             "digest": digest,
             "image": image,
             "links": build_image_links(run.effective.repository, digest),
-            "artifacts": build_artifacts(run.effective.repository, build.tags, digest, links),
+            "artifacts": artifacts,
+            "artifact_file": build_artifact_file(world.resource.spec, artifacts),
         }
     )
     return Decision(status, (announce(world, Reason.SUCCEEDED, message),))

@@ -1,10 +1,11 @@
 """Links to what was pushed: the registry's own, which always exist, and the portal's."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from buildandpush.api.status import MAX_URL, Artifact, ImageLinks
+from buildandpush.api.status import MAX_ARTIFACT_FILE, MAX_URL, Artifact, ImageLinks
 from buildandpush.core.cloud import Cloud
 from buildandpush.core.settings import PortalSettings
 from buildandpush.core.world import Links
@@ -47,10 +48,13 @@ def build_image_links(repository: str, digest: str) -> ImageLinks:
     )
 
 
-def build_artifact_file(artifacts: Iterable[Artifact], repository: str) -> dict[str, Any]:
-    """The artifact list in the form that the pipeline step's plugin writes.
-    https://github.com/drone/drone-kaniko/blob/main/pkg/artifact/artifact.go"""
+def build_artifact_file(spec: Mapping[str, Any], artifacts: Iterable[Artifact]) -> str | None:
+    """The artifact list in the form that the pipeline step's plugin writes, where the spec asks for it and it fits into
+    a status. https://github.com/drone/drone-kaniko/blob/main/pkg/artifact/artifact.go"""
     listed = list(artifacts)
+    if not (spec.get("outputs") or {}).get("artifactFile") or not listed:
+        return None
+    repository = listed[0].image.rpartition(":")[0]
     url = next((item.portal_url for item in listed if item.portal_url), None)
     data: dict[str, Any] = {
         "repo": repository,
@@ -58,4 +62,5 @@ def build_artifact_file(artifacts: Iterable[Artifact], repository: str) -> dict[
         "registryUrl": url or f"https://{repository.split('/', 1)[0]}",
         "images": [{"image": item.image, "digest": item.digest} for item in listed],
     }
-    return {"kind": "docker/v1", "data": data}
+    text = json.dumps({"kind": "docker/v1", "data": data}, separators=(",", ":"))
+    return text if len(text) <= MAX_ARTIFACT_FILE else None

@@ -10,6 +10,7 @@ from buildandpush.core.attempts import find_trouble
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import describe
+from buildandpush.core.links import build_artifact_file
 from buildandpush.core.manifest import Login
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
@@ -46,7 +47,11 @@ def accept(world: World) -> Decision:
     run = status.run
     if run is not None and run.finished_at is not None:
         _restore_end(conditions, run.builds[0])
-    changes: dict[str, Any] = {"observed_generation": generation, "conditions": conditions.freeze()}
+    changes: dict[str, Any] = {
+        "observed_generation": generation,
+        "conditions": conditions.freeze(),
+        "artifact_file": build_artifact_file(world.resource.spec, status.artifacts),
+    }
     if run is not None:
         changes["phase"] = run.builds[0].phase
     return Decision(status.model_copy(update=changes))

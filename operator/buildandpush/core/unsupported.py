@@ -7,7 +7,7 @@ from buildandpush.core.errors import SpecInvalidError
 
 UNSUPPORTED: Final = (
     "remoteCacheImage", "envVariables", "caching", "buildSecrets",
-    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace", "outputs",
+    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace",
     "when", "strategy", "failureStrategies",
 )  # fmt: skip
 
@@ -19,6 +19,8 @@ def refuse_unsupported(values: Mapping[str, Any]) -> None:
     for name in UNSUPPORTED:
         if values.get(name) not in (None, "", [], {}, False):
             raise SpecInvalidError(name, "it is not supported yet; remove it")
+    if (values.get("outputs") or {}).get("configMap"):
+        raise SpecInvalidError("outputs.configMap", "it is not supported yet; remove it")
     for kind in values.get("source") or {}:
         if kind not in SUPPORTED_SOURCES:
             raise SpecInvalidError(f"source.{kind}", "it is not supported yet; use git or inline")

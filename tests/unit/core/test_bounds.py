@@ -8,10 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_TAGS
-from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.api.status import MAX_URL, BuildAndPushACRStatus
 from buildandpush.core.decide import decide
-from buildandpush.core.world import AskLog, AskReadBack, ReadBack, Resource
+from buildandpush.core.world import AskLinks, AskLog, AskReadBack, Links, ReadBack, Resource
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
@@ -36,7 +37,7 @@ ANY_TEXT = st.text(max_size=6000) | st.sampled_from(['"\\' * 3000, "\U0001f600" 
 def largest(**changes: Any) -> dict[str, Any]:
     """A spec with everything that the status repeats at its longest."""
     tags = [f"{number:02}" + "t" * 126 for number in range(MAX_TAGS)]
-    return spec(repository=REPOSITORY, tags=tags, connectorRef="c" * 253, **changes)
+    return spec(repository=REPOSITORY, tags=tags, connectorRef="c" * 253, subscriptionId="s" * 256, **changes)
 
 
 LOGINS = [login_question("c" * 253, REPOSITORY, renewal=renewal) for renewal in (False, True)]
@@ -48,7 +49,9 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Any, Any]:
     assert run is not None
     tags = tuple(run.builds[0].tags)
     read_back = ReadBack(dict.fromkeys(tags, "sha256:" + "b" * 64), digest_found=True, problem=problem)
+    links = Links(Reason.LINKS_RESOLVED, "", tuple((tag, "u" * MAX_URL) for tag in tags))
     return {
+        AskLinks(REPOSITORY, tags, "c" * 253, "s" * 256): links,
         **dict.fromkeys(LOGINS, LOGIN),
         AskLog(run.builds[0].pod_name, "kaniko"): log,
         AskLog(run.builds[0].pod_name, "source"): log,

@@ -1,5 +1,7 @@
 """Links: the portal's per tag, the registry's own always."""
 
+import json
+
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_URL
 from buildandpush.core.cloud import Cloud
@@ -46,7 +48,9 @@ def test_a_link_too_long_for_a_status_is_left_out() -> None:
 def test_the_artifact_file_is_the_pipeline_steps() -> None:
     links = Links(Reason.LINKS_RESOLVED, "", (("1", "https://portal/1"),))
     listed = build_artifacts(REPOSITORY, ["1", "2"], DIGEST, links)
-    assert build_artifact_file(listed, REPOSITORY) == {
+    text = build_artifact_file({"outputs": {"artifactFile": True}}, listed)
+    assert text is not None
+    assert json.loads(text) == {
         "kind": "docker/v1",
         "data": {
             "repo": REPOSITORY,
@@ -55,3 +59,11 @@ def test_the_artifact_file_is_the_pipeline_steps() -> None:
             "images": [{"image": f"{REPOSITORY}:{tag}", "digest": DIGEST} for tag in ("1", "2")],
         },
     }
+
+
+def test_an_artifact_file_is_made_only_where_it_is_asked_for_and_fits() -> None:
+    listed = build_artifacts(REPOSITORY, ["1"], DIGEST, None)
+    assert build_artifact_file({}, listed) is None
+    assert build_artifact_file({"outputs": {"artifactFile": True}}, []) is None
+    many = build_artifacts("contoso.azurecr.io/" + "r" * 400, [str(number) for number in range(50)], DIGEST, None)
+    assert build_artifact_file({"outputs": {"artifactFile": True}}, many) is None
