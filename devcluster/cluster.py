@@ -8,8 +8,10 @@ from pathlib import Path
 from devcluster import health, preflight, supervisor
 from devcluster.components import Component, build_components
 from devcluster.configs import write_configs
+from devcluster.emulator import ensure_azure_secrets
 from devcluster.errors import DevclusterError
 from devcluster.host import read_host_facts
+from devcluster.iptables import ensure_node_identity_rule
 from devcluster.lock import exclusively
 from devcluster.network import ensure_bridge
 from devcluster.nodeimages import ensure_pause_image
@@ -63,14 +65,16 @@ def prepare(settings: Settings, tools: dict[str, Path]) -> None:
     link_tools(tools, settings.bin)
     ensure_pki(settings, datetime.datetime.now(datetime.UTC))
     ensure_registry_login(settings)
+    ensure_azure_secrets(settings)
     write_configs(settings)
     ensure_bridge(settings)
+    ensure_node_identity_rule(settings)
 
 
 def start_components(settings: Settings, components: tuple[Component, ...]) -> tuple[str, ...]:
     """Start what does not run; the pause image and CoreDNS's rights go in as soon as their server answers."""
     by_name = {component.name: component for component in components}
-    first = tuple(by_name[name] for name in ("etcd", "containerd", "registry", "kube-apiserver"))
+    first = tuple(by_name[name] for name in ("etcd", "containerd", "registry", "azure", "kube-apiserver"))
     rest = tuple(component for component in components if component not in first)
     started = supervisor.ensure_running(settings, first)
     ensure_pause_image(settings)

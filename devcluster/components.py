@@ -1,12 +1,13 @@
 """The one table of components: command line, ports, readiness and order; starting them is cluster.py's work."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devcluster import health
 from devcluster.ports import PortUse
-from devcluster.settings import NODE_NAME, Settings
+from devcluster.settings import NODE_NAME, PACKAGE_DIR, REPOSITORY_ROOT, Settings
 
 _LOOPBACK = "127.0.0.1"
 # The defaults, 20 and 50 requests a second, delay the first service account and throttle tests with many pods.
@@ -31,6 +32,7 @@ NAMES = (
     "etcd",
     "containerd",
     "registry",
+    "azure",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
@@ -46,6 +48,7 @@ def build_components(settings: Settings, registry_program: Path) -> tuple[Compon
         _build_etcd(settings),
         _build_containerd(settings),
         _build_registry(settings, registry_program),
+        _build_azure(settings),
         _build_api_server(settings),
         _build_controller_manager(settings),
         _build_scheduler(settings),
@@ -92,9 +95,32 @@ def _build_registry(settings: Settings, program: Path) -> Component:
     return Component(
         "registry",
         (str(program), "serve", str(config)),
-        (PortUse("registry", settings.network.gateway, settings.ports.registry),),
+        (PortUse("registry", _LOOPBACK, settings.ports.registry_behind),),
+        lambda: health.answers(f"http://{_LOOPBACK}:{settings.ports.registry_behind}/v2/"),
+        config_files=(config,),
+    )
+
+
+def _build_azure(settings: Settings) -> Component:
+    config = settings.config / "azure.json"
+    ports = settings.ports
+    program = PACKAGE_DIR / "azure"
+    return Component(
+        "azure",
+        (sys.executable, "-m", "devcluster.azure", str(config)),
+        (
+            PortUse("azure", settings.network.gateway, ports.registry),
+            PortUse("azure", settings.network.gateway, ports.azure_node),
+            PortUse("azure", _LOOPBACK, ports.azure_control),
+        ),
         lambda: health.answers(f"https://{settings.registry_address}/v2/", settings=settings, statuses=(200, 401)),
-        config_files=(config, settings.pki / "registry.crt", settings.ca_certificate),
+        after=("registry",),
+        config_files=(
+            *(config, settings.pki / "registry.crt", settings.ca_certificate, settings.pki / "sa.pub"),
+            *sorted(program.glob("*.py")),
+            program / "world.yaml",
+        ),
+        env={"PYTHONPATH": str(REPOSITORY_ROOT)},
     )
 
 

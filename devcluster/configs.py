@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from devcluster.dns import build_corefile
+from devcluster.emulator import build_azure_config
 from devcluster.host import may_lower_oom_scores
 from devcluster.registry import build_registry_config
 from devcluster.settings import CLUSTER_DOMAIN, NODE_NAME, Settings
@@ -30,6 +31,7 @@ def write_configs(settings: Settings) -> None:
     write_file(folder / "cni" / "10-devcluster.conflist", json.dumps(build_cni_config(settings), indent=2))
     write_file(folder / "Corefile", build_corefile(settings, Path("/etc/resolv.conf").read_text()))
     write_file(folder / "registry.yaml", _dump(build_registry_config(settings)))
+    write_file(folder / "azure.json", json.dumps(build_azure_config(settings), indent=2))
 
 
 def build_kubeconfig(settings: Settings, user: str) -> dict[str, Any]:

@@ -22,6 +22,8 @@ def deploy_operator(settings: Settings) -> None:
         "executor.image": settings.images.executor,
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+    # Entra ID and the resource manager of the dev cluster have certificates of its own authority.
+    arguments += ["--set-file", f"trustedCertificates={settings.ca_certificate}"]
     # Helm installs the CRDs of a chart but never upgrades them.
     _run(settings, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(_CHART / "crds"))
     namespaced = ("--namespace", NAMESPACE)

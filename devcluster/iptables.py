@@ -4,7 +4,8 @@ import re
 import shutil
 from dataclasses import dataclass, field
 
-from devcluster.settings import Settings
+from devcluster.errors import DevclusterError
+from devcluster.settings import NODE_IDENTITY_ADDRESS, Settings
 from devcluster.shell import run
 
 _KUBERNETES_PREFIX = "KUBE-"
@@ -80,6 +81,27 @@ def remove_own_rules(settings: Settings) -> bool:
             run((restore, "--noflush", "--wait"), stdin=removal)
             removed = True
     return removed
+
+
+def build_node_identity_rule(settings: Settings) -> tuple[str, ...]:
+    """Build the rule that sends pods' requests for a node's identity to the emulated Azure; the machine's own requests
+    go where they went before. Its comment is what removal finds it by."""
+    network = settings.network
+    comment = f'name: "{network.cni_network}" node identity'
+    target = f"{network.gateway}:{settings.ports.azure_node}"
+    return (
+        *("PREROUTING", "-s", network.pod_cidr, "-d", f"{NODE_IDENTITY_ADDRESS}/32", "-p", "tcp", "--dport", "80"),
+        *("-m", "comment", "--comment", comment, "-j", "DNAT", "--to-destination", target),
+    )
+
+
+def ensure_node_identity_rule(settings: Settings) -> None:
+    """Put the rule in unless it is there."""
+    rule = build_node_identity_rule(settings)
+    try:
+        run(("iptables", "--wait", "-t", "nat", "-C", *rule))
+    except DevclusterError:
+        run(("iptables", "--wait", "-t", "nat", "-A", *rule))
 
 
 def _is_own_rule(rule: str, own: frozenset[str], cni_network: str) -> bool:

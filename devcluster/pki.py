@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from devcluster.settings import CLUSTER_DOMAIN, NODE_NAME, Settings
+from devcluster.settings import (
+    AZURE_HOSTS,
+    CLUSTER_DOMAIN,
+    LOOK_ALIKE_DOMAIN,
+    NODE_NAME,
+    REGISTRY_DOMAINS,
+    Settings,
+)
 from devcluster.shell import write_file
 
 _LIFETIME = datetime.timedelta(days=365)
@@ -53,7 +60,15 @@ def list_certificates(settings: Settings) -> tuple[Certificate, ...]:
         Certificate("loopback", "localhost", dns_names=("localhost",), addresses=("127.0.0.1",)),
         Certificate("kubelet", NODE_NAME, dns_names=(NODE_NAME,), addresses=(network.gateway,)),
         Certificate(
-            "registry", settings.registry_host, dns_names=(settings.registry_host,), addresses=(network.gateway,)
+            "registry",
+            settings.registry_host,
+            # A wildcard stands for one label only.
+            dns_names=(
+                *(f"*.{domain}" for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN)),
+                *(f"*.{domain}.{LOOK_ALIKE_DOMAIN}" for domain in REGISTRY_DOMAINS),
+                *AZURE_HOSTS,
+            ),
+            addresses=(network.gateway,),
         ),
         Certificate("admin", "admin", organization="system:masters"),
         Certificate("apiserver-kubelet-client", "kube-apiserver-kubelet-client", organization="system:masters"),

@@ -46,15 +46,11 @@ def build_registry_config(settings: Settings) -> dict[str, Any]:
             "cache": {"blobdescriptor": "inmemory"},
         },
         "http": {
-            "addr": settings.registry_address,
+            # Only the emulated Azure, which asks for logins, comes here.
+            "addr": f"127.0.0.1:{settings.ports.registry_behind}",
             # Upload addresses without a host serve callers by name and callers by address alike.
             "relativeurls": True,
-            "tls": {
-                "certificate": str(settings.pki / "registry.crt"),
-                "key": str(settings.pki / "registry.key"),
-            },
         },
-        "auth": {"htpasswd": {"realm": settings.registry_host, "path": str(folder / "htpasswd")}},
     }
 
 

@@ -14,6 +14,19 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 # containerd's and kubelet's sockets live below the state folder, and a Unix socket's path ends at 107 characters.
 MAX_STATE_PATH_LENGTH = 60
 
+REGISTRY_DOMAINS = ("azurecr.io", "azurecr.us", "azurecr.cn")
+AZURE_HOSTS = (
+    "login.microsoftonline.com",
+    "login.microsoftonline.us",
+    "login.chinacloudapi.cn",
+    "management.azure.com",
+    "management.usgovcloudapi.net",
+    "management.chinacloudapi.cn",
+)
+# Hosts that only look like a registry's end here too, so that a login sent to one is seen.
+LOOK_ALIKE_DOMAIN = "evil.test"
+NODE_IDENTITY_ADDRESS = "169.254.169.254"
+
 
 @dataclass(frozen=True)
 class Network:
@@ -45,6 +58,9 @@ class Ports:
     dns: int = 53
     dns_ready: int = 18181
     registry: int = 443
+    registry_behind: int = 18500
+    azure_control: int = 18443
+    azure_node: int = 18169
 
 
 @dataclass(frozen=True)
@@ -147,16 +163,36 @@ class Settings:
 
     @property
     def dns_overrides(self) -> tuple[DnsOverride, ...]:
-        """Return the names answered with an address of our own; the Azure emulator adds its names here."""
-        host = self.registry_host
-        return (DnsOverride(zone=host, pattern=f"^{host.replace('.', '[.]')}[.]$", address=self.network.gateway),)
+        """Return the names answered with an address of our own: Azure's, and one that only looks like it."""
+        address = self.network.gateway
+        below = ((domain, f"^.+[.]{_escape(domain)}[.]$") for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN))
+        exact = ((host, f"^{_escape(host)}[.]$") for host in AZURE_HOSTS)
+        return tuple(DnsOverride(zone, pattern, address) for zone, pattern in (*below, *exact))
+
+    @property
+    def azure(self) -> Path:
+        """Return the folder of the emulated Azure's secrets and keys."""
+        return self.state / "azure"
+
+    @property
+    def azure_control(self) -> str:
+        """Return the address of the emulated Azure's control API."""
+        return f"http://127.0.0.1:{self.ports.azure_control}"
+
+
+def _escape(name: str) -> str:
+    return name.replace(".", "[.]")
 
 
 def build_no_proxy(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
     """Build NO_PROXY: what the environment says, plus what no proxy outside can reach."""
     given = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
     network = settings.network
-    own = ("localhost", "127.0.0.1", network.pod_cidr, network.service_cidr, ".svc", f".{CLUSTER_DOMAIN}")
+    own = (
+        *("localhost", "127.0.0.1", network.pod_cidr, network.service_cidr, ".svc", f".{CLUSTER_DOMAIN}"),
+        *(f".{domain}" for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN)),
+        *AZURE_HOSTS,
+    )
     return ",".join(dict.fromkeys((*filter(None, given.split(",")), *own, settings.registry_host)))
 
 

@@ -25,6 +25,7 @@ STOP_ORDER = (
     "containerd",
     "coredns",
     "registry",
+    "azure",
     "kube-scheduler",
     "kube-controller-manager",
     "kube-apiserver",

@@ -53,7 +53,7 @@ def test_a_registry_that_goes_down_before_the_push_is_named(
 ) -> None:
     build = make_build(source=inline(f"{FROM}{gate.run_line}"), retries=0)
     gate.wait_arrival()
-    with stopped("registry"):
+    with stopped("azure"):
         assert not registry.is_up()
         gate.open()
         failed = build.wait_failed("RegistryUnreachable", within=120)
@@ -69,7 +69,7 @@ def test_a_registry_that_comes_back_gets_the_image_by_itself(
 ) -> None:
     build = make_build(source=inline(f"{FROM}{gate.run_line}"))
     gate.wait_arrival()
-    with stopped("registry"):
+    with stopped("azure"):
         gate.open()
         retrying = build.wait_reason("Retrying", within=60)
     assert retrying.told("Ready") == ("Unknown", "Retrying")
@@ -81,7 +81,7 @@ def test_a_registry_that_comes_back_gets_the_image_by_itself(
 
 @pytest.mark.usefixtures("login")
 def test_a_registry_that_is_down_from_the_start_is_named(make_build: BuildFactory, stopped: Stopped) -> None:
-    with stopped("registry"):
+    with stopped("azure"):
         failed = make_build(retries=0).wait_failed("RegistryUnreachable", within=120)
     assert failed.failure["container"] == "kaniko"
 

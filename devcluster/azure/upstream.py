@@ -1,0 +1,93 @@
+"""The real docker-registry behind all emulated registries: each has its repositories below its own host's name."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+_HOP_BY_HOP: Final = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host", "authorization", "expect"}
+)
+_CHUNK_BYTES: Final = 256 * 1024
+ANY_MANIFEST: Final = ", ".join(
+    (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    )
+)
+
+
+class Upstream:
+    """Requests to the registry behind."""
+
+    def __init__(self, address: str) -> None:
+        """`address` is host:port on loopback, plain http."""
+        self._address = address
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Make the connections."""
+        connector = aiohttp.TCPConnector(limit=0)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
+    async def close(self) -> None:
+        """Close them."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def forward(self, request: web.Request, host: str, changes: Mapping[str, str]) -> web.StreamResponse:
+        """Pass a request on and its answer back, both as streams. `changes` replaces headers of the answer."""
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        body = request.content if request.body_exists else None
+        async with self._open_request(request.method, _upstream_path(request, host), headers, body) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+            for name in ("Location", "Link"):
+                if name in kept:
+                    kept[name] = kept[name].replace(f"/v2/{host}/", "/v2/")
+            response = web.StreamResponse(status=answer.status, headers={**kept, **changes})
+            await response.prepare(request)
+            if request.method != "HEAD":
+                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                    await response.write(chunk)
+            await response.write_eof()
+            return response
+
+    async def read_json(
+        self, host: str, path: str, accept: str = "application/json"
+    ) -> tuple[int, Mapping[str, str], dict[str, Any]]:
+        """Status, headers and body of a GET below a registry's own repositories."""
+        url = f"/v2/{host}/{path}"
+        async with self._open_request("GET", url, {"Accept": accept}, None) as answer:
+            data = await answer.read()
+            body = json.loads(data) if answer.status == 200 else {}
+            return answer.status, answer.headers, body
+
+    async def list_repositories(self, host: str) -> list[str]:
+        """The repositories of one registry."""
+        async with self._open_request("GET", "/v2/_catalog?n=10000", {}, None) as answer:
+            names = json.loads(await answer.read()).get("repositories") or []
+        return [name.removeprefix(f"{host}/") for name in names if name.startswith(f"{host}/")]
+
+    def _open_request(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Any:
+        if self._session is None:
+            raise RuntimeError("the connections are not open")
+        url = URL(f"http://{self._address}{path}", encoded=True)
+        return self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
+
+
+def _upstream_path(request: web.Request, host: str) -> str:
+    """Where a request for /v2/<repository>/… goes: below the host's name, the source of a mount too."""
+    path = unquote(request.path)
+    rest = path.removeprefix("/v2").lstrip("/")
+    if not rest:
+        return "/v2/"
+    pairs = [(name, f"{host}/{value}" if name == "from" else value) for name, value in request.query.items()]
+    query = f"?{urlencode(pairs)}" if pairs else ""
+    return f"/v2/{host}/{quote(rest, safe='/:@')}{query}"
