@@ -9,6 +9,8 @@ from devcluster.settings import REPOSITORY_ROOT, Settings
 
 NAMESPACE = "buildandpush-system"
 RELEASE = "buildandpush-operator"
+NODE_IDENTITY_NAMESPACE = "buildandpush-node-identity"
+"""The one namespace whose connectors may use the node's identity."""
 _CHART = REPOSITORY_ROOT / "charts" / "buildandpush-operator"
 
 
@@ -23,6 +25,7 @@ def deploy_operator(settings: Settings) -> None:
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
     # Entra ID and the resource manager of the dev cluster have certificates of its own authority.
+    arguments += ["--set", f"azure.managedIdentityNamespaces={{{NODE_IDENTITY_NAMESPACE}}}"]
     arguments += ["--set-file", f"trustedCertificates={settings.ca_certificate}"]
     # Helm installs the CRDs of a chart but never upgrades them.
     _run(settings, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(_CHART / "crds"))

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from buildandpush import __version__
+from buildandpush.api import meta
 from buildandpush.clients.acr import AcrClient
 from buildandpush.clients.entra import EntraClient
 from buildandpush.clients.identity import AzureGateway, IdentityLogins
@@ -63,9 +64,13 @@ async def run(config: OperatorConfig) -> None:
         outside = Outside(config.ca_file)
         entra = EntraClient(outside, client)
         identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
+
+        def wake_connector(namespace: str, name: str) -> None:
+            queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
+
         sources = Sources(
             client,
-            Logins(client, identities, config.login_settings, _utc_now),
+            Logins(client, identities, config.login_settings, _utc_now, wake_connector),
             RegistryClient(outside),
             ResourceManager(outside, entra, config.portal_settings, _utc_now),
         )

@@ -8,9 +8,11 @@ from tests.e2e.harness.api import ApiError
 from tests.e2e.harness.diagnosis import explain_namespace
 from tests.e2e.harness.fixtures import (  # noqa: F401
     api,
+    azure,
     gate,
     login,
     make_build,
+    make_connector,
     make_login,
     namespace,
     operator,

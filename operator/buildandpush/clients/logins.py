@@ -58,11 +58,14 @@ class Logins:
         identities: IdentityLogins,
         settings: LoginSettings,
         clock: Callable[[], datetime],
+        on_change: Callable[[str, str], None] = lambda namespace, connector: None,
     ) -> None:
+        """`on_change` is called with a connector whose logins changed, so that its status can tell of them."""
         self._client = client
         self._identities = identities
         self._settings = settings
         self._clock = clock
+        self._on_change = on_change
         self._known: dict[tuple[str, tuple[LoginNeed, ...]], Login] = {}
         self._made: dict[str, dict[str, LoginStatus]] = {}
 
@@ -268,8 +271,11 @@ class Logins:
         name = secret["metadata"]["name"]
         ends = min((login.expires_at for login in logins if login.expires_at is not None), default=None)
         status = LoginStatus(secret_name=name, registries=sorted(plan.host for plan in plans), expires_at=ends)
-        for plan in plans:
-            self._made.setdefault(plan.connector.uid, {})[name] = status
+        for connector in {plan.connector.uid: plan.connector for plan in plans}.values():
+            made = self._made.setdefault(connector.uid, {})
+            if made.get(name) != status:
+                made[name] = status
+                self._on_change(connector.namespace, connector.name)
 
 
 def _waiting(error: LoginError) -> Waiting:

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import yaml
 
 from devcluster.settings import Settings, read_settings
 from tests.e2e.harness.api import BUILD, CONNECTOR, GROUP_VERSION, Api, Object
+from tests.e2e.harness.azure import Azure, Identity
 from tests.e2e.harness.build import Build, build_manifest
 from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.operatorpod import OperatorPod
@@ -22,6 +23,7 @@ from tests.e2e.harness.waiting import eventually
 
 BuildFactory = Callable[..., Build]
 LoginFactory = Callable[..., None]
+ConnectorFactory = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +59,12 @@ def registry(settings: Settings) -> Registry:
 
 
 @pytest.fixture(scope="session")
+def azure(settings: Settings) -> Azure:
+    """The emulated Azure."""
+    return Azure.of(settings)
+
+
+@pytest.fixture(scope="session")
 def operator(api: Api) -> OperatorPod:
     """The operator's pod."""
     return OperatorPod(api)
@@ -70,18 +78,18 @@ def gate(settings: Settings) -> Iterator[Gate]:
 
 
 @pytest.fixture
-def namespace(request: pytest.FixtureRequest, api: Api, registry: Registry) -> Iterator[str]:
-    """A namespace of the test's own; afterwards nothing in it may hold the registry's password. E2E_KEEP=1 keeps it."""
+def namespace(request: pytest.FixtureRequest, api: Api, registry: Registry, azure: Azure) -> Iterator[str]:
+    """A namespace of the test's own; afterwards nothing in it may hold a password or secret. E2E_KEEP=1 keeps it."""
     stem = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_"))[:36].strip("-")
     name = f"e2e-{stem}-{secrets.token_hex(3)}"
     api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     # Pods are refused until the controller manager has made the account they run as.
     eventually(lambda: api.find("ServiceAccount", "default", name), f"service account of {name}", within=30)
     yield name
-    leaks = find_leaks(api, registry, name)
+    leaks = find_leaks(api, registry, name, azure.list_secrets())
     if not os.environ.get("E2E_KEEP"):
         api.delete("Namespace", name)
-    assert leaks == [], f"the registry's password stands in {leaks}"
+    assert leaks == [], f"a password or secret stands in {leaks}"
 
 
 @pytest.fixture
@@ -105,6 +113,32 @@ def login(make_login: LoginFactory) -> None:
 
 
 @pytest.fixture
+def make_connector(api: Api, namespace: str, settings: Settings) -> ConnectorFactory:
+    """Make a connector of an identity, with a Secret of its client secret unless another credential is given."""
+
+    def make(identity: Identity, *hosts: str, name: str = "acr", secret: str | None = "", **changes: Any) -> None:
+        if secret is not None:
+            api.apply(client_secret_manifest(namespace, f"{name}-sp", secret or identity.secret))
+        principal = {
+            "tenantId": identity.tenant,
+            "clientId": identity.client_id,
+            "secretRef": {"name": f"{name}-sp"},
+            **changes.pop("principal", {}),
+        }
+        spec = {
+            "servicePrincipal": {key: value for key, value in principal.items() if value is not None},
+            "registries": list(hosts),
+            "caBundle": settings.ca_certificate.read_text(),
+            **changes,
+        }
+        spec = {key: value for key, value in spec.items() if value not in (None, [])}
+        metadata = {"name": name, "namespace": namespace}
+        api.apply({"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec})
+
+    return make
+
+
+@pytest.fixture
 def make_build(api: Api, namespace: str) -> BuildFactory:
     """Create a resource; keyword arguments are fields of its spec."""
     names = (f"build-{number}" for number in itertools.count(1))
@@ -123,6 +157,13 @@ def secret_manifest(namespace: str, login: Object) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": login}
 
 
+def client_secret_manifest(namespace: str, name: str, secret: str) -> Object:
+    """A Secret with a client secret."""
+    metadata = {"name": name, "namespace": namespace}
+    data = {"clientSecret": secret}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data}
+
+
 def connector_manifest(namespace: str, settings: Settings, changes: Object) -> Object:
     """The connector `acr`, with other fields in its spec."""
     spec = {
@@ -135,11 +176,18 @@ def connector_manifest(namespace: str, settings: Settings, changes: Object) -> O
     return {"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec}
 
 
-def find_leaks(api: Api, registry: Registry, namespace: str | None) -> list[str]:
-    """Objects other than Secrets that hold the registry's password in any spelling."""
-    return [
+def find_leaks(api: Api, registry: Registry, namespace: str | None, client_secrets: Sequence[str] = ()) -> list[str]:
+    """Objects other than Secrets that hold the registry's password or a client secret in any spelling, and logs of pods
+    that hold a client secret, which no build ever gets."""
+    hidden = [*registry.secret_forms, *client_secrets]
+    found = [
         f"{kind} {item['metadata']['name']}"
         for kind in ("Pod", "Event", "ConfigMap", BUILD, CONNECTOR)
         for item in api.list(kind, namespace)
-        if any(form in json.dumps(item, ensure_ascii=False) for form in registry.secret_forms)
+        if any(form in json.dumps(item, ensure_ascii=False) for form in hidden)
     ]
+    pods = [item["metadata"]["name"] for item in api.list("Pod", namespace)] if namespace and client_secrets else []
+    logs = (
+        (name, api.log(namespace or "", name, "source") + api.log(namespace or "", name, "kaniko")) for name in pods
+    )
+    return [*found, *(f"log of {name}" for name, text in logs if any(form in text for form in client_secrets))]
