@@ -152,7 +152,7 @@ class Entra:
     def _check_certificate(self, principal: Principal, host: str, tenant: Tenant, assertion: str) -> None:
         header = jwt.get_unverified_header(assertion)
         known = {_thumbprint(pem, digest): pem for pem in principal.certificates for digest in ("sha1", "sha256")}
-        pem = known.get(header.get("x5t#S256") or header.get("x5t") or "")
+        pem = known.get((header.get("x5t#S256") or header.get("x5t") or "").rstrip("="))
         if pem is None:
             raise entra_error(
                 700027,

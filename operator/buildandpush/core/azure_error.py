@@ -87,7 +87,8 @@ def clip_foreign(text: str) -> str:
 
 def classify_entra(text: str, status: int | None) -> LoginProblem:
     """A refusal by Entra ID or a managed identity's endpoint. `status` is the answer's, None where none came."""
-    words = clip_foreign(text)
+    # azure-identity and its error codes stand before Entra ID's own words.
+    words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
     if status is None or status == 429 or status >= 500:
         return LoginProblem(Reason.LOGIN_UNAVAILABLE, words, temporary=True)
     number = _NUMBER.search(text)

@@ -29,6 +29,11 @@ def test_the_number_stays_and_brings_its_remedy(text: str, remedy: str) -> None:
     assert "Trace ID" not in problem.message, "it differs each time, so the status would be written each time"
 
 
+def test_the_words_before_the_number_are_left_out() -> None:
+    text = "Microsoft Entra ID error '(invalid_client) AADSTS7000215: Invalid client secret provided.'"
+    assert classify_entra(text, 401).detail == "AADSTS7000215: Invalid client secret provided."
+
+
 def test_a_number_nobody_knows_gets_the_reasons_own_remedy() -> None:
     message = classify_entra("AADSTS999999: something new", 400).message
     assert "AADSTS999999" in message
