@@ -28,6 +28,7 @@ from devcluster.demoobjects import (
     request_rebuilds,
 )
 from devcluster.deploy import deploy_operator
+from devcluster.emulator import read_demo_secret
 from devcluster.errors import DevclusterError
 from devcluster.gitserver import serving
 from devcluster.kindcluster import bring_up_kind, render_removal
@@ -52,7 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = _prepare(parsed)
         kubectl = Kubectl(settings, NAMESPACE)
         _say("building the examples")
-        built = build_examples(kubectl, settings)
+        # Next to kind there is a registry, but no Azure.
+        built = build_examples(kubectl, settings, client_secret="" if parsed.kind else read_demo_secret(settings))
         failed = [resource for resource in built.values() if not read_progress(resource).is_good]
         if failed:
             print("\n\n".join(render_failure(resource) for resource in failed), file=sys.stderr)
@@ -83,13 +85,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def build_examples(kubectl: Kubectl, settings: Settings) -> dict[str, dict[str, Any]]:
+def build_examples(kubectl: Kubectl, settings: Settings, *, client_secret: str) -> dict[str, dict[str, Any]]:
     """Apply the examples and follow them to their end; what is built already stays as it is."""
     login = RegistryLogin(
         host=settings.registry_host,
         user=settings.registry_user,
         password=settings.registry_password.read_text(),
         ca_certificate=settings.ca_certificate.read_text(),
+        client_secret=client_secret,
     )
     address = settings.network.gateway
     with tempfile.TemporaryDirectory() as folder, serving(REPOSITORY_ROOT, Path(folder), address=address) as served:
@@ -140,11 +143,13 @@ def render_result(resource: Mapping[str, Any]) -> str:
     """Render what was pushed: digest, tags and the command that pulls it."""
     status = resource["status"]
     commit = (status["run"].get("source") or {}).get("commit")
+    portal = status["artifacts"][0].get("portalUrl")
     rows = [
         f"{resource['metadata']['name']} (run {status['run']['number']})",
         f"  digest  {status['digest']}",
         f"  tags    {', '.join(artifact['image'] for artifact in status['artifacts'])}",
         f"  pull    {status['links']['pullCommand']}",
+        *([f"  portal  {portal}"] if portal else []),
         *([f"  commit  {commit}"] if commit else []),
     ]
     return "\n".join(rows)

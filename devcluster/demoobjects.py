@@ -28,6 +28,8 @@ class RegistryLogin:
     user: str
     password: str
     ca_certificate: str
+    client_secret: str = ""
+    """Of the examples' application; empty where there is a registry but no Azure."""
 
 
 def read_examples(folder: Path) -> tuple[Manifest, ...]:
@@ -106,13 +108,32 @@ def build_proof_pod(name: str, namespace: str, *, image: str, port: int | None) 
 def _adapt(example: Manifest, *, namespace: str, login: RegistryLogin, served: Served) -> Manifest:
     adapted = {**example, "metadata": {**example["metadata"], "namespace": namespace}}
     match example["kind"]:
+        case "Secret" if login.client_secret:
+            adapted["stringData"] = {"clientSecret": login.client_secret}
         case "Secret":
             adapted["stringData"] = {"username": login.user, "password": login.password}
         case "AzureConnector":
-            adapted["spec"] = {**example["spec"], "registries": [login.host], "caBundle": login.ca_certificate}
-        case "BuildAndPushACR" if "git" in example["spec"]["source"]:
-            git = {**example["spec"]["source"]["git"], "url": served.url, "revision": served.commit}
-            adapted["spec"] = {**example["spec"], "source": {"git": git}}
+            adapted["spec"] = _adapt_connector(example["spec"], login)
+        case "BuildAndPushACR":
+            adapted["spec"] = _adapt_build(example["spec"], login, served)
+    return adapted
+
+
+def _adapt_connector(spec: Manifest, login: RegistryLogin) -> Manifest:
+    """A registry alone, without Azure, knows a user name and password only."""
+    reference = {"secretRef": {"name": spec["servicePrincipal"]["secretRef"]["name"]}}
+    credential = (
+        {"servicePrincipal": spec["servicePrincipal"]} if login.client_secret else {"registryCredentials": reference}
+    )
+    return {**credential, "registries": [login.host], "caBundle": login.ca_certificate}
+
+
+def _adapt_build(spec: Manifest, login: RegistryLogin, served: Served) -> Manifest:
+    adapted = dict(spec)
+    if not login.client_secret:
+        del adapted["subscriptionId"]
+    if "git" in spec["source"]:
+        adapted["source"] = {"git": {**spec["source"]["git"], "url": served.url, "revision": served.commit}}
     return adapted
 
 

@@ -8,9 +8,6 @@ from devcluster.settings import PACKAGE_DIR, Settings
 from devcluster.shell import write_file
 
 DEMO_SECRET = "demo-secret"  # noqa: S105 - the name of a file
-DEMO_TENANT = "11111111-1111-4111-8111-111111111111"
-DEMO_CLIENT = "33333333-3333-4333-8333-111111111111"
-DEMO_SUBSCRIPTION = "22222222-2222-4222-8222-111111111111"
 
 
 def list_secrets(settings: Settings) -> dict[str, Path]:
@@ -23,6 +20,11 @@ def ensure_azure_secrets(settings: Settings) -> None:
     path = settings.azure / DEMO_SECRET
     if not path.exists():
         write_file(path, secrets.token_urlsafe(30), mode=0o600)
+
+
+def read_demo_secret(settings: Settings) -> str:
+    """Read the secret of the application that the examples log in as."""
+    return (settings.azure / DEMO_SECRET).read_text()
 
 
 def build_azure_config(settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from devcluster.errors import DevclusterError
 from devcluster.gitserver import Served
 from devcluster.settings import REPOSITORY_ROOT, read_settings
 
-LOGIN = RegistryLogin("demo.azurecr.io", "me", "secret", "-----BEGIN CERTIFICATE-----\n")
+LOGIN = RegistryLogin("demo.azurecr.io", "me", "secret", "-----BEGIN CERTIFICATE-----\n", "s3cr3t")
 SERVED = Served("http://10.88.0.1:1/buildandpush.git", "c0ffee")
 
 
@@ -37,10 +38,20 @@ def test_every_example_goes_into_the_namespace(adapted: dict[str, dict[str, Any]
 
 
 def test_the_login_replaces_the_placeholder(adapted: dict[str, dict[str, Any]]) -> None:
-    assert adapted["Secret/acr-login"]["stringData"] == {"username": "me", "password": "secret"}
+    assert adapted["Secret/acr-sp"]["stringData"] == {"clientSecret": "s3cr3t"}
     connector = adapted["AzureConnector/acr"]["spec"]
     assert connector["caBundle"] == LOGIN.ca_certificate
-    assert connector["registryCredentials"]["secretRef"]["name"] == "acr-login"
+    assert connector["servicePrincipal"]["secretRef"]["name"] == "acr-sp"
+
+
+def test_a_registry_without_an_azure_gets_a_user_name_and_password() -> None:
+    examples = read_examples(REPOSITORY_ROOT / "examples")
+    made = adapt_examples(examples, namespace="demo", login=replace(LOGIN, client_secret=""), served=SERVED)
+    by_name = {item["metadata"]["name"]: item for item in made}
+    assert by_name["acr-sp"]["stringData"] == {"username": "me", "password": "secret"}
+    assert by_name["acr"]["spec"]["registryCredentials"] == {"secretRef": {"name": "acr-sp"}}
+    assert "servicePrincipal" not in by_name["acr"]["spec"]
+    assert "subscriptionId" not in by_name["web"]["spec"]
 
 
 def test_a_git_source_gets_address_and_commit_and_an_inline_one_stays(adapted: dict[str, dict[str, Any]]) -> None:
