@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -16,6 +17,7 @@ from buildandpush.clients.acr import AcrClient
 from buildandpush.clients.entra import EntraClient
 from buildandpush.clients.identity import AzureGateway, IdentityLogins
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.lease import Lease
 from buildandpush.clients.logins import Logins
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
@@ -50,8 +52,9 @@ async def _serve_health(port: int, is_healthy: Callable[[], bool]) -> web.AppRun
     return runner
 
 
-async def run(config: OperatorConfig) -> None:
-    """Run until SIGTERM or SIGINT, then let what is being worked on come to its end."""
+async def run(config: OperatorConfig) -> int:
+    """Stand by until this operator leads, then run until SIGTERM or SIGINT, and let what is being worked on come to its
+    end. Gives back the exit code: 1 where the lease was lost, since nothing done by then may be gone on with."""
     stop = asyncio.Event()
 
     def take_signals() -> None:
@@ -59,40 +62,73 @@ async def run(config: OperatorConfig) -> None:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     take_signals()
+    tasks: list[asyncio.Task[None]] = []
     async with await KubernetesClient.connect() as client:
-        store = Store()
-        outside = Outside(config.ca_file)
-        entra = EntraClient(outside, client)
-        identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
-
-        def wake_connector(namespace: str, name: str) -> None:
-            queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
-
-        sources = Sources(
-            client,
-            Logins(client, identities, config.login_settings, _utc_now, wake_connector),
-            RegistryClient(outside),
-            ResourceManager(outside, entra, config.portal_settings, _utc_now),
-        )
-        reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
-        queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
-        # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
-        tasks = [
-            asyncio.create_task(queue.run(), name="queue"),
-            asyncio.create_task(refresh(client, store, queue, config.namespace_list), name="refresh"),
-        ]
         health = await _serve_health(config.port, lambda: not any(task.done() for task in tasks))
-        _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
-        await run_kopf(Watcher(store, queue), config.namespace_list, stop, take_signals)
-        _log.info("operator.stopping", queued=len(queue))
-        await queue.drain(DRAIN_SECONDS)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        lease = (
+            Lease(client, config.pod_namespace, config.lease_name, config.pod_name) if config.pod_namespace else None
+        )
+        if lease is None or await lease.wait_until_leading(stop):
+            await _lead(config, client, lease, tasks, stop, take_signals)
+        lost = lease is not None and not stop.is_set()
         await health.cleanup()
-        await entra.close()
-        await outside.close()
     _log.info("operator.stopped")
+    return 1 if lost else 0
+
+
+async def _lead(
+    config: OperatorConfig,
+    client: KubernetesClient,
+    lease: Lease | None,
+    tasks: list[asyncio.Task[None]],
+    stop: asyncio.Event,
+    take_signals: Callable[[], None],
+) -> None:
+    """Watch and act until told to stop, or until the lease is lost."""
+    acting = client.guarded(lease.check) if lease is not None else client
+    store, outside = Store(), Outside(config.ca_file)
+    entra = EntraClient(outside, acting)
+    identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
+
+    def wake_connector(namespace: str, name: str) -> None:
+        queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
+
+    sources = Sources(
+        acting,
+        Logins(acting, identities, config.login_settings, _utc_now, wake_connector),
+        RegistryClient(outside),
+        ResourceManager(outside, entra, config.portal_settings, _utc_now),
+    )
+    reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
+    queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
+    ended = asyncio.Event()  # by a signal, or by the loss of the lease
+    # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
+    tasks += [
+        asyncio.create_task(queue.run(), name="queue"),
+        asyncio.create_task(refresh(client, store, queue, config.namespace_list), name="refresh"),
+    ]
+    watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
+    if lease is not None:
+        watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))
+    _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
+    await run_kopf(Watcher(store, queue), config.namespace_list, ended, take_signals, stop)
+    _log.info("operator.stopping", queued=len(queue))
+    if stop.is_set():
+        await queue.drain(DRAIN_SECONDS)
+    running = [*tasks, *watchers]
+    tasks.clear()
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    if lease is not None:
+        await lease.release()
+    await entra.close()
+    await outside.close()
+
+
+async def _set_after(work: Coroutine[Any, Any, Any], event: asyncio.Event) -> None:
+    await work
+    event.set()
 
 
 def main() -> int:
@@ -103,8 +139,7 @@ def main() -> int:
         print(f"buildandpush: {error}", file=sys.stderr)
         return 2
     configure_logging(config.log_level)
-    asyncio.run(run(config))
-    return 0
+    return asyncio.run(run(config))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,12 @@ class OperatorConfig(BaseModel):
     """Address of a tag in the portal, with {portal}, {registryId}, {repository} and {tag}."""
     portal_tag_urls: dict[str, str] = {}
     """Other forms by cloud, as JSON."""
+    pod_name: str = ""
+    """Name of the operator's pod: who it is among its replicas."""
+    pod_namespace: str = ""
+    """Namespace of that pod, where the lease is. Default: none, for an operator that is the only one."""
+    lease_name: str = "buildandpush-operator"
+    """Name of the Lease that the replicas lead by."""
     workers: int = Field(20, ge=1, le=500)
     """Resources worked on at the same time."""
     port: int = Field(8080, ge=1, le=65535)
@@ -68,6 +74,8 @@ class OperatorConfig(BaseModel):
             parse_memory("memory_limit", config.memory_limit)
             parse_cpu("cpu_limit", config.cpu_limit)
             parse_cpu("cpu_request", config.cpu_request)
+            if config.pod_namespace and not config.pod_name:
+                raise ConfigError(f"{PREFIX}POD_NAME is not set, but {PREFIX}POD_NAMESPACE is; set both or none")
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             name = PREFIX + str(first["loc"][0]).upper()

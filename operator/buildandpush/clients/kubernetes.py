@@ -4,7 +4,7 @@ The typed models of that client cost more time than the request itself, so only 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -35,8 +35,14 @@ class KubernetesClient:
     """Requests to one API server. Every method raises NotFoundError, ConflictError, KubernetesError or
     UnavailableError."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Any, *, guard: Callable[[], None] = lambda: None) -> None:
+        """`guard` is called before every write, and raises where the operator may not act any more."""
         self._api = api
+        self._guard = guard
+
+    def guarded(self, guard: Callable[[], None]) -> Self:
+        """The same connection, each write guarded."""
+        return type(self)(self._api, guard=guard)
 
     @classmethod
     async def connect(cls) -> Self:
@@ -109,6 +115,21 @@ class KubernetesClient:
         answer = await self._request("POST", _core_path(namespace, "serviceaccounts", name, "token"), body=body)
         return str(answer["status"]["token"])
 
+    async def read_lease(self, namespace: str, name: str) -> Object:
+        """One Lease."""
+        return await self._request("GET", _lease_path(namespace, name))
+
+    async def create_lease(self, namespace: str, name: str, spec: Object) -> Object:
+        """Create a Lease."""
+        metadata = {"name": name, "namespace": namespace}
+        body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+        return await self._request("POST", _lease_path(namespace), body=body)
+
+    async def patch_lease(self, namespace: str, name: str, version: str, spec: Object) -> Object:
+        """Merge-patch a Lease; ConflictError if it is not at this resourceVersion any more."""
+        body = {"metadata": {"resourceVersion": version}, "spec": spec}
+        return await self._request("PATCH", _lease_path(namespace, name), body=body)
+
     async def create_event(self, manifest: Object) -> None:
         """Write an Event; one of the same name means it was told already."""
         try:
@@ -160,6 +181,8 @@ class KubernetesClient:
     async def _send(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
     ) -> bytes:
+        if method != "GET":
+            self._guard()
         headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
@@ -199,6 +222,10 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
 
 def _core_path(namespace: str | None, *parts: str) -> str:
     return f"/api/v1/namespaces/{namespace}/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _lease_path(namespace: str, *name: str) -> str:
+    return "/".join([f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases", *name])
 
 
 def _custom_path(namespace: str | None, *parts: str) -> str:

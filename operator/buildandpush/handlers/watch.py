@@ -93,15 +93,20 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
 
 
 async def run_kopf(
-    watcher: Watcher, namespaces: tuple[str, ...], stop: asyncio.Event, take_signals: Callable[[], None]
+    watcher: Watcher,
+    namespaces: tuple[str, ...],
+    ended: asyncio.Event,
+    take_signals: Callable[[], None],
+    stop: asyncio.Event,
 ) -> None:
-    """Watch until told to stop. kopf ends when a namespace is forbidden or a CRD goes away; then it starts again.
+    """Watch until `ended`, or until kopf takes a signal, which sets `stop`. kopf ends when a namespace is forbidden or
+    a CRD goes away; then it starts again.
 
     kopf takes the process's signals for itself while it runs, and comes back without an error when one arrives.
     `take_signals` gives them back to the caller for the time in between.
     """
     backoff = 1.0
-    while not stop.is_set():
+    while not ended.is_set():
         try:
             await kopf.operator(
                 registry=build_registry(watcher),
@@ -109,17 +114,19 @@ async def run_kopf(
                 identity=_IDENTITY,
                 clusterwide=not namespaces,
                 namespaces=namespaces,
-                stop_flag=stop,
+                stop_flag=ended,
             )
         except Exception:
             take_signals()
             _log.warning("operator.watch_restarted", retry_seconds=backoff, exc_info=True)
         else:
             take_signals()
-            stop.set()
+            if not ended.is_set():
+                stop.set()
+                ended.set()
         try:
             async with asyncio.timeout(backoff):
-                await stop.wait()
+                await ended.wait()
         except TimeoutError:
             backoff = min(backoff * 2, 30.0)
 

@@ -26,6 +26,7 @@ _PLACES: Final = {
     "Event": ("/api/v1", "events"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),
     CONNECTOR: (f"/apis/{GROUP_VERSION}", "azureconnectors"),

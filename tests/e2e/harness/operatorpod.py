@@ -11,60 +11,73 @@ from tests.e2e.harness.waiting import eventually
 
 NAMESPACE: Final = "buildandpush-system"
 _LABELS: Final = "app.kubernetes.io/name=buildandpush-operator"
+_LEASE: Final = "buildandpush-operator"
 _CONTAINER: Final = "operator"
 
 
-@dataclass(frozen=True)
+@dataclass
 class OperatorPod:
-    """The one replica of the installed operator."""
+    """The replica of the installed operator that leads."""
 
     api: Api
+    killed: tuple[str, int] = ("", 0)
+    """Uid and restarts of the pod whose operator was killed last."""
 
     def read(self) -> Object:
         """The pod, which must be there."""
+        return eventually(self.find_leader, "an operator that leads", within=60)
+
+    def find_leader(self) -> Object | None:
+        """The pod that the Lease names, if it is there and not on its way out."""
+        lease = self.api.find("Lease", _LEASE, NAMESPACE)
+        holder = lease["spec"].get("holderIdentity") if lease else None
         pods = [pod for pod in self._pods() if "deletionTimestamp" not in pod["metadata"]]
-        assert len(pods) == 1, f"{len(pods)} operator pods in {NAMESPACE}; run `make up`"
-        return pods[0]
+        return next((pod for pod in pods if pod["metadata"]["name"] == holder), None)
 
     def restarts(self) -> int:
         """How often kubelet started the operator again."""
         return int(_container(self.read()).get("restartCount", 0))
 
     def log(self, *, lines: int | None = None) -> str:
-        """The log of the running container and of the one before."""
-        name = self.read()["metadata"]["name"]
-        before = self.api.log(NAMESPACE, name, _CONTAINER, previous=True, lines=lines)
-        return before + self.api.log(NAMESPACE, name, _CONTAINER, lines=lines)
+        """The logs of all replicas, of their running containers and of the ones before."""
+        names = [pod["metadata"]["name"] for pod in self._pods()]
+        return "".join(
+            self.api.log(NAMESPACE, name, _CONTAINER, previous=previous, lines=lines)
+            for name in names
+            for previous in (True, False)
+        )
 
     def kill(self) -> None:
-        """End the operator's process with SIGKILL; kubelet will start it again."""
-        identifier = _container(self.read())["containerID"].removeprefix("containerd://")
+        """End the operator's process with SIGKILL; kubelet starts it again, or the other replica takes its place."""
+        pod = self.read()
+        self.killed = (pod["metadata"]["uid"], int(_container(pod).get("restartCount", 0)))
+        identifier = _container(pod)["containerID"].removeprefix("containerd://")
         processes = _processes_of(identifier)
         assert processes, f"no process of container {identifier} on this machine"
         for pid in processes:
             os.kill(pid, signal.SIGKILL)
 
     def renew(self) -> None:
-        """Put a new pod in its place and wait until it runs: kubelet delays restarts of one pod longer each time."""
-        old = self._pods()[0]["metadata"]
+        """Put a new pod in its place and wait until one leads: kubelet delays restarts of one pod longer each time."""
+        old = self.read()["metadata"]
         self.api.delete("Pod", old["name"], NAMESPACE)
-        eventually(lambda: self._runs_alone(old["uid"]), "a new pod of the operator", within=90)
+        eventually(lambda: self._is_gone(old["uid"]), f"the end of {old['name']}", within=90)
+        self.read()
 
     def _pods(self) -> list[Object]:
         return self.api.list("Pod", NAMESPACE, labels=_LABELS)
 
-    def _runs_alone(self, former: str) -> bool:
-        pods = self._pods()
-        if len(pods) != 1 or pods[0]["metadata"]["uid"] == former:
-            return False
-        return "running" in _container(pods[0]).get("state", {})
+    def _is_gone(self, uid: str) -> bool:
+        return all(pod["metadata"]["uid"] != uid for pod in self._pods())
 
     def wait_restarted(self, restarts: int) -> None:
-        """Wait until it runs again, started more often than `restarts` times."""
+        """Wait until one leads that is not the one that was killed, which had `restarts` restarts."""
 
         def runs_again() -> bool:
-            status = _container(self.read())
-            return status.get("restartCount", 0) > restarts and "running" in status.get("state", {})
+            pod = self.read()
+            status = _container(pod)
+            another = pod["metadata"]["uid"] != self.killed[0] or status.get("restartCount", 0) > restarts
+            return another and "running" in status.get("state", {})
 
         eventually(runs_again, "the operator runs again", within=120)
 

@@ -1,0 +1,78 @@
+"""Who acts, decided from a Lease: never by the times that others' clocks wrote into it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from buildandpush.core.leadership import (
+    DEADLINE_SECONDS,
+    DURATION_SECONDS,
+    Seen,
+    Step,
+    build_lease_spec,
+    decide_step,
+    observe_lease,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
+
+
+def seen(holder: str = "other", since: float = 0.0) -> Seen:
+    """A Lease that was seen."""
+    return Seen(holder, "2020-01-01T00:00:00Z", 3, since)
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "step"),
+    [
+        (None, 0.0, Step.CREATE),
+        (seen("me"), 0.0, Step.RENEW),
+        (seen("me"), 1000.0, Step.RENEW),
+        (seen(""), 0.0, Step.TAKE),
+        (seen("other"), 0.0, Step.WAIT),
+        (seen("other"), DURATION_SECONDS - 0.1, Step.WAIT),
+        (seen("other"), DURATION_SECONDS, Step.TAKE),
+        (seen("other", since=5.0), DURATION_SECONDS, Step.WAIT),
+    ],
+)
+def test_a_lease_of_anothers_is_taken_only_after_its_whole_duration(known: Seen | None, now: float, step: Step) -> None:
+    assert decide_step(known, "me", now) is step
+
+
+def test_a_holder_stops_before_another_may_start() -> None:
+    assert DEADLINE_SECONDS < DURATION_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("spec", "since"),
+    [
+        ({"holderIdentity": "other", "renewTime": "2020-01-01T00:00:00Z", "leaseTransitions": 3}, 0.0),
+        ({"holderIdentity": "third", "renewTime": "2020-01-01T00:00:00Z", "leaseTransitions": 3}, 7.0),
+        ({"holderIdentity": "other", "renewTime": "2020-01-01T00:00:02Z", "leaseTransitions": 3}, 7.0),
+        ({"holderIdentity": "other", "renewTime": "2020-01-01T00:00:00Z", "leaseTransitions": 4}, 7.0),
+        ({}, 7.0),
+    ],
+)
+def test_a_lease_is_fresh_from_when_it_was_seen_to_change(spec: dict[str, Any], since: float) -> None:
+    assert observe_lease({"spec": spec}, seen(), 7.0).since == since
+
+
+def test_a_holder_keeps_count_and_time_of_its_taking() -> None:
+    assert build_lease_spec(seen("me"), "me", NOW) == {
+        "holderIdentity": "me",
+        "leaseDurationSeconds": 15,
+        "renewTime": "2026-01-02T03:04:05.000678Z",
+        "leaseTransitions": 3,
+    }
+
+
+def test_who_takes_a_lease_counts_the_change_and_its_time() -> None:
+    spec = build_lease_spec(seen("other"), "me", NOW)
+    assert (spec["leaseTransitions"], spec["acquireTime"]) == (4, "2026-01-02T03:04:05.000678Z")
+    assert build_lease_spec(None, "me", NOW)["leaseTransitions"] == 0
+
+
+def test_a_released_lease_has_no_holder_and_ends_at_once() -> None:
+    spec = build_lease_spec(seen("me"), "", NOW)
+    assert (spec["holderIdentity"], spec["leaseDurationSeconds"], spec["leaseTransitions"]) == ("", 1, 3)
