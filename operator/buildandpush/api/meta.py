@@ -47,6 +47,8 @@ class Phase(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
+    IGNORED = "Ignored"
+    SKIPPED = "Skipped"
     SUPERSEDED = "Superseded"
     SUSPENDED = "Suspended"
     INVALID = "Invalid"

@@ -43,6 +43,8 @@ class Reason(StrEnum):
     VERIFIED = "Verified"
     NOT_VERIFIABLE = "NotVerifiable"
     TAG_MOVED = "TagMoved"
+    IGNORED_FAILURE = "IgnoredFailure"
+    SKIPPED = "Skipped"
     CREDENTIALS_FOUND = "CredentialsFound"
     LOGGED_IN = "LoggedIn"
     LINKS_RESOLVED = "LinksResolved"
@@ -174,6 +176,14 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.TAG_MOVED: _e(
         "A tag names another image by now; the pushed digest is in the registry.",
         "Nothing to do if another build owns the tag as well; else give each build tags of its own.",
+    ),
+    Reason.IGNORED_FAILURE: _e(
+        "The run failed, and failureStrategies says to go on as if it had not.",
+        "Read the cause in status.run.builds; digest and artifacts are those of the last good run.",
+    ),
+    Reason.SKIPPED: _e(
+        "The condition in when is not met, so nothing was built.",
+        "Nothing to do; a change of the spec or a rebuild request looks at the condition again.",
     ),
     Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", NO_REMEDY),
     Reason.LOGGED_IN: _e("The connector can log in.", NO_REMEDY),

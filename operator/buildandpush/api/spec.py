@@ -287,11 +287,11 @@ class BuildAndPushACRSpec(ApiModel):
     pod_template: PodTemplate | None = Field(None, description="Placement and marks of the pod. Not supported yet.")
     workspace: Workspace | None = Field(None, description="Where image files are put. Not supported yet.")
     outputs: Outputs | None = Field(None, description="Further forms of the results.")
-    when: When | None = Field(None, description="Whether a run is built at all. Not supported yet.")
+    when: When | None = Field(None, description="Whether a run is built at all.")
     strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")
     failure_strategies: list[FailureStrategy] | None = Field(
         None,
         max_length=16,
-        description="What is done on failures, in order. Not supported yet.",
+        description="What is done on failures that are not retried by themselves; the first matching rule is taken.",
         json_schema_extra=ATOMIC,
     )

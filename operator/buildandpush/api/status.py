@@ -73,6 +73,7 @@ class BuildStatus(ApiModel):
     reason: str | None = Field(None, max_length=64, description="The reason of the current state.")
     message: str | None = Field(None, max_length=MAX_MESSAGE, description="The state in words.")
     failure: Failure | None = Field(None, description="Where and how it failed.")
+    retried: int | None = Field(None, description="Attempts so far that failureStrategies asked for.")
     next_attempt_at: Time | None = Field(None, description="When the pod of this attempt is created at the earliest.")
     started_at: Time | None = Field(None, description="When kaniko's container started.")
     finished_at: Time | None = Field(None, description="When the attempt ended.")

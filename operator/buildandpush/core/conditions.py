@@ -73,7 +73,7 @@ class ConditionSet:
             self.set(ConditionType.READY, "False", deciding.reason, deciding.message)
             self.set(ConditionType.STALLED, "True", deciding.reason, deciding.message)
             self.drop(ConditionType.RECONCILING)
-        elif self.is_(ConditionType.SUCCEEDED, "True"):
+        elif self.is_(ConditionType.SUCCEEDED, "True") or deciding.reason == Reason.SKIPPED:
             self.set(ConditionType.READY, "True", deciding.reason, deciding.message)
             self.drop(ConditionType.RECONCILING, ConditionType.STALLED)
         else:

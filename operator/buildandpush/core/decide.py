@@ -22,6 +22,7 @@ from buildandpush.core.needs import derive_needs
 from buildandpush.core.plan import parse_spec, plan_build
 from buildandpush.core.retention import find_expired_pods
 from buildandpush.core.spechash import hash_spec
+from buildandpush.core.strategy import is_met
 from buildandpush.core.world import AskInputs, Decision, DeletePod, Inputs, World
 
 INPUT_POLL: Final = timedelta(minutes=5)
@@ -58,6 +59,8 @@ def _idle(world: World) -> Decision:
     trigger = runs.find_trigger(resource, hash_spec(spec), inputs_changed=inputs_changed)
     if trigger is None:
         return outcome.accept(world)
+    if not is_met(spec.when, runs.next_run_number(spec, status.run)):
+        return outcome.skip(world)
     started = record.with_status(world, runs.start_run(world, spec, plan, trigger))
     run = cast("RunStatus", started.resource.status.run)
     decision = advance(started, run)

@@ -7,14 +7,18 @@ from typing import Any, Final
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure, RunStatus
+from buildandpush.api.step import FailureStrategy
 from buildandpush.core import naming
 from buildandpush.core.attempts import GivingUp, backoff_seconds
 from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import FailureVerdict, describe
 from buildandpush.core.links import build_artifact_file, build_artifacts, build_image_links
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
+from buildandpush.core.plan import parse_spec
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
+from buildandpush.core.strategy import check_strategies, decide_failure
 from buildandpush.core.text import clip
 from buildandpush.core.world import Decision, Links, ReadBack, World
 
@@ -108,8 +112,7 @@ def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> 
     """The attempt failed: another follows if it was nobody's fault and one is left, else the run has failed."""
     if verdict.infrastructure and _attempts_left(world):
         return _retry(world, verdict.reason, verdict.message, pod)
-    conditions = conditions_of(world)
-    return _fail(world, conditions, verdict.reason, verdict.message, verdict.failure, pod)
+    return _conclude(world, verdict.reason, verdict.message, verdict.failure, pod)
 
 
 def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
@@ -117,7 +120,7 @@ def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
     message = describe(giving_up.reason, giving_up.detail)
     if giving_up.infrastructure and _attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)
-    return _fail(world, conditions_of(world), giving_up.reason, message, None, pod)
+    return _conclude(world, giving_up.reason, message, None, pod)
 
 
 def lose_attempt(world: World, detail: str) -> Decision:
@@ -125,12 +128,33 @@ def lose_attempt(world: World, detail: str) -> Decision:
     message = describe(Reason.POD_LOST, detail)
     if _attempts_left(world):
         return _retry(world, Reason.POD_LOST, message, None)
-    return _fail(world, conditions_of(world), Reason.POD_LOST, message, None, None)
+    return _conclude(world, Reason.POD_LOST, message, None, None)
 
 
 def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
     """The run failed for good, and there never was a pod."""
-    return _fail(world, conditions_of(world), reason, describe(reason, detail), None, None)
+    return _conclude(world, reason, describe(reason, detail), None, None)
+
+
+def _conclude(
+    world: World, reason: Reason, message: str, failure: Failure | None, pod: PodObservation | None
+) -> Decision:
+    """Nothing more is tried by itself: what the spec's failureStrategies make of it."""
+    outcome = decide_failure(_strategies(world), reason, run_of(world).builds[0].retried or 0)
+    # A further attempt would not look at the tags any more, and overwrite what is there.
+    if outcome.retry_after_seconds is not None and reason is not Reason.TAG_EXISTS:
+        return _retry(world, reason, message, pod, asked_delay=outcome.retry_after_seconds)
+    return _fail(world, conditions_of(world), reason, message, failure, pod, ignored=outcome.ignored)
+
+
+def _strategies(world: World) -> list[FailureStrategy]:
+    """The rules of the spec as it is now; one that cannot be used has none."""
+    try:
+        spec = parse_spec(world.resource.spec)
+        check_strategies(spec.failure_strategies)
+    except SpecInvalidError:
+        return []
+    return spec.failure_strategies or []
 
 
 def end_superseded(world: World) -> Decision:
@@ -160,15 +184,19 @@ def end_cancelled(world: World, failure: Failure | None = None, pod: PodObservat
 
 def _attempts_left(world: World) -> bool:
     run = run_of(world)
-    return run.builds[0].attempt <= run.effective.retries
+    build = run.builds[0]
+    return build.attempt - (build.retried or 0) <= run.effective.retries
 
 
-def _retry(world: World, reason: Reason, message: str, pod: PodObservation | None) -> Decision:
-    """The next attempt, written down with when it may start."""
+def _retry(
+    world: World, reason: Reason, message: str, pod: PodObservation | None, *, asked_delay: int | None = None
+) -> Decision:
+    """The next attempt, written down with when it may start; `asked_delay` is in seconds, where a strategy asked."""
     run, owner = run_of(world), world.resource.owner
     build = run.builds[0]
     attempt = build.attempt + 1
-    delay = backoff_seconds(build.attempt)
+    delay = backoff_seconds(build.attempt) if asked_delay is None else asked_delay
+    retried = (build.retried or 0) + (asked_delay is not None)
     told = f"Attempt {build.attempt} failed ({reason}): {message} Attempt {attempt} follows in {delay} s."
     conditions = conditions_of(world)
     set_progress(conditions, Reason.RETRYING, told)
@@ -180,6 +208,7 @@ def _retry(world: World, reason: Reason, message: str, pod: PodObservation | Non
         tags=build.tags,
         reason=Reason.RETRYING,
         message=clip(told, MAX_MESSAGE),
+        retried=retried or None,
         next_attempt_at=world.now + timedelta(seconds=delay),
     )
     if pod is not None:
@@ -195,9 +224,13 @@ def _fail(
     message: str,
     failure: Failure | None,
     pod: PodObservation | None,
+    *,
+    ignored: bool = False,
 ) -> Decision:
     run = run_of(world)
     phase = Phase.CANCELLED if reason is Reason.CANCELLED else Phase.FAILED
+    if ignored:
+        phase = Phase.IGNORED
     updates: dict[str, Any] = {"phase": phase, "reason": reason, "message": message, "failure": failure}
     finished = world.now
     if pod is not None:
@@ -208,8 +241,10 @@ def _fail(
         conditions.set(ConditionType.PUSHED, "False", reason, message)
     elif pod is not None and pod.kaniko.terminated and pod.kaniko.exit_code != 0:
         conditions.set(ConditionType.BUILT, "False", reason, message)
-    conditions.set(ConditionType.SUCCEEDED, "False", reason, message)
-    conditions.set(ConditionType.COMPLETED, "True", reason, message)
+    told = describe(Reason.IGNORED_FAILURE, f"{reason}: {message}") if ignored else message
+    shown = Reason.IGNORED_FAILURE if ignored else reason
+    conditions.set(ConditionType.SUCCEEDED, "True" if ignored else "False", shown, told)
+    conditions.set(ConditionType.COMPLETED, "True", shown, told)
     build = run.builds[0].model_copy(update={**updates, "finished_at": finished})
     status = written(world, run, build, conditions, finished_at=world.now)
     return Decision(status, (announce(world, reason, message),))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus
+from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus
 from buildandpush.core.attempts import find_trouble
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
@@ -57,14 +57,33 @@ def accept(world: World) -> Decision:
     return Decision(status.model_copy(update=changes))
 
 
+def skip(world: World) -> Decision:
+    """What would start a run came, but the spec's `when` is not met: no run, and no number used up."""
+    status, generation = world.resource.status, world.resource.generation
+    message = describe(Reason.SKIPPED)
+    accepted = accept(world).status
+    changes: dict[str, Any] = {}
+    if status.run is None:
+        conditions = ConditionSet(accepted.conditions, generation=generation, now=world.now)
+        conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SKIPPED, message)
+        conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
+        changes = {"conditions": conditions.freeze(), "phase": Phase.SKIPPED}
+    rebuild = world.resource.rebuild
+    if rebuild and rebuild not in status.handled_rebuilds:
+        changes["handled_rebuilds"] = [*status.handled_rebuilds, rebuild][-MAX_HANDLED_REBUILDS:]
+    told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{rebuild}")
+    return Decision(accepted.model_copy(update=changes), (told,))
+
+
 def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:
     """Suspension hid how the last run ended; it is over, so the end is told again."""
     hidden = conditions.get(ConditionType.SUCCEEDED)
     if hidden is None or hidden.reason != Reason.SUSPENDED or build.reason is None:
         return
-    value = "True" if build.phase == Phase.SUCCEEDED else "False"
-    conditions.set(ConditionType.SUCCEEDED, "True" if value == "True" else "False", build.reason, build.message or "")
-    conditions.set(ConditionType.COMPLETED, "True", build.reason, build.message or "")
+    reason: str = Reason.IGNORED_FAILURE if build.phase == Phase.IGNORED else build.reason
+    good = build.phase in (Phase.SUCCEEDED, Phase.IGNORED)
+    conditions.set(ConditionType.SUCCEEDED, "True" if good else "False", reason, build.message or "")
+    conditions.set(ConditionType.COMPLETED, "True", reason, build.message or "")
 
 
 def progress(

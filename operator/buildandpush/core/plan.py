@@ -18,6 +18,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.quantity import parse_cpu, parse_duration_seconds, parse_memory, quantity_value
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.strategy import check_strategies, is_met
 from buildandpush.core.unsupported import refuse_unsupported
 
 _PIPELINE_ROOT = "/harness"
@@ -111,6 +112,8 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
     connector = _connector("connectorRef", spec.connector_ref)
     _check_source(spec.source)
+    check_strategies(spec.failure_strategies)
+    is_met(spec.when, run_number)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
         repository=spec.repository,

@@ -7,8 +7,7 @@ from buildandpush.core.errors import SpecInvalidError
 
 UNSUPPORTED: Final = (
     "remoteCacheImage", "envVariables", "caching", "buildSecrets",
-    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace",
-    "when", "strategy", "failureStrategies",
+    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace", "strategy",
 )  # fmt: skip
 
 SUPPORTED_SOURCES: Final = ("git", "inline")

@@ -13,6 +13,7 @@ from buildandpush.core.world import AskLivePod, ReadBack, Resource, Waiting
 from tests.unit.core.factories import DIGEST, ended_pod, login_question, pod_name, resource, running_pod, spec, world
 from tests.unit.core.kstatus import judge
 from tests.unit.core.test_decide import READ_BACK, after, failed, seen, started, succeeded
+from tests.unit.core.test_strategy import failing, rule
 
 HEALTH = Path(__file__).parents[3] / "charts" / "buildandpush-operator" / "argocd" / "health.lua"
 SHOWN = ("Ready", "Succeeded", "Completed", "Reconciling", "Stalled")
@@ -70,6 +71,8 @@ MOVED = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
 UNREADABLE = ReadBack({}, digest_found=False, problem="no route")
 MISSING = ReadBack({"latest": None}, digest_found=False)
 
+NEVER = {"stageStatus": "Failure"}
+
 ROWS: list[tuple[str, Resource, str, str, str]] = [
     ("not seen yet", resource(), "- - - - -", "InProgress", "Progressing"),
     ("accepted", started(), "Unknown Unknown False True -", "InProgress", "Progressing"),
@@ -91,6 +94,11 @@ ROWS: list[tuple[str, Resource, str, str, str]] = [
         "InProgress",
         "Suspended",
     ),
+    ("failure ignored", failing(rule("Ignore")), "True True True - -", "Current", "Healthy"),
+    ("failure marked as success", failing(rule("MarkAsSuccess")), "True True True - -", "Current", "Healthy"),
+    ("when not met at first", changed(resource(), when=NEVER), "True Unknown True - -", "Current", "Healthy"),
+    ("when not met later", changed(succeeded(), when=NEVER, target="x"), "True True True - -", "Current", "Healthy"),
+    ("when not met after a failure", changed(failed(), when=NEVER), "False False True - True", "Failed", "Degraded"),
     ("suspended at first", changed(resource(), suspend=True), "Unknown Unknown False - -", "InProgress", "Suspended"),
 ]
 

@@ -136,6 +136,14 @@ class World(RuleBasedStateMachine):
         tags = ["<+pipeline.sequenceId>", "latest"]
         self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), tags=tags, repository=f"{HOST}/shop/{name}"))
 
+    @rule(name=st.sampled_from(NAMES), action=st.sampled_from(["Ignore", "Retry"]), met=st.booleans())
+    def apply_with_strategies(self, name: str, action: str, met: bool) -> None:
+        settings = {"spec": {"retryCount": 2, "retryIntervals": ["20s"]}} if action == "Retry" else {}
+        on_failure = {"errors": ["AllErrors"], "action": {"type": action, **settings}}
+        when = {"condition": "<+pipeline.sequenceId> > 0" if met else "<+pipeline.sequenceId> > 3"}
+        changed = spec(self._next(), failureStrategies=[{"onFailure": on_failure}], when=when)
+        self.cluster.apply(meta.BUILD_KIND, name, changed)
+
     @rule(name=st.sampled_from(NAMES), change=st.sampled_from(["timeout", "queue", "invalid", "suspend", "resume"]))
     def edit(self, name: str, change: str) -> None:
         found = self.cluster.objects.get((meta.BUILD_KIND, name))
