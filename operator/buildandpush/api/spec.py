@@ -241,10 +241,10 @@ class BuildAndPushACRSpec(ApiModel):
         None,
         max_length=64,
         description="The longest a build may take, source fetch included; the unit is part of the value: w, d, h, m, "
-        "s, alone or together. Default: 1h. Example: 1h 30m",
+        "s, alone or together, with or without blanks and fractions. Default: 1h. Example: 1h 30m",
         json_schema_extra=rules(
             cel(
-                "self.matches('^([0-9]+ *[wdhms] *)*$')",
+                "self.matches('^ *(([0-9]+([.][0-9]*)?|[.][0-9]+) *(ms|us|µs|μs|ns|[wdhms]) *)*$')",
                 expression="""'timeout: "' + self + '" is no duration; write for example 90s, 30m or 1h 30m'""",
                 message="timeout must be a duration such as 90s, 30m or 1h 30m",
             )
