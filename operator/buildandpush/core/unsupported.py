@@ -6,9 +6,9 @@ from typing import Any, Final
 from buildandpush.core.errors import SpecInvalidError
 
 UNSUPPORTED: Final = (
-    "remoteCacheImage", "envVariables", "caching", "buildSecrets",
-    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace",
-    "when", "strategy", "failureStrategies",
+    "remoteCacheImage", "envVariables", "caching", "cacheFrom", "cacheTo", "retry", "buildSecrets", "envDockerSecrets",
+    "fileDockerSecrets", "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate",
+    "workspace", "when", "strategy", "failureStrategies",
 )  # fmt: skip
 
 SUPPORTED_SOURCES: Final = ("git", "inline")
