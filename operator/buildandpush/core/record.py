@@ -14,7 +14,9 @@ from buildandpush.core.observation import PodObservation, read_source_report
 from buildandpush.core.retention import add_to_history
 from buildandpush.core.world import Announce, World
 
-_GOOD: Final = frozenset({Reason.ACCEPTED, Reason.SUCCEEDED, Reason.SUPERSEDED, Reason.CANCELLED})
+_GOOD: Final = frozenset(
+    {Reason.ACCEPTED, Reason.SUCCEEDED, Reason.SUCCEEDED_WITHOUT_PUSH, Reason.SUPERSEDED, Reason.CANCELLED}
+)
 
 
 def with_status(world: World, status: BuildAndPushACRStatus) -> World:

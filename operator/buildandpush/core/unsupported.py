@@ -5,11 +5,7 @@ from typing import Any, Final
 
 from buildandpush.core.errors import SpecInvalidError
 
-UNSUPPORTED: Final = (
-    "remoteCacheImage", "envVariables", "caching", "cacheFrom", "cacheTo", "retry", "buildSecrets", "envDockerSecrets",
-    "fileDockerSecrets", "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate",
-    "workspace", "when", "strategy", "failureStrategies",
-)  # fmt: skip
+UNSUPPORTED: Final = ("when", "strategy", "failureStrategies")
 
 SUPPORTED_SOURCES: Final = ("git", "inline")
 

@@ -80,6 +80,7 @@ def test_amounts_of_one_unit_keep_their_order(number: int) -> None:
     assert quantity_value(smaller) < quantity_value(larger)
 
 
+@pytest.mark.proves("timeout")
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
