@@ -40,6 +40,7 @@ lint: $(VENV)/ready ## Ruff, and whether generated files are up to date
 	$(VENV)/bin/ruff format --check .
 	$(PY) -m buildandpush.api.crd --check crds charts/buildandpush-operator/crds
 	$(PY) -m buildandpush.api.docs --check docs
+	$(PY) -m tests.proofs --check docs
 
 .PHONY: types
 types: $(VENV)/ready ## mypy --strict
@@ -99,6 +100,7 @@ crds: $(VENV)/ready ## Write the generated CRDs
 .PHONY: docs
 docs: $(VENV)/ready ## Write the generated pages of the documentation
 	$(PY) -m buildandpush.api.docs --write docs
+	$(PY) -m tests.proofs --write docs
 
 .PHONY: format
 format: $(VENV)/ready ## Format the code

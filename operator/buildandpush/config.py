@@ -38,6 +38,18 @@ class OperatorConfig(BaseModel):
     """CPU limit where the spec names none."""
     cpu_request: str = "100m"
     """CPU request where the spec names none."""
+    insecure_registries: str = ""
+    """Hosts that a spec may switch TLS off for, separated by commas."""
+    user_namespaces: bool = False
+    """Whether the nodes can run pods in user namespaces."""
+    allowed_service_accounts: str = ""
+    """Service accounts that a spec may name, separated by commas; * for all."""
+    allowed_priority_classes: str = "*"
+    """Priority classes that a spec may name, separated by commas; * for all but the cluster's own."""
+    allowed_runtime_classes: str = "*"
+    """Runtime classes that a spec may name, separated by commas; * for all."""
+    allowed_pod_marks: str = ""
+    """Beginnings of labels and annotations that are refused otherwise, separated by commas."""
     ca_file: str = ""
     """File of certificates in PEM form that every host outside is trusted by, beside the usual ones."""
     authority_hosts: str = ""
@@ -114,6 +126,12 @@ class OperatorConfig(BaseModel):
             memory_limit=self.memory_limit,
             cpu_limit=self.cpu_limit,
             cpu_request=self.cpu_request,
+            insecure_registries=_split(self.insecure_registries),
+            user_namespaces=self.user_namespaces,
+            service_accounts=_split(self.allowed_service_accounts),
+            priority_classes=_split(self.allowed_priority_classes),
+            runtime_classes=_split(self.allowed_runtime_classes),
+            pod_marks=_split(self.allowed_pod_marks),
         )
 
 

@@ -53,6 +53,7 @@ def login_config(api: Api, namespace: str, build: Build) -> Object:
     return auths
 
 
+@pytest.mark.proves("subscriptionId")
 def test_a_service_principal_pushes_and_the_status_links_to_the_portal(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, api: Api, namespace: str
 ) -> None:
@@ -279,6 +280,7 @@ def test_a_registry_with_a_domain_name_label_is_found_by_its_login_server(
     assert "%2Fregistries%2Fcontoso/" in url
 
 
+@pytest.mark.proves("baseImageConnectorRefs")
 def test_a_repository_login_is_a_token_for_that_repository(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, api: Api, namespace: str
 ) -> None:

@@ -14,6 +14,7 @@ from tests.e2e.harness.waiting import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
 
+@pytest.mark.proves("repository", "tags")
 def test_every_tag_names_the_digest_in_the_status(make_build: BuildFactory, registry: Registry) -> None:
     build = make_build(tags=["latest", "1.<+pipeline.sequenceId>", "v1"])
     status = build.wait_succeeded().status

@@ -43,6 +43,7 @@ def test_only_the_last_stage_is_in_the_image(make_build: BuildFactory, registry:
     assert "debug-artifact" not in files
 
 
+@pytest.mark.proves("target")
 def test_target_ends_the_build_at_that_stage(make_build: BuildFactory, registry: Registry) -> None:
     build = make_build(source=inline(STAGES), target="debug")
     build.wait_succeeded()
@@ -52,6 +53,7 @@ def test_target_ends_the_build_at_that_stage(make_build: BuildFactory, registry:
     assert "stage" not in registry.labels(build.repository, "latest")
 
 
+@pytest.mark.proves("labels")
 def test_labels_arrive_byte_for_byte(make_build: BuildFactory, registry: Registry) -> None:
     labels = {f"example.com/{name}": value for name, value in AWKWARD.items()}
     build = make_build(labels=labels)
@@ -60,6 +62,7 @@ def test_labels_arrive_byte_for_byte(make_build: BuildFactory, registry: Registr
     assert {key: value for key, value in found.items() if key.startswith("example.com/")} == labels
 
 
+@pytest.mark.proves("buildArgs")
 def test_build_arguments_arrive_byte_for_byte(make_build: BuildFactory, registry: Registry) -> None:
     lines = [f'ARG arg_{name}\nRUN printf %s "$arg_{name}" > /{name}\n' for name in AWKWARD]
     arguments = {f"arg_{name}": value for name, value in AWKWARD.items()}
@@ -83,6 +86,7 @@ PATHS = {
 }
 
 
+@pytest.mark.proves("dockerfile", "context")
 @pytest.mark.parametrize(
     ("dockerfile", "context", "copied"),
     [
@@ -112,6 +116,7 @@ def test_dockerfile_and_context_are_relative_to_the_root(
     assert {path for path in files if path.startswith("copied/")} == copied
 
 
+@pytest.mark.proves("optimize")
 @pytest.mark.parametrize("optimize", [True, False])
 def test_both_ways_of_taking_snapshots_make_the_same_files(
     make_build: BuildFactory, registry: Registry, optimize: bool

@@ -52,6 +52,7 @@ def _source(served: Served, revision: str = "", path: str = "/shop.git") -> Obje
     return {"git": {"url": served.server + path, **({"revision": revision} if revision else {})}}
 
 
+@pytest.mark.proves("source.git.url", "source.git.revision")
 @pytest.mark.parametrize(
     ("revision", "wanted"),
     [

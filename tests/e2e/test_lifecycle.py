@@ -177,6 +177,7 @@ def test_a_pod_deleted_by_someone_costs_an_attempt(make_build: BuildFactory, gat
     assert registry.digest(build.repository, "latest") == ended.status["digest"]
 
 
+@pytest.mark.proves("retries")
 def test_without_retries_a_deleted_pod_ends_the_run_as_lost(make_build: BuildFactory, gate: Gate) -> None:
     build = make_build(source=inline(f"{FROM}{gate.run_line}"), retries=0)
     gate.wait_arrival()

@@ -23,6 +23,7 @@ def test_run_as_user_may_be_quoted_or_not(make_build: BuildFactory, user: str | 
     assert _kaniko(build)["securityContext"]["runAsUser"] == 0
 
 
+@pytest.mark.proves("runAsUser")
 def test_another_user_builds_what_needs_no_unpacking(make_build: BuildFactory, registry: Registry) -> None:
     build = make_build(runAsUser="1000", source=inline(f"{FROM}ENV GREETING=hello\n"))
     assert build.wait_succeeded().run["effective"]["runAsUser"] == 1000
@@ -35,6 +36,7 @@ def test_another_user_that_must_unpack_is_told_that_root_is_needed(make_build: B
     assert "runAsUser" in message
 
 
+@pytest.mark.proves("resources.limits.memory", "resources.limits.cpu")
 @pytest.mark.parametrize(
     ("limits", "memory", "cpu"),
     [
@@ -54,6 +56,7 @@ def test_resource_limits_are_those_of_the_step(
     assert resources["requests"]["memory"] == memory
 
 
+@pytest.mark.proves("timeout")
 @pytest.mark.parametrize(
     ("timeout", "seconds"), [("1h 30m", 5400), ("1h30m", 5400), ("90s", 90), ("2d", 172800), ("", 3600)]
 )
@@ -63,6 +66,7 @@ def test_timeout_becomes_the_pods_deadline(make_build: BuildFactory, timeout: st
     assert build.wait_succeeded().run["effective"]["timeoutSeconds"] == seconds
 
 
+@pytest.mark.proves("connectorRef")
 @pytest.mark.parametrize("reference", ["acr", "account.ACR", "org.Acr"])
 def test_a_pipelines_identifier_names_the_connector(make_build: BuildFactory, reference: str) -> None:
     assert make_build(connectorRef=reference).wait_succeeded().run["effective"]["connector"] == "acr"

@@ -44,6 +44,7 @@ def test_a_cancelled_run_ends_with_its_log_and_runs_again_when_asked(
     build.wait_succeeded(run=2)
 
 
+@pytest.mark.proves("suspend")
 def test_a_suspended_resource_builds_once_it_may(make_build: BuildFactory) -> None:
     build = make_build(suspend=True)
     held = build.wait_reason("Suspended")
@@ -53,6 +54,7 @@ def test_a_suspended_resource_builds_once_it_may(make_build: BuildFactory) -> No
     assert build.wait_succeeded().run["number"] == 1
 
 
+@pytest.mark.proves("onChange")
 def test_a_queued_change_waits_for_the_run_on_its_way(make_build: BuildFactory, gate: Gate, registry: Registry) -> None:
     build = make_build(source=inline(f"{FROM}{gate.run_line}"), onChange="Queue")
     gate.wait_arrival()
@@ -62,6 +64,7 @@ def test_a_queued_change_waits_for_the_run_on_its_way(make_build: BuildFactory, 
     assert registry.labels(build.repository, "latest")["second"] == "yes"
 
 
+@pytest.mark.proves("firstRunNumber")
 def test_a_first_number_goes_on_where_a_pipeline_stopped(make_build: BuildFactory) -> None:
     build = make_build(firstRunNumber=1042, tags=["<+pipeline.sequenceId>"])
     assert build.wait_end(run=1042).build["tags"] == ["1042"]
@@ -78,7 +81,7 @@ def test_a_numbered_tag_that_is_taken_is_not_overwritten(make_build: BuildFactor
 
 
 def test_a_field_that_has_no_effect_yet_is_refused_and_not_ignored(make_build: BuildFactory) -> None:
-    build = make_build(envVariables={"PLUGIN_NO_PUSH": True})
+    build = make_build(source={"archive": {"url": "https://example.com/x.tgz"}})
     refused = build.wait_reason("SpecInvalid")
-    assert "envVariables: it is not supported yet" in refused.condition("Ready")["message"]
+    assert "source.archive: it is not supported yet" in refused.condition("Ready")["message"]
     assert build.pods() == []

@@ -91,6 +91,28 @@ def test_settings_reach_the_builds() -> None:
     assert settings.image_pull_policy == "Never"
 
 
+def test_what_a_spec_may_do_is_held_back_where_nothing_is_said() -> None:
+    settings = read().build_settings
+    assert (settings.insecure_registries, settings.service_accounts, settings.pod_marks) == ((), (), ())
+    assert settings.user_namespaces is False
+    assert (settings.priority_classes, settings.runtime_classes) == (("*",), ("*",))
+
+
+def test_what_a_spec_may_do_reaches_the_builds() -> None:
+    settings = read(
+        insecure_registries="a.example:5000, b.example",
+        user_namespaces="true",
+        allowed_service_accounts="builds,",
+        allowed_priority_classes="low,high",
+        allowed_runtime_classes="",
+        allowed_pod_marks="azure.workload.identity/",
+    ).build_settings
+    assert settings.insecure_registries == ("a.example:5000", "b.example")
+    assert settings.user_namespaces is True
+    assert (settings.service_accounts, settings.pod_marks) == (("builds",), ("azure.workload.identity/",))
+    assert (settings.priority_classes, settings.runtime_classes) == (("low", "high"), ())
+
+
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         read().workers = 1

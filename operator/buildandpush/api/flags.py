@@ -1,13 +1,19 @@
-"""The plugin flags that `envVariables` of the pipeline step take: one property each, so that typos are refused.
+"""The schema of `envVariables`: one property for each flag of the step's plugin, so that typos are refused."""
 
-Source of names and types: the flags of the step's kaniko plugin, https://github.com/drone/drone-kaniko.
-"""
+import re
+from typing import Any, Final
 
-from typing import Any, Final, Literal
+from buildandpush.api.base import cel
+from buildandpush.api.flagtable import FLAGS, REFUSED, Flag, FlagType, Treatment
 
-FlagType = Literal["bool", "int", "text", "list"]
+MAX_VALUE: Final = 4096
 
-_PATTERNS: Final[dict[FlagType, str]] = {"bool": "^(true|false)$", "int": "^[0-9]{1,9}$", "text": "", "list": ""}
+BOOLEANS: Final = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""What the plugin reads as true and false: https://pkg.go.dev/strconv#ParseBool."""
+
 _WORDS: Final[dict[FlagType, str]] = {
     "bool": "true or false",
     "int": "a whole number",
@@ -15,70 +21,62 @@ _WORDS: Final[dict[FlagType, str]] = {
     "list": "values, separated by commas",
 }
 
-FLAGS: Final[dict[str, tuple[FlagType, str]]] = {
-    "PLUGIN_AUTO_TAG": ("bool", "Derive the tags from the git tag or branch"),
-    "PLUGIN_AUTO_TAG_SUFFIX": ("text", "Appended to derived tags"),
-    "PLUGIN_EXPAND_TAG": ("bool", "Turn the tag 1.2.3 into 1, 1.2 and 1.2.3"),
-    "PLUGIN_CONTEXT_SUB_PATH": ("text", "Folder within the context"),
-    "PLUGIN_CUSTOM_LABELS": ("list", "Labels of the image as name=value"),
-    "PLUGIN_SNAPSHOT_MODE": ("text", "How files are compared: full, redo or time"),
-    "PLUGIN_ENABLE_CACHE": ("bool", "Keep layers in a cache repository"),
-    "PLUGIN_CACHE_REPO": ("text", "The cache repository"),
-    "PLUGIN_CACHE_TTL": ("int", "Hours a cached layer is used"),
-    "PLUGIN_CACHE_DIR": ("text", "Folder with base images fetched before"),
-    "PLUGIN_CACHE_COPY_LAYERS": ("bool", "Cache layers of COPY lines too"),
-    "PLUGIN_CACHE_RUN_LAYERS": ("bool", "Cache layers of RUN lines"),
-    "PLUGIN_COMPRESSED_CACHING": ("bool", "Compress cached layers: false needs less memory and more time"),
-    "PLUGIN_CLEANUP": ("bool", "Remove the file system after the build"),
-    "PLUGIN_SINGLE_SNAPSHOT": ("bool", "One layer for the whole build"),
-    "PLUGIN_REPRODUCIBLE": ("bool", "Leave times out of the image"),
-    "PLUGIN_SKIP_UNUSED_STAGES": ("bool", "Build only the stages that are needed"),
-    "PLUGIN_USE_NEW_RUN": ("bool", "Find changes of RUN lines by marker files"),
-    "PLUGIN_IGNORE_VAR_RUN": ("bool", "Leave /var/run out of snapshots"),
-    "PLUGIN_IGNORE_PATH": ("text", "A path left out of snapshots"),
-    "PLUGIN_NO_PUSH": ("bool", "Build only"),
-    "PLUGIN_DRY_RUN": ("bool", "Build only"),
-    "PLUGIN_PUSH_ONLY": ("bool", "Push an image that was built before"),
-    "PLUGIN_SOURCE_TAR_PATH": ("text", "The image that push-only pushes"),
-    "PLUGIN_TAR_PATH": ("text", "Write the image to this file"),
-    "PLUGIN_DESTINATION_TAR_PATH": ("text", "Write the image to this file"),
-    "PLUGIN_OCI_LAYOUT_PATH": ("text", "Write the image to this folder as an OCI layout"),
-    "PLUGIN_ARTIFACT_FILE": ("text", "File with the list of artifacts"),
-    "PLUGIN_VERBOSITY": ("text", "trace, debug, info, warn, error, fatal or panic"),
-    "PLUGIN_LOG_FORMAT": ("text", "text, color or json"),
-    "PLUGIN_LOG_TIMESTAMP": ("bool", "Times in the log"),
-    "PLUGIN_PLATFORM": ("text", "Platform of the image, such as linux/arm64"),
-    "PLUGIN_CUSTOM_PLATFORM": ("text", "Platform of the image, such as linux/arm64"),
-    "PLUGIN_REGISTRY_MIRRORS": ("list", "Mirrors of docker.io"),
-    "PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK": ("bool", "Fail where no mirror has the image"),
-    "PLUGIN_SKIP_TLS_VERIFY": ("bool", "Do not check the registry's certificate"),
-    "PLUGIN_SKIP_TLS_VERIFY_PULL": ("bool", "Do not check certificates when pulling"),
-    "PLUGIN_SKIP_TLS_VERIFY_REGISTRY": ("text", "A registry whose certificate is not checked"),
-    "PLUGIN_INSECURE": ("bool", "Push over plain http"),
-    "PLUGIN_INSECURE_PULL": ("bool", "Pull over plain http"),
-    "PLUGIN_INSECURE_REGISTRY": ("text", "A registry spoken to over plain http"),
-    "PLUGIN_PUSH_RETRY": ("int", "Repeats of a failed push"),
-    "PLUGIN_IMAGE_DOWNLOAD_RETRY": ("int", "Repeats of a failed pull"),
-    "PLUGIN_IMAGE_FS_EXTRACT_RETRY": ("int", "Repeats of a failed unpacking"),
-    "PLUGIN_SKIP_PUSH_PERMISSION_CHECK": ("bool", "Do not try the login before the build"),
-    "PLUGIN_FORCE": ("bool", "Run although kaniko sees no container"),
-    "PLUGIN_CUSTOM_DNS": ("list", "Name servers of the build"),
-}
-"""Flag to its type and meaning."""
-
 
 def render_flags() -> dict[str, Any]:
     """The schema of `envVariables`: an object that knows these properties and no others."""
-    return {"type": "object", "properties": {name: _property(*flag) for name, flag in FLAGS.items()}}
+    return {"type": "object", "properties": {name: _property(flag) for name, flag in FLAGS.items()}}
 
 
-def _property(kind: FlagType, meaning: str) -> dict[str, Any]:
+def describe_flag(flag: Flag) -> str:
+    """What a flag means, what it takes and what becomes of it, for `kubectl explain`."""
+    if flag.treatment in REFUSED:
+        return f"{flag.meaning}. Refused: {refusal(flag)}."
+    parts = [f"{flag.meaning}; {_words(flag)}."]
+    if flag.treatment is Treatment.NO_EFFECT:
+        parts.append(f"Without effect: {flag.instead}.")
+    if flag.treatment is Treatment.PATH:
+        parts.append("A path on the volume that workspace names.")
+    if flag.treatment is Treatment.TLS_OFF:
+        parts.append("Only for registries that the operator's installer allows.")
+    if flag.alias_of:
+        parts.append(f"The same as {flag.alias_of}.")
+    elif flag.default:
+        parts.append(f"Default: {flag.default}.")
+    return " ".join(parts)
+
+
+def refusal(flag: Flag) -> str:
+    """What to use instead of a refused flag."""
+    if flag.treatment is Treatment.CREDENTIAL:
+        return f"no login belongs into a spec; use {flag.instead}"
+    return f"use {flag.instead}"
+
+
+def _words(flag: Flag) -> str:
+    return " or ".join((", ".join(flag.choices[:-1]), flag.choices[-1])) if flag.choices else _WORDS[flag.kind]
+
+
+def _property(flag: Flag) -> dict[str, Any]:
+    if flag.treatment in REFUSED and flag.kind == "text":
+        # Typed, for CEL sees only what has a type; so a login is refused before it is stored.
+        rule = cel("self == ''", message=f"envVariables.{flag.name}: {refusal(flag)}")
+        described = {"description": describe_flag(flag), "type": "string", "maxLength": MAX_VALUE}
+        return {**described, "x-kubernetes-validations": [rule]}
     # Unquoted booleans and numbers come as such; a leaf without a type takes them all.
     leaf: dict[str, Any] = {
-        "description": f"{meaning}; {_WORDS[kind]}. Not supported yet.",
-        "maxLength": 4096,
+        "description": describe_flag(flag),
+        "maxLength": MAX_VALUE,
         "maxProperties": 0,
         "maxItems": 0,
         "x-kubernetes-preserve-unknown-fields": True,
     }
-    return {**leaf, "pattern": _PATTERNS[kind]} if _PATTERNS[kind] else leaf
+    pattern = _pattern(flag)
+    return {**leaf, "pattern": pattern} if pattern else leaf
+
+
+def _pattern(flag: Flag) -> str:
+    if flag.kind == "bool":
+        return f"^({'|'.join(BOOLEANS)})?$"
+    if flag.kind == "int":
+        return "^[0-9]{0,9}$"
+    return f"^({'|'.join(re.escape(choice) for choice in flag.choices)})?$" if flag.choices else ""

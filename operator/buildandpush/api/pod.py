@@ -35,7 +35,7 @@ class Resources(ApiModel):
 
 
 class PodTemplate(ApiModel):
-    """Placement and marks of the build pod. Not supported yet."""
+    """Placement and marks of the build pod, without those that would give it powers."""
 
     labels: dict[str, _ShortText] | None = Field(None, max_length=32, description='Labels. Example: {"team": "shop"}')
     annotations: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
@@ -70,6 +70,6 @@ class WorkspaceVolume(ApiModel):
 
 
 class Workspace(ApiModel):
-    """Where tar files and layouts of images are put or taken from. Not supported yet."""
+    """Where image files are put or taken from."""
 
     persistent_volume_claim: WorkspaceVolume | None = Field(None, description="A volume of this namespace.")

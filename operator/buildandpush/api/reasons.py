@@ -36,7 +36,9 @@ class Reason(StrEnum):
 
     # good ends
     SUCCEEDED = "Succeeded"
+    SUCCEEDED_WITHOUT_PUSH = "SucceededWithoutPush"
     SPEC_VALID = "SpecValid"
+    NO_EFFECT = "NoEffect"
     SOURCE_FETCHED = "SourceFetched"
     BUILT = "Built"
     PUSHED = "Pushed"
@@ -82,6 +84,7 @@ class Reason(StrEnum):
     IMAGE_NAME_INVALID = "ImageNameInvalid"
     CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
     ROOT_REQUIRED = "RootRequired"
+    IMAGE_FILE_NOT_FOUND = "ImageFileNotFound"
     DIGEST_MISSING = "DigestMissing"
     DIGEST_NOT_IN_REGISTRY = "DigestNotInRegistry"
 
@@ -164,7 +167,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Read the server's words in the message; Pod Security 'restricted' needs 'baseline' for build namespaces.",
     ),
     Reason.SUCCEEDED: _e("The image was built, pushed and read back.", NO_REMEDY),
+    Reason.SUCCEEDED_WITHOUT_PUSH: _e("The image was built; nothing was to be pushed.", NO_REMEDY),
     Reason.SPEC_VALID: _e("Every field was understood.", NO_REMEDY),
+    Reason.NO_EFFECT: _e(
+        "Every field was understood; some change nothing.", "Remove what the message names, or leave it as it is."
+    ),
     Reason.SOURCE_FETCHED: _e("The source was fetched.", NO_REMEDY),
     Reason.BUILT: _e("The image was built.", NO_REMEDY),
     Reason.PUSHED: _e("The image was pushed under every tag.", NO_REMEDY),
@@ -276,7 +283,12 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.ROOT_REQUIRED: _e(
         "kaniko cannot unpack or change files of this image without being root.",
-        "Leave runAsUser unset or 0; another user can only change metadata (ENV, LABEL, CMD).",
+        "Leave runAsUser unset or 0, with userNamespace: Always where root on the node is the worry; another user can "
+        "only change metadata (ENV, LABEL, CMD), unless the executor's image lets it write to its root directory.",
+    ),
+    Reason.IMAGE_FILE_NOT_FOUND: _e(
+        "The image file that PLUGIN_SOURCE_TAR_PATH names is not on the workspace's volume, or is no image.",
+        "Correct the path, or write the image there first with PLUGIN_TAR_PATH.",
     ),
     Reason.DIGEST_MISSING: _e(
         "kaniko ended well but reported no well-formed digest.",

@@ -113,6 +113,20 @@ class History(ApiModel):
 
 ImageReference = Annotated[str, Field(min_length=1, max_length=512)]
 
+_SecretPlace = Annotated[
+    str,
+    Field(
+        max_length=512,
+        json_schema_extra=rules(
+            cel(
+                # Never echoed: it may be the secret itself.
+                r"self.matches('^(<[+]secrets[.]getValue[(].+[)]>|/harness/.+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+)$')",
+                message="the value names no Secret; write <Secret>/<key>, never the secret itself",
+            )
+        ),
+    ),
+]
+
 
 _NEEDS_TAGS = cel(
     "has(self.envVariables) || (has(self.tags) && self.tags.size() > 0)",
@@ -196,7 +210,11 @@ class BuildAndPushACRSpec(ApiModel):
         None, max_length=256, description="Stage of the Dockerfile to build. Default: the last one. Example: runtime"
     )
     remote_cache_image: str | None = Field(
-        None, max_length=512, description="Repository that layers are cached in. Not supported yet."
+        None,
+        max_length=512,
+        description="Repository that layers are cached in, with or without the registry; made by the first push. "
+        "Another registry than repository's needs a connector among baseImageConnectorRefs. Default: no cache. "
+        "Example: contoso.azurecr.io/shop/cache",
     )
     base_image_connector_refs: list[Name] | None = Field(
         None,
@@ -207,25 +225,59 @@ class BuildAndPushACRSpec(ApiModel):
     )
     env_variables: dict[str, Any] | None = Field(
         None,
-        description="Flags of the step's plugin. Variables for the build itself go into ENV lines of the Dockerfile, "
-        "buildArgs or buildArgsFrom. Not supported yet.",
+        description="Flags of the step's plugin; docs/plugin-flags.md lists them. Variables for the build itself go "
+        "into ENV lines of the Dockerfile, buildArgs or buildArgsFrom.",
         json_schema_extra={"x-kubernetes-rendered": render_flags()},
     )
-    caching: bool | None = Field(None, description="Cache layers in <repository>/cache. Not supported yet.")
+    caching: bool | None = Field(
+        None,
+        description="Cache layers, in remoteCacheImage or else in <repository>/cache. Default: only where "
+        "remoteCacheImage is given.",
+    )
+    cache_from: list[ImageReference] | None = Field(
+        None,
+        max_length=16,
+        description="Another builder's caches, kept from pipelines. Without effect: kaniko caches by remoteCacheImage.",
+        json_schema_extra=ATOMIC,
+    )
+    cache_to: str | None = Field(
+        None,
+        max_length=1024,
+        description="Another builder's cache, kept from pipelines. Without effect: kaniko caches by remoteCacheImage.",
+    )
     build_secrets: list[BuildSecret] | None = Field(
         None,
         max_length=16,
-        description="Values for RUN --mount=type=secret. Not supported yet.",
+        description="Values for RUN --mount=type=secret. They are not in the image, but every RUN line of the build "
+        'could read them. Example: [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}]',
         json_schema_extra=ATOMIC,
+    )
+    env_docker_secrets: dict[str, _SecretPlace] | None = Field(
+        None,
+        max_length=16,
+        description="Values for RUN --mount=type=secret, by id, as pipelines write them: <Secret>/<key>, or "
+        '<+secrets.getValue("<Secret>")> for its key value. Example: {"npmrc": "npm/.npmrc"}',
+    )
+    file_docker_secrets: dict[str, _SecretPlace] | None = Field(
+        None,
+        max_length=16,
+        description="The same as envDockerSecrets; /harness/<path> names a file of the source as well. "
+        'Example: {"npmrc": "/harness/.npmrc"}',
     )
     build_args_from: list[BuildArgSource] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Build arguments whose values stand in Secrets or ConfigMaps. Not supported yet.",
+        description="Build arguments whose values stand in Secrets or ConfigMaps. They are neither in the pod's spec "
+        "nor in its log, unless the Dockerfile prints them. Names that would steer kaniko itself are refused. "
+        'Example: [{"name": "GITHUB_TOKEN", "secretName": "github", "key": "token"}]',
         json_schema_extra=ATOMIC,
     )
     registry_mirrors: list[ImageReference] | None = Field(
-        None, max_length=8, description="Mirrors of docker.io. Not supported yet.", json_schema_extra=ATOMIC
+        None,
+        max_length=8,
+        description="Mirrors of docker.io, asked in this order; registry=mirror for any other registry. "
+        'Example: ["mirror.gcr.io", "quay.io=mirror.contoso.com/quay"]',
+        json_schema_extra=ATOMIC,
     )
     optimize: bool | None = Field(
         None,
@@ -241,10 +293,10 @@ class BuildAndPushACRSpec(ApiModel):
         None,
         max_length=64,
         description="The longest a build may take, source fetch included; the unit is part of the value: w, d, h, m, "
-        "s, alone or together. Default: 1h. Example: 1h 30m",
+        "s, alone or together, with or without blanks and fractions. Default: 1h. Example: 1h 30m",
         json_schema_extra=rules(
             cel(
-                "self.matches('^([0-9]+ *[wdhms] *)*$')",
+                "self.matches('^ *(([0-9]+([.][0-9]*)?|[.][0-9]+) *(ms|us|µs|μs|ns|[wdhms]) *)*$')",
                 expression="""'timeout: "' + self + '" is no duration; write for example 90s, 30m or 1h 30m'""",
                 message="timeout must be a duration such as 90s, 30m or 1h 30m",
             )
@@ -278,14 +330,27 @@ class BuildAndPushACRSpec(ApiModel):
         le=30 * 86400,
         description="Seconds until the pods of an ended run are removed; the resource itself stays. Default: 3600.",
     )
+    retry: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="The pipeline's own repeats of a step. Without effect: retries says how often one is tried again.",
+    )
     user_namespace: Literal["Auto", "Always", "Never"] | None = Field(
-        None, description="Whether the build's root is root on the node. Not supported yet."
+        None,
+        description="Whether the build's root is root only inside of its pod. Always needs nodes that can do it; Auto "
+        "does it where the operator's installer says that they can. Default: Auto.",
     )
     service_account_name: str | None = Field(
-        None, max_length=253, description="Service account of the build pod. Not supported yet."
+        None,
+        max_length=253,
+        description="Service account of the build pod, one of those that the operator's installer allows. Its token is "
+        "never mounted. Default: the namespace's own. Example: builds",
     )
-    pod_template: PodTemplate | None = Field(None, description="Placement and marks of the pod. Not supported yet.")
-    workspace: Workspace | None = Field(None, description="Where image files are put. Not supported yet.")
+    pod_template: PodTemplate | None = Field(None, description="Placement and marks of the build pod.")
+    workspace: Workspace | None = Field(
+        None, description="The volume that flags with a path in envVariables read from and write to."
+    )
     outputs: Outputs | None = Field(None, description="Further forms of the results.")
     when: When | None = Field(None, description="Whether a run is built at all.")
     strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")

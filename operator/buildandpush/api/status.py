@@ -102,6 +102,9 @@ class Effective(ApiModel):
     memory_limit: str = Field(max_length=32, description="Memory limit of the build.")
     cpu_limit: str = Field(max_length=32, description="CPU limit of the build.")
     executor_image: str = Field(max_length=512, description="Image of the kaniko executor.")
+    no_push: bool | None = Field(None, description="Whether the image is built and pushed nowhere.")
+    push_only: bool | None = Field(None, description="Whether an image that was built before is pushed.")
+    user_namespace: bool | None = Field(None, description="Whether the build's root is root only inside of its pod.")
 
 
 class RunStatus(ApiModel):

@@ -25,8 +25,8 @@ class When(ApiModel):
         None,
         max_length=1024,
         description="What must be true for a run to be built: comparisons (== != < <= > >=) of numbers, texts in "
-        "quotes and <+pipeline.sequenceId>, joined by && and ||, with ! and parentheses. A run that is not built uses up "
-        "no number. Example: <+pipeline.sequenceId> > 1",
+        "quotes and <+pipeline.sequenceId>, joined by && and ||, with ! and parentheses. A run that is not built uses "
+        "up no number. Example: <+pipeline.sequenceId> > 1",
     )
 
 

@@ -6,17 +6,18 @@ from typing import Final
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.spec import SEQUENCE_ID, BuildAndPushACRSpec
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import ends, naming, outcome, record, runs
 from buildandpush.core.ask import answer
 from buildandpush.core.attempts import find_limit
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import classify_failure, describe, failed_container
-from buildandpush.core.manifest import Attempt, Login, build_pod_manifest
+from buildandpush.core.manifest import KANIKO_CONTAINER, Attempt, Login, build_pod_manifest
 from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.pushed import find_pushed_digest
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.world import (
     Action,
@@ -158,11 +159,9 @@ def _former_lives(world: World, run: RunStatus, build: BuildStatus) -> bool:
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
     """A numbered tag that is in the registry before this resource ever pushed one: its numbers collide."""
-    numbered = any(SEQUENCE_ID in tag for tag in world.resource.spec.get("tags") or ())
-    if not numbered or world.resource.status.digest is not None or run.builds[0].attempt > 1:
+    tags = plan.numbered_tags
+    if not tags or world.resource.status.digest is not None or run.builds[0].attempt > 1:
         return None
-    pairs = zip(world.resource.spec["tags"], plan.tags, strict=True)
-    tags = tuple(tag for raw, tag in pairs if SEQUENCE_ID in raw)
     found = answer(world, AskTags(plan.repository, tags, plan.connector_ref), ReadBack)
     taken = [tag for tag in tags if found.tags.get(tag)]
     if not taken:
@@ -245,7 +244,9 @@ def _end_stopped(world: World, *, cancelled: bool) -> Decision:
 
 def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     settled = _observe_generation(world, run)
-    digest = pod.digest
+    if run.effective.no_push and pod.kaniko.exit_code == 0:
+        return ends.succeed_unpushed(settled, pod)
+    digest = _find_digest(world, run, pod)
     if digest is not None:
         # Where this run pushed to stands in its own record: the spec may have changed since.
         effective = run.effective
@@ -263,12 +264,21 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     return ends.fail_attempt(settled, verdict, pod)
 
 
+def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:
+    """The digest that kaniko reported, or, where it only pushed, that its log names."""
+    if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
+        return pod.digest
+    return find_pushed_digest(answer(world, AskLog(pod.name, KANIKO_CONTAINER), str), run.effective.repository)
+
+
 def _lost(world: World, run: RunStatus) -> Decision:
     """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
     cancelled = _is_cancelled(world, run)
     if cancelled or _is_replaced(world, run):
         return _end_stopped(world, cancelled=cancelled)
     settled = _observe_generation(world, run)
+    if run.effective.no_push:
+        return ends.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
     digest = answer(world, _proof(world, run), str)
     if digest is not None:
         return ends.succeed_without_pod(settled, digest, _find_links(world, run))

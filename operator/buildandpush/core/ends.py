@@ -57,6 +57,33 @@ def succeed_without_pod(world: World, digest: str, links: Links | None = None) -
     return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now}, links)
 
 
+def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
+    """kaniko ended well and was asked to push nothing: there is nothing to read back and nothing to list.
+
+    What an earlier run pushed stays the last pushed image; it is no artifact of this run.
+    """
+    conditions = conditions_of(world)
+    run = with_source(run_of(world), conditions, pod)
+    reported = f"digest {pod.digest}" if pod.digest else ""
+    message = describe(Reason.SUCCEEDED_WITHOUT_PUSH, reported)
+    conditions.set(ConditionType.BUILT, "True", Reason.BUILT, describe(Reason.BUILT))
+    conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
+    conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
+    ended = run.builds[0].model_copy(
+        update={
+            "phase": Phase.SUCCEEDED,
+            "reason": Reason.SUCCEEDED_WITHOUT_PUSH,
+            "message": message,
+            "pod_uid": pod.uid,
+            "started_at": pod.kaniko.started_at,
+            "finished_at": pod.kaniko.finished_at or world.now,
+        }
+    )
+    status = written(world, run, ended, conditions, finished_at=world.now)
+    status = status.model_copy(update={"artifacts": [], "artifact_file": None})
+    return Decision(status, (announce(world, Reason.SUCCEEDED_WITHOUT_PUSH, message),))
+
+
 def _succeed(
     world: World,
     run: RunStatus,

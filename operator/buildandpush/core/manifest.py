@@ -10,7 +10,11 @@ from buildandpush.api.meta import API_VERSION, BUILD_KIND
 from buildandpush.core import naming
 from buildandpush.core.kaniko import CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
 from buildandpush.core.plan import BuildPlan
+from buildandpush.core.podtemplate import pod_annotations, pod_fields, pod_labels
+from buildandpush.core.secretinputs import MOUNT as SECRETS_MOUNT
+from buildandpush.core.secretinputs import arg_environment, secret_volume
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.workspace import MOUNT as VOLUME_MOUNT
 
 Manifest = dict[str, Any]
 
@@ -71,17 +75,18 @@ def build_pod_manifest(
                 owner.name, owner.uid, run=attempt.run, build=attempt.build, attempt=attempt.attempt
             ),
             "namespace": owner.namespace,
-            "labels": naming.build_pod_labels(
-                owner.name,
-                run=attempt.run,
-                build=attempt.build,
-                attempt=attempt.attempt,
-                spec_hash=attempt.spec_hash,
-            ),
-            "annotations": {
-                meta.ANNOTATION_SOURCE: json.dumps(_source_request(plan), sort_keys=True, ensure_ascii=False),
-                "kubectl.kubernetes.io/default-container": KANIKO_CONTAINER,
+            # Ours come last: a user's marks never stand for what a pod is found and adopted by.
+            "labels": {
+                **pod_labels(plan.options.pod_template),
+                **naming.build_pod_labels(
+                    owner.name,
+                    run=attempt.run,
+                    build=attempt.build,
+                    attempt=attempt.attempt,
+                    spec_hash=attempt.spec_hash,
+                ),
             },
+            "annotations": {**pod_annotations(plan.options.pod_template), **_annotations(plan)},
             # No blockOwnerDeletion: deleting the resource never waits for a pod.
             "ownerReferences": [
                 {
@@ -99,13 +104,40 @@ def build_pod_manifest(
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "nodeSelector": {"kubernetes.io/os": "linux"},
+            **pod_fields(plan.options.pod_template),
+            **_pod_options(plan),
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            "initContainers": [_source_container(plan, settings)],
+            "initContainers": [_source_container(plan, settings)] if _fetches(plan) else [],
             "containers": [_kaniko_container(plan, owner, attempt, login, settings)],
-            "volumes": _volumes(login),
+            "volumes": _volumes(plan, login),
         },
     }
+
+
+def _fetches(plan: BuildPlan) -> bool:
+    """Whether there is a source to fetch: an image that was built before needs none."""
+    return not plan.options.source_image
+
+
+def _annotations(plan: BuildPlan) -> Manifest:
+    container = {"kubectl.kubernetes.io/default-container": KANIKO_CONTAINER}
+    if not _fetches(plan):
+        return container
+    return {meta.ANNOTATION_SOURCE: json.dumps(_source_request(plan), sort_keys=True, ensure_ascii=False), **container}
+
+
+def _pod_options(plan: BuildPlan) -> Manifest:
+    """Fields of the pod's spec that are there only where they were asked for."""
+    options = plan.options
+    chosen = options.pod_template.node_selector if options.pod_template else None
+    fields: Manifest = {"nodeSelector": {**(chosen or {}), "kubernetes.io/os": "linux"}}
+    if options.service_account:
+        fields["serviceAccountName"] = options.service_account
+    if options.user_namespace:
+        fields["hostUsers"] = False
+    if options.name_servers:
+        fields |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": list(options.name_servers)}}
+    return fields
 
 
 def _source_request(plan: BuildPlan) -> Manifest:
@@ -149,7 +181,12 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
 def _kaniko_container(
     plan: BuildPlan, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
 ) -> Manifest:
-    mounts: list[Manifest] = [{"name": "workspace", "mountPath": WORKSPACE}]
+    options = plan.options
+    mounts: list[Manifest] = [{"name": "workspace", "mountPath": WORKSPACE}] if _fetches(plan) else []
+    if options.workspace.claim:
+        mounts.append({"name": "volume", "mountPath": VOLUME_MOUNT})
+    if secret_volume(options.secret_files):
+        mounts.append({"name": "build-secrets", "mountPath": SECRETS_MOUNT, "readOnly": True})
     if login.secret_name:
         # A directory, never a subPath: a subPath would not follow a renewed login.
         mounts.append({"name": "login", "mountPath": LOGIN_MOUNT, "readOnly": True})
@@ -161,7 +198,7 @@ def _kaniko_container(
         "imagePullPolicy": settings.image_pull_policy,
         "args": kaniko_arguments(plan, run_label=f"{owner.uid}/{attempt.run}", ca_hosts=login.ca_hosts),
         # kaniko refuses to run where it sees no container, and without a service account token it may see none.
-        "env": [{"name": "container", "value": "kube"}],
+        "env": [{"name": "container", "value": "kube"}, *arg_environment(options.arg_sources)],
         "securityContext": {
             "runAsUser": plan.run_as_user,
             "runAsGroup": plan.run_as_user,
@@ -185,14 +222,22 @@ def _resources(plan: BuildPlan) -> Manifest:
     }
 
 
-def _volumes(login: Login) -> list[Manifest]:
+def _volumes(plan: BuildPlan, login: Login) -> list[Manifest]:
     config = {"key": ".dockerconfigjson", "path": "config.json"}
     field = {"fieldPath": f"metadata.annotations['{meta.ANNOTATION_SOURCE}']"}
-    volumes: list[Manifest] = [
-        {"name": "workspace", "emptyDir": {}},
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
-    ]
+    volumes: list[Manifest] = []
+    if _fetches(plan):
+        volumes += [
+            {"name": "workspace", "emptyDir": {}},
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
+        ]
+    if plan.options.workspace.claim:
+        claim = {"claimName": plan.options.workspace.claim}
+        volumes.append({"name": "volume", "persistentVolumeClaim": claim})
+    secrets = secret_volume(plan.options.secret_files)
+    if secrets:
+        volumes.append(secrets)
     if login.secret_name:
         secret = {"secretName": login.secret_name, "items": [config], "defaultMode": 0o444}
         volumes.append({"name": "login", "secret": secret})

@@ -12,7 +12,9 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import describe
 from buildandpush.core.links import build_artifact_file
 from buildandpush.core.manifest import Login
+from buildandpush.core.notes import explain_validity
 from buildandpush.core.observation import PodObservation
+from buildandpush.core.plan import parse_spec
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
 from buildandpush.core.world import Decision, World
 
@@ -43,7 +45,7 @@ def accept(world: World) -> Decision:
     """A generation that wants no new run: its status is that of the run before, or of the one on its way."""
     status, generation = world.resource.status, world.resource.generation
     conditions = conditions_of(world, generation=generation)
-    conditions.set(ConditionType.SPEC_VALID, "True", Reason.SPEC_VALID, describe(Reason.SPEC_VALID))
+    conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(parse_spec(world.resource.spec)))
     run = status.run
     if run is not None and run.finished_at is not None:
         _restore_end(conditions, run.builds[0])

@@ -1,41 +1,32 @@
 """From a spec to a BuildPlan: every value resolved, checked and with its default, ready to become a pod."""
 
 import json
-import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
-from buildandpush.api.pod import ResourceList
 from buildandpush.api.sources import MAX_INLINE_BYTES, Source
-from buildandpush.api.spec import REPOSITORY_PATTERN, SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
-from buildandpush.core.quantity import parse_cpu, parse_duration_seconds, parse_memory, quantity_value
+from buildandpush.core.options import BuildOptions, merge_labels, plan_options, plan_snapshot_mode
+from buildandpush.core.paths import plan_context, resolve_file, resolve_path
+from buildandpush.core.quantity import parse_duration_seconds
+from buildandpush.core.requirements import Requirements, plan_requirements
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.strategy import check_strategies, is_met
+from buildandpush.core.tags import TagPlan, plan_tags
 from buildandpush.core.unsupported import refuse_unsupported
 
-_PIPELINE_ROOT = "/harness"
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Requirements:
-    """Resource limits and requests of the kaniko container, as Kubernetes quantities."""
-
-    memory_limit: str
-    cpu_limit: str
-    memory_request: str
-    cpu_request: str
-    storage_limit: str | None = None
-    storage_request: str | None = None
+_MAX_MAPPED_UID = 65535
+_DEFAULT_TAG = "latest"
 
 
 @dataclass(frozen=True)
@@ -46,6 +37,7 @@ class BuildPlan:
     repository: str
     """Registry and path, without a tag."""
     tags: tuple[str, ...]
+    """Tags that are pushed; none where nothing is."""
     dockerfile: str
     """Relative to the source's root, normalised."""
     context: str
@@ -60,23 +52,34 @@ class BuildPlan:
     retries: int
     source: Source
     connector_ref: str
-    """Name of the AzureConnector, a pipeline's identifier already resolved."""
+    """Name of the AzureConnector, a pipeline's identifier already resolved; empty where none is needed."""
     base_connector_refs: tuple[str, ...] = ()
-    """Names of the AzureConnectors that base images are pulled with."""
+    """Names of the AzureConnectors that base images are pulled with, and caches in other registries are kept with."""
     subscription: str | None = None
     """Name or id of the subscription that links are looked up in."""
+    numbered_tags: tuple[str, ...] = ()
+    """Those of the tags that hold the run's number."""
+    name_tags: tuple[str, ...] = ()
+    """Tags that an image which is not pushed has in the files it is written to."""
+    options: BuildOptions = field(default_factory=BuildOptions)
 
     @property
     def destinations(self) -> tuple[str, ...]:
         """Repository and tag, one per tag."""
-        return tuple(f"{self.repository}:{tag}" for tag in self.tags)
+        return tuple(f"{self.repository}:{tag}" for tag in self.tags or self.name_tags)
+
+    @property
+    def cache_repository(self) -> str:
+        """Where layers are cached, with the registry; empty for no cache."""
+        return self.options.cache_repository
 
     def effective(self, settings: BuildSettings) -> Effective:
         """The values in force, for the status."""
         return Effective(
             repository=self.repository,
-            connector=self.connector_ref,
+            connector=self.connector_ref or None,
             base_connectors=list(self.base_connector_refs) or None,
+            cache_repository=self.cache_repository or None,
             subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
@@ -84,6 +87,9 @@ class BuildPlan:
             memory_limit=self.requirements.memory_limit,
             cpu_limit=self.requirements.cpu_limit,
             executor_image=settings.executor_image,
+            no_push=self.options.no_push or None,
+            push_only=self.options.push_only or None,
+            user_namespace=self.options.user_namespace or None,
         )
 
 
@@ -93,8 +99,8 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "spec"
-        raise SpecInvalidError(field, f"{first['msg']}; correct the field") from error
+        name = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
 
 
 def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int) -> BuildPlan:
@@ -108,35 +114,57 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
     refuse_unsupported(spec.to_dict())
-    if not spec.connector_ref:
-        raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
-    connector = _connector("connectorRef", spec.connector_ref)
+    options = plan_options(spec, settings)
+    tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
     _check_source(spec.source)
     check_strategies(spec.failure_strategies)
     is_met(spec.when, run_number)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
         repository=spec.repository,
-        tags=_resolve_tags(spec.tags or [], run_number),
-        dockerfile=_file("dockerfile", spec.dockerfile or "Dockerfile"),
-        context=_relative("context", spec.context or "."),
-        labels=_check_keys("labels", spec.labels or {}),
+        tags=() if options.no_push else tags.tags,
+        dockerfile=resolve_file("dockerfile", spec.dockerfile or "Dockerfile"),
+        context=plan_context(spec.context or ".", options.flags),
+        labels=_check_keys("labels", merge_labels(spec.labels or {}, options.flags)),
         build_args=_check_keys("buildArgs", spec.build_args or {}),
         target=(spec.target or "").strip(),
-        snapshot_mode="full" if spec.optimize is False else "redo",
-        run_as_user=_parse_user(spec.run_as_user),
-        requirements=_require(spec, settings),
+        snapshot_mode=plan_snapshot_mode(spec.optimize, options.flags),
+        run_as_user=_parse_user(spec.run_as_user, options),
+        requirements=plan_requirements(spec.resources, settings),
         timeout_seconds=parse_duration_seconds("timeout", spec.timeout)
         if spec.timeout and spec.timeout.strip()
         else settings.timeout_seconds,
         retries=settings.retries if spec.retries is None else spec.retries,
         source=spec.source,
-        connector_ref=connector,
+        connector_ref=_plan_connector(spec.connector_ref, options),
         base_connector_refs=tuple(
             dict.fromkeys(_connector("baseImageConnectorRefs", name) for name in spec.base_image_connector_refs or ())
         ),
         subscription=(spec.subscription_id or "").strip() or None,
+        numbered_tags=() if options.no_push else tags.numbered,
+        name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
+        options=options,
     )
+
+
+def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:
+    if not tags.tags and not options.no_push:
+        raise SpecInvalidError("tags", "there is none; give at least one tag")
+    return tags
+
+
+def _plan_connector(reference: str | None, options: BuildOptions) -> str:
+    """The connector's name; only a build that pushes nothing, no cached layers either, can do without one."""
+    if reference:
+        return _connector("connectorRef", reference)
+    if not options.no_push:
+        raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
+    if options.cache_repository:
+        raise SpecInvalidError(
+            "connectorRef",
+            f"layers are cached in {options.cache_repository}; name the AzureConnector that logs in there",
+        )
+    return ""
 
 
 def _connector(field: str, reference: str) -> str:
@@ -144,39 +172,6 @@ def _connector(field: str, reference: str) -> str:
     if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
         raise SpecInvalidError(field, f"{reference!r} is no name; write for example acr")
     return name
-
-
-def _resolve_tags(tags: list[str], run_number: int) -> tuple[str, ...]:
-    resolved = tuple(tag.replace(SEQUENCE_ID, str(run_number)) for tag in tags)
-    for tag in resolved:
-        if not re.match(TAG_PATTERN, tag):
-            raise SpecInvalidError("tags", f"{tag[:200]!r} is no tag; use up to 128 letters, digits, _ . or -")
-    for tag in resolved:
-        if resolved.count(tag) > 1:
-            raise SpecInvalidError("tags", f"{tag!r} is given twice; give each tag once")
-    if not resolved:
-        raise SpecInvalidError("tags", "there is none; give at least one tag")
-    return resolved
-
-
-def _relative(field: str, path: str) -> str:
-    """A path below the source's root. The pipeline's workspace /harness stands for that root."""
-    if "://" in path:
-        raise SpecInvalidError(field, f"{path!r} is a URL; give a path relative to the root of source")
-    if path == _PIPELINE_ROOT or path.startswith(f"{_PIPELINE_ROOT}/"):
-        path = path.removeprefix(_PIPELINE_ROOT).lstrip("/") or "."
-    if path.startswith("/"):
-        raise SpecInvalidError(field, f"{path!r} is absolute; give a path relative to the root of source")
-    if ".." in path.split("/") or "\0" in path or "\n" in path:
-        raise SpecInvalidError(field, f"{path!r} leaves the source; give a path inside it")
-    return posixpath.normpath(path) if path else "."
-
-
-def _file(field: str, path: str) -> str:
-    normal = _relative(field, path)
-    if normal == ".":
-        raise SpecInvalidError(field, f"{path!r} is a folder; give the path of a file, such as docker/Dockerfile")
-    return normal
 
 
 def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
@@ -190,41 +185,15 @@ def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
     return values
 
 
-def _parse_user(value: int | str | None) -> int:
+def _parse_user(value: int | str | None, options: BuildOptions) -> int:
     if value is None:
         return 0
     text = str(value)
-    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > _MAX_UID:
-        raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id; write a number from 0 to {_MAX_UID}")
+    highest = _MAX_MAPPED_UID if options.user_namespace else _MAX_UID
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > highest:
+        where = " in a user namespace" if options.user_namespace else ""
+        raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id{where}; write a number from 0 to {highest}")
     return int(text)
-
-
-def _require(spec: BuildAndPushACRSpec, settings: BuildSettings) -> Requirements:
-    resources = spec.resources
-    limits = (resources and resources.limits) or ResourceList()
-    requests = (resources and resources.requests) or ResourceList()
-    memory = parse_memory("resources.limits.memory", _or(limits.memory, settings.memory_limit))
-    cpu = parse_cpu("resources.limits.cpu", _or(limits.cpu, settings.cpu_limit))
-    memory_request = parse_memory("resources.requests.memory", _or(requests.memory, memory))
-    # The default request must not stand above a limit that the user set lower.
-    default_cpu = min(settings.cpu_request, cpu, key=quantity_value)
-    cpu_request = parse_cpu("resources.requests.cpu", _or(requests.cpu, default_cpu))
-    for field, request, limit in (("memory", memory_request, memory), ("cpu", cpu_request, cpu)):
-        if quantity_value(request) > quantity_value(limit):
-            raise SpecInvalidError(
-                f"resources.requests.{field}", f"{request} is more than the limit {limit}; lower it or raise the limit"
-            )
-    storage = _optional_storage("resources.limits.ephemeral-storage", limits.ephemeral_storage)
-    storage_request = _optional_storage("resources.requests.ephemeral-storage", requests.ephemeral_storage)
-    return Requirements(memory, cpu, memory_request, cpu_request, storage, storage_request)
-
-
-def _optional_storage(field: str, value: str | int | float | None) -> str | None:
-    return None if value is None else parse_memory(field, value)
-
-
-def _or(value: str | int | float | None, default: str) -> str | int | float:
-    return default if value is None else value
 
 
 def _check_source(source: Source) -> None:
@@ -234,7 +203,7 @@ def _check_source(source: Source) -> None:
     if source.inline is None:
         return
     for path in source.inline.files:
-        if _relative("source.inline.files", path) != path or path == ".":
+        if resolve_path("source.inline.files", path) != path or path == ".":
             raise SpecInvalidError(
                 "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
             )

@@ -1,5 +1,6 @@
 """Amounts of memory and cpu, and durations, in the notations of the pipeline step and of Kubernetes."""
 
+import math
 import re
 from decimal import Decimal
 from typing import Final
@@ -17,8 +18,12 @@ _QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 MIN_MEMORY_BYTES: Final = 16 * 2**20
 """Below this the kaniko binary itself does not start."""
 
-_SECONDS: Final = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION: Final = re.compile(r"([0-9]+)\s*([wdhms])")
+# The step's units, and Go's below a second: https://pkg.go.dev/time#ParseDuration
+_SECONDS: Final = {
+    "w": Decimal(7 * 86400), "d": Decimal(86400), "h": Decimal(3600), "m": Decimal(60), "s": Decimal(1),
+    "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6"), "μs": Decimal("1e-6"), "ns": Decimal("1e-9"),
+}  # fmt: skip
+_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|us|µs|μs|ns|[wdhms])")
 MAX_TIMEOUT_SECONDS: Final = 7 * 86400
 
 
@@ -56,12 +61,15 @@ def _parse(field: str, value: str | float, wanted: str) -> tuple[str, Decimal]:
 
 
 def parse_duration_seconds(field: str, value: str) -> int:
-    """Seconds of a duration such as `90s`, `1h 30m`, `1d` or `1h30m`; raises SpecInvalidError."""
+    """Seconds, rounded up, of a duration such as `90s`, `1h 30m` or `1d`, or Go's `1h30m`, `1.5h`.
+
+    Raises SpecInvalidError for anything else, for less than a second and for more than a week.
+    """
     text = value.strip()
     parts = _DURATION.findall(text)
     if not parts or _DURATION.sub("", text).strip():
         raise SpecInvalidError(field, f"{text[:64]!r} is no duration; write for example 90s, 30m or 1h 30m")
-    seconds = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+    seconds = sum((Decimal(number) * _SECONDS[unit] for number, unit in parts), Decimal(0))
     if not 1 <= seconds <= MAX_TIMEOUT_SECONDS:
         raise SpecInvalidError(field, f"{text[:64]!r} is out of range; write between 1s and 7d")
-    return seconds
+    return math.ceil(seconds)

@@ -14,7 +14,16 @@ from buildandpush.core.observation import PodObservation, read_source_report
 from buildandpush.core.retention import add_to_history
 from buildandpush.core.world import Announce, World
 
-_GOOD: Final = frozenset({Reason.ACCEPTED, Reason.SUCCEEDED, Reason.SUPERSEDED, Reason.CANCELLED, Reason.SKIPPED})
+_GOOD: Final = frozenset(
+    {
+        Reason.ACCEPTED,
+        Reason.SUCCEEDED,
+        Reason.SUCCEEDED_WITHOUT_PUSH,
+        Reason.SUPERSEDED,
+        Reason.CANCELLED,
+        Reason.SKIPPED,
+    }
+)
 
 
 def with_status(world: World, status: BuildAndPushACRStatus) -> World:

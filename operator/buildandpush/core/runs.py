@@ -8,7 +8,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, RunStatus
 from buildandpush.core import naming, outcome, record
 from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.failure import describe
+from buildandpush.core.notes import explain_validity
 from buildandpush.core.plan import BuildPlan
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.world import Resource, World
@@ -70,7 +70,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
     )
     conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
     conditions.drop(*outcome.RUN_CONDITIONS)
-    conditions.set(ConditionType.SPEC_VALID, "True", Reason.SPEC_VALID, describe(Reason.SPEC_VALID))
+    conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(spec))
     record.set_progress(conditions, Reason.ACCEPTED, accepted_message(run))
     changes = {
         "observed_generation": resource.generation,
@@ -86,4 +86,5 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
 def accepted_message(run: RunStatus) -> str:
     """What is told of a run that was accepted."""
     build = run.builds[0]
-    return f"Run {run.number} was accepted ({run.trigger}): {run.effective.repository}:{build.tags[0]}."
+    image = ":".join((run.effective.repository, *build.tags[:1]))
+    return f"Run {run.number} was accepted ({run.trigger}): {image}."

@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+ANY: Final = "*"
+"""In a list of names: all of them are allowed."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,18 @@ class BuildSettings:
     """How long a pod with a node may fail to pull its images or to make its containers."""
     node_lost_timeout_seconds: int = 300
     """How long a pod may be going away before its node counts as lost."""
+    insecure_registries: tuple[str, ...] = ()
+    """Hosts that a spec may switch TLS, or the check of its certificates, off for."""
+    user_namespaces: bool = False
+    """Whether the nodes can run pods in user namespaces, so that userNamespace: Auto uses them."""
+    service_accounts: tuple[str, ...] = ()
+    """Service accounts that a spec may name."""
+    priority_classes: tuple[str, ...] = (ANY,)
+    """Priority classes that a spec may name; never those of the cluster itself."""
+    runtime_classes: tuple[str, ...] = (ANY,)
+    """Runtime classes that a spec may name."""
+    pod_marks: tuple[str, ...] = ()
+    """Beginnings of labels and annotations of identity, mesh and security systems that a spec may set all the same."""
 
 
 @dataclass(frozen=True)

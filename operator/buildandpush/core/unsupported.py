@@ -5,10 +5,7 @@ from typing import Any, Final
 
 from buildandpush.core.errors import SpecInvalidError
 
-UNSUPPORTED: Final = (
-    "remoteCacheImage", "envVariables", "caching", "buildSecrets",
-    "buildArgsFrom", "registryMirrors", "userNamespace", "serviceAccountName", "podTemplate", "workspace", "strategy",
-)  # fmt: skip
+UNSUPPORTED: Final = ("strategy",)
 
 SUPPORTED_SOURCES: Final = ("git", "inline")
 

@@ -84,6 +84,14 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
      "https://c/v2/web/manifests/v1: MANIFEST_INVALID: manifest invalid", Reason.PUSH_FAILED, USER),
     ("not root", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: mkdir /bin: "
      "permission denied", Reason.ROOT_REQUIRED, USER),
+    ("not the owner of the source's files", ended_pod(1), BUILD + "error building stage: failed to get files used from "
+     "context: copying file: open /workspace/source/app.py: operation not permitted", Reason.ROOT_REQUIRED, USER),
+    ("image file missing", ended_pod(1), "Error: path /workspace/volume/push.tar not readable: stat /workspace/volume/"
+     "push.tar: no such file or directory\nUsage:\n  executor push <path> [flags]", Reason.IMAGE_FILE_NOT_FOUND, USER),
+    ("image file is no image", ended_pod(1), "Error: loading image: file manifest.json not found in tar",
+     Reason.IMAGE_FILE_NOT_FOUND, USER),
+    ("push command denied", ended_pod(1), "Error: checking push permissions: checking push permission for c/web:v1: "
+     "POST https://c/v2/: UNAUTHORIZED: authentication required", Reason.PUSH_UNAUTHORIZED, USER),
     ("anything else", ended_pod(1), BUILD + "something new", Reason.BUILD_FAILED, USER),
     ("no digest", ended_pod(0, "nonsense"), "", Reason.DIGEST_MISSING, USER),
     ("source says why", source_failed('{"reason": "RevisionNotFound", "message": "git: no v9"}'), "",
@@ -134,3 +142,10 @@ def test_the_sources_failure_is_told_with_its_own_words() -> None:
 )
 def test_kanikos_own_error_line(log: str, line: str) -> None:
     assert error_line(log) == line
+
+
+def test_root_required_names_every_way_out() -> None:
+    remedy = explain(Reason.ROOT_REQUIRED).remedy
+    assert [
+        word for word in ("runAsUser unset or 0", "userNamespace: Always", "executor's image") if word not in remedy
+    ] == []

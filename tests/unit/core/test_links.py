@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_URL
 from buildandpush.core.cloud import Cloud
@@ -61,6 +63,7 @@ def test_the_artifact_file_is_the_pipeline_steps() -> None:
     }
 
 
+@pytest.mark.proves("outputs.artifactFile")
 def test_an_artifact_file_is_made_only_where_it_is_asked_for_and_fits() -> None:
     listed = build_artifacts(REPOSITORY, ["1"], DIGEST, None)
     assert build_artifact_file({}, listed) is None

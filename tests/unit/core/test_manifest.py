@@ -38,6 +38,37 @@ CASES: dict[str, tuple[dict[str, Any], Login]] = {
         },
         WITH_CA,
     ),
+    "options": (
+        {
+            "envVariables": {"PLUGIN_TAR_PATH": "out/web.tar", "PLUGIN_CUSTOM_DNS": "10.0.0.10"},
+            "workspace": {"persistentVolumeClaim": {"claimName": "builds"}},
+            "buildSecrets": [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}],
+            "buildArgsFrom": [
+                {"name": "TOKEN", "secretName": "github", "key": "token"},
+                {"name": "VERSION", "configMapName": "versions", "key": "web"},
+            ],
+            "remoteCacheImage": "shop/cache",
+            "registryMirrors": ["mirror.gcr.io", "quay.io=mirror.contoso.com/quay"],
+            "userNamespace": "Always",
+            "podTemplate": {
+                "labels": {"team": "shop"},
+                "annotations": {"example.com/cost": "42"},
+                "nodeSelector": {"pool": "builds"},
+                "tolerations": [{"key": "builds", "operator": "Exists"}],
+                "priorityClassName": "batch-low",
+                "imagePullSecrets": ["mirror-pull"],
+            },
+        },
+        USUAL,
+    ),
+    "push-only": (
+        {
+            "envVariables": {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "out/web.tar"},
+            "workspace": {"persistentVolumeClaim": {"claimName": "builds"}},
+        },
+        USUAL,
+    ),
+    "no-push": ({"envVariables": {"PLUGIN_NO_PUSH": True}, "connectorRef": None, "tags": None}, Login(None)),
 }
 
 
@@ -83,7 +114,7 @@ def test_pod_is_json(pod: Manifest) -> None:
 def test_no_service_account_token_and_no_service_environment(pod: Manifest) -> None:
     assert pod["spec"]["automountServiceAccountToken"] is False
     assert pod["spec"]["enableServiceLinks"] is False
-    assert not [volume for volume in pod["spec"]["volumes"] if "projected" in volume]
+    assert "serviceAccountToken" not in json.dumps(pod["spec"]["volumes"])
 
 
 def test_pod_never_restarts_and_has_a_deadline(pod: Manifest) -> None:
@@ -91,6 +122,7 @@ def test_pod_never_restarts_and_has_a_deadline(pod: Manifest) -> None:
     assert pod["spec"]["activeDeadlineSeconds"] > 0
 
 
+@pytest.mark.proves("timeout")
 def test_deadline_is_the_timeout() -> None:
     assert manifest({"timeout": "90s"})["spec"]["activeDeadlineSeconds"] == 90
     assert manifest({"timeout": ""})["spec"]["activeDeadlineSeconds"] == SETTINGS.timeout_seconds
@@ -127,12 +159,14 @@ def test_seccomp_is_the_runtimes_default(pod: Manifest) -> None:
 
 
 def test_source_is_never_fetched_as_root(pod: Manifest) -> None:
-    context = pod["spec"]["initContainers"][0]["securityContext"]
-    assert context["runAsUser"] > 0
-    assert context["runAsNonRoot"] is True
-    assert context["readOnlyRootFilesystem"] is True
+    for container in pod["spec"]["initContainers"]:
+        context = container["securityContext"]
+        assert context["runAsUser"] > 0
+        assert context["runAsNonRoot"] is True
+        assert context["readOnlyRootFilesystem"] is True
 
 
+@pytest.mark.proves("runAsUser")
 @pytest.mark.parametrize(("user", "uid", "non_root"), [(None, 0, False), (0, 0, False), ("1000", 1000, True)])
 def test_kaniko_runs_as_the_user_that_the_spec_names(user: Any, uid: int, non_root: bool) -> None:
     context = kaniko(manifest({"runAsUser": user}))["securityContext"]
@@ -168,7 +202,7 @@ def test_no_two_mounts_of_a_container_share_a_place(pod: Manifest) -> None:
 
 
 def test_login_is_for_kaniko_alone(pod: Manifest) -> None:
-    secrets = {volume["name"] for volume in pod["spec"]["volumes"] if "secret" in volume}
+    secrets = {volume["name"] for volume in pod["spec"]["volumes"] if {"secret", "projected"} & volume.keys()}
     for container in pod["spec"]["initContainers"]:
         assert not secrets & {mount["name"] for mount in container["volumeMounts"]}
     for mount in kaniko(pod)["volumeMounts"]:
@@ -210,6 +244,7 @@ def test_pod_has_the_name_of_its_attempt(pod: Manifest) -> None:
     assert pod["metadata"]["namespace"] == OWNER.namespace
 
 
+@pytest.mark.proves("source.inline.files")
 def test_source_request_reaches_the_init_container_whole() -> None:
     files = {"Dockerfile": "FROM scratch\n", "日本/a b": "\n\t\"\\' ☃"}
     request = json.loads(
@@ -228,3 +263,84 @@ def test_inline_source_that_is_accepted_fits_into_the_annotations_limit(text: st
     except SpecInvalidError:
         return  # it was not accepted
     assert sum(len(key) + len(value.encode()) for key, value in annotations.items()) <= 256 * 1024
+
+
+def test_an_image_that_was_built_before_is_pushed_without_fetching_a_source() -> None:
+    pod = manifest(*CASES["push-only"])
+    assert pod["spec"]["initContainers"] == []
+    assert meta.ANNOTATION_SOURCE not in pod["metadata"]["annotations"]
+    assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["volume", "login"]
+
+
+@pytest.mark.proves("workspace.persistentVolumeClaim.claimName")
+def test_the_workspaces_volume_is_kanikos_and_only_where_a_path_is_on_it() -> None:
+    pod = manifest(*CASES["options"])
+    assert {"name": "volume", "persistentVolumeClaim": {"claimName": "builds"}} in pod["spec"]["volumes"]
+    assert {"name": "volume", "mountPath": "/workspace/volume"} in kaniko(pod)["volumeMounts"]
+    unused = manifest({"workspace": {"persistentVolumeClaim": {"claimName": "builds"}}})
+    assert not [volume for volume in unused["spec"]["volumes"] if "persistentVolumeClaim" in volume]
+
+
+def test_a_build_without_a_login_mounts_none() -> None:
+    pod = manifest(*CASES["no-push"])
+    assert "login" not in {volume["name"] for volume in pod["spec"]["volumes"]}
+
+
+def test_root_is_root_only_inside_of_the_pod_where_a_user_namespace_is_used() -> None:
+    assert manifest({"userNamespace": "Always"})["spec"]["hostUsers"] is False
+    assert "hostUsers" not in manifest()["spec"]
+
+
+def test_name_servers_replace_the_clusters_for_every_container() -> None:
+    spec = manifest({"envVariables": {"PLUGIN_CUSTOM_DNS": "10.0.0.10,10.0.0.11"}})["spec"]
+    assert (spec["dnsPolicy"], spec["dnsConfig"]) == ("None", {"nameservers": ["10.0.0.10", "10.0.0.11"]})
+    assert "dnsPolicy" not in manifest()["spec"]
+
+
+def test_values_from_elsewhere_come_by_reference_and_nothing_else_steers_kaniko() -> None:
+    assert kaniko(manifest(*CASES["options"]))["env"] == [
+        {"name": "container", "value": "kube"},
+        {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "github", "key": "token"}}},
+        {"name": "VERSION", "valueFrom": {"configMapKeyRef": {"name": "versions", "key": "web"}}},
+    ]
+
+
+def test_build_secrets_can_be_read_by_a_kaniko_that_is_not_root() -> None:
+    pod = manifest({**CASES["options"][0], "runAsUser": 1000})
+    volume = next(volume for volume in pod["spec"]["volumes"] if volume["name"] == "build-secrets")
+    assert volume["projected"]["defaultMode"] & 0o004
+
+
+@pytest.mark.proves(
+    "podTemplate.labels", "podTemplate.annotations", "podTemplate.nodeSelector", "podTemplate.tolerations",
+    "podTemplate.affinity", "podTemplate.priorityClassName", "podTemplate.runtimeClassName",
+    "podTemplate.topologySpreadConstraints", "podTemplate.imagePullSecrets",
+)  # fmt: skip
+def test_a_pod_template_adds_and_never_replaces() -> None:
+    template = {
+        "labels": {"team": "shop"},
+        "annotations": {"example.com/cost": "42"},
+        "nodeSelector": {"pool": "builds"},
+        "tolerations": [{"key": "builds", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "batch-low",
+        "runtimeClassName": "kata",
+        "topologySpreadConstraints": [{"maxSkew": 1}],
+        "imagePullSecrets": ["mirror-pull"],
+    }
+    plain, pod = manifest(), manifest({"podTemplate": template})
+    # The hash in its labels is of what shapes the image, which placement does not.
+    assert pod["metadata"]["labels"] == {**plain["metadata"]["labels"], "team": "shop"}
+    assert pod["metadata"]["annotations"] == {**plain["metadata"]["annotations"], "example.com/cost": "42"}
+    added = {name: pod["spec"][name] for name in pod["spec"].keys() - plain["spec"].keys()}
+    assert added == {
+        "tolerations": template["tolerations"],
+        "affinity": template["affinity"],
+        "priorityClassName": "batch-low",
+        "runtimeClassName": "kata",
+        "topologySpreadConstraints": template["topologySpreadConstraints"],
+        "imagePullSecrets": [{"name": "mirror-pull"}],
+    }
+    assert pod["spec"]["nodeSelector"] == {"pool": "builds", "kubernetes.io/os": "linux"}
+    changed = {name for name in plain["spec"] if plain["spec"][name] != pod["spec"][name]}
+    assert changed == {"nodeSelector"}

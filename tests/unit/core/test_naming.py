@@ -100,6 +100,7 @@ def test_event_name_differs_by_each_part() -> None:
     assert len(found) == 3
 
 
+@pytest.mark.proves("connectorRef")
 @pytest.mark.parametrize(
     ("reference", "name"),
     [

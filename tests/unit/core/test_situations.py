@@ -54,6 +54,12 @@ def decided(of: Resource, **surroundings: Any) -> Resource:
     return after(decide(world(of, **surroundings)), of)
 
 
+def unpushed() -> Resource:
+    fresh = resource(spec(envVariables={"PLUGIN_NO_PUSH": True}))
+    running = decided(decided(fresh), pods=(running_pod(),))
+    return decided(running, pods=(ended_pod(0, DIGEST),))
+
+
 def waiting() -> Resource:
     question = login_question()
     return decided(resource(), answers={question: Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")})
@@ -80,6 +86,7 @@ ROWS: list[tuple[str, Resource, str, str, str]] = [
     ("running", seen(), "Unknown Unknown False True -", "InProgress", "Progressing"),
     ("pushed and read back", succeeded(), "True True True - -", "Current", "Healthy"),
     ("pushed, not readable from here", ended(UNREADABLE), "True True True - -", "Current", "Healthy"),
+    ("built and not pushed", unpushed(), "True True True - -", "Current", "Healthy"),
     ("pushed, tag moved since", ended(MOVED), "True True True - -", "Current", "Healthy"),
     ("pushed by kaniko's word only", ended(MISSING), "False False True - True", "Failed", "Degraded"),
     ("failed for good", failed(), "False False True - True", "Failed", "Degraded"),

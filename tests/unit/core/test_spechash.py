@@ -30,6 +30,21 @@ SHAPING: dict[str, list[Any]] = {
     "buildArgs": [{"A": "b"}, {"A": ""}],
     "target": ["runtime"],
     "optimize": [False],
+    "buildSecrets": [[{"id": "a", "secretName": "b", "key": "c"}]],
+    "buildArgsFrom": [
+        [{"name": "A", "secretName": "b", "key": "c"}],
+        [{"name": "A", "configMapName": "b", "key": "c"}],
+    ],
+    "envDockerSecrets": [{"a": "b/c"}],
+    "fileDockerSecrets": [{"a": "b/c"}],
+    "envVariables": [
+        {"PLUGIN_REPRODUCIBLE": True},
+        {"PLUGIN_NO_PUSH": True},
+        {"PLUGIN_CUSTOM_LABELS": "a=1"},
+        {"PLUGIN_CUSTOM_LABELS": "a=1,b=2"},
+        {"PLUGIN_IGNORE_VAR_RUN": False},
+        {"PLUGIN_TAR_PATH": "x.tar"},
+    ],
 }
 DEFAULTS: list[dict[str, Any]] = [
     {"dockerfile": "Dockerfile"},
@@ -40,11 +55,24 @@ DEFAULTS: list[dict[str, Any]] = [
     {"buildArgs": {}},
     {"dockerfile": ""},
     {"context": ""},
+    {"buildSecrets": []},
+    {"envVariables": {}},
+    {"envVariables": {"PLUGIN_REPRODUCIBLE": False}},
+    {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": "true"}},
+    {"envVariables": {"PLUGIN_NO_PUSH": ""}},
 ]
 OTHERS: dict[str, list[Any]] = {
     "connectorRef": ["other"],
     "timeout": ["2h", "90s", ""],
     "runAsUser": [0, "1000"],
+    "remoteCacheImage": ["cache"],
+    "caching": [True],
+    "registryMirrors": [["mirror.gcr.io"]],
+    "userNamespace": ["Always"],
+    "podTemplate": [{"labels": {"a": "b"}}],
+    "workspace": [{"persistentVolumeClaim": {"claimName": "builds"}}],
+    "retry": [3],
+    "envVariables": [{"PLUGIN_CACHE_TTL": 1}, {"PLUGIN_PUSH_RETRY": 9}, {"PLUGIN_FORCE": True}],
     "resources": [{"limits": {"memory": "2Gi"}}, {"requests": {"cpu": 0.5}}, {"limits": {}}],
 }
 
@@ -104,3 +132,20 @@ def test_what_looks_alike_when_joined_is_told_apart() -> None:
     assert hashed(spec(labels={"a": "b,c=d"})) != hashed(spec(labels={"a": "b", "c": "d"}))
     assert hashed(spec(buildArgs={"A": "1"})) != hashed(spec(labels={"A": "1"}))
     assert hashed(spec(labels={"a": "\u00e9"})) != hashed(spec(labels={"a": "e\u0301"})), "byte for byte, not letters"
+
+
+def test_notations_of_one_flag_are_one_image() -> None:
+    one, other = (
+        {"PLUGIN_DRY_RUN": "1", "PLUGIN_PLATFORM": "x/y"},
+        {"PLUGIN_NO_PUSH": True, "PLUGIN_CUSTOM_PLATFORM": "x/y"},
+    )
+    assert hashed(spec(envVariables=one)) == hashed(spec(envVariables=other))
+
+
+def test_the_volume_counts_once_the_image_is_written_to_it() -> None:
+    def on(claim: str, **variables: str) -> str:
+        return hashed(spec(envVariables=variables, workspace={"persistentVolumeClaim": {"claimName": claim}}))
+
+    assert on("a") == on("b") == hashed(spec())
+    assert on("a", PLUGIN_TAR_PATH="x") != on("b", PLUGIN_TAR_PATH="x")
+    assert on("a", PLUGIN_CACHE_DIR="x") == on("b", PLUGIN_CACHE_DIR="x")

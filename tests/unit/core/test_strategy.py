@@ -59,6 +59,7 @@ IGNORED = Outcome(ignored=True)
         ),
     ],
 )
+@pytest.mark.proves("failureStrategies")
 def test_the_first_rule_that_matches_is_taken(
     strategies: tuple[dict[str, Any], ...], reason: Reason, retried: int, outcome: Outcome
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_retry_that_was_asked_for_is_an_attempt_of_the_same_run() -> None:
     assert told(failed, "Ready")[0] == "False"
 
 
+@pytest.mark.proves("when.condition")
 def test_a_skipped_first_run_uses_up_no_number_and_is_not_looked_at_again() -> None:
     fresh = resource(spec(when={"condition": "<+pipeline.sequenceId> > 1"}))
     skipped = after(decide(world(fresh)), fresh)
@@ -177,6 +179,7 @@ def test_a_rebuild_looks_at_the_condition_again_once() -> None:
     assert decide(world(skipped)).status == skipped.status
 
 
+@pytest.mark.proves("when.stageStatus")
 @pytest.mark.parametrize(("status", "built"), [("Success", True), ("All", True), ("Failure", False)])
 def test_there_is_no_stage_that_could_have_failed(status: str, built: bool) -> None:
     fresh = resource(spec(when={"stageStatus": status}))

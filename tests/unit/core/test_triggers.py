@@ -126,6 +126,7 @@ class TestCancel:
 
 
 class TestSuspend:
+    @pytest.mark.proves("suspend")
     def test_no_run_starts(self) -> None:
         decision = decide(world(resource(spec(suspend=True))))
         assert decision.status.run is None
@@ -166,6 +167,7 @@ class TestSuspend:
 
 
 class TestQueue:
+    @pytest.mark.proves("onChange")
     def test_the_run_on_its_way_ends_before_the_next_starts(self) -> None:
         changed = replace(seen(), generation=2, spec=spec(target="other", onChange="Queue"))
         decision = decide(world(changed, pods=(running_pod(),)))
@@ -178,6 +180,7 @@ class TestQueue:
 
 
 class TestNumbers:
+    @pytest.mark.proves("firstRunNumber")
     def test_the_first_number_is_the_specs(self) -> None:
         decision = decide(
             world(
@@ -286,6 +289,7 @@ class TestRetries:
         assert decide(world(after(given_up, first), pods=(stuck,), now=later)).actions == ()
         assert decide(world(after(given_up, first), now=later)).actions
 
+    @pytest.mark.proves("retries")
     def test_retries_are_bounded(self) -> None:
         first = seen(spec(retries=0))
         decision = decide(world(first, pods=(self.EVICTED,), answers={AskLog(pod_name(), "source"): ""}))
@@ -374,10 +378,25 @@ class TestRetention:
         due = decide(world(succeeded(), pods=(self.old(1, 0, 60),)))
         assert due.actions == (DeletePod(pod_name(1), "pod-1"),)
 
+    @pytest.mark.proves("ttlSecondsAfterFinished")
     def test_the_specs_limits_hold(self) -> None:
         raw = spec(ttlSecondsAfterFinished=0)
         decision = decide(world(replace(succeeded(), spec=raw), pods=(self.old(1, 0, 0),)))
         assert decision.actions == (DeletePod(pod_name(1), "pod-1"),)
+
+    @pytest.mark.proves("history.succeededPods", "history.failedPods")
+    @pytest.mark.parametrize(
+        ("limits", "gone"),
+        [
+            ({"succeededPods": 2}, {"pod-4"}),
+            ({"succeededPods": 0, "failedPods": 10}, {"pod-2", "pod-3"}),
+            ({"failedPods": 1}, {"pod-2", "pod-4", "pod-5", "pod-6"}),
+        ],
+    )
+    def test_the_spec_says_how_many_pods_of_each_kind_are_kept(self, limits: dict[str, int], gone: set[str]) -> None:
+        pods = tuple(self.old(run, code, 30 - run) for run, code in enumerate([0, 0, 1, 1, 1, 1], start=2))
+        decision = decide(world(replace(succeeded(), spec=spec(history=limits)), pods=pods))
+        assert {action.uid for action in decision.actions if isinstance(action, DeletePod)} == gone
 
     def test_the_history_lists_runs_the_latest_first(self) -> None:
         done = replace(succeeded(), generation=2, spec=spec(target="other"))
@@ -386,20 +405,23 @@ class TestRetention:
         decision = decide(world(second, pods=(ended_pod(1, run=2),), answers=answers))
         assert [(entry.number, entry.phase) for entry in decision.status.history] == [(2, "Failed"), (1, "Succeeded")]
 
-    def test_the_history_is_bounded_by_kind(self) -> None:
-        done = replace(succeeded(), generation=2, spec=spec(target="other", history={"succeeded": 0}))
+    @pytest.mark.proves("history.succeeded", "history.failed")
+    @pytest.mark.parametrize(
+        ("limits", "kept"),
+        [({"succeeded": 0}, [2]), ({"failed": 0}, [1]), ({"succeeded": 0, "failed": 0}, []), ({}, [2, 1])],
+    )
+    def test_the_history_is_bounded_by_kind(self, limits: dict[str, int], kept: list[int]) -> None:
+        done = replace(succeeded(), generation=2, spec=spec(target="other", history=limits))
         second = after(decide(world(done)), done)
         answers = {AskLog(pod_name(2), "kaniko"): "error building image: it broke"}
         decision = decide(world(second, pods=(ended_pod(1, run=2),), answers=answers))
-        assert [entry.number for entry in decision.status.history] == [2]
+        assert [entry.number for entry in decision.status.history] == kept
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("caching", True),
-        ("buildSecrets", [{"id": "a", "secretName": "b", "key": "c"}]),
-        ("envVariables", {"PLUGIN_NO_PUSH": True}),
+        ("strategy", {"parallelism": 2}),
         ("source", {"archive": {"url": "https://example.com/x.tgz"}}),
     ],
 )
@@ -413,5 +435,5 @@ def test_a_field_without_effect_is_refused_and_never_ignored(field: str, value: 
 
 @pytest.mark.parametrize("value", [False, "", [], {}])
 def test_an_empty_field_of_that_kind_is_unset(value: Any) -> None:
-    field = {bool: "caching", str: "subscriptionId", list: "registryMirrors", dict: "envVariables"}[type(value)]
+    field = {bool: "caching", str: "remoteCacheImage", list: "registryMirrors", dict: "envVariables"}[type(value)]
     assert run_of(decide(world(resource(spec(**{field: value}))))).number == 1

@@ -1,0 +1,144 @@
+"""`envVariables` read: each flag by its type, the executor's arguments it becomes, and what of it shapes the image."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from buildandpush.api.flags import BOOLEANS, MAX_VALUE, refusal
+from buildandpush.api.flagtable import FLAGS, REFUSED, Flag, Treatment
+from buildandpush.core.errors import SpecInvalidError
+
+FlagValue = bool | int | str | tuple[str, ...]
+
+NO_PUSH: Final = "PLUGIN_NO_PUSH"
+PUSH_ONLY: Final = "PLUGIN_PUSH_ONLY"
+SOURCE_TAR: Final = "PLUGIN_SOURCE_TAR_PATH"
+TAR: Final = "PLUGIN_TAR_PATH"
+
+
+@dataclass(frozen=True)
+class PluginFlags:
+    """The flags that are set, by name. Of flags that say the same, only the first name is here."""
+
+    values: Mapping[str, FlagValue] = field(default_factory=dict)
+
+    def is_on(self, name: str) -> bool:
+        """Whether a boolean flag is set to true."""
+        return self.values.get(name) is True
+
+    def text(self, name: str) -> str:
+        """A text flag, empty where it is unset."""
+        return str(self.values.get(name, ""))
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """A list flag, empty where it is unset."""
+        value = self.values.get(name, ())
+        return value if isinstance(value, tuple) else (str(value),)
+
+
+def parse_flags(variables: Mapping[str, Any] | None) -> PluginFlags:
+    """The flags in `envVariables`; raises SpecInvalidError for one that is unknown, refused or ill-typed.
+
+    Empty values count as unset, as they do to the plugin.
+    """
+    found: dict[str, FlagValue] = {}
+    for name, raw in sorted((variables or {}).items()):
+        flag = FLAGS.get(name)
+        if flag is None:
+            raise SpecInvalidError(
+                field_name(name),
+                "it is no flag of the step's plugin; variables for the build go into ENV lines of the Dockerfile, "
+                "buildArgs or buildArgsFrom",
+            )
+        value = None if raw in (None, "") else _parse(flag, raw)
+        if value is None or value == ():
+            continue
+        if flag.treatment in REFUSED and value is not False:
+            raise SpecInvalidError(field_name(name), refusal(flag))
+        _put(found, flag, value)
+    return PluginFlags(found)
+
+
+def field_name(name: str) -> str:
+    """How messages name a flag."""
+    return f"envVariables.{name}"
+
+
+def _put(found: dict[str, FlagValue], flag: Flag, value: FlagValue) -> None:
+    name = flag.alias_of or flag.name
+    if found.setdefault(name, value) != value:
+        other = next(one for one in FLAGS.values() if name in (one.name, one.alias_of) and one.name != flag.name)
+        raise SpecInvalidError(field_name(flag.name), f"it says another thing than {other.name}; give one of them")
+
+
+def _parse(flag: Flag, raw: Any) -> FlagValue:
+    if flag.kind == "bool":
+        return _parse_bool(flag, raw)
+    if flag.kind == "int":
+        return _parse_int(flag, raw)
+    text = _text(raw)
+    if "\0" in text:
+        raise SpecInvalidError(field_name(flag.name), "it holds a zero byte; remove it")
+    if len(text) > MAX_VALUE:
+        raise SpecInvalidError(field_name(flag.name), f"it is longer than {MAX_VALUE} characters; shorten it")
+    if flag.kind == "list":
+        return tuple(item for item in (part.strip() for part in text.split(",")) if item)
+    if flag.choices and text not in flag.choices:
+        raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is unknown; write one of {_join(flag.choices)}")
+    return text
+
+
+def _parse_bool(flag: Flag, raw: Any) -> bool:
+    text = _text(raw)
+    if text not in BOOLEANS:
+        raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is neither true nor false; write one of the two")
+    return BOOLEANS[text]
+
+
+def _parse_int(flag: Flag, raw: Any) -> int:
+    text = _text(raw)
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is no whole number; write for example 3")
+    return int(text)
+
+
+def _text(raw: Any) -> str:
+    """A value as it would have stood quoted in YAML."""
+    return str(raw).lower() if isinstance(raw, bool) else str(raw)
+
+
+def _join(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+# What holds where the flag is unset though the executor's own default is another.
+_ALWAYS: Final = (
+    "PLUGIN_PUSH_RETRY",
+    "PLUGIN_IMAGE_DOWNLOAD_RETRY",
+    "PLUGIN_IMAGE_FS_EXTRACT_RETRY",
+    "PLUGIN_LOG_FORMAT",
+    "PLUGIN_LOG_TIMESTAMP",
+)
+
+
+def flag_arguments(flags: PluginFlags, *, push_only: bool = False) -> list[str]:
+    """The executor's arguments of all flags that are passed on as they are, in the order of the table."""
+    arguments = []
+    for name, flag in FLAGS.items():
+        if flag.treatment is not Treatment.ARGUMENT or flag.alias_of or (push_only and not flag.on_push):
+            continue
+        value = flags.values.get(name, flag.default if name in _ALWAYS else "")
+        if value == "" or (flag.unit and value == 0):
+            continue
+        arguments.append(f"--{flag.executor}={_text(value)}{flag.unit}")
+    return arguments
+
+
+def shaping_flags(flags: PluginFlags) -> dict[str, Any]:
+    """The flags that shape the image and say something else than their default, in a form for JSON."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in flags.values.items()
+        if FLAGS[name].shapes and _text(value) != FLAGS[name].default
+    }

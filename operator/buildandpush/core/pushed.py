@@ -1,0 +1,17 @@
+"""What kaniko's log says it pushed. Only its push command has no better way to tell, and runs nothing of the user's."""
+
+import re
+from typing import Final
+
+from buildandpush.core.text import clean
+
+_PUSHED: Final = re.compile(r"\bPushed (\S+)@(sha256:[0-9a-f]{64})$", re.MULTILINE)
+
+
+def find_pushed_digest(log: str, repository: str) -> str | None:
+    """The digest of the last image that was pushed to the repository, host included; None if the log names none.
+
+    Cached layers are pushed with the same words, but to other repositories.
+    """
+    digests = [digest for name, digest in _PUSHED.findall(clean(log)) if name == repository]
+    return digests[-1] if digests else None
