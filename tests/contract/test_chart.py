@@ -52,13 +52,20 @@ def test_without_namespaces_the_rights_are_the_clusters(shell: Shell) -> None:
     roles = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
     assert [role["metadata"]["name"] for role in roles] == ["buildandpush-buildandpush-operator"]
     assert len(_of_kind(documents, "ClusterRoleBinding")) == 1
-    assert _of_kind(documents, "Role") == []
+    assert [role["metadata"]["namespace"] for role in _of_kind(documents, "Role")] == ["builds"], "for its lease"
 
 
 def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
     documents = _render(shell, "--set", "watchNamespaces={shop,billing}")
-    assert [role["metadata"]["namespace"] for role in _of_kind(documents, "Role")] == ["shop", "billing"]
-    assert [item["metadata"]["namespace"] for item in _of_kind(documents, "RoleBinding")] == ["shop", "billing"]
+    assert [role["metadata"]["namespace"] for role in _of_kind(documents, "Role")] == [
+        *("shop", "billing"),
+        "builds",
+    ]
+    assert [item["metadata"]["namespace"] for item in _of_kind(documents, "RoleBinding")] == [
+        "shop",
+        "billing",
+        "builds",
+    ]
     assert _of_kind(documents, "ClusterRoleBinding") == []
     assert all(_for_users(role) for role in _of_kind(documents, "ClusterRole"))
     container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]

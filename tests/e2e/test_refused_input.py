@@ -133,10 +133,19 @@ def test_the_good_resource_behind_these_cases_is_accepted(api: Api) -> None:
     ("changes", "words"),
     [
         pytest.param({"registries": ["https://demo.azurecr.io"]}, ["spec.registries[0]", "is no host"], id="URL"),
-        pytest.param({"registries": []}, ["spec.registries", "at least 1"], id="no registries"),
+        pytest.param({"registries": []}, ["registries is missing", "registryCredentials"], id="no registries"),
         pytest.param({"registries": ["a.io", "a.io"]}, ["spec.registries[1]", "Duplicate value"], id="twice"),
         pytest.param({"caBundle": "/etc/ssl/ca.crt"}, ["spec.caBundle", "PEM form"], id="path as CA"),
-        pytest.param({"registryCredentials": None}, ["spec.registryCredentials", "Required value"], id="no login"),
+        pytest.param({"registryCredentials": None}, ["exactly one of servicePrincipal"], id="no login"),
+        pytest.param({"managedIdentity": {}}, ["exactly one of servicePrincipal"], id="two logins"),
+        pytest.param(
+            {"registryCredentials": None, "servicePrincipal": {"tenantId": "t", "clientId": "me"}},
+            ['clientId: "me"', "is no GUID"],
+            id="no GUID",
+        ),
+        pytest.param({"cloud": "Custom"}, ["customCloud goes with cloud: Custom"], id="custom cloud without hosts"),
+        pytest.param({"cloud": "AzureMoon"}, ["spec.cloud", "AzurePublic"], id="no such cloud"),
+        pytest.param({"loginScope": "Repository"}, ["loginScope"], id="scope without identity"),
     ],
 )
 def test_a_bad_connector_is_refused_with_field_and_remedy(api: Api, changes: Object, words: list[str]) -> None:

@@ -109,7 +109,11 @@ SPEC_CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"resources": {"limits": {"cpu": 1}, "requests": {"cpu": "200m"}}},
         ["resources.requests.cpu", "more than the limit"],
     ),
-    "field of a later version": ({"caching": True}, {"caching": None}, ["caching", "not supported yet", "remove it"]),
+    "field of a later version": (
+        {"strategy": {"parallelism": 2}},
+        {"strategy": None},
+        ["strategy", "not supported yet", "remove it"],
+    ),
     "inline path climbs out": (
         {"source": {"inline": {"files": {"Dockerfile": "FROM scratch\n", "../evil": "x"}}}},
         {"source": {"inline": {"files": {"Dockerfile": "FROM scratch\n", "../evil": None, "good": "x"}}}},

@@ -36,6 +36,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
+# Those that buildArgsFrom names.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
 {{- with .Values.azure.identityServiceAccounts }}
 # Tokens of these service accounts alone, for connectors with a workload identity.
 - apiGroups: [""]

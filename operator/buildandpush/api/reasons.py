@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CONNECTOR_MISSING = "ConnectorMissing"
     CONNECTOR_INVALID = "ConnectorInvalid"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
+    CONFIG_MAP_MISSING = "ConfigMapMissing"
     QUOTA_EXCEEDED = "QuotaExceeded"
     CREDENTIAL_NOT_ALLOWED = "CredentialNotAllowed"
     LOGIN_FAILED = "LoginFailed"
@@ -87,6 +88,7 @@ class Reason(StrEnum):
     IMAGE_FILE_NOT_FOUND = "ImageFileNotFound"
     DIGEST_MISSING = "DigestMissing"
     DIGEST_NOT_IN_REGISTRY = "DigestNotInRegistry"
+    DIGEST_NOT_CONFIRMED = "DigestNotConfirmed"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The AzureConnector cannot serve this build.", "Correct the connector as the message says; the run goes on."
     ),
     Reason.SECRET_MISSING: _e(
-        "A Secret, or a key in it, that the connector names does not exist.",
+        "A Secret, or a key in it, that the connector or the spec names does not exist.",
         "Create the Secret in the same namespace; the run goes on by itself.",
     ),
     Reason.CREDENTIAL_NOT_ALLOWED: _e(
@@ -149,6 +151,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.PUSH_NOT_ALLOWED: _e(
         "The identity may log in but not push to this repository.",
         "Give it AcrPush, or Container Registry Repository Writer on an ABAC registry; the run goes on by itself.",
+    ),
+    Reason.CONFIG_MAP_MISSING: _e(
+        "A ConfigMap, or a key in it, that the spec names does not exist.",
+        "Create the ConfigMap in the same namespace; the run goes on by itself.",
     ),
     Reason.QUOTA_EXCEEDED: _e(
         "The namespace's ResourceQuota has no room for the build pod.",
@@ -293,6 +299,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.DIGEST_MISSING: _e(
         "kaniko ended well but reported no well-formed digest.",
         "Set the annotation buildandpush.dev/rebuild to a new value to run it again, and report this.",
+    ),
+    Reason.DIGEST_NOT_CONFIRMED: _e(
+        "The registry cannot be read from here, and kaniko's log does not speak of the digest that was reported.",
+        "Look into the registry: if the image is not there, the digest was forged in the Dockerfile.",
     ),
     Reason.DIGEST_NOT_IN_REGISTRY: _e(
         "kaniko ended well but the registry has no such image.",

@@ -90,6 +90,10 @@ class KubernetesClient:
         """One Secret."""
         return await self._request("GET", _core_path(namespace, "secrets", name))
 
+    async def read_config_map(self, namespace: str, name: str) -> Object:
+        """One ConfigMap."""
+        return await self._request("GET", _core_path(namespace, "configmaps", name))
+
     async def create_secret(self, manifest: Object) -> Object:
         """Create a Secret."""
         return await self._request("POST", _core_path(manifest["metadata"]["namespace"], "secrets"), body=manifest)

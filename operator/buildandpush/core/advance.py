@@ -18,6 +18,7 @@ from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.pushed import find_pushed_digest
+from buildandpush.core.secretinputs import input_keys
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.world import (
     Action,
@@ -25,6 +26,7 @@ from buildandpush.core.world import (
     AskLivePod,
     AskLog,
     AskLogin,
+    AskObjects,
     AskProof,
     AskReadBack,
     AskTags,
@@ -32,6 +34,7 @@ from buildandpush.core.world import (
     CreatePod,
     Decision,
     DeletePod,
+    Inputs,
     Links,
     ReadBack,
     Waiting,
@@ -129,6 +132,9 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     login = answer(world, AskLogin(derive_needs(run.effective)), Login)
     if isinstance(login, Waiting):
         return _wait(world, login.reason, login.message, login.remedy)
+    inputs = _ask_inputs(world, plan)
+    if isinstance(inputs, Waiting):
+        return _wait(world, inputs.reason, inputs.message, inputs.remedy)
     if world.refusal is not None:
         if world.refusal.final:
             return ends.fail_without_pod(world, world.refusal.reason, world.refusal.message)
@@ -142,7 +148,13 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
     fresh = build.reason is None
     told = (record.announce(world, Reason.ACCEPTED, runs.accepted_message(run)),) if fresh else ()
-    return Decision(outcome.note_inputs(world, login), (*told, CreatePod(build.pod_name, manifest)))
+    return Decision(outcome.note_inputs(world, login, inputs), (*told, CreatePod(build.pod_name, manifest)))
+
+
+def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
+    """Whether the Secrets and ConfigMaps that the pod reads are there: without them it would stand till its timeout."""
+    keys = input_keys(plan.options.secret_files, plan.options.arg_sources)
+    return answer(world, AskObjects(keys), Inputs) if keys else Inputs()
 
 
 def _former_lives(world: World, run: RunStatus, build: BuildStatus) -> bool:
@@ -253,6 +265,8 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         tags = tuple(run.builds[0].tags)
         question = AskReadBack(effective.repository, tags, digest, effective.connector or "")
         read_back = answer(world, question, ReadBack)
+        if read_back.problem and not _says_pushed(world, run, pod, digest):
+            return ends.doubt(settled, pod, digest)
         return ends.succeed(settled, pod, digest, read_back, _find_links(world, run))
     cancelled = _is_cancelled(world, run)
     if _is_replaced(world, run) and not cancelled:
@@ -262,6 +276,15 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     if cancelled:
         return ends.end_cancelled(settled, verdict.failure, pod)
     return ends.fail_attempt(settled, verdict, pod)
+
+
+def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
+    """Whether kaniko's log names the digest that its message does. Where the registry cannot be asked, the message
+    alone is no proof: a process that a RUN line left behind can write it."""
+    if run.effective.quiet_log:
+        return True  # at this verbosity kaniko says nothing of its push
+    log = answer(world, AskLog(pod.name, KANIKO_CONTAINER), str)
+    return find_pushed_digest(log, run.effective.repository) == digest
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:

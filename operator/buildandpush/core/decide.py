@@ -83,7 +83,8 @@ def _inputs_changed(world: World) -> bool:
     last = world.resource.status.run
     if last is None or not last.inputs:
         return False
-    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective))), Inputs)
+    objects = tuple(sorted(last.inputs))
+    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective)), objects), Inputs)
     return bool(inputs.versions) and dict(inputs.versions) != last.inputs
 
 

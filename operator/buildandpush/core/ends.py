@@ -50,6 +50,15 @@ def succeed(
     return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
 
 
+def doubt(world: World, pod: PodObservation, digest: str) -> Decision:
+    """kaniko's container ended well with a digest, but neither the registry nor kaniko's log confirms it."""
+    run, conditions = run_of(world), conditions_of(world)
+    message = describe(Reason.DIGEST_NOT_CONFIRMED, f"{run.effective.repository}@{digest}")
+    conditions.set(ConditionType.VERIFIED, "False", Reason.DIGEST_NOT_CONFIRMED, message)
+    failure = Failure(container=KANIKO_CONTAINER, exit_code=0)
+    return _fail(world, conditions, Reason.DIGEST_NOT_CONFIRMED, message, failure, pod)
+
+
 def succeed_without_pod(world: World, digest: str, links: Links | None = None) -> Decision:
     """The pod is gone, but the image in the registry says itself that this run pushed it."""
     conditions = conditions_of(world)

@@ -19,6 +19,9 @@ from buildandpush.core.workspace import WorkspacePlan, plan_workspace, source_im
 LABELS: Final = "PLUGIN_CUSTOM_LABELS"
 NAME_SERVERS: Final = "PLUGIN_CUSTOM_DNS"
 SNAPSHOT_MODE: Final = "PLUGIN_SNAPSHOT_MODE"
+VERBOSITY: Final = "PLUGIN_VERBOSITY"
+
+_QUIET: Final = frozenset({"warn", "warning", "error", "fatal", "panic"})
 
 _MAX_NAME_SERVERS: Final = 3
 """As many as Kubernetes takes: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/."""
@@ -47,6 +50,11 @@ class BuildOptions:
     def no_push(self) -> bool:
         """Whether the image is built and pushed nowhere."""
         return self.flags.is_on(NO_PUSH)
+
+    @property
+    def quiet_log(self) -> bool:
+        """Whether kaniko's log says nothing of a push that went well."""
+        return str(self.flags.values.get(VERBOSITY, "")).lower() in _QUIET
 
     @property
     def push_only(self) -> bool:

@@ -16,7 +16,7 @@ from buildandpush.core.notes import explain_validity
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import parse_spec
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
-from buildandpush.core.world import Decision, World
+from buildandpush.core.world import Decision, Inputs, World
 
 RUN_CONDITIONS: Final = (
     ConditionType.SOURCE_READY,
@@ -103,10 +103,10 @@ def progress(
     return Decision(written(world, run, build.model_copy(update=updates), conditions))
 
 
-def note_inputs(world: World, login: Login) -> BuildAndPushACRStatus:
-    """Write down which Secrets the run is made with, before its pod is made."""
+def note_inputs(world: World, login: Login, read: Inputs) -> BuildAndPushACRStatus:
+    """Write down which Secrets and ConfigMaps the run is made with, before its pod is made."""
     run = run_of(world)
-    inputs = dict(login.inputs) or None
+    inputs = dict((*login.inputs, *read.versions)) or None
     return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
 
 

@@ -89,6 +89,7 @@ class BuildPlan:
             executor_image=settings.executor_image,
             no_push=self.options.no_push or None,
             push_only=self.options.push_only or None,
+            quiet_log=self.options.quiet_log or None,
             user_namespace=self.options.user_namespace or None,
         )
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from buildandpush.core.text import clean
 
-_PUSHED: Final = re.compile(r"\bPushed (\S+)@(sha256:[0-9a-f]{64})$", re.MULTILINE)
+# In log format json a quotation mark follows.
+_PUSHED: Final = re.compile(r"\bPushed ([^\s@\"]+)@(sha256:[0-9a-f]{64})(?=\s*$|\")", re.MULTILINE)
 
 
 def find_pushed_digest(log: str, repository: str) -> str | None:

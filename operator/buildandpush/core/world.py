@@ -152,9 +152,17 @@ class AskLinks:
 
 @dataclass(frozen=True)
 class AskInputs:
-    """Which versions have the Secrets of these connectors now? Answered by Inputs."""
+    """Which versions have the Secrets of these connectors, and these objects ("Kind/name"), now? Answered by Inputs."""
 
     connector_refs: tuple[str, ...]
+    objects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskObjects:
+    """Are these keys there, each of an object ("Kind/name")? Answered by Inputs or Waiting."""
+
+    keys: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -164,7 +172,7 @@ class Inputs:
     versions: tuple[tuple[str, str], ...] = ()
 
 
-Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskLinks | AskInputs
+Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskLinks | AskInputs | AskObjects
 Answer = Login | Waiting | PodObservation | str | ReadBack | Links | Inputs | None
 
 

@@ -5,14 +5,18 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, NotFoundError
+from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import Logins
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.clients.resource_manager import LinkFinder
 from buildandpush.core.credential import secrets_of
+from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation, observe_pod
+from buildandpush.core.plan import parse_spec
 from buildandpush.core.redact import redact
+from buildandpush.core.secretinputs import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.world import (
     Answer,
     AskInputs,
@@ -20,9 +24,11 @@ from buildandpush.core.world import (
     AskLivePod,
     AskLog,
     AskLogin,
+    AskObjects,
     AskProof,
     AskReadBack,
     AskTags,
+    Inputs,
     Links,
     Question,
     ReadBack,
@@ -54,7 +60,9 @@ async def answer_question(sources: Sources, resource: Resource, question: Questi
     if isinstance(question, AskLog):
         return await _read_log(sources, resource, question)
     if isinstance(question, AskInputs):
-        return await sources.logins.find_inputs(namespace, question.connector_refs)
+        return await _find_inputs(sources, namespace, question)
+    if isinstance(question, AskObjects):
+        return await find_keys(sources.kubernetes, namespace, question.keys)
     if isinstance(question, AskLinks):
         return await _find_links(sources, namespace, question)
     return await _ask_registry(sources, namespace, question)
@@ -73,6 +81,15 @@ async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack 
     if isinstance(question, AskTags):
         return await registry.read_tags(question.repository, question.tags, credentials)
     return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
+
+
+async def _find_inputs(sources: Sources, namespace: str, question: AskInputs) -> Inputs:
+    """Versions as they are now; none where anything cannot be read, which is no change that a run could use."""
+    objects = await read_versions(sources.kubernetes, namespace, question.objects)
+    if objects is None:
+        return Inputs()
+    found = await sources.logins.find_inputs(namespace, question.connector_refs)
+    return Inputs(tuple(sorted({**objects, **dict(found.versions)}.items())))
 
 
 async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> Links:
@@ -108,4 +125,9 @@ async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
         session = await sources.logins.find_session(resource.owner.namespace, need.connector)
         if not isinstance(session, Waiting):
             secrets += secrets_of(session[1].credential)
-    return secrets
+    try:
+        spec = parse_spec(resource.spec)
+        keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))
+    except SpecInvalidError:
+        return secrets
+    return secrets + await read_secret_values(sources.kubernetes, resource.owner.namespace, keys)

@@ -74,6 +74,10 @@ def seen(raw: dict[str, Any] | None = None) -> Resource:
     return after(decide(world(first, pods=(running_pod(),))), first)
 
 
+PUSH_LOG = AskLog(pod_name(), "kaniko")
+PUSHED = f"INFO[0007] Pushed contoso.azurecr.io/shop/web@{DIGEST}"
+
+
 def succeeded() -> Resource:
     """A resource whose first run ended well."""
     first = seen()
@@ -219,9 +223,21 @@ class TestEnd:
 
     def test_an_unreadable_registry_is_said_beside_the_digest(self) -> None:
         unreadable = ReadBack({}, digest_found=False, problem="no route")
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: unreadable}))
+        answers = {READ_BACK: unreadable, PUSH_LOG: PUSHED}
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
         assert conditions(decision)["Verified"] == "Unknown"
         assert conditions(decision)["Ready"] == "True"
+
+    @pytest.mark.parametrize("log", ["", "built", PUSHED.replace("a", "b"), f"Pushed other.azurecr.io/x@{DIGEST}"])
+    def test_a_digest_that_neither_registry_nor_log_confirms_is_a_failure(self, log: str) -> None:
+        """A process that a RUN line left behind can write kaniko's message."""
+        unreadable = ReadBack({}, digest_found=False, problem="no route")
+        answers = {READ_BACK: unreadable, PUSH_LOG: log}
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
+        assert (conditions(decision)["Ready"], conditions(decision)["Verified"]) == ("False", "False")
+        assert decision.status.run is not None
+        assert decision.status.run.builds[0].reason == Reason.DIGEST_NOT_CONFIRMED
+        assert decision.status.digest is None
 
     def test_a_digest_the_registry_does_not_have_is_a_failure(self) -> None:
         missing = ReadBack({"latest": None}, digest_found=False)

@@ -244,14 +244,14 @@ class TestRetryAfterChange:
         return after(decide(world(first, pods=(ended_pod(1),), answers=answers)), first)
 
     def test_a_changed_secret_tries_a_failed_run_again(self) -> None:
-        changed = {AskInputs(("acr",)): Inputs((("Secret/acr-login", "uid/2"),))}
+        changed = {AskInputs(("acr",), ("Secret/acr-login",)): Inputs((("Secret/acr-login", "uid/2"),))}
         decision = decide(world(self.failed_with_inputs(), answers=changed))
         assert (run_of(decision).number, run_of(decision).trigger) == (2, "RetryAfterChange")
 
     @pytest.mark.parametrize("inputs", [Inputs((("Secret/acr-login", "uid/1"),)), Inputs()])
     def test_the_same_or_an_unreadable_secret_is_looked_at_later(self, inputs: Inputs) -> None:
         broken = self.failed_with_inputs()
-        decision = decide(world(broken, answers={AskInputs(("acr",)): inputs}))
+        decision = decide(world(broken, answers={AskInputs(("acr",), ("Secret/acr-login",)): inputs}))
         assert decision.status == broken.status
         assert decision.wake_at == NOW + INPUT_POLL
 

@@ -170,6 +170,7 @@ class Cluster:
             if argument.startswith("--destination="):
                 repository, _, tag = argument.removeprefix("--destination=").rpartition(":")
                 self.tags[repository, tag] = digest
+                pod["log"] = f"INFO[0007] Pushed {repository}@{digest}"
             elif argument.startswith(f"--label={meta.IMAGE_LABEL_RUN}="):
                 self.labels[digest] = argument.split("=", 2)[2]
         return digest

@@ -1,0 +1,64 @@
+"""Secrets and ConfigMaps that a build reads: whether they are there, in which version, and what must stand nowhere."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import NotFoundError
+from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.core.world import Inputs, Waiting
+
+_MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
+
+
+async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]]) -> Inputs | Waiting:
+    """The versions of the objects ("Kind/name") of these keys, or which of them is missing."""
+    versions: dict[str, str] = {}
+    for place, key in keys:
+        kind, _, name = place.partition("/")
+        found = await _read(client, namespace, place)
+        if found is None:
+            return Waiting(_MISSING[kind], f"{kind} {name!r}")
+        if key not in {**(found.get("data") or {}), **(found.get("binaryData") or {})}:
+            return Waiting(_MISSING[kind], f"key {key!r} in {kind} {name!r}")
+        versions[place] = _version_of(found)
+    return Inputs(tuple(sorted(versions.items())))
+
+
+async def read_versions(client: KubernetesClient, namespace: str, places: Iterable[str]) -> dict[str, str] | None:
+    """The versions of objects ("Kind/name"); None where one is not there."""
+    versions: dict[str, str] = {}
+    for place in places:
+        found = await _read(client, namespace, place)
+        if found is None:
+            return None
+        versions[place] = _version_of(found)
+    return versions
+
+
+async def read_secret_values(client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]]) -> list[str]:
+    """The values of Secrets' keys that are there, each line of several on its own too."""
+    values: list[str] = []
+    for place, key in keys:
+        found = await _read(client, namespace, place) if place.startswith("Secret/") else None
+        raw = ((found or {}).get("data") or {}).get(key)
+        try:
+            value = base64.b64decode(raw or "").decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+        values += [value, *(line.strip() for line in value.splitlines())]
+    return [value for value in dict.fromkeys(values) if value]
+
+
+async def _read(client: KubernetesClient, namespace: str, place: str) -> Object | None:
+    kind, _, name = place.partition("/")
+    try:
+        return await (client.read_secret if kind == "Secret" else client.read_config_map)(namespace, name)
+    except NotFoundError:
+        return None
+
+
+def _version_of(body: Object) -> str:
+    metadata = body["metadata"]
+    return f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
