@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 DEV := $(PY) -m devcluster
 KIND_CLUSTER ?= buildandpush
-E2E_WORKERS ?= 4
+E2E_WORKERS ?= 6
 export PYTHONPATH := operator:.
 
 .PHONY: help

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NO_EFFECT = "NoEffect"
     SOURCE_FETCHED = "SourceFetched"
     BUILT = "Built"
+    CACHE_NOT_WRITTEN = "CacheNotWritten"
     PUSHED = "Pushed"
     VERIFIED = "Verified"
     NOT_VERIFIABLE = "NotVerifiable"
@@ -179,6 +180,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Every field was understood; some change nothing.", "Remove what the message names, or leave it as it is."
     ),
     Reason.SOURCE_FETCHED: _e("The source was fetched.", NO_REMEDY),
+    Reason.CACHE_NOT_WRITTEN: _e(
+        "The image was built, but layers could not be put into the cache repository.",
+        "Check that the connector may push to the cache repository; the next run builds these layers again.",
+    ),
     Reason.BUILT: _e("The image was built.", NO_REMEDY),
     Reason.PUSHED: _e("The image was pushed under every tag.", NO_REMEDY),
     Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", NO_REMEDY),

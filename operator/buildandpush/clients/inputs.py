@@ -47,7 +47,8 @@ async def read_secret_values(client: KubernetesClient, namespace: str, keys: Ite
             value = base64.b64decode(raw or "").decode()
         except (binascii.Error, UnicodeDecodeError):
             continue
-        values += [value, *(line.strip() for line in value.splitlines())]
+        # Without the last line break, or what follows the value in a log would be drawn to the line before.
+        values += [value.strip(), *(line.strip() for line in value.splitlines())]
     return [value for value in dict.fromkeys(values) if value]
 
 

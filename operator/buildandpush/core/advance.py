@@ -17,7 +17,7 @@ from buildandpush.core.manifest import KANIKO_CONTAINER, Attempt, Login, build_p
 from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import BuildPlan, parse_spec, plan_build
-from buildandpush.core.pushed import find_pushed_digest
+from buildandpush.core.pushed import find_cache_trouble, find_pushed_digest
 from buildandpush.core.secretinputs import input_keys
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.world import (
@@ -267,7 +267,8 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         read_back = answer(world, question, ReadBack)
         if read_back.problem and not _says_pushed(world, run, pod, digest):
             return ends.doubt(settled, pod, digest)
-        return ends.succeed(settled, pod, digest, read_back, _find_links(world, run))
+        trouble = _find_cache_trouble(world, run, pod)
+        return ends.succeed(settled, pod, digest, read_back, _find_links(world, run), cache_trouble=trouble)
     cancelled = _is_cancelled(world, run)
     if _is_replaced(world, run) and not cancelled:
         return ends.end_superseded(world)
@@ -285,6 +286,13 @@ def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str)
         return True  # at this verbosity kaniko says nothing of its push
     log = answer(world, AskLog(pod.name, KANIKO_CONTAINER), str)
     return find_pushed_digest(log, run.effective.repository) == digest
+
+
+def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
+    """Why layers could not be cached, if the end of kaniko's log says so."""
+    if not run.effective.cache_repository:
+        return None
+    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER), str))
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:

@@ -29,7 +29,13 @@ _PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, 
 
 
 def succeed(
-    world: World, pod: PodObservation, digest: str, read_back: ReadBack, links: Links | None = None
+    world: World,
+    pod: PodObservation,
+    digest: str,
+    read_back: ReadBack,
+    links: Links | None = None,
+    *,
+    cache_trouble: str | None = None,
 ) -> Decision:
     """kaniko ended well with a digest: what the registry says decides the rest."""
     run, conditions = run_of(world), conditions_of(world)
@@ -39,6 +45,7 @@ def succeed(
         failure = Failure(container=KANIKO_CONTAINER, exit_code=0)
         return _fail(world, conditions, Reason.DIGEST_NOT_IN_REGISTRY, message, failure, pod)
     _set_verified(conditions, run.builds[0], digest, read_back)
+    _set_built(conditions, cache_trouble)
     updates = {
         "pod_uid": pod.uid,
         "started_at": pod.kaniko.started_at,
@@ -63,6 +70,7 @@ def succeed_without_pod(world: World, digest: str, links: Links | None = None) -
     """The pod is gone, but the image in the registry says itself that this run pushed it."""
     conditions = conditions_of(world)
     conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
+    _set_built(conditions, None)
     return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now}, links)
 
 
@@ -104,8 +112,7 @@ def _succeed(
     image = f"{run.effective.repository}@{digest}"
     build = run.builds[0]
     message = f"Pushed {image} as {', '.join(build.tags)}."
-    for kind, reason in ((ConditionType.BUILT, Reason.BUILT), (ConditionType.PUSHED, Reason.PUSHED)):
-        conditions.set(kind, "True", reason, describe(reason))
+    conditions.set(ConditionType.PUSHED, "True", Reason.PUSHED, describe(Reason.PUSHED))
     conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED, message)
     conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED, message)
     if links is not None:
@@ -125,6 +132,11 @@ def _succeed(
         }
     )
     return Decision(status, (announce(world, Reason.SUCCEEDED, message),))
+
+
+def _set_built(conditions: ConditionSet, cache_trouble: str | None) -> None:
+    reason = Reason.BUILT if cache_trouble is None else Reason.CACHE_NOT_WRITTEN
+    conditions.set(ConditionType.BUILT, "True", reason, describe(reason, cache_trouble or ""))
 
 
 def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, read_back: ReadBack) -> None:

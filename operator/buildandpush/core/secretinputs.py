@@ -10,8 +10,9 @@ from buildandpush.api.spec import BuildAndPushACRSpec, BuildArgSource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 
-MOUNT: Final = "/kaniko/secrets"
-"""Where the build secrets are mounted in kaniko's container, each as a file named by its id."""
+MOUNT: Final = "/kaniko/build-secrets"
+"""Where the build secrets are mounted in kaniko's container, each as a file named by its id. Not /kaniko/secrets, where
+kaniko keeps copies of its own."""
 
 MAX_BUILD_SECRETS: Final = 16
 EXPRESSION_KEY: Final = "value"

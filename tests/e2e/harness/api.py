@@ -26,6 +26,8 @@ _PLACES: Final = {
     "Event": ("/api/v1", "events"),
     "ResourceQuota": ("/api/v1", "resourcequotas"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "PersistentVolume": ("/api/v1", "persistentvolumes"),
+    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),

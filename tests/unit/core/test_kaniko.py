@@ -168,7 +168,7 @@ def test_no_value_of_a_secret_is_among_the_arguments() -> None:
         buildSecrets=[{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}],
         buildArgsFrom=[{"name": "TOKEN", "secretName": "github", "key": "token"}],
     )
-    assert values_of("secret", found) == ["id=npmrc,src=/kaniko/secrets/npmrc"]
+    assert values_of("secret", found) == ["id=npmrc,src=/kaniko/build-secrets/npmrc"]
     assert values_of("build-arg", found) == ["TOKEN"]
 
 
