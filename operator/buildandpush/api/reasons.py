@@ -104,7 +104,7 @@ def _e(cause: str, remedy: str) -> Explanation:
     return Explanation(cause, remedy)
 
 
-_AGAIN: Final = "Set the annotation buildandpush.dev/rebuild to a new value to run it again."
+RUN_AGAIN: Final = "Set the annotation buildandpush.dev/rebuild to a new value to run it again."
 NO_REMEDY: Final = "Nothing to do."
 
 EXPLANATIONS: Final[dict[Reason, Explanation]] = {
@@ -167,7 +167,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.REGISTRY_UNREACHABLE: _e(
         "The registry did not answer.",
-        f"Check the registry's name, its network rules and DNS from inside the cluster. {_AGAIN}",
+        f"Check the registry's name, its network rules and DNS from inside the cluster. {RUN_AGAIN}",
     ),
     Reason.POD_REFUSED: _e(
         "The API server refused the build pod.",
@@ -273,14 +273,14 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The build needed more memory than its limit.", "Raise resources.limits.memory; the change starts a new run."
     ),
     Reason.TIMED_OUT: _e("The build took longer than timeout.", "Raise timeout; the change starts a new run."),
-    Reason.KILLED: _e("The build's process was ended from outside.", _AGAIN),
+    Reason.KILLED: _e("The build's process was ended from outside.", RUN_AGAIN),
     Reason.EVICTED: _e(
         "The kubelet evicted the build pod because its node ran short.",
-        f"Give the node more room or the build lower needs. {_AGAIN}",
+        f"Give the node more room or the build lower needs. {RUN_AGAIN}",
     ),
-    Reason.PREEMPTED: _e("A pod of higher priority took the build pod's place.", _AGAIN),
-    Reason.NODE_LOST: _e("The node of the build pod went away.", _AGAIN),
-    Reason.POD_LOST: _e("The build pod was deleted before it ended.", _AGAIN),
+    Reason.PREEMPTED: _e("A pod of higher priority took the build pod's place.", RUN_AGAIN),
+    Reason.NODE_LOST: _e("The node of the build pod went away.", RUN_AGAIN),
+    Reason.POD_LOST: _e("The build pod was deleted before it ended.", RUN_AGAIN),
     Reason.IMAGE_PULL_FAILED: _e(
         "An image that the build pod itself runs cannot be pulled.",
         "Correct the image in the chart's values; the message names it.",

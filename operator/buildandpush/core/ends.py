@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
-from buildandpush.api.reasons import Reason
+from buildandpush.api.reasons import RUN_AGAIN, Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure, RunStatus
 from buildandpush.api.step import FailureStrategy
 from buildandpush.core import naming
@@ -245,7 +245,8 @@ def _retry(
     attempt = build.attempt + 1
     delay = backoff_seconds(build.attempt) if asked_delay is None else asked_delay
     retried = (build.retried or 0) + (asked_delay is not None)
-    told = f"Attempt {build.attempt} failed ({reason}): {message} Attempt {attempt} follows in {delay} s."
+    cause = message.removesuffix(f" {RUN_AGAIN}")  # nobody has to: that is what happens now
+    told = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."
     conditions = conditions_of(world)
     set_progress(conditions, Reason.RETRYING, told)
     following = BuildStatus(
