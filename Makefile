@@ -52,7 +52,7 @@ layers: $(VENV)/ready ## Which package may import which
 
 .PHONY: unit
 unit: $(VENV)/ready ## Unit tests; needs neither root nor a cluster
-	$(PY) -m pytest tests/unit
+	$(PY) -m pytest tests/unit -m "not chaos"
 
 .PHONY: go-test
 go-test: ## Tests of the kaniko double

@@ -65,15 +65,17 @@ async def run(config: OperatorConfig) -> int:
     tasks: list[asyncio.Task[None]] = []
     async with await KubernetesClient.connect() as client:
         health = await _serve_health(config.port, lambda: not any(task.done() for task in tasks))
-        lease = (
-            Lease(client, config.pod_namespace, config.lease_name, config.pod_name) if config.pod_namespace else None
-        )
+        lease = _make_lease(config, client) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
             await _lead(config, client, lease, tasks, stop, take_signals)
         lost = lease is not None and not stop.is_set()
         await health.cleanup()
     _log.info("operator.stopped")
     return 1 if lost else 0
+
+
+def _make_lease(config: OperatorConfig, client: KubernetesClient) -> Lease:
+    return Lease(client, config.pod_namespace, config.lease_name, config.pod_name, duration=float(config.lease_seconds))
 
 
 async def _lead(
@@ -101,17 +103,18 @@ async def _lead(
     )
     reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
+    watcher = Watcher(store, queue)
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     tasks += [
         asyncio.create_task(queue.run(), name="queue"),
-        asyncio.create_task(refresh(client, store, queue, config.namespace_list), name="refresh"),
+        asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
     ]
     watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
     if lease is not None:
         watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))
     _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
-    await run_kopf(Watcher(store, queue), config.namespace_list, ended, take_signals, stop)
+    await run_kopf(watcher, config.namespace_list, ended, take_signals, stop)
     _log.info("operator.stopping", queued=len(queue))
     if stop.is_set():
         await queue.drain(DRAIN_SECONDS)

@@ -68,6 +68,8 @@ class OperatorConfig(BaseModel):
     """Namespace of that pod, where the lease is. Default: none, for an operator that is the only one."""
     lease_name: str = "buildandpush-operator"
     """Name of the Lease that the replicas lead by."""
+    lease_seconds: int = Field(15, ge=5, le=3600)
+    """How long the others wait before they take the place of a leader that is not heard of."""
     workers: int = Field(20, ge=1, le=500)
     """Resources worked on at the same time."""
     port: int = Field(8080, ge=1, le=65535)

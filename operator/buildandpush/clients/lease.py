@@ -14,10 +14,11 @@ import structlog
 
 from buildandpush.clients.errors import NotFoundError, UnavailableError
 from buildandpush.core.leadership import (
-    DEADLINE_SECONDS,
+    DURATION_SECONDS,
     Seen,
     Step,
     build_lease_spec,
+    deadline_seconds,
     decide_step,
     observe_lease,
 )
@@ -42,7 +43,14 @@ class Lease:
     """One operator's part in the election."""
 
     def __init__(
-        self, store: LeaseStore, namespace: str, name: str, identity: str, clock: Callable[[], float] = time.monotonic
+        self,
+        store: LeaseStore,
+        namespace: str,
+        name: str,
+        identity: str,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        duration: float = DURATION_SECONDS,
     ) -> None:
         """`identity` has to be another in every process that may run at the same time: the pod's name is, and stays the
         same when kubelet starts the container again, which then need not wait for its own Lease to run out."""
@@ -50,12 +58,13 @@ class Lease:
         self._place = (namespace, name)
         self._identity = identity
         self._clock = clock
+        self._duration = duration
         self._seen: Seen | None = None
         self._renewed_at: float | None = None
 
     def may_act(self) -> bool:
         """Whether this operator is the one that acts, now."""
-        return self._renewed_at is not None and self._clock() < self._renewed_at + DEADLINE_SECONDS
+        return self._renewed_at is not None and self._clock() < self._renewed_at + deadline_seconds(self._duration)
 
     def check(self) -> None:
         """Raise UnavailableError unless this operator may act."""
@@ -77,10 +86,10 @@ class Lease:
         except NotFoundError:
             lease = None
         self._seen = observe_lease(lease, self._seen, began) if lease is not None else None
-        step = decide_step(self._seen, self._identity, began)
+        step = decide_step(self._seen, self._identity, began, self._duration)
         if step is Step.WAIT:
             return
-        spec = build_lease_spec(self._seen, self._identity, datetime.now(UTC))
+        spec = build_lease_spec(self._seen, self._identity, datetime.now(UTC), self._duration)
         if lease is None:
             lease = await self._store.create_lease(*self._place, spec)
         else:

@@ -11,9 +11,7 @@ from enum import Enum, auto
 from typing import Any, Final
 
 DURATION_SECONDS: Final = 15.0
-"""How long a Lease that nobody renews keeps others out."""
-DEADLINE_SECONDS: Final = 10.0
-"""How long after a renewal the holder may act: less than the duration, so that it stops before another starts."""
+"""How long a Lease that nobody renews keeps others out, where the installer says nothing else."""
 
 
 class Step(Enum):
@@ -23,6 +21,11 @@ class Step(Enum):
     TAKE = auto()
     RENEW = auto()
     WAIT = auto()
+
+
+def deadline_seconds(duration: float) -> float:
+    """How long after a renewal the holder may act: less than the duration, so that it stops before another starts."""
+    return duration * 2 / 3
 
 
 @dataclass(frozen=True)
@@ -52,25 +55,27 @@ def observe_lease(lease: Mapping[str, Any], before: Seen | None, now: float) -> 
     return before if before is not None and before.is_same(seen) else seen
 
 
-def decide_step(seen: Seen | None, identity: str, now: float) -> Step:
+def decide_step(seen: Seen | None, identity: str, now: float, duration: float = DURATION_SECONDS) -> Step:
     """What to do: a Lease of another's is taken only after it was watched unchanged for its whole duration."""
     if seen is None:
         return Step.CREATE
     if seen.holder == identity:
         return Step.RENEW
-    if not seen.holder or now - seen.since >= DURATION_SECONDS:
+    if not seen.holder or now - seen.since >= duration:
         return Step.TAKE
     return Step.WAIT
 
 
-def build_lease_spec(seen: Seen | None, identity: str, time: datetime) -> dict[str, Any]:
+def build_lease_spec(
+    seen: Seen | None, identity: str, time: datetime, duration: float = DURATION_SECONDS
+) -> dict[str, Any]:
     """The Lease's spec with this holder; an empty identity releases it."""
     stamp = f"{time:%Y-%m-%dT%H:%M:%S.%f}Z"
     same = seen is not None and seen.holder == identity
     transitions = (seen.transitions if seen is not None else 0) + (0 if same or not identity or seen is None else 1)
     return {
         "holderIdentity": identity,
-        "leaseDurationSeconds": int(DURATION_SECONDS) if identity else 1,
+        "leaseDurationSeconds": int(duration) if identity else 1,
         "renewTime": stamp,
         "leaseTransitions": transitions,
         **({} if same else {"acquireTime": stamp}),

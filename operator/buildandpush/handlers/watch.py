@@ -21,6 +21,9 @@ _log = structlog.get_logger(__name__)
 REFRESH_SECONDS: Final = 120.0
 """How often both kinds are listed afresh: what vanished while a watch was cut never gets an event."""
 
+RELIST_SECONDS: Final = 1.0
+"""How long after a list of kopf's its others have come as well."""
+
 
 # kopf's peers are not used; without a name of ours kopf would look up the user's, which a container may not have.
 _IDENTITY: Final[Any] = meta.COMPONENT
@@ -32,15 +35,21 @@ class Watcher:
     def __init__(self, store: Store, queue: WorkQueue[Key]) -> None:
         self._store = store
         self._queue = queue
+        self.relisted = asyncio.Event()
+        """Set when kopf has listed afresh, as after a watch that was cut for too long."""
 
     def on_resource(self, kind: str, event_type: str | None, body: dict[str, Any]) -> None:
-        """A resource of ours came, changed or went."""
+        """A resource of ours came, changed or went; without a type it stood in a list."""
+        if event_type is None:
+            self.relisted.set()
         key = self._store.drop(kind, body) if event_type == "DELETED" else self._store.put(kind, body)
         if event_type != "DELETED":
             self._queue.add(key)
 
     def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A build pod came, changed or went."""
+        """A build pod came, changed or went; without a type it stood in a list."""
+        if event_type is None:
+            self.relisted.set()
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
         if owner is not None:
             self._queue.add(owner)
@@ -124,17 +133,25 @@ async def run_kopf(
             if not ended.is_set():
                 stop.set()
                 ended.set()
-        try:
-            async with asyncio.timeout(backoff):
-                await ended.wait()
-        except TimeoutError:
-            backoff = min(backoff * 2, 30.0)
+        await _wait(ended, backoff)
+        backoff = min(backoff * 2, 30.0)
 
 
-async def refresh(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
-    """List everything afresh, now and then, and look again at whatever the watches had missed."""
+async def refresh(
+    client: KubernetesClient,
+    store: Store,
+    queue: WorkQueue[Key],
+    namespaces: tuple[str, ...],
+    relisted: asyncio.Event,
+) -> None:
+    """List everything afresh, now and then, and look again at whatever the watches had missed.
+
+    Also soon after kopf has listed afresh: what went while its watch was cut stands in no list and gets no event.
+    """
     while True:
-        await asyncio.sleep(REFRESH_SECONDS)
+        await _wait(relisted, REFRESH_SECONDS)
+        await asyncio.sleep(RELIST_SECONDS)  # kopf lists several kinds, an event for each object
+        relisted.clear()
         try:
             for namespace in namespaces or (None,):
                 missed = store.replace_pods(await client.list_pods(namespace), namespace)
@@ -148,3 +165,11 @@ async def refresh(client: KubernetesClient, store: Store, queue: WorkQueue[Key],
                 _log.debug("store.refreshed", missed=len(missed), namespace=namespace)
         except (KubernetesError, UnavailableError) as error:
             _log.warning("store.refresh_failed", error=str(error))
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -90,9 +90,25 @@ class Api:
         """Merge-patch an object."""
         return self.request("PATCH", _path(kind, namespace, name), body=body, content_type=MERGE_PATCH)
 
-    def delete(self, kind: str, name: str, namespace: str | None = None) -> None:
-        """Ask for an object's deletion, without waiting for it."""
-        self.request("DELETE", _path(kind, namespace, name))
+    def delete(self, kind: str, name: str, namespace: str | None = None, *, grace_seconds: int | None = None) -> None:
+        """Ask for an object's deletion, without waiting for it; 0 seconds of grace do without the kubelet's word."""
+        query = {} if grace_seconds is None else {"gracePeriodSeconds": str(grace_seconds)}
+        self.request("DELETE", _path(kind, namespace, name), query=query)
+
+    def revision(self, kind: str) -> str:
+        """The version that a watch of this kind would begin at now."""
+        path = _path(kind, None)
+        return str(self.request("GET", path, query={"limit": "1"})["metadata"]["resourceVersion"])
+
+    def has_expired(self, kind: str, revision: str) -> bool:
+        """Whether a watch from that version on is answered with 410 Gone."""
+        query = {"watch": "true", "resourceVersion": revision, "timeoutSeconds": "1"}
+        try:
+            return b'"code":410' in self.send("GET", _path(kind, None), query=query)
+        except ApiError as error:
+            if error.status != 410:
+                raise
+            return True
 
     def log(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int | None = None) -> str:
         """A container's log; empty where there is none (any more)."""

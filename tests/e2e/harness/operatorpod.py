@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,7 +33,7 @@ class OperatorPod:
         """The pod that the Lease names, if it is there and not on its way out."""
         lease = self.api.find("Lease", _LEASE, NAMESPACE)
         holder = lease["spec"].get("holderIdentity") if lease else None
-        pods = [pod for pod in self._pods() if "deletionTimestamp" not in pod["metadata"]]
+        pods = [pod for pod in self._pods() if not _goes(pod)]
         return next((pod for pod in pods if pod["metadata"]["name"] == holder), None)
 
     def restarts(self) -> int:
@@ -51,11 +53,33 @@ class OperatorPod:
         """End the operator's process with SIGKILL; kubelet starts it again, or the other replica takes its place."""
         pod = self.read()
         self.killed = (pod["metadata"]["uid"], int(_container(pod).get("restartCount", 0)))
-        identifier = _container(pod)["containerID"].removeprefix("containerd://")
-        processes = _processes_of(identifier)
-        assert processes, f"no process of container {identifier} on this machine"
-        for pid in processes:
+        for pid in _processes(pod):
             os.kill(pid, signal.SIGKILL)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the leader's process stand still for the length of a `with`, as a paused machine's would."""
+        processes = _processes(self.read())
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+
+    def lose(self) -> tuple[str, set[str]]:
+        """End the leader for good, without a chance to give its Lease back; its name and those of the others."""
+        pod = self.read()
+        leader, processes = pod["metadata"]["name"], _processes(pod)
+        others = eventually(lambda: self._standing_by(leader), "another operator stands by", within=60)
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        self.api.delete("Pod", leader, NAMESPACE, grace_seconds=0)
+        for pid in processes:
+            with suppress(ProcessLookupError):  # the kubelet may have been there first
+                os.kill(pid, signal.SIGKILL)
+        return leader, others
 
     def renew(self) -> None:
         """Put a new pod in its place and wait until one leads: kubelet delays restarts of one pod longer each time."""
@@ -66,6 +90,10 @@ class OperatorPod:
 
     def _pods(self) -> list[Object]:
         return self.api.list("Pod", NAMESPACE, labels=_LABELS)
+
+    def _standing_by(self, leader: str) -> set[str]:
+        ready = [pod for pod in self._pods() if _container(pod).get("ready") and not _goes(pod)]
+        return {pod["metadata"]["name"] for pod in ready} - {leader}
 
     def _is_gone(self, uid: str) -> bool:
         return all(pod["metadata"]["uid"] != uid for pod in self._pods())
@@ -82,9 +110,20 @@ class OperatorPod:
         eventually(runs_again, "the operator runs again", within=120)
 
 
+def _goes(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
 def _container(pod: Object) -> Object:
     statuses = pod["status"].get("containerStatuses") or [{}]
     return dict(statuses[0])
+
+
+def _processes(pod: Object) -> list[int]:
+    identifier = _container(pod)["containerID"].removeprefix("containerd://")
+    processes = _processes_of(identifier)
+    assert processes, f"no process of container {identifier} on this machine"
+    return processes
 
 
 def _processes_of(container: str) -> list[int]:

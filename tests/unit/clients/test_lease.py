@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from buildandpush.clients.errors import ConflictError, NotFoundError, UnavailableError
 from buildandpush.clients.lease import Lease
-from buildandpush.core.leadership import DEADLINE_SECONDS, DURATION_SECONDS
+from buildandpush.core.leadership import DURATION_SECONDS, deadline_seconds
+
+DEADLINE = deadline_seconds(DURATION_SECONDS)
 
 
 @dataclass
@@ -113,11 +115,11 @@ def test_a_leader_that_cannot_renew_stops_and_another_follows() -> None:
     first, second = world.start("a"), world.start("b")
     drive(first)
     drive(second)
-    world.leases.now += DEADLINE_SECONDS
+    world.leases.now += DEADLINE
     assert not first.may_act()
     with pytest.raises(UnavailableError, match="another operator"):
         first.check()
-    world.leases.now += DURATION_SECONDS - DEADLINE_SECONDS
+    world.leases.now += DURATION_SECONDS - DEADLINE
     drive(second)
     assert second.may_act()
     second.check()
@@ -131,7 +133,7 @@ def test_a_renewal_counts_from_before_it_was_sent() -> None:
     drive(first)
     world.leases.fault = "slow-write"
     drive(first)
-    world.leases.now += DEADLINE_SECONDS - 4.0
+    world.leases.now += DEADLINE - 4.0
     assert not first.may_act()
 
 

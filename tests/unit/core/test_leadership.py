@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from buildandpush.core.leadership import (
-    DEADLINE_SECONDS,
     DURATION_SECONDS,
     Seen,
     Step,
     build_lease_spec,
+    deadline_seconds,
     decide_step,
     observe_lease,
 )
@@ -41,7 +41,7 @@ def test_a_lease_of_anothers_is_taken_only_after_its_whole_duration(known: Seen 
 
 
 def test_a_holder_stops_before_another_may_start() -> None:
-    assert DEADLINE_SECONDS < DURATION_SECONDS
+    assert all(0 < deadline_seconds(duration) < duration for duration in (5.0, DURATION_SECONDS, 3600.0))
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,11 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
         api.put(meta.BUILD_PLURAL, resource("new"))
         tasks = [
             asyncio.create_task(queue.run()),
-            asyncio.create_task(refresh(KubernetesClient(api), store, queue, ())),
+            asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted)),
         ]
         await asyncio.sleep(1)
         seen.clear()
-        await asyncio.sleep(REFRESH_SECONDS + 1)
+        await asyncio.sleep(REFRESH_SECONDS + 2)
         assert {key.name for key in seen} == {"web", "gone", "new"}
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
         for task in tasks:
@@ -135,13 +135,33 @@ def test_list_that_fails_is_tried_again_later() -> None:
         api, store = FakeApi(), Store()
         api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",)))
-        await asyncio.sleep(REFRESH_SECONDS + 1)
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event()))
+        await asyncio.sleep(REFRESH_SECONDS + 2)
         assert not task.done()
         api.refuse = lambda verb, plural, name: None
         api.put(meta.BUILD_PLURAL, resource())
-        await asyncio.sleep(REFRESH_SECONDS + 1)
+        await asyncio.sleep(REFRESH_SECONDS + 2)
         assert store.get(WEB) is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afresh() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
+        watcher = Watcher(store, queue)
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted))
+        watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        await asyncio.sleep(5)
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is not None
+        watcher.on_resource(meta.BUILD_KIND, None, api.put(meta.BUILD_PLURAL, resource("still-there")))
+        await asyncio.sleep(2)
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
+        assert store.get(Key(meta.BUILD_KIND, "shop", "still-there")) is not None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -7,7 +7,7 @@ against it. Time is a value. Faults are injected by `Network`, which every reque
 import base64
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.login import Credentials, read_login_secret
+from buildandpush.core.settings import BuildSettings
 from buildandpush.core.world import ReadBack
 from tests.unit.fake_azure import FakeGateway
 
@@ -27,6 +28,9 @@ HOST = "contoso.azurecr.io"
 
 SLACK = timedelta(minutes=2)
 """A clock may go back between a login and the pod that uses it."""
+
+
+NODE_LOST = timedelta(seconds=BuildSettings(executor_image="", source_image="").node_lost_timeout_seconds)
 
 
 class CrashError(BaseException):
@@ -166,6 +170,10 @@ class Cluster:
         arguments = pod["spec"]["containers"][0]["args"]
         self.images += 1
         digest = f"sha256:{self.images:064x}"
+        if "--no-push=true" in arguments:
+            return digest
+        if arguments[0] == "push":
+            self.labels[digest] = "of the one who built it"
         for argument in arguments:
             if argument.startswith("--destination="):
                 repository, _, tag = argument.removeprefix("--destination=").rpartition(":")
@@ -192,6 +200,11 @@ class Cluster:
                 self.end_kaniko(pod, 2)
                 self.change_pod(self.objects["Pod", pod["metadata"]["name"]], reason="DeadlineExceeded")
 
+    def is_given_up(self, pod: Object) -> bool:
+        """Whether its node counts as lost: the one case in which a pod that may live has a successor."""
+        deleted = pod["metadata"].get("deletionTimestamp")
+        return deleted is not None and self.now >= datetime.fromisoformat(deleted) + NODE_LOST
+
     def mark_deleted(self, pod: Object) -> None:
         """A deletion that its node has not confirmed yet."""
         changed = copy.deepcopy(pod)
@@ -204,15 +217,27 @@ def is_alive(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
+class _Pause:
+    """The process stands still here, until it is driven on."""
+
+    def __await__(self) -> Iterator[None]:
+        yield
+
+
 class Client:
     """The operator's view of the cluster: the methods of KubernetesClient, through an unreliable network."""
 
     def __init__(self, cluster: Cluster, network: Network) -> None:
         self._cluster = cluster
         self._network = network
+        self.leads = True
+        """Whether this operator holds the Lease. Another that takes it over waits until this one knows: see `Lease`."""
 
-    def _pass(self, work: Callable[[], Any], *, writes: bool = False) -> Any:
+    async def _pass(self, work: Callable[[], Any], *, writes: bool = False) -> Any:
         fault = self._network.next_fault()
+        if fault == "pause":
+            await _Pause()
+        self._guard(writes=writes)
         if fault == "crash-before":
             raise CrashError
         if fault == "lost":
@@ -229,21 +254,28 @@ class Client:
             raise UnavailableError("the answer was lost")
         return copy.deepcopy(result)
 
+    def _guard(self, *, writes: bool) -> None:
+        """As the real client: no write without the Lease."""
+        if writes and not self.leads:
+            raise UnavailableError("another operator may be leading by now")
+
     async def read_pod(self, namespace: str, name: str) -> Object:
-        return self._pass(lambda: self._cluster.get("Pod", name))
+        return await self._pass(lambda: self._cluster.get("Pod", name))
 
     async def read_secret(self, namespace: str, name: str) -> Object:
-        return self._pass(lambda: self._cluster.get("Secret", name))
+        return await self._pass(lambda: self._cluster.get("Secret", name))
 
     async def read_custom(self, plural: str, namespace: str, name: str) -> Object:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
-        return self._pass(lambda: self._cluster.get(kind, name))
+        return await self._pass(lambda: self._cluster.get(kind, name))
 
     async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> str:
-        return str(self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke")))
+        return str(
+            await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
+        )
 
     async def create_pod(self, manifest: Object) -> Object:
-        return self._pass(lambda: self._create_pod(manifest), writes=True)
+        return await self._pass(lambda: self._create_pod(manifest), writes=True)
 
     def _create_pod(self, manifest: Object) -> Object:
         cluster, name = self._cluster, manifest["metadata"]["name"]
@@ -273,7 +305,7 @@ class Client:
             if pod["metadata"]["ownerReferences"][0]["uid"] == owner["uid"]
             and pod["metadata"]["name"] != name
             and is_alive(pod)
-            and not pod["metadata"].get("deletionTimestamp")
+            and not cluster.is_given_up(pod)
         ]
         if others:
             cluster.violations.append(f"pod {name} was created while {others} lived")
@@ -293,7 +325,7 @@ class Client:
             pod["spec"]["activeDeadlineSeconds"] = seconds
             return self._cluster.put("Pod", pod, "MODIFIED")
 
-        return self._pass(work, writes=True)
+        return await self._pass(work, writes=True)
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         def work() -> None:
@@ -306,10 +338,10 @@ class Client:
             else:
                 self._cluster.remove("Pod", name)
 
-        self._pass(work, writes=True)
+        await self._pass(work, writes=True)
 
     async def create_secret(self, manifest: Object) -> Object:
-        return self._pass(lambda: self._cluster.create("Secret", manifest), writes=True)
+        return await self._pass(lambda: self._cluster.create("Secret", manifest), writes=True)
 
     async def patch_secret(self, namespace: str, name: str, body: Object) -> Object:
         def work() -> Object:
@@ -319,7 +351,7 @@ class Client:
             secret["data"] = {key: value for key, value in body["data"].items() if value is not None}
             return self._cluster.put("Secret", secret, "MODIFIED")
 
-        return self._pass(work, writes=True)
+        return await self._pass(work, writes=True)
 
     async def delete_secret(self, namespace: str, name: str, *, uid: str, version: str) -> None:
         def work() -> None:
@@ -328,10 +360,10 @@ class Client:
                 raise ConflictError(409, "Conflict", "the object has been modified")
             self._cluster.remove("Secret", name)
 
-        return self._pass(work, writes=True)
+        return await self._pass(work, writes=True)
 
     async def create_event(self, manifest: Object) -> None:
-        self._pass(lambda: self._cluster.told.add(manifest["metadata"]["name"]), writes=True)
+        await self._pass(lambda: self._cluster.told.add(manifest["metadata"]["name"]), writes=True)
 
     async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
@@ -349,7 +381,7 @@ class Client:
                 self._check_status(obj, old)
             return self._cluster.put(kind, obj, "MODIFIED")
 
-        return self._pass(work, writes=True)
+        return await self._pass(work, writes=True)
 
     def _check_status(self, obj: Object, old: Object) -> None:
         """What must hold of every status that is written."""
@@ -367,6 +399,8 @@ class Client:
         if after.get("finishedAt"):
             build = after["builds"][0]
             ended = (build["phase"], build.get("digest"))
+            if build.get("digest") and build["digest"] not in cluster.labels:
+                cluster.violations.append(f"{name}: run {after['number']} names a digest that was never pushed")
             known = cluster.finished_runs.setdefault((uid, after["number"]), ended)
             if known != ended:
                 cluster.violations.append(f"{name}: run {after['number']} flipped from {known} to {ended}")

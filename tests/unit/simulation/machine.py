@@ -1,7 +1,7 @@
 """The operator in the simulated cluster, driven step by step, and the steps that users, nodes and networks take."""
 
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.azure_error import LoginProblem
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.reconcile import Reconciler
@@ -29,7 +30,7 @@ from tests.unit.simulation.cluster import (
 
 NAMES = ("web", "api")
 SETTINGS = BuildSettings(executor_image="kaniko", source_image="operator", retries=2)
-FAULTS = st.sampled_from(["crash-before", "crash-after", "lost", "answer-lost", "late", None, None])
+FAULTS = st.sampled_from(["crash-before", "crash-after", "lost", "answer-lost", "late", "pause", None, None])
 
 
 def spec(target: str = "", **changes: Any) -> dict[str, Any]:
@@ -44,40 +45,53 @@ def spec(target: str = "", **changes: Any) -> dict[str, Any]:
     return {**base, **changes}
 
 
+Lists = Callable[[str], Listing]
+
+
+class PausedError(Exception):
+    """The operator stands still in the middle of its work."""
+
+    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+        super().__init__("paused")
+        self.work = work
+
+
 def drive(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that never waits for anything but itself."""
+    """Run a coroutine that waits for nothing but itself; raises PausedError where the network lets it stand still."""
     try:
         work.send(None)
     except StopIteration as end:
         return end.value
-    raise AssertionError("the simulated world never suspends")
+    raise PausedError(work)
 
 
 class Operator:
     """One life of the operator process: its store, and the keys it owes work to."""
 
-    def __init__(self, cluster: Cluster, network: Network) -> None:
+    def __init__(self, cluster: Cluster, network: Network, lists: Lists | None = None) -> None:
+        """`lists` is what the API server's cache has, where that lags behind."""
         self.store = Store()
         self.cluster = cluster
         self.due: dict[Key, Any] = {}
+        self.client = Client(cluster, network)
         self.reconciler = Reconciler(
-            make_sources(Client(cluster, network), Registry(cluster), lambda: cluster.now, cluster.gateway),
+            make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.gateway),
             self.store,
             SETTINGS,
             lambda: cluster.now,
         )
-        self.relist()
+        self.relist(lists or cluster.list_kind)
 
     def owe(self, key: Key | None, seconds: float = 0.0) -> None:
         if key is not None:
             when = self.cluster.now + timedelta(seconds=seconds)
             self.due[key] = min(self.due.get(key, when), when)
 
-    def relist(self) -> None:
+    def relist(self, lists: Lists) -> None:
         for kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND):
-            for key in self.store.replace(kind, self.cluster.list_kind(kind), None):
+            for key in self.store.replace(kind, lists(kind), None):
                 self.owe(key)
-        for key in self.store.replace_pods(self.cluster.list_kind("Pod"), None):
+        for key in self.store.replace_pods(lists("Pod"), None):
             self.owe(key)
 
     def deliver(self, kind: str, event: str, body: dict[str, Any]) -> None:
@@ -110,14 +124,16 @@ class World(RuleBasedStateMachine):
 
     steps = 0
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(identity=st.booleans())
+    def begin(self, identity: bool) -> None:
         self.cluster = Cluster()
         self.network = Network()
         self.counter = 0
-        self.identity = False
+        self.identity = identity
         self.cluster.put_secret("acr-login", "first")
         self.put_connector()
+        self.stale: dict[str, Listing] = {}
+        self.paused: list[Coroutine[Any, Any, Any]] = []
         self.operator = Operator(self.cluster, self.network)
 
     def _next(self) -> str:
@@ -143,6 +159,14 @@ class World(RuleBasedStateMachine):
         when = {"condition": "<+pipeline.sequenceId> > 0" if met else "<+pipeline.sequenceId> > 3"}
         changed = spec(self._next(), failureStrategies=[{"onFailure": on_failure}], when=when)
         self.cluster.apply(meta.BUILD_KIND, name, changed)
+
+    @rule(name=st.sampled_from(NAMES), flag=st.sampled_from(["NO_PUSH", "PUSH_ONLY"]))
+    def apply_half_a_build(self, name: str, flag: str) -> None:
+        flags: dict[str, Any] = {f"PLUGIN_{flag}": True}
+        if flag == "PUSH_ONLY":
+            flags["PLUGIN_SOURCE_TAR_PATH"] = f"{self._next()}.tar"
+        workspace = {"persistentVolumeClaim": {"claimName": "builds"}}
+        self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), envVariables=flags, workspace=workspace))
 
     @rule(name=st.sampled_from(NAMES), change=st.sampled_from(["timeout", "queue", "invalid", "suspend", "resume"]))
     def edit(self, name: str, change: str) -> None:
@@ -223,7 +247,8 @@ class World(RuleBasedStateMachine):
             self.cluster.run_kaniko(pod)
         else:
             digest = self.cluster.push(pod)
-            self.cluster.end_kaniko(pod, 0, message=digest)
+            builds = pod["spec"]["containers"][0]["args"][0] != "push"
+            self.cluster.end_kaniko(pod, 0, message=digest if builds else "")
 
     @rule(index=st.integers(0, 3), how=st.sampled_from(["error", "oom", "evicted", "run", "forged"]))
     def pod_fails(self, index: int, how: str) -> None:
@@ -238,6 +263,24 @@ class World(RuleBasedStateMachine):
             self.cluster.end_kaniko(pod, 0, message="sha256:" + "f" * 64)
         else:
             self.cluster.end_kaniko(pod, 7 if how == "run" else 1)
+
+    @rule(index=st.integers(0, 3))
+    def image_cannot_be_pulled(self, index: int) -> None:
+        """The pod stands there until it is given up, and its node takes its time to let it go."""
+        pod = self._pick(index)
+        if pod is None or not pod["spec"].get("nodeName") or pod["status"].get("phase") != "Pending":
+            return
+        waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+        self.cluster.change_pod(pod, containerStatuses=[{"name": "kaniko", "state": waiting}])
+        for seconds in (310, 15):
+            self.time_passes(seconds)
+            self.life_goes_on(2, False)
+
+    @rule(index=st.integers(0, 3))
+    def pod_lies_while_the_registry_is_away(self, index: int) -> None:
+        self.cluster.registry_down = True
+        self.pod_fails(index, "forged")
+        self.life_goes_on(2, False)
 
     @rule(index=st.integers(0, 3), pushed=st.booleans())
     def pod_vanishes(self, index: int, pushed: bool) -> None:
@@ -308,11 +351,17 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def operator_lists_afresh(self) -> None:
-        self.operator.relist()
+        self.operator.relist(self.cluster.list_kind)
 
     @rule()
-    def operator_restarts(self) -> None:
-        self.operator = Operator(self.cluster, self.network)
+    def api_servers_cache_falls_behind(self) -> None:
+        kinds = (meta.BUILD_KIND, meta.CONNECTOR_KIND, "Pod")
+        self.stale = {kind: self.cluster.list_kind(kind) for kind in kinds}
+
+    @rule(stale=st.booleans())
+    def operator_restarts(self, stale: bool) -> None:
+        lists = self.stale.__getitem__ if stale and self.stale else None
+        self.operator = Operator(self.cluster, self.network, lists)
 
     @precondition(lambda self: self.operator.ready())
     @rule(index=st.integers(0, 3))
@@ -323,6 +372,46 @@ class World(RuleBasedStateMachine):
         except CrashError:
             self.network.faults.clear()
             self.operator = Operator(self.cluster, self.network)
+        except PausedError as paused:
+            self.paused.append(paused.work)
+            self.another_operator_leads()
+
+    @rule()
+    def another_operator_leads(self) -> None:
+        """The Lease has run out or was given up; the one before lives on and does not know more than it did."""
+        self.network.faults.clear()
+        self.operator.client.leads = False
+        self.operator = Operator(self.cluster, self.network)
+
+    @precondition(lambda self: self.paused)
+    @rule(index=st.integers(0, 3))
+    def former_operator_goes_on(self, index: int) -> None:
+        """It finishes what it was at when it was paused, with all that it believed then."""
+        work = self.paused.pop(index % len(self.paused))
+        faults, self.network.faults = self.network.faults, []
+        with contextlib.suppress(UnavailableError, KubernetesError):
+            drive(work)
+        self.network.faults = faults
+
+    @rule(requests=st.integers(0, 4), change=st.sampled_from(["vanish", "fail", "new", "none"]), stale=st.booleans())
+    def leader_changes_in_the_middle(self, requests: int, change: str, stale: bool) -> None:
+        """The leader is paused; another one does its work, and more happens, before it wakes."""
+        self.api_servers_cache_falls_behind()
+        self.network.faults = [*[None] * requests, "pause"]
+        if self.operator.ready():
+            self.operator_works(0)
+        self.life_goes_on(1, True)
+        if change == "vanish":
+            self.pod_vanishes(0, False)
+        elif change == "fail":
+            self.pod_fails(0, "evicted")
+        elif change == "new":
+            self.apply_new_image(NAMES[0], None)
+        if stale:
+            self.operator_restarts(True)
+        self.life_goes_on_for_a_while(0, 15, False)
+        if self.paused:
+            self.former_operator_goes_on(0)
 
     @rule(rounds=st.integers(1, 3), node=st.booleans())
     def life_goes_on(self, rounds: int, node: bool) -> None:
@@ -342,6 +431,14 @@ class World(RuleBasedStateMachine):
         self.time_passes(seconds)
         self.life_goes_on(2, after)
 
+    @rule(name=st.sampled_from(NAMES))
+    def next_build_comes_the_next_day(self, name: str) -> None:
+        """Whatever was made for the last one is old by then."""
+        self.life_goes_on(2, True)
+        self.time_passes(86400)
+        self.apply_new_image(name, None)
+        self.life_goes_on(2, True)
+
     @invariant()
     def nothing_is_violated(self) -> None:
         World.steps += 1
@@ -353,6 +450,8 @@ class World(RuleBasedStateMachine):
             return
         self.network.faults.clear()
         self.network.late.clear()
+        while self.paused:
+            self.former_operator_goes_on(0)
         self.cluster.quota_full = self.cluster.registry_down = False
         self.azure_answers()
         self.put_connector()
@@ -370,7 +469,7 @@ class World(RuleBasedStateMachine):
         for pod in self.cluster.pods():
             if is_alive(pod):
                 self.node_takes_pod_a_step_further(0)
-        self.operator.relist()
+        self.operator.relist(self.cluster.list_kind)
         for _ in range(20):
             ready = self.operator.ready()
             if not ready:

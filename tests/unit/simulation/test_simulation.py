@@ -2,16 +2,21 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, Verbosity, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.unit.simulation.machine import World
 
 STEPS = int(os.environ.get("SIMULATION_STEPS", "20000"))
 STEPS_PER_EXAMPLE = 60
+
+FAILURES = Path(__file__).parents[3] / ".hypothesis" / "simulation"
+"""Cases that failed; they are tried first the next time."""
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +38,8 @@ def test_nothing_is_lost_doubled_or_left_hanging() -> None:
                 deadline=None,
                 verbosity=Verbosity.normal,
                 suppress_health_check=list(HealthCheck),
-                database=None,
+                database=DirectoryBasedExampleDatabase(FAILURES),
+                print_blob=True,
             ),
         )
     assert World.steps >= STEPS

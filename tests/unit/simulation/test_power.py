@@ -1,0 +1,89 @@
+"""Whether the simulated world would notice: each test breaks the operator in one way, and the world has to say so."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from buildandpush.core import advance, runs
+from buildandpush.core.login import HostLogin
+from buildandpush.core.observation import PodObservation
+from buildandpush.core.world import AskReadBack, ReadBack
+from buildandpush.handlers import answers, reconcile
+from buildandpush.handlers.reconcile import Reconciler
+from tests.unit.simulation.cluster import Client
+from tests.unit.simulation.machine import World
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
+
+
+async def _act_first(self: Any, key: Any, resource: Any, decision: Any) -> Any:
+    world = reconcile.World(resource, self._clock(), self._settings)
+    await self._act(world, decision)
+    return await _WRITE(self, key, resource, decision)
+
+
+async def _believe(sources: Any, resource: Any, question: Any) -> Any:
+    if isinstance(question, AskReadBack):
+        return ReadBack(dict.fromkeys(question.tags, question.digest), digest_found=True)
+    return await _ANSWER(sources, resource, question)
+
+
+_WRITE = Reconciler._write
+_ANSWER = answers.answer_question
+
+SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
+    "writes without the Lease": [(Client, "_guard", lambda self, *, writes: None)],
+    "takes the cache's word for a loss": [(advance, "_live_pod", lambda world, build: None)],
+    "does not wait for the former pod's end": [(advance, "_former_lives", lambda world, run, build: False)],
+    "gives a number twice": [(runs, "next_run_number", lambda spec, last: last.number if last else 1)],
+    "acts before its intent is written": [(Reconciler, "_write", _act_first)],
+    "believes every digest": [(reconcile, "answer_question", _believe)],
+    "believes a digest where the registry is away": [(advance, "_says_pushed", lambda world, run, pod, digest: True)],
+    "uses a login that has ended": [(HostLogin, "is_fresh", lambda self, version, now: True)],
+    "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
+    "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
+    "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
+}
+
+
+WORDS = {
+    "writes without the Lease": "was created",
+    "takes the cache's word for a loss": "lived",
+    "does not wait for the former pod's end": "lived",
+    "gives a number twice": "was opened again",
+    "acts before its intent is written": "without being announced",
+    "believes every digest": "was never pushed",
+    "believes a digest where the registry is away": "was never pushed",
+    "uses a login that has ended": "with a login that had ended",
+    "writes what stands there already": "changed nothing",
+    "takes a pod that runs for one that has ended": "lived",
+    "never looks at a failed pod": "",
+}
+"""What the world says of each; for the last, that a run never ends."""
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("name", SABOTAGES)
+def test_the_simulated_world_notices_an_operator_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, attribute, broken in SABOTAGES[name]:
+        monkeypatch.setattr(place, attribute, broken)
+    hard = settings(
+        max_examples=600,
+        stateful_step_count=60,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    with pytest.raises(AssertionError) as caught:
+        run_state_machine_as_test(World, settings=hard)
+    assert WORDS[name] in str(caught.value)
