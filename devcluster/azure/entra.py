@@ -63,7 +63,7 @@ class Entra:
             raise entra_error(
                 70003, "The app requested an unsupported grant type.", error="unsupported_grant_type", status=400
             )
-        audience = _audience(values.get("scope", ""))
+        audience = self._audience(values.get("scope", ""))
         client_id = values.get("client_id", "")
         principal = self._world.principal(client_id, tenant.id)
         if principal is None:
@@ -149,6 +149,25 @@ class Entra:
         else:
             self._check_federation(principal, assertion)
 
+    def _audience(self, scope: str) -> str:
+        if not scope.endswith("/.default") or not scope.startswith("https://"):
+            raise entra_error(
+                70011,
+                f"The provided request must include a 'scope' input parameter. The scope {scope} is not valid.",
+                error="invalid_scope",
+                status=400,
+            )
+        audience = scope.removesuffix("/.default").rstrip("/")
+        managers = {f"https://{item.manager}" for item in self._world.subscriptions}
+        if audience not in {REGISTRY_AUDIENCE, *MANAGER_AUDIENCES, *managers}:
+            raise entra_error(
+                500011,
+                f"The resource principal named {audience} was not found in the tenant.",
+                error="invalid_resource",
+                status=400,
+            )
+        return audience
+
     def _check_certificate(self, principal: Principal, host: str, tenant: Tenant, assertion: str) -> None:
         header = jwt.get_unverified_header(assertion)
         known = {_thumbprint(pem, digest): pem for pem in principal.certificates for digest in ("sha1", "sha256")}
@@ -225,25 +244,6 @@ def _check_secret(principal: Principal, given: str) -> None:
             f"The provided client secret keys for app '{principal.client_id}' are expired. Visit the Azure portal to "
             "create new keys for your app.",
         )
-
-
-def _audience(scope: str) -> str:
-    if not scope.endswith("/.default") or not scope.startswith("https://"):
-        raise entra_error(
-            70011,
-            f"The provided request must include a 'scope' input parameter. The scope {scope} is not valid.",
-            error="invalid_scope",
-            status=400,
-        )
-    audience = scope.removesuffix("/.default").rstrip("/")
-    if audience != REGISTRY_AUDIENCE and audience not in MANAGER_AUDIENCES:
-        raise entra_error(
-            500011,
-            f"The resource principal named {audience} was not found in the tenant.",
-            error="invalid_resource",
-            status=400,
-        )
-    return audience
 
 
 def _thumbprint(pem: str, digest: str) -> str:

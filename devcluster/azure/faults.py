@@ -46,7 +46,9 @@ class Action(BaseModel):
     """Headers of that answer, or, where the request goes on, headers of the real one."""
     body: str = ""
     truncate_bytes: int = Field(0, alias="truncateBytes")
-    """Promise the body and break off after so many bytes; needs a status."""
+    """Promise the whole body, this one or where the request goes on the real one, and break off after so many bytes."""
+    expired: bool = False
+    """Where the request is for a token: give out one that has ended a minute ago."""
     drop: bool = False
     """Close the connection without an answer."""
 

@@ -29,7 +29,7 @@ class Manager:
 
     def answer(self, request: web.Request, host: str) -> tuple[web.Response, str]:
         """The answer to one GET, and who asked; raises AnswerError."""
-        principal = self._caller(request)
+        principal = self._caller(request, host)
         if "api-version" not in request.query:
             raise manager_error(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
         path = request.path.rstrip("/")
@@ -51,9 +51,9 @@ class Manager:
         shown = [_describe_registry(item) for item in registries if whole or may_read(principal, item.host)]
         return _page(request, host, shown), principal.client_id
 
-    def _caller(self, request: web.Request) -> Principal:
+    def _caller(self, request: web.Request, host: str) -> Principal:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        claims = self._tokens.read(token, list(MANAGER_AUDIENCES))
+        claims = self._tokens.read(token, [*MANAGER_AUDIENCES, f"https://{host}"])
         principal = self._world.principal(claims["appid"], claims["tid"]) if claims else None
         if principal is None:
             raise manager_error(401, "InvalidAuthenticationToken", "The access token is invalid.")

@@ -1,15 +1,18 @@
 """What the emulated Azure consists of: tenants, subscriptions, registries, principals and their roles."""
 
 import fnmatch
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from devcluster.errors import DevclusterError
+
+_T = TypeVar("_T")
 
 RoleName = Literal[
     "AcrPush",
@@ -153,9 +156,11 @@ class World(_Model):
 
     def merge(self, other: "World") -> None:
         """Add what is new and replace what has the same key."""
-        for name, key in (("tenants", "id"), ("subscriptions", "id"), ("registries", "host")):
-            setattr(self, name, _merged(getattr(self, name), getattr(other, name), key))
-        self.principals = _merged(self.principals, other.principals, "client_id")
+        self.tenants = _merged(self.tenants, other.tenants, lambda item: item.id)
+        self.subscriptions = _merged(self.subscriptions, other.subscriptions, lambda item: item.id)
+        self.registries = _merged(self.registries, other.registries, lambda item: item.host)
+        # An application may be in several tenants, in each with roles of its own.
+        self.principals = _merged(self.principals, other.principals, lambda item: (item.client_id, item.tenant))
 
     def tenant(self, name: str) -> Tenant | None:
         """A tenant by id or domain."""
@@ -171,9 +176,8 @@ class World(_Model):
         return next((item for item in self.principals if (item.client_id, item.tenant) == wanted), None)
 
 
-def _merged(old: list[Any], new: list[Any], key: str) -> list[Any]:
-    items = {getattr(item, key): item for item in [*old, *new]}
-    return list(items.values())
+def _merged(old: list[_T], new: list[_T], key: Callable[[_T], Any]) -> list[_T]:
+    return list({key(item): item for item in [*old, *new]}.values())
 
 
 def actions_of(principal: Principal, registry: Registry, repository: str) -> frozenset[str]:

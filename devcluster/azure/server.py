@@ -14,7 +14,7 @@ from devcluster.azure.access import Access, find_need
 from devcluster.azure.answers import AnswerError, new_key, registry_error
 from devcluster.azure.control import build_control
 from devcluster.azure.entra import Entra
-from devcluster.azure.faults import Entry, Faults, RequestLog
+from devcluster.azure.faults import Action, Entry, Faults, RequestLog
 from devcluster.azure.manager import Manager
 from devcluster.azure.metadata import Metadata
 from devcluster.azure.model import Registry, World, read_world
@@ -94,7 +94,7 @@ class Azure:
         host = request.host.lower().removesuffix(":443")
         if host.replace(".", "").replace(":", "").isdigit():
             host = self._config.address_host
-        return await self._recorded(request, host, _kind_of(request, host))
+        return await self._recorded(request, host, _kind_of(request, host, self.world))
 
     async def _handle_node(self, request: web.Request) -> web.StreamResponse:
         return await self._recorded(request, "169.254.169.254", "node")
@@ -109,21 +109,19 @@ class Azure:
             response = await faults.apply(action, request)
         if response is None:
             try:
-                response = await self._answer(request, host, entry, action.headers if action else {})
+                response = await self._answer(request, host, entry, action or Action())
             except AnswerError as error:
                 response = error.response
         entry.status = response.status
         return response
 
-    async def _answer(
-        self, request: web.Request, host: str, entry: Entry, changes: dict[str, str]
-    ) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, host: str, entry: Entry, action: Action) -> web.StreamResponse:
         response: web.StreamResponse
         if entry.kind == "node":
             response, entry.principal = self._entra.give_node_token(request.headers, request.query)
-        elif host in LOGIN_HOSTS:
+        elif entry.kind == "entra":
             response, entry.principal = await self._answer_login(request, host)
-        elif host in MANAGER_HOSTS:
+        elif entry.kind == "manager":
             response, entry.principal = self._manager.answer(request, host)
         else:
             registry = self.world.registry(host)
@@ -132,7 +130,9 @@ class Azure:
             if not registry.open:
                 message = f"client with IP '{request.remote}' is not allowed access, refer https://aka.ms/acr/firewall"
                 raise registry_error(403, "DENIED", message)
-            response = await self._answer_registry(request, registry, entry, changes)
+            if action.expired:
+                registry = registry.model_copy(update={"refresh_token_seconds": -60, "access_token_seconds": -60})
+            response = await self._answer_registry(request, registry, entry, action)
         return response
 
     async def _answer_login(self, request: web.Request, host: str) -> tuple[web.StreamResponse, str]:
@@ -149,7 +149,7 @@ class Azure:
         return web.Response(status=404), ""
 
     async def _answer_registry(
-        self, request: web.Request, registry: Registry, entry: Entry, changes: dict[str, str]
+        self, request: web.Request, registry: Registry, entry: Entry, action: Action
     ) -> web.StreamResponse:
         authorization = request.headers.get("Authorization", "")
         response: web.StreamResponse
@@ -167,16 +167,18 @@ class Azure:
             if request.path.startswith("/acr/v1/"):
                 response = await self._metadata.answer(request, registry.host)
             else:
-                response = await self._upstream.forward(request, registry.host, changes)
+                response = await self._upstream.forward(
+                    request, registry.host, action.headers, truncate_bytes=action.truncate_bytes
+                )
         return response
 
 
-def _kind_of(request: web.Request, host: str) -> str:
-    if host in LOGIN_HOSTS:
+def _kind_of(request: web.Request, host: str, world: World) -> str:
+    if host in LOGIN_HOSTS or any(item.authority == host for item in world.tenants):
         return "entra"
-    if host in MANAGER_HOSTS:
+    if host in MANAGER_HOSTS or any(item.manager == host for item in world.subscriptions):
         return "manager"
-    if not host.endswith(REGISTRY_SUFFIXES):
+    if not host.endswith(REGISTRY_SUFFIXES) and world.registry(host) is None:
         return "foreign"
     for prefix, kind in (("/oauth2/exchange", "exchange"), ("/oauth2/token", "token"), ("/acr/v1/", "metadata")):
         if request.path.startswith(prefix):

@@ -9,6 +9,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from devcluster.azure.answers import registry_error
+
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host", "authorization", "expect"}
 )
@@ -26,9 +28,10 @@ ANY_MANIFEST: Final = ", ".join(
 class Upstream:
     """Requests to the registry behind."""
 
-    def __init__(self, address: str) -> None:
-        """`address` is host:port on loopback, plain http."""
+    def __init__(self, address: str, *, page: int = 500) -> None:
+        """`address` is host:port on loopback, plain http; the registry behind refuses pages of more than 1,000."""
         self._address = address
+        self._page = page
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
@@ -42,8 +45,11 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(self, request: web.Request, host: str, changes: Mapping[str, str]) -> web.StreamResponse:
-        """Pass a request on and its answer back, both as streams. `changes` replaces headers of the answer."""
+    async def forward(
+        self, request: web.Request, host: str, changes: Mapping[str, str], *, truncate_bytes: int = 0
+    ) -> web.StreamResponse:
+        """Pass a request on and its answer back, both as streams. `changes` replaces headers of the answer, and after
+        `truncate_bytes` of its body the connection breaks off."""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         body = request.content if request.body_exists else None
         async with self._open_request(request.method, _upstream_path(request, host), headers, body) as answer:
@@ -54,8 +60,11 @@ class Upstream:
             response = web.StreamResponse(status=answer.status, headers={**kept, **changes})
             await response.prepare(request)
             if request.method != "HEAD":
-                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                async for chunk in answer.content.iter_chunked(truncate_bytes or _CHUNK_BYTES):
                     await response.write(chunk)
+                    if truncate_bytes and request.transport is not None:
+                        request.transport.abort()
+                        return response
             await response.write_eof()
             return response
 
@@ -71,9 +80,19 @@ class Upstream:
 
     async def list_repositories(self, host: str) -> list[str]:
         """The repositories of one registry."""
-        async with self._open_request("GET", "/v2/_catalog?n=10000", {}, None) as answer:
-            names = json.loads(await answer.read()).get("repositories") or []
-        return [name.removeprefix(f"{host}/") for name in names if name.startswith(f"{host}/")]
+        # The list is in order, so it may begin right before the host's first and end behind its last.
+        found: list[str] = []
+        last = host
+        while True:
+            query = urlencode({"n": self._page, "last": last})
+            async with self._open_request("GET", f"/v2/_catalog?{query}", {}, None) as answer:
+                if answer.status != 200:
+                    raise registry_error(500, "UNKNOWN", f"the registry behind answered {answer.status}")
+                names = json.loads(await answer.read()).get("repositories") or []
+            found += [name.removeprefix(f"{host}/") for name in names if name.startswith(f"{host}/")]
+            if "Link" not in answer.headers or not names or names[-1] > f"{host}0":  # 0 follows /
+                return found
+            last = names[-1]
 
     def _open_request(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Any:
         if self._session is None:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.transport import AioHttpTransport
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
@@ -14,9 +15,11 @@ _MAX_SESSIONS: Final = 64
 class Outside:
     """Sessions by the certificates they trust beside the usual ones. To be closed at the end."""
 
-    def __init__(self, ca_file: str = "") -> None:
-        """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy."""
+    def __init__(self, ca_file: str = "", resolver: AbstractResolver | None = None) -> None:
+        """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy.
+        `resolver` finds hosts otherwise than by the machine's own settings."""
         self._ca_file = ca_file
+        self._resolver = resolver
         self._sessions: dict[str, aiohttp.ClientSession] = {}
 
     def trust(self, ca_bundle: str = "") -> ssl.SSLContext:
@@ -27,7 +30,9 @@ class Outside:
         """The session for hosts that these certificates are trusted for."""
         found = self._sessions.get(ca_bundle)
         if found is None or found.closed:
-            connector = aiohttp.TCPConnector(ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30)
+            connector = aiohttp.TCPConnector(
+                ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30, resolver=self._resolver
+            )
             # The Azure clients decompress for themselves.
             found = aiohttp.ClientSession(
                 connector=connector,

@@ -116,22 +116,28 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
         self._transport = transport
         self._host = host
         self._answer = json.dumps({"refresh_token": refresh_token}).encode()
+        self._answers: list[Any] = []
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
         """Send a request."""
         address = urlsplit(request.url)
         if address.netloc.lower() == self._host and address.path == _EXCHANGE_PATH:
             return _HeldAnswer(request, self._answer)
-        return await self._transport.send(request, **kwargs)
+        answer = await self._transport.send(request, **kwargs)
+        self._answers.append(answer)
+        return answer
 
     async def open(self) -> None:
         """The session is open already."""
 
     async def close(self) -> None:
-        """The session stays open for others."""
+        """Let go of the answers; the session stays open for others. The client leaves those unread that it refuses."""
+        for answer in self._answers:
+            answer.internal_response.release()
+        self._answers.clear()
 
     async def __aexit__(self, *_: object) -> None:
-        return None
+        await self.close()
 
 
 class _HeldAnswer(AsyncHttpResponse):

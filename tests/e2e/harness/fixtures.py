@@ -186,8 +186,9 @@ def find_leaks(api: Api, registry: Registry, namespace: str | None, client_secre
         for item in api.list(kind, namespace)
         if any(form in json.dumps(item, ensure_ascii=False) for form in hidden)
     ]
-    pods = [item["metadata"]["name"] for item in api.list("Pod", namespace)] if namespace and client_secrets else []
-    logs = (
-        (name, api.log(namespace or "", name, "source") + api.log(namespace or "", name, "kaniko")) for name in pods
-    )
-    return [*found, *(f"log of {name}" for name, text in logs if any(form in text for form in client_secrets))]
+    pods = [item["metadata"] for item in api.list("Pod", namespace)] if client_secrets else []
+    for pod in pods:
+        text = "".join(api.log(pod["namespace"], pod["name"], container) for container in ("source", "kaniko"))
+        if any(form in text for form in client_secrets):
+            found.append(f"log of {pod['name']}")
+    return found
