@@ -8,7 +8,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildStatus, RunStatus
-from buildandpush.core import ends, naming, outcome, record, runs
+from buildandpush.core import ends, outcome, record, runs
 from buildandpush.core.ask import answer
 from buildandpush.core.attempts import find_limit
 from buildandpush.core.errors import SpecInvalidError
@@ -121,8 +121,10 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     status = world.resource.status
     if build.next_attempt_at is not None and world.now < build.next_attempt_at:
         return Decision(status, wake_at=build.next_attempt_at)
-    if _former_lives(world, run, build):
-        return Decision(status, wake_at=world.now + WAIT)
+    former = _find_former(world, build)
+    if former is not None:
+        removal = () if former.deleting else (DeletePod(former.name, former.uid),)
+        return Decision(status, removal, wake_at=world.now + WAIT)
     try:
         plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
     except SpecInvalidError:
@@ -157,16 +159,21 @@ def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
     return answer(world, AskObjects(keys), Inputs) if keys else Inputs()
 
 
-def _former_lives(world: World, run: RunStatus, build: BuildStatus) -> bool:
-    """Whether the pod of the attempt before still stands on a node that can be heard of."""
-    owner = world.resource.owner
-    name = naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=build.attempt - 1)
-    former = world.pods.get(name)
-    if former is None or former.ended:
-        return False
-    limit = find_limit(former, run, world.settings)
-    lost = limit is not None and limit[1].reason is Reason.NODE_LOST and limit[0] <= world.now
-    return not lost
+def _find_former(world: World, build: BuildStatus) -> PodObservation | None:
+    """A pod of an earlier attempt or run that may still push, on a node that can be heard of.
+
+    The run it belonged to may have ended without it: given up, or past its deadline where the kubelet was slow.
+    """
+    patience = timedelta(seconds=world.settings.node_lost_timeout_seconds)
+    for pod in sorted(world.pods.values(), key=lambda item: item.name):
+        is_lost = pod.deleted_at is not None and world.now >= pod.deleted_at + patience
+        if pod.name == build.pod_name or pod.ended or is_lost:
+            continue
+        # The cache may hold one that is gone.
+        live = answer(world, AskLivePod(pod.name), PodObservation)
+        if live is not None and live.uid == pod.uid and not live.ended:
+            return live
+    return None
 
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:

@@ -8,6 +8,7 @@ import pytest
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.core.advance import WAIT
 from buildandpush.core.attempts import backoff_seconds
 from buildandpush.core.decide import INPUT_POLL, decide
 from buildandpush.core.manifest import Login
@@ -48,6 +49,11 @@ def run_of(decision: Any) -> Any:
     """The run in a decision's status."""
     assert decision.status.run is not None
     return decision.status.run
+
+
+def created(decision: Any) -> list[str]:
+    """Names of the pods that a decision makes."""
+    return [action.name for action in decision.actions if isinstance(action, CreatePod)]
 
 
 class TestRebuild:
@@ -285,9 +291,30 @@ class TestRetries:
         )
         given_up = decide(world(first, pods=(stuck,), now=NOW + timedelta(seconds=300)))
         assert given_up.actions[-1] == DeletePod(pod_name(), "pod-1")
-        later = NOW + timedelta(seconds=400)
-        assert decide(world(after(given_up, first), pods=(stuck,), now=later)).actions == ()
-        assert decide(world(after(given_up, first), now=later)).actions
+        later, live = NOW + timedelta(seconds=400), AskLivePod(pod_name())
+        waiting = decide(world(after(given_up, first), pods=(stuck,), answers={live: stuck}, now=later))
+        assert (waiting.actions, waiting.wake_at) == ((DeletePod(pod_name(), "pod-1"),), later + WAIT)
+        only_cached = decide(world(after(given_up, first), pods=(stuck,), answers={live: None}, now=later))
+        assert (
+            created(only_cached) == created(decide(world(after(given_up, first), now=later))) == [pod_name(attempt=2)]
+        )
+
+    def test_no_run_starts_its_pod_while_one_of_the_run_before_may_still_push(self) -> None:
+        """The run before was given up past its deadline, where its kubelet was slow."""
+        overdue = replace(running_pod(), started_at=NOW)
+        late = NOW + timedelta(seconds=3600 + 120)
+        given_up = after(decide(world(seen(), pods=(overdue,), now=late)), seen())
+        assert given_up.status.phase == Phase.FAILED
+        again = replace(given_up, rebuild="please")
+        going = replace(overdue, deleted_at=late + timedelta(seconds=5))
+        ask = AskLivePod(pod_name())
+        held = decide(world(again, pods=(going,), answers={ask: going}, now=late))
+        assert (run_of(held).number, created(held), held.wake_at) == (2, [], late + WAIT)
+        assert not [action for action in held.actions if isinstance(action, DeletePod)], "it is being deleted already"
+        lost = late + timedelta(seconds=5 + SETTINGS.node_lost_timeout_seconds)
+        for known, now in ((None, late), (replace(going, uid="another"), late), (ended_pod(1), late), (going, lost)):
+            free = decide(world(again, pods=(going,), answers={ask: known}, now=now))
+            assert created(free) == [pod_name(2)]
 
     @pytest.mark.proves("retries")
     def test_retries_are_bounded(self) -> None:

@@ -1,5 +1,7 @@
 """Cleaning up removes the cluster's rules and chains, and nothing of anybody else's."""
 
+from pathlib import Path
+
 from devcluster.iptables import build_node_identity_rule, build_removal
 from devcluster.settings import Settings
 
@@ -72,6 +74,6 @@ def test_the_rule_for_a_nodes_identity_goes_with_the_cluster() -> None:
         r'--comment "name: \"buildandpush-devcluster\" node identity" -j DNAT --to-destination 10.88.0.1:18169'
     )
     assert rule.replace("-A ", "-D ", 1) in build_removal(f"*nat\n:PREROUTING ACCEPT [0:0]\n{rule}\nCOMMIT\n", OURS)
-    given = build_node_identity_rule(Settings())
+    given = build_node_identity_rule(Settings(state=Path("state"), cache=Path("cache")))
     comment = given[given.index("--comment") + 1]
     assert rule.split("--comment ")[1].split(" -j", maxsplit=1)[0] == '"' + comment.replace('"', r"\"") + '"'

@@ -42,7 +42,7 @@ _ANSWER = answers.answer_question
 SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "writes without the Lease": [(Client, "_guard", lambda self, *, writes: None)],
     "takes the cache's word for a loss": [(advance, "_live_pod", lambda world, build: None)],
-    "does not wait for the former pod's end": [(advance, "_former_lives", lambda world, run, build: False)],
+    "does not wait for the former pod's end": [(advance, "_find_former", lambda world, build: None)],
     "gives a number twice": [(runs, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
