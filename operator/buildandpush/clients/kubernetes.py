@@ -80,9 +80,16 @@ class KubernetesClient:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         await self._request("DELETE", _core_path(namespace, "pods", name), body=body)
 
-    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> str:
-        """The end of a container's log."""
-        query = {"container": container, "tailLines": lines, "limitBytes": limit_bytes}
+    async def read_pod_log(
+        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None
+    ) -> str:
+        """The last lines of a container's log, of which `limit_bytes` keeps the beginning, as the kubelet does.
+
+        A runtime writes a line of more than 16 KiB as several, so the number of lines is a bound by itself.
+        """
+        query: dict[str, Any] = {"container": container, "tailLines": lines}
+        if limit_bytes is not None:
+            query["limitBytes"] = limit_bytes
         data = await self._send("GET", _core_path(namespace, "pods", name, "log"), query=query)
         return data.decode(errors="replace")
 

@@ -296,10 +296,10 @@ def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str)
 
 
 def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
-    """Why layers could not be cached, if the end of kaniko's log says so."""
+    """Why layers could not be cached, if kaniko's log says so: somewhere in it, since the build went on."""
     if not run.effective.cache_repository:
         return None
-    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER), str))
+    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True), str))
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:

@@ -106,7 +106,7 @@ def build_pod_manifest(
             "enableServiceLinks": False,
             **pod_fields(plan.options.pod_template),
             **_pod_options(plan),
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            "securityContext": _pod_security(plan),
             "initContainers": [_source_container(plan, settings)] if _fetches(plan) else [],
             "containers": [_kaniko_container(plan, owner, attempt, login, settings)],
             "volumes": _volumes(plan, login),
@@ -124,6 +124,14 @@ def _annotations(plan: BuildPlan) -> Manifest:
     if not _fetches(plan):
         return container
     return {meta.ANNOTATION_SOURCE: json.dumps(_source_request(plan), sort_keys=True, ensure_ascii=False), **container}
+
+
+def _pod_security(plan: BuildPlan) -> Manifest:
+    security: Manifest = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if plan.run_as_user and plan.options.workspace.claim:
+        # A fresh volume belongs to root, and kaniko is not root here. Only its top is looked at where it is theirs.
+        security |= {"fsGroup": plan.run_as_user, "fsGroupChangePolicy": "OnRootMismatch"}
+    return security
 
 
 def _pod_options(plan: BuildPlan) -> Manifest:

@@ -109,6 +109,8 @@ class AskLog:
 
     pod: str
     container: str
+    whole: bool = False
+    """All of it, as far as one can hold it, for what may stand anywhere in it; its very end may then be missing."""
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,10 @@ from buildandpush.core.world import (
     Waiting,
 )
 
-_LOG_LINES: Final = 60
-_LOG_BYTES: Final = 64 * 1024
+_TAIL_LINES: Final = 60
+_TAIL_CHARACTERS: Final = 64 * 1024
+_WHOLE_LINES: Final = 10_000
+_WHOLE_BYTES: Final = 2 * 2**20
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,17 @@ async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) ->
 
 
 async def _read_log(sources: Sources, resource: Resource, question: AskLog) -> str:
-    """The redacted end of a log; empty where the kubelet has none any more."""
+    """A log, redacted; empty where the kubelet has none any more."""
+    lines, limit = (_WHOLE_LINES, _WHOLE_BYTES) if question.whole else (_TAIL_LINES, None)
     try:
         text = await sources.kubernetes.read_pod_log(
-            resource.owner.namespace, question.pod, question.container, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
+            resource.owner.namespace, question.pod, question.container, lines=lines, limit_bytes=limit
         )
     except KubernetesError:
         return ""
-    return redact(text, await _secrets_of_run(sources, resource))
+    # Cut only after that: of a secret that was cut in two the rest would not be known.
+    told = redact(text, await _secrets_of_run(sources, resource))
+    return told if question.whole else told[-_TAIL_CHARACTERS:]
 
 
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:

@@ -181,6 +181,9 @@ async def test_end_of_a_log_is_read_as_text(api: ApiServer, client: KubernetesCl
     assert log == "one\n\ufffd two 日"
     assert api.seen[0].query["container"] == "kaniko"
     assert api.seen[0].query["tailLines"] == "20"
+    assert api.seen[0].query["limitBytes"] == "1000"
+    await client.read_pod_log("shop", "p1", "kaniko", lines=20)
+    assert "limitBytes" not in api.seen[1].query
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b=c", "a#b", "a b", "ä", "%2e%2e", "a/../../secrets/x"])

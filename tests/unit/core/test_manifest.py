@@ -179,6 +179,15 @@ def test_files_of_the_source_belong_to_kaniko_where_it_is_not_root() -> None:
     assert pod["spec"]["initContainers"][0]["securityContext"]["runAsUser"] == 1000
 
 
+@pytest.mark.parametrize(("user", "group"), [(1000, 1000), (0, None)])
+def test_a_volume_is_writable_for_kaniko_where_it_is_not_root(user: int, group: int | None) -> None:
+    flags = {"PLUGIN_NO_PUSH": True, "PLUGIN_TAR_PATH": "image.tar"}
+    volume = {"persistentVolumeClaim": {"claimName": "builds"}}
+    pod = manifest({"runAsUser": user, "envVariables": flags, "workspace": volume})
+    assert pod["spec"]["securityContext"].get("fsGroup") == group
+    assert "fsGroup" not in manifest({"runAsUser": user})["spec"]["securityContext"], "where there is no volume"
+
+
 def test_resource_is_the_controller_and_deleting_it_waits_for_no_pod(pod: Manifest) -> None:
     (owner,) = pod["metadata"]["ownerReferences"]
     assert owner["uid"] == OWNER.uid

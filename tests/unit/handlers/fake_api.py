@@ -163,7 +163,7 @@ class FakeApi:
             self._find(place)
             if name not in self.logs:
                 raise _RefusedError(400, "BadRequest", "container is waiting to start: PodInitializing")
-            return _Response(200, self.logs[name].encode())
+            return _Response(200, _read_log(self.logs[name].encode(), query))
         if name:
             return _Response(200, json.dumps(self._find(place)).encode())
         items = [body for (kind, where, _), body in self.objects.items() if kind == plural and namespace in ("", where)]
@@ -253,3 +253,13 @@ def _merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = _merge(result.get(key), value)
     return result
+
+
+def _read_log(data: bytes, query: Any) -> bytes:
+    """As a kubelet does: the last lines, and of these the first bytes.
+    https://github.com/kubernetes/cri-client/blob/master/pkg/logs/logs.go"""
+    for lines in query.get("tailLines", []):
+        data = b"".join(data.splitlines(keepends=True)[-int(lines) :])
+    for limit in query.get("limitBytes", []):
+        data = data[: int(limit)]
+    return data

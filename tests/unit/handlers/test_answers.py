@@ -1,5 +1,6 @@
 """Questions are answered from the API server itself, and what comes back holds no secret."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,27 @@ async def test_log_is_told_without_the_password(cluster: Cluster) -> None:
     assert "refused" in text
     assert "hunter22" not in text
     assert "pw12" not in text
+
+
+async def test_the_end_of_a_log_is_its_end_however_long_its_lines_are(cluster: Cluster) -> None:
+    """A RUN line that prints a bundle of scripts must not push kaniko's last word out."""
+    secret = "hunter22-secret"
+    question = log_of(cluster, "\n".join(f"{number} " + "x" * 15_000 + secret for number in range(100)) + "\nthe end")
+    text = await ask(cluster, question)
+    assert isinstance(text, str)
+    assert text.endswith("\nthe end")
+    assert len(text) <= 64 * 1024
+    assert secret[-5:] not in text
+
+
+async def test_a_whole_log_reaches_back_to_where_trouble_was_told(cluster: Cluster) -> None:
+    question = log_of(cluster, "it began\n" + "and went on\n" * 5_000)
+    short = await ask(cluster, question)
+    whole = await ask(cluster, replace(question, whole=True))
+    assert isinstance(short, str)
+    assert isinstance(whole, str)
+    assert "began" not in short
+    assert "began" in whole
 
 
 async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:

@@ -269,7 +269,9 @@ class Client:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
         return await self._pass(lambda: self._cluster.get(kind, name))
 
-    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> str:
+    async def read_pod_log(
+        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None
+    ) -> str:
         return str(
             await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
         )
