@@ -11,6 +11,10 @@ NAMESPACE = "buildandpush-system"
 RELEASE = "buildandpush-operator"
 NODE_IDENTITY_NAMESPACE = "buildandpush-node-identity"
 """The one namespace whose connectors may use the node's identity."""
+STACK_HOSTS = ("login.stack.test", "management.stack.test")
+"""Of a cloud of one's own that connectors may name."""
+UNVERIFIED_HOST = "unverified.azurecr.io"
+"""The one registry whose certificate builds may leave unchecked."""
 _CHART = REPOSITORY_ROOT / "charts" / "buildandpush-operator"
 
 
@@ -26,6 +30,8 @@ def deploy_operator(settings: Settings) -> None:
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
     # Entra ID and the resource manager of the dev cluster have certificates of its own authority.
     arguments += ["--set", f"azure.managedIdentityNamespaces={{{NODE_IDENTITY_NAMESPACE}}}"]
+    arguments += ["--set", f"azure.allowedAuthorityHosts={{{','.join(STACK_HOSTS)}}}"]
+    arguments += ["--set", f"allowed.insecureRegistries={{{UNVERIFIED_HOST}}}"]
     arguments += ["--set-file", f"trustedCertificates={settings.ca_certificate}"]
     # Helm installs the CRDs of a chart but never upgrades them.
     _run(settings, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(_CHART / "crds"))

@@ -22,6 +22,9 @@ AZURE_HOSTS = (
     "management.azure.com",
     "management.usgovcloudapi.net",
     "management.chinacloudapi.cn",
+    # A cloud of one's own.
+    "login.stack.test",
+    "management.stack.test",
 )
 # Hosts that only look like a registry's end here too, so that a login sent to one is seen.
 LOOK_ALIKE_DOMAIN = "evil.test"

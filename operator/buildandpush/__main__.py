@@ -24,6 +24,7 @@ from buildandpush.clients.registry import RegistryClient
 from buildandpush.clients.resource_manager import ResourceManager
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.handlers.answers import Sources
+from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
@@ -104,12 +105,18 @@ async def _lead(
     reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
     watcher = Watcher(store, queue)
+    nodes = NodeWatch(client, reconciler.allow_user_namespaces)
+    looks_at_nodes = config.user_namespaces == "Auto"
+    if looks_at_nodes:
+        await nodes.look()
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     tasks += [
         asyncio.create_task(queue.run(), name="queue"),
         asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
     ]
+    if looks_at_nodes:
+        tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
     watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
     if lease is not None:
         watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))

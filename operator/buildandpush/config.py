@@ -40,8 +40,8 @@ class OperatorConfig(BaseModel):
     """CPU request where the spec names none."""
     insecure_registries: str = ""
     """Hosts that a spec may switch TLS off for, separated by commas."""
-    user_namespaces: bool = False
-    """Whether the nodes can run pods in user namespaces."""
+    user_namespaces: str = Field("Never", pattern="^(Auto|Always|Never)$")
+    """Whether builds that leave it open run in user namespaces. Auto: where all nodes say that they can."""
     allowed_service_accounts: str = ""
     """Service accounts that a spec may name, separated by commas; * for all."""
     allowed_priority_classes: str = "*"
@@ -129,7 +129,7 @@ class OperatorConfig(BaseModel):
             cpu_limit=self.cpu_limit,
             cpu_request=self.cpu_request,
             insecure_registries=_split(self.insecure_registries),
-            user_namespaces=self.user_namespaces,
+            user_namespaces=self.user_namespaces == "Always",
             service_accounts=_split(self.allowed_service_accounts),
             priority_classes=_split(self.allowed_priority_classes),
             runtime_classes=_split(self.allowed_runtime_classes),

@@ -75,7 +75,29 @@ def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
 def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
     everywhere = next(role for role in _of_kind(_render(shell), "ClusterRole") if not _for_users(role))
     confined = _of_kind(_render(shell, "--set", "watchNamespaces={shop}"), "Role")[0]
-    assert everywhere["rules"] == confined["rules"]
+    nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
+    assert everywhere["rules"] == [*confined["rules"], nodes]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "value", "asks"),
+    [
+        ((), "Auto", True),
+        (("--set", "userNamespaces=Always"), "Always", False),
+        (("--set", "userNamespaces=Never"), "Never", False),
+        (("--set", "watchNamespaces={shop}"), "Never", False),
+        (("--set", "watchNamespaces={shop}", "--set", "userNamespaces=Always"), "Always", False),
+    ],
+)
+def test_the_nodes_are_asked_only_where_that_decides_something(
+    shell: Shell, arguments: tuple[str, ...], value: str, asks: bool
+) -> None:
+    documents = _render(shell, *arguments)
+    container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "BUILDANDPUSH_USER_NAMESPACES", "value": value} in container["env"]
+    roles = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
+    asked = [rule for role in roles for rule in role["rules"] if "nodes" in rule["resources"]]
+    assert bool(asked) is asks
 
 
 @pytest.mark.parametrize(
@@ -86,6 +108,7 @@ def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
         pytest.param((*_IMAGE, "--set", "image.tagg=1"), ["tagg", "not allowed"], id="unknown value deep down"),
         pytest.param((*_IMAGE, "--set", "workers=many"), ["workers", "integer"], id="workers in words"),
         pytest.param((*_IMAGE, "--set", "workers=0"), ["workers", "minimum"], id="no workers"),
+        pytest.param((*_IMAGE, "--set", "userNamespaces=true"), ["userNamespaces", "Auto"], id="user namespaces"),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"

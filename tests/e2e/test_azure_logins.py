@@ -24,6 +24,7 @@ pytestmark = pytest.mark.e2e
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 GOVERNMENT = "11111111-1111-4111-8111-333333333333"
 CHINA = "11111111-1111-4111-8111-444444444444"
+STACK = "11111111-1111-4111-8111-555555555555"
 
 
 def connector_status(api: Api, namespace: str, name: str = "acr") -> Object:
@@ -228,25 +229,38 @@ def test_a_managed_identity_logs_in_where_the_chart_allows_it(azure: Azure, api:
         api.delete(CONNECTOR, name, namespace)
 
 
+CUSTOM = {
+    "cloud": "Custom",
+    "customCloud": {
+        "authorityHost": "https://login.stack.test",
+        "resourceManagerEndpoint": "https://management.stack.test",
+        "portalUrl": "https://portal.stack.test",
+    },
+    "allowedRegistries": ["contosostack.azurecr.io"],
+}
+
+
 @pytest.mark.parametrize(
     ("cloud", "host", "tenant", "portal"),
     [
-        ("AzureUSGovernment", "contoso.azurecr.us", GOVERNMENT, "https://portal.azure.us/"),
-        ("AzureChina", "contoso.azurecr.cn", CHINA, "https://portal.azure.cn/"),
+        ({"cloud": "AzureUSGovernment"}, "contoso.azurecr.us", GOVERNMENT, "https://portal.azure.us/"),
+        ({"cloud": "AzureChina"}, "contoso.azurecr.cn", CHINA, "https://portal.azure.cn/"),
+        (CUSTOM, "contosostack.azurecr.io", STACK, "https://portal.stack.test/"),
     ],
+    ids=["government", "china", "custom"],
 )
 def test_other_clouds_have_their_own_hosts(
     azure: Azure,
     make_connector: ConnectorFactory,
     make_build: BuildFactory,
-    cloud: str,
+    cloud: dict[str, Any],
     host: str,
     tenant: str,
     portal: str,
 ) -> None:
     """Base images come from the public cloud, with a connector of its own."""
     identity = azure.make_identity(("AcrPush", host), ("Reader", host), tenant=tenant)
-    make_connector(identity, host, cloud=cloud)
+    make_connector(identity, host, **cloud)
     make_connector(azure.make_identity(), BASE_HOST, name="base")
     subscription = f"22222222-2222-4222-8222-{tenant[-12:]}"
     repository = f"{host}/{identity.client_id}/web"

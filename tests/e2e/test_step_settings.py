@@ -1,11 +1,13 @@
 """The step's settings and plugin flags at work: what was broken or impossible with the plugin works here."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from devcluster.deploy import UNVERIFIED_HOST
 from devcluster.settings import Settings
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.azure import BASE_HOST, Azure
@@ -150,8 +152,8 @@ def test_a_build_secret_in_the_log_is_not_in_the_status(
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "npm", "namespace": namespace}}
     api.create({**secret, "stringData": {"token": f"{value}\nsecond-l1ne-of-it\n"}})
     dockerfile = f"{FROM}RUN --mount=type=secret,id=npm cat /run/secrets/npm; exit 4\n"
-    secrets = [{"id": "npm", "secretName": "npm", "key": "token"}]
-    failed = make_build(source=inline(dockerfile), buildSecrets=secrets).wait_failed("RunFailed")
+    wanted = [{"id": "npm", "secretName": "npm", "key": "token"}]
+    failed = make_build(source=inline(dockerfile), buildSecrets=wanted).wait_failed("RunFailed")
     assert "***" in failed.failure["logTail"]
     assert value not in json.dumps(failed.raw)
     assert "second-l1ne" not in json.dumps(failed.raw)
@@ -253,6 +255,62 @@ def test_two_base_registries_have_two_logins(
     assert {entry["principal"] for entry in tools if entry["status"] == 200} >= {publisher.client_id}
 
 
+@pytest.mark.proves("registryMirrors", "PLUGIN_REGISTRY_MIRRORS")
+@pytest.mark.parametrize(
+    ("base", "settings"),
+    [
+        ("docker.io/base/busybox:1.36", {"registryMirrors": [BASE_HOST]}),
+        ("base/busybox:1.36", {"envVariables": {"PLUGIN_REGISTRY_MIRRORS": BASE_HOST}}),
+        ("quay.io/busybox:1.36", {"registryMirrors": [f"quay.io={BASE_HOST}/base"]}),
+    ],
+)
+def test_a_base_image_comes_from_the_mirror_with_the_mirrors_login(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, base: str, settings: dict[str, Any]
+) -> None:
+    """The registry that the Dockerfile names cannot be reached from the cluster at all."""
+    host = azure.make_registry()
+    identity = azure.make_identity(("AcrPush", host))
+    make_connector(identity, host, BASE_HOST)
+    source = inline(f"FROM {base}\nRUN echo built > /built\n")
+    build = make_build(repository=f"{host}/shop/web", source=source, **settings)
+    build.wait_succeeded()
+    assert f"from mapped registry {BASE_HOST}" in logs_of(build)
+    pulls = azure.requests(host=BASE_HOST, path="/v2/base/busybox/manifests/.*", principal=identity.client_id)
+    assert 200 in {entry["status"] for entry in pulls}
+
+
+# ---- kaniko's word
+
+
+FORGED = "sha256:" + "f" * 64
+# Written in place: a file that is cut off first could be found empty.
+FORGERY = f"while :; do printf {FORGED} 1<>/dev/termination-log; usleep 2000; done"
+FORGING = (
+    f"{FROM}RUN (setsid sh -c '{FORGERY}' >/dev/null 2>&1 &) ; until grep -q fff /dev/termination-log; do :; done\n"
+)
+"""A build whose RUN line leaves a process behind that overwrites kaniko's message for as long as kaniko lives."""
+
+
+def test_a_forged_termination_message_is_found_out(make_build: BuildFactory, login: None, registry: Registry) -> None:
+    build = make_build(source=inline(FORGING))
+    failed = build.wait_failed("DigestNotInRegistry")
+    state = build.pods()[0]["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert (state["exitCode"], state["message"]) == (0, FORGED), "it was forged"
+    assert registry.digest(build.repository, "latest") not in (None, FORGED), "and the image was pushed"
+    assert "digest" not in failed.status
+    assert FORGED in failed.condition("Ready")["message"]
+
+
+def test_a_forged_termination_message_is_found_out_where_the_registry_cannot_be_asked(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    """kaniko's own log has to name the same digest."""
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    azure.add_fault({"status": 403, "body": "denied by the firewall"}, host=host, path="/acr/v1/.*")
+    make_build(repository=f"{host}/shop/web", source=inline(FORGING)).wait_failed("DigestNotConfirmed")
+
+
 # ---- users
 
 
@@ -282,6 +340,25 @@ def test_another_user_than_root_is_refused_for_the_right_reason(make_build: Buil
 
 
 # ---- all of it together
+
+
+@pytest.mark.proves("PLUGIN_SKIP_TLS_VERIFY", "PLUGIN_SKIP_TLS_VERIFY_REGISTRY")
+@pytest.mark.parametrize(
+    "flags", [{"PLUGIN_SKIP_TLS_VERIFY": True}, {"PLUGIN_SKIP_TLS_VERIFY_REGISTRY": UNVERIFIED_HOST}]
+)
+def test_skip_tls_verify_works_where_the_chart_allows_it(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, flags: dict[str, Any]
+) -> None:
+    """The plugin ignored the first flag, and passed the second on without its value."""
+    azure.make_registry(host=UNVERIFIED_HOST)
+    make_connector(azure.make_identity(("AcrPush", UNVERIFIED_HOST)), UNVERIFIED_HOST, caBundle=None)
+    make_connector(azure.make_identity(), BASE_HOST, name="base")
+    settings: dict[str, Any] = {
+        "repository": f"{UNVERIFIED_HOST}/shop/{secrets.token_hex(4)}", "baseImageConnectorRefs": ["base"],
+    }  # fmt: skip
+    failed = make_build(**settings).wait_failed("CertificateNotTrusted")
+    assert "caBundle" in failed.condition("Ready")["message"]
+    make_build(**settings, envVariables=flags).wait_succeeded()
 
 
 @pytest.mark.proves("PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "PLUGIN_SKIP_TLS_VERIFY")

@@ -101,7 +101,7 @@ def test_what_a_spec_may_do_is_held_back_where_nothing_is_said() -> None:
 def test_what_a_spec_may_do_reaches_the_builds() -> None:
     settings = read(
         insecure_registries="a.example:5000, b.example",
-        user_namespaces="true",
+        user_namespaces="Always",
         allowed_service_accounts="builds,",
         allowed_priority_classes="low,high",
         allowed_runtime_classes="",
@@ -109,6 +109,7 @@ def test_what_a_spec_may_do_reaches_the_builds() -> None:
     ).build_settings
     assert settings.insecure_registries == ("a.example:5000", "b.example")
     assert settings.user_namespaces is True
+    assert read(user_namespaces="Auto").build_settings.user_namespaces is False, "until the nodes have told"
     assert (settings.service_accounts, settings.pod_marks) == (("builds",), ("azure.workload.identity/",))
     assert (settings.priority_classes, settings.runtime_classes) == (("low", "high"), ())
 

@@ -18,6 +18,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ required "image.repository is not set: build the image from operator/Dockerfile, push it, and name it with --set image.repository=<registry>/<image>" .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{/* Nodes belong to the cluster: whoever may look at some namespaces only cannot ask them. */}}
+{{- define "operator.userNamespaces" -}}
+{{- if and (eq .Values.userNamespaces "Auto") .Values.watchNamespaces }}Never{{ else }}{{ .Values.userNamespaces }}{{ end }}
+{{- end }}
+
 {{/* Exactly the verbs that the operator uses; a test compares them with the API server's own record. */}}
 {{- define "operator.rules" -}}
 - apiGroups: [buildandpush.dev]

@@ -73,6 +73,7 @@ class Reason(StrEnum):
     PUSH_DENIED = "PushDenied"
     PUSH_UNAUTHORIZED = "PushUnauthorized"
     PUSH_FAILED = "PushFailed"
+    CERTIFICATE_NOT_TRUSTED = "CertificateNotTrusted"
     RUN_FAILED = "RunFailed"
     BUILD_FAILED = "BuildFailed"
     OUT_OF_MEMORY = "OutOfMemory"
@@ -261,6 +262,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.PUSH_UNAUTHORIZED: _e(
         "The registry refused the user name or password.",
         "Correct the Secret that the connector names; a new run follows by itself.",
+    ),
+    Reason.CERTIFICATE_NOT_TRUSTED: _e(
+        "The certificate of a registry, or of a proxy before it, is not trusted.",
+        "Put the certificate of the authority that signed it into the caBundle of the connector for that registry, or "
+        f"have the operator's installer allow the flag PLUGIN_SKIP_TLS_VERIFY for it. {RUN_AGAIN}",
     ),
     Reason.PUSH_FAILED: _e(
         "The registry refused the push or broke it off.", "Read the registry's words in the log tail."

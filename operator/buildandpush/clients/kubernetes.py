@@ -20,6 +20,8 @@ Object = dict[str, Any]
 
 _TIMEOUT_SECONDS: Final = 30
 _PAGE_SIZE: Final = 500
+_NODE_PAGE_SIZE: Final = 50
+"""A node lists the images it holds, so it may be some ten KiB large."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
@@ -166,6 +168,12 @@ class KubernetesClient:
         """All objects of one of our kinds, of one namespace or of all."""
         path = _custom_path(namespace, plural) if namespace else f"/apis/{meta.API_VERSION}/{plural}"
         return await self._list(path, {})
+
+    async def read_nodes(self, token: str = "") -> tuple[list[Object], str]:
+        """A page of the nodes, and the token of the next one; empty at the end. Never all at once: that may be much."""
+        query = {"limit": _NODE_PAGE_SIZE, **({"continue": token} if token else {})}
+        answer = await self._request("GET", "/api/v1/nodes", query=query)
+        return answer.get("items") or [], (answer.get("metadata") or {}).get("continue") or ""
 
     async def _list(self, path: str, query: Mapping[str, Any]) -> Listing:
         items: list[Object] = []

@@ -82,6 +82,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
     _Row(_log(r"(mkdir|open|chown|lchown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
     _Row(_log(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
+    _Row(_log(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
     _Row(_log(r"push.*(UNAUTHORIZED|401)"), Reason.PUSH_UNAUTHORIZED),
     _Row(_log(r"push.*(DENIED|403|insufficient_scope)"), Reason.PUSH_DENIED),
     _Row(_log(rf"push.*{_UNREACHABLE}"), Reason.REGISTRY_UNREACHABLE, infrastructure=True),

@@ -80,7 +80,7 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
         name_servers=_plan_name_servers(flags),
         service_account=check_service_account((spec.service_account_name or "").strip(), settings),
         pod_template=spec.pod_template,
-        user_namespace=_plan_user_namespace(spec.user_namespace, settings, has_volume=bool(workspace.claim)),
+        user_namespace=_plan_user_namespace(spec, settings, has_volume=bool(workspace.claim)),
     )
 
 
@@ -125,8 +125,10 @@ def _plan_name_servers(flags: PluginFlags) -> tuple[str, ...]:
     return servers
 
 
-def _plan_user_namespace(wanted: str | None, settings: BuildSettings, *, has_volume: bool) -> bool:
-    if wanted in ("Always", "Never"):
-        return wanted == "Always"
-    # Many kinds of volumes cannot be mapped to other user ids, and a pod with one of those would never start.
-    return settings.user_namespaces and not has_volume
+def _plan_user_namespace(spec: BuildAndPushACRSpec, settings: BuildSettings, *, has_volume: bool) -> bool:
+    if spec.user_namespace in ("Always", "Never"):
+        return spec.user_namespace == "Always"
+    # Many kinds of volumes cannot be mapped to other user ids, and a pod with one of those would never start; neither
+    # would one with a runtime that knows no user namespaces, and what the nodes say is said of the usual runtime.
+    other_runtime = spec.pod_template is not None and bool(spec.pod_template.runtime_class_name)
+    return settings.user_namespaces and not has_volume and not other_runtime

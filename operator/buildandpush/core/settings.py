@@ -32,7 +32,7 @@ class BuildSettings:
     insecure_registries: tuple[str, ...] = ()
     """Hosts that a spec may switch TLS, or the check of its certificates, off for."""
     user_namespaces: bool = False
-    """Whether the nodes can run pods in user namespaces, so that userNamespace: Auto uses them."""
+    """Whether userNamespace: Auto uses them: because the nodes can, or the installer says so."""
     service_accounts: tuple[str, ...] = ()
     """Service accounts that a spec may name."""
     priority_classes: tuple[str, ...] = (ANY,)

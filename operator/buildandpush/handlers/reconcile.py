@@ -55,6 +55,11 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
 
+    def allow_user_namespaces(self, able: bool) -> None:
+        """What builds whose spec leaves it open do from now on; a run on its way goes on as it began or, with a next
+        attempt, as it is then."""
+        self._settings = replace(self._settings, user_namespaces=able)
+
     async def reconcile(self, key: Key) -> float | None:
         """Work on one resource; gives back after how many seconds to come again, if at all."""
         if key.kind == meta.CONNECTOR_KIND:

@@ -78,6 +78,11 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
     ("registry away at the end", ended_pod(1), 'error pushing image: failed to push to destination c/web:v1: Put '
      '"https://c/v2/": dial tcp 10.0.0.1:443: connect: connection refused', Reason.REGISTRY_UNREACHABLE,
      INFRASTRUCTURE),
+    ("registry of an unknown authority", ended_pod(1), PUSH + 'creating push check transport for c failed: Get '
+     '"https://c/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+     Reason.CERTIFICATE_NOT_TRUSTED, USER),
+    ("base registry behind a proxy", ended_pod(1), RETRIED + 'Get "https://mirror.test/v2/": x509: certificate has '
+     "expired or is not yet valid", Reason.CERTIFICATE_NOT_TRUSTED, USER),
     ("registry busy", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT https://c/v2/: "
      "TOOMANYREQUESTS: too many requests", Reason.PUSH_FAILED, INFRASTRUCTURE),
     ("manifest rejected", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT "

@@ -138,6 +138,12 @@ class TestUserNamespace:
         assert planned(user_namespaces=True, workspace=VOLUME).options.user_namespace, "no path, no volume"
         assert planned(with_path, userNamespace="Always", workspace=VOLUME).options.user_namespace
 
+    def test_auto_leaves_it_where_a_runtime_may_not_know_it(self) -> None:
+        template = {"runtimeClassName": "kata"}
+        assert not planned(user_namespaces=True, podTemplate=template).options.user_namespace
+        assert planned(userNamespace="Always", podTemplate=template).options.user_namespace
+        assert planned(user_namespaces=True, podTemplate={"labels": {"team": "shop"}}).options.user_namespace
+
     def test_users_beyond_its_map_are_refused(self) -> None:
         assert planned(userNamespace="Always", runAsUser=65535).run_as_user == 65535
         assert planned(runAsUser=65536).run_as_user == 65536
