@@ -125,3 +125,16 @@ def test_both_ways_of_taking_snapshots_make_the_same_files(
     build = make_build(source=inline(dockerfile), optimize=optimize)
     build.wait_succeeded()
     assert registry.files(build.repository, "latest")["f"] == b"one\ntwo\n"
+
+
+@pytest.mark.parametrize("folder", ["/workspace", "/source", "/tmp/app", "/app"])
+def test_a_dockerfile_may_use_any_folder(make_build: BuildFactory, registry: Registry, folder: str) -> None:
+    """kaniko leaves out of the image what lies below a mount, without a word."""
+    dockerfile = f"{FROM}WORKDIR {folder}\nCOPY . .\nCOPY a b\nRUN cat a > c\n"
+    build = make_build(source=inline(dockerfile, a="x", **{"sub/d": "y"}))
+    build.wait_succeeded()
+    files = registry.files(build.repository, "latest")
+    inside = folder.lstrip("/")
+    assert {name: files.get(f"{inside}/{name}") for name in ("a", "b", "c", "sub/d")} == {
+        "a": b"x", "b": b"x", "c": b"x", "sub/d": b"y",
+    }  # fmt: skip

@@ -15,7 +15,9 @@ from buildandpush.core.registries import registry_arguments
 from buildandpush.core.secretinputs import secret_arguments
 from buildandpush.core.workspace import path_arguments
 
-WORKSPACE: Final = "/workspace"
+WORKSPACE: Final = "/kaniko/workspace"
+"""Below kaniko's own folder: kaniko leaves every mount out of the image, and /kaniko is the one place where no
+Dockerfile puts anything."""
 SOURCE_ROOT: Final = f"{WORKSPACE}/source"
 LOGIN_MOUNT: Final = "/kaniko/.docker"
 CA_MOUNT: Final = "/kaniko/ca"

@@ -10,7 +10,7 @@ from buildandpush.api.pod import Workspace
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.flags import PUSH_ONLY, SOURCE_TAR, TAR, PluginFlags, field_name
 
-MOUNT: Final = "/workspace/volume"
+MOUNT: Final = "/kaniko/volume"
 """Where the volume is mounted in kaniko's container."""
 
 _PIPELINE_ROOT: Final = "/harness"

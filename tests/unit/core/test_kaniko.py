@@ -183,7 +183,7 @@ class TestPushOnly:
         found = arguments(envVariables=self.FLAGS, workspace=VOLUME, ca_hosts=("contoso.azurecr.io",))
         assert found == [
             "push",
-            "/workspace/volume/x.tar",
+            "/kaniko/volume/x.tar",
             "--destination=contoso.azurecr.io/shop/web:latest",
             "--credential-helpers=",
             "--push-retry=3",

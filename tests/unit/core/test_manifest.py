@@ -285,7 +285,7 @@ def test_an_image_that_was_built_before_is_pushed_without_fetching_a_source() ->
 def test_the_workspaces_volume_is_kanikos_and_only_where_a_path_is_on_it() -> None:
     pod = manifest(*CASES["options"])
     assert {"name": "volume", "persistentVolumeClaim": {"claimName": "builds"}} in pod["spec"]["volumes"]
-    assert {"name": "volume", "mountPath": "/workspace/volume"} in kaniko(pod)["volumeMounts"]
+    assert {"name": "volume", "mountPath": "/kaniko/volume"} in kaniko(pod)["volumeMounts"]
     unused = manifest({"workspace": {"persistentVolumeClaim": {"claimName": "builds"}}})
     assert not [volume for volume in unused["spec"]["volumes"] if "persistentVolumeClaim" in volume]
 

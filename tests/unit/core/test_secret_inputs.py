@@ -19,7 +19,7 @@ from buildandpush.core.secretinputs import (
 )
 from tests.unit.core.factories import spec
 
-ROOT = "/workspace/source"
+ROOT = "/kaniko/workspace/source"
 NPM = {"id": "npmrc", "secretName": "npm", "key": ".npmrc"}
 TOKEN = {"name": "TOKEN", "secretName": "github", "key": "token"}
 

@@ -112,9 +112,7 @@ class TestNothingIsBuilt:
         assert reason_of(done) == Reason.DIGEST_MISSING
 
     def test_an_image_file_that_is_not_there_is_named(self) -> None:
-        log = (
-            "Error: path /workspace/volume/x.tar not readable: stat /workspace/volume/x.tar: no such file or directory"
-        )
+        log = "Error: path /kaniko/volume/x.tar not readable: stat /kaniko/volume/x.tar: no such file or directory"
         done = decide(world(started(PUSH_ONLY), pods=(ended_pod(1),), answers={LOG: log + "\nUsage:\n  executor push"}))
         assert reason_of(done) == Reason.IMAGE_FILE_NOT_FOUND
 
