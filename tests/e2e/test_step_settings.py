@@ -257,7 +257,7 @@ def test_two_base_registries_have_two_logins(
 
 @pytest.mark.proves("registryMirrors", "PLUGIN_REGISTRY_MIRRORS")
 @pytest.mark.parametrize(
-    ("base", "settings"),
+    ("base", "mirrors"),
     [
         ("docker.io/base/busybox:1.36", {"registryMirrors": [BASE_HOST]}),
         ("base/busybox:1.36", {"envVariables": {"PLUGIN_REGISTRY_MIRRORS": BASE_HOST}}),
@@ -265,14 +265,14 @@ def test_two_base_registries_have_two_logins(
     ],
 )
 def test_a_base_image_comes_from_the_mirror_with_the_mirrors_login(
-    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, base: str, settings: dict[str, Any]
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, base: str, mirrors: dict[str, Any]
 ) -> None:
     """The registry that the Dockerfile names cannot be reached from the cluster at all."""
     host = azure.make_registry()
     identity = azure.make_identity(("AcrPush", host))
     make_connector(identity, host, BASE_HOST)
     source = inline(f"FROM {base}\nRUN echo built > /built\n")
-    build = make_build(repository=f"{host}/shop/web", source=source, **settings)
+    build = make_build(repository=f"{host}/shop/web", source=source, **mirrors)
     build.wait_succeeded()
     assert f"from mapped registry {BASE_HOST}" in logs_of(build)
     pulls = azure.requests(host=BASE_HOST, path="/v2/base/busybox/manifests/.*", principal=identity.client_id)
@@ -331,6 +331,15 @@ def test_in_a_user_namespace_root_is_nobody_on_the_node_and_debian_still_builds(
     assert (inside, length) == (0, 65536)
     assert outside >= 65536, "root of the pod is another user on the node"
     assert files["tmp/said"] == b"hi\n"
+
+
+@pytest.mark.proves("userNamespace")
+def test_user_namespaces_are_used_by_themselves_where_all_nodes_can(make_build: BuildFactory, login: None) -> None:
+    ended = make_build().wait_succeeded()
+    assert ended.run["effective"]["userNamespace"] is True
+    never = make_build(userNamespace="Never")
+    assert "userNamespace" not in never.wait_succeeded().run["effective"]
+    assert "hostUsers" not in never.pods()[0]["spec"]
 
 
 @pytest.mark.proves("runAsUser")

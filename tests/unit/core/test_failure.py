@@ -90,7 +90,7 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
     ("not root", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: mkdir /bin: "
      "permission denied", Reason.ROOT_REQUIRED, USER),
     ("not the owner of the source's files", ended_pod(1), BUILD + "error building stage: failed to get files used from "
-     "context: copying file: open /kaniko/workspace/source/app.py: operation not permitted", Reason.ROOT_REQUIRED, USER),
+     "context: copying file: open /kaniko/workspace/source/a.py: operation not permitted", Reason.ROOT_REQUIRED, USER),
     ("image file missing", ended_pod(1), "Error: path /kaniko/volume/push.tar not readable: stat /kaniko/volume/"
      "push.tar: no such file or directory\nUsage:\n  executor push <path> [flags]", Reason.IMAGE_FILE_NOT_FOUND, USER),
     ("image file is no image", ended_pod(1), "Error: loading image: file manifest.json not found in tar",
