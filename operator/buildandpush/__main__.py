@@ -28,7 +28,7 @@ from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import Watcher, refresh, run_kopf
+from buildandpush.handlers.watch import Watcher, refresh, refresh_once, run_kopf
 from buildandpush.telemetry import configure_logging
 
 _log = structlog.get_logger("buildandpush")
@@ -112,7 +112,7 @@ async def _lead(
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     tasks += [
-        asyncio.create_task(queue.run(), name="queue"),
+        asyncio.create_task(_work(client, store, queue, config.namespace_list), name="queue"),
         asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
     ]
     if looks_at_nodes:
@@ -134,6 +134,12 @@ async def _lead(
         await lease.release()
     await entra.close()
     await outside.close()
+
+
+async def _work(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
+    """Work, but not before the pods that are there have been listed: another operator may have made them."""
+    await refresh_once(client, store, queue, namespaces)
+    await queue.run()
 
 
 async def _set_after(work: Coroutine[Any, Any, Any], event: asyncio.Event) -> None:

@@ -76,4 +76,5 @@ class Trigger(StrEnum):
 
     SPEC = "Spec"
     REBUILD = "Rebuild"
+    SOURCE_REVISION = "SourceRevision"
     RETRY_AFTER_CHANGE = "RetryAfterChange"

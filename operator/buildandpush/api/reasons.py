@@ -15,6 +15,7 @@ class Reason(StrEnum):
     ACCEPTED = "Accepted"
     POD_CREATED = "PodCreated"
     UNSCHEDULABLE = "Unschedulable"
+    SCHEDULING_GATED = "SchedulingGated"
     BUILDING = "Building"
     SUPERSEDING = "Superseding"
     CANCELLING = "Cancelling"
@@ -111,6 +112,10 @@ NO_REMEDY: Final = "Nothing to do."
 EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.ACCEPTED: _e("The spec was accepted as a run.", NO_REMEDY),
     Reason.POD_CREATED: _e("The build pod exists and waits for a node.", NO_REMEDY),
+    Reason.SCHEDULING_GATED: _e(
+        "A scheduling gate that somebody put on the pod keeps it from being given a node.",
+        "The build goes on once the gate is lifted; spec.schedulingGates of the pod names it.",
+    ),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
         "Lower resources.limits, or add a node that fits; the pod starts by itself once one does.",

@@ -56,10 +56,21 @@ class Failure(ApiModel):
     )
 
 
+class Timings(ApiModel):
+    """Where an attempt's time went, in whole seconds."""
+
+    waiting_seconds: int | None = Field(None, description="From the run's acceptance until a kubelet took the pod.")
+    source_seconds: int | None = Field(None, description="Fetching the source.")
+    build_seconds: int | None = Field(None, description="kaniko, from its start to the end of its push.")
+
+
 class BuildStatus(ApiModel):
     """One image of a run."""
 
     key: str = Field(description="Names the build within its run; '0' for the only one.", max_length=64)
+    matrix: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
+        None, max_length=16, description="The values of strategy.matrix that the build was made for."
+    )
     phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")
     pod_name: str = Field(max_length=63, description="Name of the pod of the current attempt.")
@@ -77,6 +88,7 @@ class BuildStatus(ApiModel):
     next_attempt_at: Time | None = Field(None, description="When the pod of this attempt is created at the earliest.")
     started_at: Time | None = Field(None, description="When kaniko's container started.")
     finished_at: Time | None = Field(None, description="When the attempt ended.")
+    timings: Timings | None = Field(None, description="Where the attempt's time went.")
 
 
 class SourceStatus(ApiModel):
@@ -105,6 +117,7 @@ class Effective(ApiModel):
     executor_image: str = Field(max_length=512, description="Image of the kaniko executor.")
     no_push: bool | None = Field(None, description="Whether the image is built and pushed nowhere.")
     push_only: bool | None = Field(None, description="Whether an image that was built before is pushed.")
+    reproducible: bool | None = Field(None, description="Whether the image holds nothing of the run that made it.")
     user_namespace: bool | None = Field(None, description="Whether the build's root is root only inside of its pod.")
 
 
@@ -170,10 +183,14 @@ class BuildAndPushACRStatus(ApiModel):
     run: RunStatus | None = Field(None, description="The latest run.")
     digest: str | None = Field(None, max_length=128, description="Digest of the last image that was pushed well.")
     image: str | None = Field(None, max_length=1024, description="Reference of that image, by digest.")
+    good_spec_hash: str | None = Field(
+        None, max_length=80, description="Hash of the fields that shaped the image of the last good run."
+    )
     links: ImageLinks | None = Field(None, description="Ways to that image.")
     artifacts: list[Artifact] = Field(
         [], max_length=MAX_ARTIFACTS, description="What the last good run pushed.", json_schema_extra=ATOMIC
     )
+    artifacts_omitted: int | None = Field(None, description="How many more artifacts there are than the list holds.")
     artifact_file: str | None = Field(
         None,
         max_length=MAX_ARTIFACT_FILE,

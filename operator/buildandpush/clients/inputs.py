@@ -37,19 +37,31 @@ async def read_versions(client: KubernetesClient, namespace: str, places: Iterab
     return versions
 
 
-async def read_secret_values(client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]]) -> list[str]:
-    """The values of Secrets' keys that are there, each line of several on its own too."""
-    values: list[str] = []
+async def read_secret_values(
+    client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]], whole: Iterable[str] = ()
+) -> list[str]:
+    """The values of Secrets' keys that are there, and all values of the Secrets named in `whole` ("Secret/name"); each
+    line of several on its own too."""
+    wanted: dict[str, set[str] | None] = {}
     for place, key in keys:
+        wanted[place] = (wanted.get(place) or set()) | {key}
+    wanted |= dict.fromkeys(whole, None)
+    values: list[str] = []
+    for place, chosen in wanted.items():
         found = await _read(client, namespace, place) if place.startswith("Secret/") else None
-        raw = ((found or {}).get("data") or {}).get(key)
-        try:
-            value = base64.b64decode(raw or "").decode()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        # Without the last line break, or what follows the value in a log would be drawn to the line before.
-        values += [value.strip(), *(line.strip() for line in value.splitlines())]
+        data: dict[str, str] = (found or {}).get("data") or {}
+        for raw in (value for key, value in sorted(data.items()) if chosen is None or key in chosen):
+            values += _forms_of(raw)
     return [value for value in dict.fromkeys(values) if value]
+
+
+def _forms_of(raw: str) -> list[str]:
+    try:
+        value = base64.b64decode(raw or "").decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return []
+    # Without the last line break, or what follows the value in a log would be drawn to the line before.
+    return [value.strip(), *(line.strip() for line in value.splitlines())]
 
 
 async def _read(client: KubernetesClient, namespace: str, place: str) -> Object | None:

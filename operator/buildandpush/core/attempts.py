@@ -39,9 +39,12 @@ def find_limit(pod: PodObservation, run: RunStatus, settings: BuildSettings) -> 
         return limit, GivingUp(Reason.NODE_LOST, f"node {pod.node!r} does not let pod {pod.name} go", True)
     trouble = find_trouble(pod)
     if trouble is not None:
-        since = pod.started_at or pod.created_at
+        # kaniko's own containers are looked at only once the source was fetched, which may have taken long.
+        since = pod.source.finished_at or pod.started_at or pod.created_at
         patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
         return (since + timedelta(seconds=patience), trouble) if since else None
+    if not pod.node and pod.gated:
+        return None  # whoever set the gate lifts it, in his own time
     if not pod.node:
         limit_seconds = settings.pending_timeout_seconds
         detail = pod.unschedulable or "the scheduler has not said why"

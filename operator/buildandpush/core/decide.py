@@ -19,11 +19,12 @@ from buildandpush.core.ask import AskedError, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import describe
 from buildandpush.core.needs import derive_needs
+from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import parse_spec, plan_build
-from buildandpush.core.retention import find_expired_pods
+from buildandpush.core.retention import find_expired_pods, find_orphans
 from buildandpush.core.spechash import hash_spec
 from buildandpush.core.strategy import is_met
-from buildandpush.core.world import AskInputs, Decision, DeletePod, Inputs, World
+from buildandpush.core.world import AskInputs, AskLivePod, Decision, DeletePod, Inputs, World
 
 INPUT_POLL: Final = timedelta(minutes=5)
 """How often a failed run's Secrets are looked at again: nothing tells the operator of their changes."""
@@ -47,13 +48,14 @@ def _idle(world: World) -> Decision:
     new_generation = resource.generation != status.observed_generation
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
     inputs_changed = _watches_inputs(world) and _inputs_changed(world)
-    if not (new_generation or superseded or runs.wants_rebuild(resource) or inputs_changed):
+    outdated = runs.is_outdated_failure(resource)
+    if not (new_generation or superseded or outdated or runs.wants_rebuild(resource) or inputs_changed):
         return _quiet(world)
     try:
         spec = parse_spec(resource.spec)
         plan = plan_build(spec, world.settings, run_number=runs.next_run_number(spec, status.run))
     except SpecInvalidError as error:
-        return outcome.reject(world, error) if new_generation else _quiet(world)
+        return outcome.reject(world, error)
     if spec.suspend:
         return _suspend(world, spec) if new_generation else _quiet(world)
     trigger = runs.find_trigger(resource, hash_spec(spec), inputs_changed=inputs_changed)
@@ -91,24 +93,36 @@ def _inputs_changed(world: World) -> bool:
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
     """No run starts. What the last good run left stays ready if it is what the spec asks for."""
     status, generation = world.resource.status, world.resource.generation
-    last = status.run
-    current = last is not None and last.builds[0].phase == Phase.SUCCEEDED and last.spec_hash == hash_spec(spec)
+    current = status.good_spec_hash == hash_spec(spec)
     accepted = outcome.accept(world)
-    if current:
+    if current and status.run is not None and status.run.builds[0].phase == Phase.SUCCEEDED:
         return replace(accepted, status=accepted.status.model_copy(update={"phase": Phase.SUSPENDED}))
     conditions = record.conditions_of(record.with_status(world, accepted.status), generation=generation)
-    message = describe(Reason.SUSPENDED)
-    conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SUSPENDED, message)
-    conditions.set(ConditionType.COMPLETED, "False", Reason.SUSPENDED, message)
+    if current:  # a run that came after it, for another spec, did not end well
+        reason, message = Reason.SUCCEEDED, f"An earlier run pushed {status.image}." if status.image else ""
+    else:
+        reason, message = Reason.SUSPENDED, describe(Reason.SUSPENDED)
+    conditions.set(ConditionType.SUCCEEDED, "True" if current else "Unknown", reason, message)
+    conditions.set(ConditionType.COMPLETED, "True" if current else "False", reason, message)
     changes = {"phase": Phase.SUSPENDED, "conditions": conditions.freeze()}
     return replace(accepted, status=accepted.status.model_copy(update=changes))
 
 
 def _remove_expired_pods(world: World, decision: Decision) -> Decision:
-    """Besides whatever was decided: pods that are no longer kept go."""
+    """Besides whatever was decided: pods that are no longer kept go, and those that nobody waits for."""
     run = decision.status.run
     busy = run.builds[0].pod_name if run is not None and run.finished_at is None else None
     expired, due = find_expired_pods(world.pods, spec=world.resource.spec, busy=busy, now=world.now)
+    orphans = _find_orphans(world, busy)
     wake = min((when for when in (decision.wake_at, due) if when is not None), default=None)
-    actions = (*decision.actions, *(DeletePod(pod.name, pod.uid) for pod in expired))
+    removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans))
+    actions = (*decision.actions, *(removal for removal in removals if removal not in decision.actions))
     return replace(decision, actions=actions, wake_at=wake)
+
+
+def _find_orphans(world: World, busy: str | None) -> list[PodObservation]:
+    """Pods that live beside the run, by the API server's own word: one that ended meanwhile is kept for its log."""
+    run = world.resource.status.run
+    candidates = find_orphans(world.pods, run, busy=busy) if run is not None else ()
+    lives = (answer(world, AskLivePod(pod.name), PodObservation) for pod in candidates)
+    return [pod for pod in lives if pod is not None and not pod.ended and not pod.deleting]

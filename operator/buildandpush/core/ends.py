@@ -17,7 +17,16 @@ from buildandpush.core.links import build_artifact_file, build_artifacts, build_
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import parse_spec
-from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
+from buildandpush.core.record import (
+    announce,
+    conditions_of,
+    run_of,
+    set_progress,
+    timings_of,
+    with_source,
+    with_status,
+    written,
+)
 from buildandpush.core.strategy import check_strategies, decide_failure
 from buildandpush.core.text import clip
 from buildandpush.core.world import Decision, Links, ReadBack, World
@@ -50,6 +59,7 @@ def succeed(
         "pod_uid": pod.uid,
         "started_at": pod.kaniko.started_at,
         "finished_at": pod.kaniko.finished_at or world.now,
+        "timings": timings_of(run, pod),
         "size_bytes": read_back.size_bytes,
         "media_type": read_back.media_type,
         "platform": read_back.platform,
@@ -94,10 +104,11 @@ def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
             "pod_uid": pod.uid,
             "started_at": pod.kaniko.started_at,
             "finished_at": pod.kaniko.finished_at or world.now,
+            "timings": timings_of(run, pod),
         }
     )
     status = written(world, run, ended, conditions, finished_at=world.now)
-    status = status.model_copy(update={"artifacts": [], "artifact_file": None})
+    status = status.model_copy(update={"artifacts": [], "artifact_file": None, "good_spec_hash": run.spec_hash})
     return Decision(status, (announce(world, Reason.SUCCEEDED_WITHOUT_PUSH, message),))
 
 
@@ -126,6 +137,7 @@ def _succeed(
         update={
             "digest": digest,
             "image": image,
+            "good_spec_hash": run.spec_hash,
             "links": build_image_links(run.effective.repository, digest),
             "artifacts": artifacts,
             "artifact_file": build_artifact_file(world.resource.spec, artifacts),
@@ -285,7 +297,7 @@ def _fail(
     if pod is not None:
         run = with_source(run, conditions, pod)
         finished = pod.finished_at or world.now
-        updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at}
+        updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at, "timings": timings_of(run, pod)}
     if reason in _PUSH_REASONS:
         conditions.set(ConditionType.PUSHED, "False", reason, message)
     elif pod is not None and pod.kaniko.terminated and pod.kaniko.exit_code != 0:

@@ -38,8 +38,9 @@ class _Row:
 
 def _log(pattern: str) -> _Test:
     """kaniko ended by itself and its log's last error has this; a RUN step's own output could say it too, so only
-    lines that begin as kaniko's own error line are read."""
-    compiled = re.compile(pattern, re.IGNORECASE)
+    lines that begin as kaniko's own error line are read. Files and images of the user's stand in that line as well, so
+    patterns hold on to kaniko's and the registry client's own words around them."""
+    compiled = re.compile(pattern)
     return lambda pod, log: (pod.kaniko.exit_code or 0) == 1 and compiled.search(error_line(log)) is not None
 
 
@@ -47,9 +48,20 @@ def _kaniko_ended(test: Callable[[ContainerObservation], bool]) -> _Test:
     return lambda pod, _: pod.kaniko.terminated and test(pod.kaniko)
 
 
+_PUSH: Final = (
+    r"(error pushing image|error checking push permissions?|Error: (pushing image|checking push permissions?)): "
+)
+# What the registry client says of a request: https://github.com/google/go-containerregistry, remote/transport/error.go
+_ASKED: Final = r"\b(GET|HEAD|POST|PUT|PATCH|DELETE) https?://\S+: "
+_REFUSED: Final = r"(\bUNAUTHORIZED: |unexpected status code 401\b)"
+_DENIED: Final = r"(\bDENIED: |unexpected status code 403\b|\binsufficient_scope\b)"
+_NOT_FOUND: Final = r"(\b(MANIFEST|NAME)_UNKNOWN: |unexpected status code 404\b)"
+_BUSY: Final = r"(\bTOOMANYREQUESTS: |\bINTERNAL\w*: |\bUNAVAILABLE: |unexpected status code (429|5\d\d)\b)"
+# What Go says of a request that got no answer: https://pkg.go.dev/net/url#Error
 _UNREACHABLE: Final = (
+    r'\b(Get|Head|Post|Put|Patch|Delete) "https?://[^"]+": .*'
     r"(connection refused|no such host|i/o timeout|no route to host|network is unreachable|EOF$|TLS handshake|"
-    r"connection reset)"
+    r"connection reset|deadline exceeded|Client.Timeout)"
 )
 
 
@@ -78,19 +90,28 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(lambda pod, _: pod.deleting and (pod.kaniko.exit_code or 0) in (2, 137, 143), Reason.POD_LOST, True),
     # Before kaniko's other words: what a RUN command prints may come after its error line, and may say anything.
     _Row(lambda pod, log: _names_failed_command(log, pod.kaniko.exit_code), Reason.RUN_FAILED),
-    _Row(_log(r"dockerfile path|dockerfile.*no such file"), Reason.DOCKERFILE_NOT_FOUND),
+    _Row(_log(r"(resolving|reading) dockerfile (at )?path"), Reason.DOCKERFILE_NOT_FOUND),
     _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
-    _Row(_log(r"(mkdir|open|chown|lchown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
+    _Row(_log(r"(mkdir|open|chmod|l?chown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
+    _Row(
+        _log(r"failed to get filesystem from image: .*(permission denied|operation not permitted)"),
+        Reason.ROOT_REQUIRED,
+    ),
     _Row(_log(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
     _Row(_log(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
-    _Row(_log(r"push.*(UNAUTHORIZED|401)"), Reason.PUSH_UNAUTHORIZED),
-    _Row(_log(r"push.*(DENIED|403|insufficient_scope)"), Reason.PUSH_DENIED),
-    _Row(_log(rf"push.*{_UNREACHABLE}"), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
-    _Row(_log(r"push.*(429|TOOMANYREQUESTS|5\d\d |INTERNAL)"), Reason.PUSH_FAILED, infrastructure=True),
-    _Row(_log(r"push"), Reason.PUSH_FAILED),
-    _Row(_log(r"MANIFEST_UNKNOWN|NAME_UNKNOWN|manifest unknown|404"), Reason.BASE_IMAGE_NOT_FOUND),
-    _Row(_log(r"UNAUTHORIZED|DENIED|401|403"), Reason.BASE_IMAGE_DENIED),
+    _Row(_log(rf"{_PUSH}.*{_REFUSED}"), Reason.PUSH_UNAUTHORIZED),
+    _Row(_log(rf"{_PUSH}.*{_DENIED}"), Reason.PUSH_DENIED),
+    _Row(_log(rf"{_PUSH}.*{_BUSY}"), Reason.PUSH_FAILED, infrastructure=True),
     _Row(_log(_UNREACHABLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
+    _Row(_log(_PUSH), Reason.PUSH_FAILED),
+    _Row(_log(_ASKED + _NOT_FOUND), Reason.BASE_IMAGE_NOT_FOUND),
+    _Row(_log(rf"{_ASKED}({_REFUSED}|{_DENIED})"), Reason.BASE_IMAGE_DENIED),
+    # A base image's layer that broke off; of the user's own archives, ADD says something else.
+    _Row(
+        _log(rf"{_ASKED}{_BUSY}|failed to get filesystem from image: .*(unexpected EOF|connection reset)"),
+        Reason.REGISTRY_UNREACHABLE,
+        infrastructure=True,
+    ),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code in (2, 137, 143)), Reason.KILLED, infrastructure=True),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code == 0), Reason.DIGEST_MISSING),
     _Row(_kaniko_ended(lambda _: True), Reason.BUILD_FAILED),

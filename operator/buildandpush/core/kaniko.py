@@ -39,7 +39,7 @@ def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ..
         *(f"--destination={destination}" for destination in plan.destinations),
         *(f"--build-arg={name}={value}" for name, value in sorted(plan.build_args.items())),
         *(f"--label={name}={value}" for name, value in sorted(plan.labels.items())),
-        f"--label={meta.IMAGE_LABEL_RUN}={run_label}",
+        *([] if options.reproducible else [f"--label={meta.IMAGE_LABEL_RUN}={run_label}"]),
         f"--snapshot-mode={plan.snapshot_mode}",
         f"--digest-file={TERMINATION_LOG}",
         _NO_HELPERS,

@@ -37,6 +37,10 @@ class PodObservation:
     uid: str
     owner_uid: str
     spec_hash_label: str
+    run: int
+    """Number of the run it was made for; 0 where its labels do not say."""
+    attempt: int
+    """Which of the run's pods it is; 0 where its labels do not say."""
     phase: str
     node: str
     created_at: datetime | None
@@ -44,11 +48,15 @@ class PodObservation:
     """When a kubelet took the pod."""
     deleted_at: datetime | None
     """When the pod is gone at the latest, its grace period over; None if nobody deletes it."""
+    changed_at: datetime | None
+    """When one of the pod's conditions last changed; None if that is not told."""
     reason: str
     """The kubelet's or a controller's word for the whole pod: Evicted, DeadlineExceeded, NodeLost …"""
     message: str
     unschedulable: str
     """The scheduler's words while no node takes the pod, else empty."""
+    gated: bool
+    """Whether a scheduling gate keeps the scheduler from looking for a node."""
     disruption: str
     """Reason of the condition DisruptionTarget, which tells who ended the pod, else empty."""
     active_deadline_seconds: int | None
@@ -99,21 +107,28 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
     conditions = {item["type"]: item for item in status.get("conditions") or ()}
     scheduled = conditions.get("PodScheduled", {})
     disruption = conditions.get("DisruptionTarget", {})
+    labels: Mapping[str, str] = metadata.get("labels") or {}
     owners: list[Mapping[str, Any]] = metadata.get("ownerReferences") or []
     controller = next((ref for ref in owners if ref.get("controller")), {})
     return PodObservation(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         owner_uid=controller.get("uid", ""),
-        spec_hash_label=(metadata.get("labels") or {}).get(meta.LABEL_SPEC_HASH, ""),
+        spec_hash_label=labels.get(meta.LABEL_SPEC_HASH, ""),
+        run=_number(labels.get(meta.LABEL_RUN)),
+        attempt=_number(labels.get(meta.LABEL_ATTEMPT)),
         phase=status.get("phase") or "Pending",
         node=spec.get("nodeName") or "",
         created_at=parse_time(metadata.get("creationTimestamp")),
         started_at=parse_time(status.get("startTime")),
         deleted_at=parse_time(metadata.get("deletionTimestamp")),
+        changed_at=max(
+            filter(None, (parse_time(item.get("lastTransitionTime")) for item in conditions.values())), default=None
+        ),
         reason=status.get("reason") or "",
         message=status.get("message") or "",
         unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        gated=scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated",
         disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
         active_deadline_seconds=spec.get("activeDeadlineSeconds"),
         source=_observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER),
@@ -135,6 +150,10 @@ def _observe_container(statuses: list[Mapping[str, Any]] | None, name: str) -> C
             finished_at=parse_time(detail.get("finishedAt")),
         )
     return ContainerObservation()
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def parse_time(text: str | None) -> datetime | None:

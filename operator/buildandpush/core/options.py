@@ -17,6 +17,7 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.core.workspace import WorkspacePlan, plan_workspace, source_image
 
 LABELS: Final = "PLUGIN_CUSTOM_LABELS"
+REPRODUCIBLE: Final = "PLUGIN_REPRODUCIBLE"
 NAME_SERVERS: Final = "PLUGIN_CUSTOM_DNS"
 SNAPSHOT_MODE: Final = "PLUGIN_SNAPSHOT_MODE"
 VERBOSITY: Final = "PLUGIN_VERBOSITY"
@@ -50,6 +51,11 @@ class BuildOptions:
     def no_push(self) -> bool:
         """Whether the image is built and pushed nowhere."""
         return self.flags.is_on(NO_PUSH)
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the image is the same whoever builds it, and so may hold nothing of the run."""
+        return self.flags.is_on(REPRODUCIBLE)
 
     @property
     def quiet_log(self) -> bool:

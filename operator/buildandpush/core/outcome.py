@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus
+from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, Effective
 from buildandpush.core.attempts import find_trouble
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
@@ -65,7 +65,7 @@ def skip(world: World) -> Decision:
     message = describe(Reason.SKIPPED)
     accepted = accept(world).status
     changes: dict[str, Any] = {}
-    if status.run is None:
+    if status.run is None or status.run.builds[0].phase == Phase.SUPERSEDED:
         conditions = ConditionSet(accepted.conditions, generation=generation, now=world.now)
         conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SKIPPED, message)
         conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
@@ -110,6 +110,15 @@ def note_inputs(world: World, login: Login, read: Inputs) -> BuildAndPushACRStat
     return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
 
 
+def note_effective(world: World, effective: Effective) -> World:
+    """The world whose run has these values in force."""
+    run = run_of(world)
+    if run.effective == effective:
+        return world
+    changed = run.model_copy(update={"effective": effective})
+    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
+
+
 def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
     """Write down that the run is being ended before its time, before anything is done for it."""
     run = run_of(world).model_copy(update={"stopping_at": since, "cancelled": True if cancelled else None})
@@ -123,6 +132,8 @@ def describe_live_pod(pod: PodObservation) -> tuple[Phase, Reason, str]:
         return Phase.PENDING, trouble.reason, describe(trouble.reason, trouble.detail)
     if pod.kaniko.state == "running":
         return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
+    if pod.gated:
+        return Phase.PENDING, Reason.SCHEDULING_GATED, describe(Reason.SCHEDULING_GATED)
     if pod.unschedulable:
         return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable)
     return Phase.PENDING, Reason.POD_CREATED, f"Pod {pod.name} was created."

@@ -90,6 +90,7 @@ class BuildPlan:
             no_push=self.options.no_push or None,
             push_only=self.options.push_only or None,
             quiet_log=self.options.quiet_log or None,
+            reproducible=self.options.reproducible or None,
             user_namespace=self.options.user_namespace or None,
         )
 

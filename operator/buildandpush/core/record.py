@@ -7,7 +7,7 @@ from typing import Any, Final
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import History
-from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus, Timings
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.failure import describe
 from buildandpush.core.observation import PodObservation, read_source_report
@@ -69,6 +69,21 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
     if report.commit is None:
         return run
     return run.model_copy(update={"source": SourceStatus(revision=report.revision, commit=report.commit)})
+
+
+def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:
+    """Where the time of the attempt went, as far as the pod tells."""
+    told = Timings(
+        waiting_seconds=_seconds(run.started_at, pod.started_at),
+        source_seconds=_seconds(pod.source.started_at, pod.source.finished_at),
+        build_seconds=_seconds(pod.kaniko.started_at, pod.kaniko.finished_at),
+    )
+    return told if told.to_dict() else None
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> int | None:
+    # Clocks of nodes differ a little.
+    return None if begin is None or end is None else max(0, round((end - begin).total_seconds()))
 
 
 def run_of(world: World) -> RunStatus:

@@ -43,6 +43,19 @@ def find_expired_pods(
     return tuple(expired), due
 
 
+def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: str | None) -> tuple[PodObservation, ...]:
+    """Pods that may still push though their attempt is over for us, as where deleting one failed or was never done.
+
+    A pod of a later attempt than the status knows is none: the status is then an old one.
+    """
+    known = (run.number, run.builds[0].attempt)
+    return tuple(
+        pod
+        for _, pod in sorted(pods.items())
+        if not pod.ended and not pod.deleting and pod.name != busy and (0, 0) < (pod.run, pod.attempt) <= known
+    )
+
+
 def add_to_history(
     history: Iterable[HistoryEntry], run: RunStatus, finished_at: datetime, limits: History | None
 ) -> list[HistoryEntry]:
@@ -76,4 +89,6 @@ def _count(value: Any, default: int) -> int:
 
 
 def _end(pod: PodObservation, now: datetime) -> datetime:
-    return pod.finished_at or pod.started_at or pod.created_at or now
+    """When a pod ended. One that was evicted may say nothing of kaniko's end, only of its source's long before."""
+    source_ended = pod.source.finished_at if pod.source.exit_code not in (0, None) else None
+    return pod.kaniko.finished_at or source_ended or pod.changed_at or pod.created_at or now

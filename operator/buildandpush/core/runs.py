@@ -37,8 +37,7 @@ def find_trigger(resource: Resource, spec_hash: str, *, inputs_changed: bool) ->
         return Trigger.SPEC
     if wants_rebuild(resource):
         return Trigger.REBUILD
-    spec_changed = new_generation and last.generation != resource.generation
-    if is_retryable(last) and (spec_changed or inputs_changed):
+    if is_outdated_failure(resource) or (is_retryable(last) and inputs_changed):
         return Trigger.RETRY_AFTER_CHANGE
     return None
 
@@ -46,6 +45,13 @@ def find_trigger(resource: Resource, spec_hash: str, *, inputs_changed: bool) ->
 def is_retryable(last: RunStatus | None) -> bool:
     """Whether a change should try the last run's work again: it failed, and not because it was asked to end."""
     return last is not None and last.builds[0].phase == Phase.FAILED
+
+
+def is_outdated_failure(resource: Resource) -> bool:
+    """Whether the last run failed with another spec than today's, be it changed since or while that run was on its
+    way."""
+    last = resource.status.run
+    return last is not None and is_retryable(last) and last.generation != resource.generation
 
 
 def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:

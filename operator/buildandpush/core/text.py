@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 _ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -9,13 +10,20 @@ _ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1
 # Control, surrogate, private, unassigned and format characters, and line separators: a log could otherwise make a
 # terminal or a portal show something else than it says. Joiners stay, as words and emoji need them.
 _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# A log is long and nearly all of it plain.
+_UNUSUAL: Final = re.compile(r"[^\n\t\x20-\x7e]")
 _KEPT: Final = frozenset("\n\t\u200c\u200d")
 
 
 def clean(text: str) -> str:
     """Without ANSI sequences and control characters; line breaks and tabs stay."""
     plain = _ANSI.sub("", text.replace("\r\n", "\n"))
-    return "".join(ch for ch in plain if ch in _KEPT or unicodedata.category(ch) not in _DROPPED)
+    return _UNUSUAL.sub(lambda found: _keep(found[0]), plain)
+
+
+@lru_cache(maxsize=4096)
+def _keep(character: str) -> str:
+    return "" if character not in _KEPT and unicodedata.category(character) in _DROPPED else character
 
 
 def clip(text: str, size: int) -> str:

@@ -7,7 +7,7 @@ import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core import naming
 from buildandpush.core.manifest import Manifest, Owner
@@ -38,17 +38,21 @@ async def perform(
 
 
 async def _tell(client: KubernetesClient, owner: Owner, action: Announce, now: datetime) -> None:
-    """Write an Event. One that the API server refuses, as in a namespace that is going, is no reason to work again."""
+    """Write an Event. One that the API server does not take, as in a namespace that is going or where it has had too
+    many of them, holds nothing up and is no reason to work again."""
     try:
         await client.create_event(_event(owner, action, now))
-    except KubernetesError as error:
+    except (KubernetesError, UnavailableError) as error:
         _log.info("event.refused", namespace=owner.namespace, build=owner.name, error=str(error))
 
 
 async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
     try:
         pod = await client.create_pod(action.manifest)
-    except ConflictError:
+    except ConflictError as error:
+        if error.reason != "AlreadyExists":
+            # Such as a quota that many pods were counted on at once: nothing is wrong with this one.
+            raise UnavailableError(f"pod {action.name}: {error}") from error
         return await _adopt_pod(client, store, owner, action)
     except NotFoundError:
         return None  # the namespace is going, and with it the resource
@@ -78,7 +82,8 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
 
 
 def _refusal(error: KubernetesError) -> Refusal:
-    if error.status == 403 and "exceeded quota" in error.message:
+    # The second is a quota so new that nobody has counted yet.
+    if error.status == 403 and ("exceeded quota" in error.message or "status unknown for quota" in error.message):
         return Refusal(Reason.QUOTA_EXCEEDED, error.message, final=False)
     if error.status == 401:
         return Refusal(Reason.POD_REFUSED, error.message, final=False)  # a token that is just being renewed

@@ -1,10 +1,11 @@
 """Answers the questions of a decision: the only place where deciding meets the outside."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import KubernetesError, NotFoundError
+from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.logins import Logins
@@ -17,6 +18,7 @@ from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.plan import parse_spec
 from buildandpush.core.redact import redact
 from buildandpush.core.secretinputs import input_keys, plan_arg_sources, plan_secret_files
+from buildandpush.core.text import clean
 from buildandpush.core.world import (
     Answer,
     AskInputs,
@@ -40,6 +42,8 @@ _TAIL_LINES: Final = 60
 _TAIL_CHARACTERS: Final = 64 * 1024
 _WHOLE_LINES: Final = 10_000
 _WHOLE_BYTES: Final = 2 * 2**20
+_LOG_PATIENCE: Final = timedelta(minutes=2)
+"""How long a kubelet may take to give out the log of a pod that has ended; then the run ends without it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Sources:
     links: LinkFinder
 
 
-async def answer_question(sources: Sources, resource: Resource, question: Question) -> Answer:
+async def answer_question(sources: Sources, resource: Resource, question: Question, now: datetime) -> Answer:
     """Look one fact up. UnavailableError rises: the queue asks again."""
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):
@@ -60,7 +64,7 @@ async def answer_question(sources: Sources, resource: Resource, question: Questi
     if isinstance(question, AskLivePod):
         return await _read_live_pod(sources.kubernetes, namespace, question.name)
     if isinstance(question, AskLog):
-        return await _read_log(sources, resource, question)
+        return await _read_log(sources, resource, question, now)
     if isinstance(question, AskInputs):
         return await _find_inputs(sources, namespace, question)
     if isinstance(question, AskObjects):
@@ -108,8 +112,8 @@ async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) ->
         return None
 
 
-async def _read_log(sources: Sources, resource: Resource, question: AskLog) -> str:
-    """A log, redacted; empty where the kubelet has none any more."""
+async def _read_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:
+    """A log, redacted; empty where the kubelet has none any more, or cannot be asked long after the pod's end."""
     lines, limit = (_WHOLE_LINES, _WHOLE_BYTES) if question.whole else (_TAIL_LINES, None)
     try:
         text = await sources.kubernetes.read_pod_log(
@@ -117,13 +121,19 @@ async def _read_log(sources: Sources, resource: Resource, question: AskLog) -> s
         )
     except KubernetesError:
         return ""
-    # Cut only after that: of a secret that was cut in two the rest would not be known.
-    told = redact(text, await _secrets_of_run(sources, resource))
+    except UnavailableError:
+        # The API server answers for the kubelet, too. A node that is gone must not keep the run from ending.
+        pod = await _read_live_pod(sources.kubernetes, resource.owner.namespace, question.pod)
+        if pod is not None and (pod.finished_at or pod.changed_at or now) > now - _LOG_PATIENCE:
+            raise
+        return ""
+    # Colours first: they may stand in the middle of a secret. Cut last: of a secret cut in two the rest is not known.
+    told = redact(clean(text), await _secrets_of_run(sources, resource))
     return told if question.whole else told[-_TAIL_CHARACTERS:]
 
 
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
-    """What the run's connectors log in with; tokens are told by their form."""
+    """What the run's connectors log in with, and what its build could read; tokens are told by their form."""
     secrets: list[str] = []
     run = resource.status.run
     for need in derive_needs(run.effective) if run else ():
@@ -134,5 +144,16 @@ async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
         spec = parse_spec(resource.spec)
         keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))
     except SpecInvalidError:
-        return secrets
-    return secrets + await read_secret_values(sources.kubernetes, resource.owner.namespace, keys)
+        keys = ()
+    others = await _other_secrets_of(sources, resource)
+    return secrets + await read_secret_values(sources.kubernetes, resource.owner.namespace, keys, others)
+
+
+async def _other_secrets_of(sources: Sources, resource: Resource) -> set[str]:
+    """Secrets that the run was made with, beside the connectors': the spec may name others by now, or none."""
+    run = resource.status.run
+    if run is None or not run.inputs:
+        return set()
+    connectors = tuple(need.connector for need in derive_needs(run.effective))
+    known = await sources.logins.find_inputs(resource.owner.namespace, connectors)
+    return {place for place in run.inputs if place.startswith("Secret/")} - set(dict(known.versions))

@@ -18,6 +18,7 @@ _log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 LAST_BACKOFF_SECONDS: Final = 60.0
+_HEAP_SLACK: Final = 64
 
 
 class WorkQueue(Generic[K]):
@@ -48,7 +49,14 @@ class WorkQueue(Generic[K]):
             return
         self._due[key] = when
         heapq.heappush(self._heap, (when, next(self._order), key))
+        if len(self._heap) > 2 * len(self._due) + _HEAP_SLACK:
+            self._forget_old_wishes()
         self._changed.set()
+
+    def _forget_old_wishes(self) -> None:
+        """Each earlier wish for a key leaves the later one on the heap, which may lie days ahead."""
+        self._heap = [item for item in self._heap if self._due.get(item[2]) == item[0]]
+        heapq.heapify(self._heap)
 
     def __len__(self) -> int:
         return len(self._due) + len(self._running)

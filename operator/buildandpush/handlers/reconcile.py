@@ -95,7 +95,7 @@ class Reconciler:
             if not decision.questions:
                 return decision
             answers = {
-                question: await answer_question(self._sources, world.resource, question)
+                question: await answer_question(self._sources, world.resource, question, world.now)
                 for question in decision.questions
             }
             world = replace(world, answers={**world.answers, **answers})

@@ -4,7 +4,7 @@ Only `on.event` handlers are used: kopf's state-keeping ones write finalizers an
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import kopf
@@ -152,19 +152,26 @@ async def refresh(
         await _wait(relisted, REFRESH_SECONDS)
         await asyncio.sleep(RELIST_SECONDS)  # kopf lists several kinds, an event for each object
         relisted.clear()
+        await refresh_once(client, store, queue, namespaces)
+
+
+async def refresh_once(
+    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]
+) -> None:
+    """List everything afresh. A namespace that cannot be listed does not keep others from it."""
+    for namespace in namespaces or (None,):
         try:
-            for namespace in namespaces or (None,):
-                missed = store.replace_pods(await client.list_pods(namespace), namespace)
-                for kind, plural in (
-                    (meta.BUILD_KIND, meta.BUILD_PLURAL),
-                    (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL),
-                ):
-                    missed |= store.replace(kind, await client.list_custom(plural, namespace), namespace)
-                for key in missed:
-                    queue.add(key)
-                _log.debug("store.refreshed", missed=len(missed), namespace=namespace)
+            # Added at once: a later list may fail, and what this one missed is known to it alone.
+            _add_all(queue, store.replace_pods(await client.list_pods(namespace), namespace))
+            for kind, plural in ((meta.BUILD_KIND, meta.BUILD_PLURAL), (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL)):
+                _add_all(queue, store.replace(kind, await client.list_custom(plural, namespace), namespace))
         except (KubernetesError, UnavailableError) as error:
-            _log.warning("store.refresh_failed", error=str(error))
+            _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
+
+
+def _add_all(queue: WorkQueue[Key], keys: Iterable[Key]) -> None:
+    for key in keys:
+        queue.add(key)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

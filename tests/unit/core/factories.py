@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
 from buildandpush.core.manifest import Login, Owner
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import Answer, AskLogin, LoginNeed, Question, Resource, World
+from buildandpush.core.world import Answer, AskLivePod, AskLogin, LoginNeed, Question, Resource, World
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
@@ -59,8 +60,10 @@ def world(
     now: datetime = NOW,
     **changes: Any,
 ) -> World:
-    """A world in which the usual login is there, unless the answers say otherwise."""
+    """A world in which the usual login is there and the pods are as the cache has them, unless the answers say
+    otherwise."""
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
+    usual |= {AskLivePod(pod.name): pod for pod in pods}
     return World(
         resource=of,
         now=now,
@@ -83,7 +86,7 @@ def pod(run: int = 1, *, spec_changes: Mapping[str, Any] | None = None, **status
             "metadata": {
                 "name": pod_name(run),
                 "uid": f"pod-{run}",
-                "labels": {},
+                "labels": {meta.LABEL_RUN: str(run), meta.LABEL_ATTEMPT: "1"},
                 "ownerReferences": [{"controller": True, "uid": OWNER.uid}],
                 **({"deletionTimestamp": "2026-11-24T12:00:00Z"} if status.pop("deleting", False) else {}),
             },

@@ -12,11 +12,12 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_TAGS
 from buildandpush.api.status import MAX_URL, BuildAndPushACRStatus
 from buildandpush.core.decide import decide
-from buildandpush.core.world import AskLinks, AskLog, AskReadBack, Links, ReadBack, Resource
+from buildandpush.core.world import AskLinks, AskLog, AskProof, AskReadBack, Links, ReadBack, Resource
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
     NOW,
+    OWNER,
     container,
     login_question,
     pod,
@@ -56,6 +57,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Any, Any]:
         AskLog(run.builds[0].pod_name, "kaniko"): log,
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
+        AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/{run.number}", "c" * 253): DIGEST,
     }
 
 

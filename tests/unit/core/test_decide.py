@@ -44,6 +44,7 @@ from tests.unit.core.factories import (
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
 PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), f"{OWNER.uid}/1", "acr")
+OWN = AskProof("contoso.azurecr.io/shop/web", (DIGEST,), f"{OWNER.uid}/1", "acr")
 VERIFIED = ReadBack({"latest": DIGEST}, digest_found=True)
 
 
@@ -247,9 +248,27 @@ class TestEnd:
 
     def test_a_tag_moved_by_somebody_else_is_told_but_no_failure(self) -> None:
         moved = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: moved}))
+        answers = {READ_BACK: moved, OWN: DIGEST}
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
         assert conditions(decision)["Ready"] == "True"
         assert reason_of(decision, ConditionType.VERIFIED) == Reason.TAG_MOVED
+
+    def test_the_digest_of_an_older_image_is_found_out(self) -> None:
+        """A process that a RUN line left behind can write any digest that the repository has."""
+        pushed = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
+        answers = {READ_BACK: pushed, OWN: None}
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
+        assert (decision.status.phase, reason_of(decision)) == (Phase.FAILED, Reason.DIGEST_NOT_CONFIRMED)
+        assert decision.status.digest is None
+
+    @pytest.mark.proves("PLUGIN_REPRODUCIBLE")
+    @pytest.mark.parametrize(("log", "good"), [(PUSHED, True), ("INFO[0007] built", False)])
+    def test_an_image_that_says_nothing_of_its_run_is_proved_by_the_log(self, log: str, good: bool) -> None:
+        moved = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
+        build = seen(spec(envVariables={"PLUGIN_REPRODUCIBLE": True}))
+        answers = {READ_BACK: moved, PUSH_LOG: log}
+        decision = decide(world(build, pods=(ended_pod(0, DIGEST),), answers=answers))
+        assert conditions(decision)["Ready"] == ("True" if good else "False")
 
     @pytest.mark.parametrize("message", ["", "sha256:short", "latest", DIGEST.upper(), DIGEST + "0"])
     def test_exit_0_without_a_well_formed_digest_is_a_failure(self, message: str) -> None:
@@ -270,9 +289,10 @@ class TestEnd:
 
     def test_a_finished_run_never_flips(self) -> None:
         done = succeeded()
-        for late in (ended_pod(1), running_pod(), ended_pod(0, "sha256:" + "b" * 64)):
+        for late in (ended_pod(1), ended_pod(0, "sha256:" + "b" * 64)):
             decision = decide(world(done, pods=(late,)))
             assert (decision.status, decision.actions) == (done.status, ())
+        assert decide(world(done, pods=(running_pod(),))).status == done.status
 
     def test_the_last_good_image_stays_through_a_later_failure(self) -> None:
         done = replace(succeeded(), generation=2, spec=spec(target="other"))

@@ -12,6 +12,7 @@ from tests.unit.core.factories import container, ended_pod, pod, terminated
 PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
 BUILD = "error building image: "
 RETRIED = BUILD + "unable to complete operation after 3 attempts, last error: "
+MISSING = BUILD + "error building stage: failed to get files used from context: failed to get fileinfo for "
 MANIFEST = "GET https://contoso.azurecr.io/v2/base/manifests/9: "
 
 
@@ -83,6 +84,33 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
      Reason.CERTIFICATE_NOT_TRUSTED, USER),
     ("base registry behind a proxy", ended_pod(1), RETRIED + 'Get "https://mirror.test/v2/": x509: certificate has '
      "expired or is not yet valid", Reason.CERTIFICATE_NOT_TRUSTED, USER),
+    ("image called as a push", ended_pod(1), RETRIED + "GET https://c/v2/prom/pushgateway/manifests/v1: "
+     "MANIFEST_UNKNOWN: manifest unknown", Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("image called as a push, no right", ended_pod(1), RETRIED + "GET https://contoso.azurecr.io/v2/push/manifests/v1: "
+     "UNAUTHORIZED: authentication required", Reason.BASE_IMAGE_DENIED, USER),
+    ("base by the bare status", ended_pod(1), RETRIED + "GET https://c/v2/base/manifests/9: unexpected status code 404 "
+     "Not Found", Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base registry busy", ended_pod(1), RETRIED + "GET https://index.docker.io/v2/library/x/manifests/1: "
+     "TOOMANYREQUESTS: You have reached your pull rate limit", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("base image's layer broke off", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: "
+     "error removing usr to make way for new symlink: unexpected EOF", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("broken archive of the user's", ended_pod(1), BUILD + "error building stage: failed to execute command: "
+     "extracting fs: unexpected EOF", Reason.BUILD_FAILED, USER),
+    ("file named as a status", ended_pod(1), MISSING + "site/404.html: no such file or directory",
+     Reason.BUILD_FAILED, USER),
+    ("file named as a push", ended_pod(1), MISSING + "scripts/push.sh: no such file or directory",
+     Reason.BUILD_FAILED, USER),
+    ("file named as the Dockerfile", ended_pod(1), MISSING + "Dockerfile.d/x: no such file or directory",
+     Reason.BUILD_FAILED, USER),
+    ("script that may not be run", ended_pod(1), BUILD + "error building stage: failed to execute command: starting "
+     "command: fork/exec /app/run.sh: permission denied", Reason.BUILD_FAILED, USER),
+    ("user named as a status", ended_pod(1), BUILD + "error building stage: failed to execute command: resolving user "
+     "app-401: user app-401 not found", Reason.BUILD_FAILED, USER),
+    ("digest that holds a status", ended_pod(1), BUILD + "could not parse sha256:1140103f", Reason.BUILD_FAILED, USER),
+    ("not root, merged /usr", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: "
+     "symlink usr/bin /bin: permission denied", Reason.ROOT_REQUIRED, USER),
+    ("not root, a folder that is there", ended_pod(1), BUILD + "error building stage: failed to get filesystem from "
+     "image: chmod /tmp: operation not permitted", Reason.ROOT_REQUIRED, USER),
     ("registry busy", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT https://c/v2/: "
      "TOOMANYREQUESTS: too many requests", Reason.PUSH_FAILED, INFRASTRUCTURE),
     ("manifest rejected", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT "

@@ -43,7 +43,18 @@ from tests.unit.core.factories import (
     spec,
     world,
 )
-from tests.unit.core.test_decide import PROOF, PUSH_LOG, PUSHED, READ_BACK, VERIFIED, after, failed, seen, succeeded
+from tests.unit.core.test_decide import (
+    OWN,
+    PROOF,
+    PUSH_LOG,
+    PUSHED,
+    READ_BACK,
+    VERIFIED,
+    after,
+    failed,
+    seen,
+    succeeded,
+)
 from tests.unit.core.test_strategy import failing, rule
 from tests.unit.core.test_unpushed import NO_LOGIN, NO_PUSH, PUSH_ONLY
 from tests.unit.core.test_unpushed import started as unpushed
@@ -220,11 +231,9 @@ CASES: dict[str, Callable[[], Decision]] = {
     "succeeded-asks-the-registry": lambda: going_on(seen(), ended_pod(0, DIGEST)),
     "succeeded-not-verifiable": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: PUSHED}),
     "succeeded-not-confirmed": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: "built"}),
-    "succeeded-quietly": lambda: end(
-        ReadBack({}, False, problem="no route"), spec(envVariables={"PLUGIN_VERBOSITY": "error"})
-    ),
-    "succeeded-tag-moved": lambda: end(ReadBack({"latest": OTHER}, True)),
-    "succeeded-tag-gone": lambda: end(ReadBack({"latest": None}, True)),
+    "succeeded-tag-moved": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: DIGEST}),
+    "succeeded-tag-gone": lambda: end(ReadBack({"latest": None}, True), more={OWN: DIGEST}),
+    "succeeded-of-another-run": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: None}),
     "succeeded-digest-gone": lambda: end(ReadBack({"latest": None}, False)),
     "succeeded-without-cache": lambda: end(
         VERIFIED,
@@ -289,7 +298,10 @@ CASES: dict[str, Callable[[], Decision]] = {
     "lost-for-good": lambda: lost(spec(retries=0)),
     "lost-without-push": lambda: going_on(unpushed(NO_PUSH), answers={**NO_LOGIN, **GONE}),
     "attempt-that-waits": lambda: decide(world(after(lost(), seen()), now=NOW + timedelta(seconds=9))),
-    "attempt-that-follows": lambda: decide(world(after(lost(), seen()), now=NOW + timedelta(seconds=10))),
+    "attempt-that-follows": lambda: decide(world(after(lost(), seen()), now=NOW + timedelta(seconds=10), answers=GONE)),
+    "attempt-that-asks-for-the-one-before": lambda: decide(
+        world(after(lost(), seen()), now=NOW + timedelta(seconds=10))
+    ),
     # how it is stopped
     "cancelling": lambda: going_on(replace(seen(), cancel=" 1 "), running_pod()),
     "cancelling-goes-on": lambda: stopping(1, living=replace(running_pod(), active_deadline_seconds=1)),

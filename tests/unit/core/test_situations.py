@@ -12,7 +12,7 @@ from buildandpush.core.decide import decide
 from buildandpush.core.world import AskLivePod, ReadBack, Resource, Waiting
 from tests.unit.core.factories import DIGEST, ended_pod, login_question, pod_name, resource, running_pod, spec, world
 from tests.unit.core.kstatus import judge
-from tests.unit.core.test_decide import PUSH_LOG, PUSHED, READ_BACK, after, failed, seen, started, succeeded
+from tests.unit.core.test_decide import OWN, PUSH_LOG, PUSHED, READ_BACK, after, failed, seen, started, succeeded
 from tests.unit.core.test_strategy import failing, rule
 
 HEALTH = Path(__file__).parents[3] / "charts" / "buildandpush-operator" / "argocd" / "health.lua"
@@ -47,7 +47,7 @@ def as_object(of: Resource) -> dict[str, Any]:
 
 def ended(read_back: ReadBack) -> Resource:
     first = seen()
-    answers = {READ_BACK: read_back, PUSH_LOG: PUSHED}
+    answers = {READ_BACK: read_back, PUSH_LOG: PUSHED, OWN: DIGEST}
     return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers=answers)), first)
 
 

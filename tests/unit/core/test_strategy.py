@@ -11,7 +11,7 @@ from buildandpush.api.step import FailureStrategy
 from buildandpush.core.decide import decide
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.strategy import FAILS, Outcome, check_strategies, decide_failure
-from buildandpush.core.world import AskLog, CreatePod, Resource
+from buildandpush.core.world import AskLivePod, AskLog, CreatePod, Resource
 from tests.unit.core.factories import NOW, ended_pod, pod_name, resource, spec, world
 from tests.unit.core.test_decide import after, succeeded
 
@@ -145,7 +145,7 @@ def test_a_retry_that_was_asked_for_is_an_attempt_of_the_same_run() -> None:
     assert (build.attempt, build.retried, build.reason) == (2, 1, "Retrying")
     assert build.next_attempt_at == NOW + timedelta(seconds=30)
     later = NOW + timedelta(seconds=30)
-    decision = decide(world(waiting, now=later))
+    decision = decide(world(waiting, answers={AskLivePod(pod_name()): None}, now=later))
     assert [action.name for action in decision.actions if isinstance(action, CreatePod)] == [pod_name(attempt=2)]
     going = after(decision, waiting)
     ended = replace(ended_pod(7), name=build.pod_name)

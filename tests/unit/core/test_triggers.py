@@ -294,10 +294,12 @@ class TestRetries:
         later, live = NOW + timedelta(seconds=400), AskLivePod(pod_name())
         waiting = decide(world(after(given_up, first), pods=(stuck,), answers={live: stuck}, now=later))
         assert (waiting.actions, waiting.wake_at) == ((DeletePod(pod_name(), "pod-1"),), later + WAIT)
-        only_cached = decide(world(after(given_up, first), pods=(stuck,), answers={live: None}, now=later))
-        assert (
-            created(only_cached) == created(decide(world(after(given_up, first), now=later))) == [pod_name(attempt=2)]
-        )
+        for pods in ((stuck,), ()):
+            only_cached = decide(world(after(given_up, first), pods=pods, answers={live: None}, now=later))
+            assert created(only_cached) == [pod_name(attempt=2)]
+        not_cached = decide(world(after(given_up, first), answers={live: stuck}, now=later))
+        assert not_cached.actions == (DeletePod(pod_name(), "pod-1"),)
+        assert decide(world(after(given_up, first), now=later)).questions == {live}, "an empty cache proves nothing"
 
     def test_no_run_starts_its_pod_while_one_of_the_run_before_may_still_push(self) -> None:
         """The run before was given up past its deadline, where its kubelet was slow."""
@@ -312,7 +314,12 @@ class TestRetries:
         assert (run_of(held).number, created(held), held.wake_at) == (2, [], late + WAIT)
         assert not [action for action in held.actions if isinstance(action, DeletePod)], "it is being deleted already"
         lost = late + timedelta(seconds=5 + SETTINGS.node_lost_timeout_seconds)
-        for known, now in ((None, late), (replace(going, uid="another"), late), (ended_pod(1), late), (going, lost)):
+        for known, now in (
+            (None, late),
+            (replace(going, owner_uid="another"), late),
+            (ended_pod(1), late),
+            (going, lost),
+        ):
             free = decide(world(again, pods=(going,), answers={ask: known}, now=now))
             assert created(free) == [pod_name(2)]
 

@@ -138,7 +138,7 @@ class FakeApi:
         self, method: str, place: tuple[str, str, str], sub: str | None, query: Any, headers: Any, body: Any
     ) -> _Response:
         plural, namespace, name = place
-        refused = self.refuse(method, plural, name)
+        refused = self.refuse(method, "pods/log" if sub == "log" else plural, name)
         if refused is not None:
             raise _RefusedError(refused[0], "Refused", refused[1])
         if method == "GET":

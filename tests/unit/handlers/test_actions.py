@@ -15,6 +15,8 @@ from tests.unit.core.factories import NOW, OWNER
 from tests.unit.handlers.fake_api import FakeApi
 
 QUOTA = 'pods "p1" is forbidden: exceeded quota: small, requested: memory=500Mi, used: memory=1Gi, limited: memory=1Gi'
+UNCOUNTED = 'pods "p1" is forbidden: status unknown for quota: small, resources: limits.memory'
+LIMIT_RANGE = 'pods "p1" is forbidden: maximum memory usage per Container is 1Gi, but limit is 2Gi'
 SECURITY = 'pods "p1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
 GOING = 'pods "p1" is forbidden: unable to create new content in namespace shop because it is being terminated'
 
@@ -88,6 +90,8 @@ async def test_our_own_pod_of_another_spec_gives_way(act: Acting) -> None:
     ("status", "message", "reason", "final"),
     [
         (403, QUOTA, Reason.QUOTA_EXCEEDED, False),
+        (403, UNCOUNTED, Reason.QUOTA_EXCEEDED, False),
+        (403, LIMIT_RANGE, Reason.POD_REFUSED, True),
         (403, SECURITY, Reason.POD_REFUSED, True),
         (403, GOING, Reason.POD_REFUSED, False),
         (422, "spec.containers[0].image: Required value", Reason.POD_REFUSED, True),
@@ -102,6 +106,15 @@ async def test_refused_pod_is_told_with_the_servers_words(
     assert refusal == Refusal(reason, message, final)
 
 
+async def test_a_quota_that_many_pods_are_counted_on_at_once_says_nothing_of_this_one(act: Acting) -> None:
+    busy = (
+        'Operation cannot be fulfilled on resourcequotas "q": the object has been modified; please apply your changes'
+    )
+    act.api.refuse = lambda verb, plural, name: (409, busy) if verb == "POST" else None
+    with pytest.raises(UnavailableError):
+        await act(CREATE)
+
+
 async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (401, "Unauthorized")
     try:
@@ -111,7 +124,13 @@ async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: A
     assert refusal is None or not refusal.final
 
 
-@pytest.mark.parametrize("action", [CREATE, TOLD, CancelPod("p1", "u"), DeletePod("p1", "u")])
+@pytest.mark.parametrize("status", [403, 429, 500, 503])
+async def test_an_event_that_is_not_taken_holds_nothing_up(status: int, act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, "come again")
+    assert await act(TOLD) is None
+
+
+@pytest.mark.parametrize("action", [CREATE, CancelPod("p1", "u"), DeletePod("p1", "u")])
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_no_answer_is_for_the_queue_to_repeat(status: int, action: Action, act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (status, "come again")

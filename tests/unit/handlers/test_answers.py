@@ -1,6 +1,8 @@
 """Questions are answered from the API server itself, and what comes back holds no secret."""
 
+import base64
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ async def ask(cluster: Cluster, question: Question) -> Answer:
     """The answer."""
     resource = read_resource(cluster.api.get("buildandpushacrs", "shop", "web"))
     sources = make_sources(KubernetesClient(cluster.api), cluster.registry, lambda: cluster.now)
-    return await answer_question(sources, resource, question)
+    return await answer_question(sources, resource, question, cluster.now)
 
 
 def log_of(cluster: Cluster, text: str) -> AskLog:
@@ -81,6 +83,58 @@ async def test_a_whole_log_reaches_back_to_where_trouble_was_told(cluster: Clust
 async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:
     assert await ask(cluster, AskLog(cluster.pod["metadata"]["name"], "kaniko")) == ""
     assert await ask(cluster, AskLog("no-such-pod", "kaniko")) == ""
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, False), (3, True)])
+async def test_a_kubelet_that_gives_out_no_log_holds_no_run_up_for_long(
+    minutes: int, told: bool, cluster: Cluster
+) -> None:
+    """The API server answers in its place, with 500 and its reason."""
+    cluster.end_kaniko(1)
+    question = log_of(cluster, "unheard")
+    cluster.api.refuse = lambda verb, plural, name: (500, "dial tcp :10250: timeout") if plural == "pods/log" else None
+    cluster.now += timedelta(minutes=minutes)
+    if not told:
+        with pytest.raises(UnavailableError):
+            await ask(cluster, question)
+        return
+    assert await ask(cluster, question) == ""
+    cluster.api.refuse = lambda verb, plural, name: (500, "etcd is away")
+    with pytest.raises(UnavailableError):
+        await ask(cluster, question)
+
+
+async def test_a_run_whose_node_gives_out_no_log_comes_to_its_end(cluster: Cluster) -> None:
+    cluster.end_kaniko(1)
+    cluster.api.refuse = lambda verb, plural, name: (500, "dial tcp :10250: timeout") if plural == "pods/log" else None
+    cluster.watch()
+    with pytest.raises(UnavailableError):
+        await cluster.reconcile()
+    cluster.now += timedelta(minutes=3)
+    await cluster.settle()
+    assert cluster.ready == ("False", "BuildFailed")
+
+
+SECRET = {
+    "metadata": {"namespace": "shop", "name": "npm"},
+    "data": {"token": base64.b64encode(b"t0ken-of-npm").decode()},
+}
+
+
+async def test_what_the_run_could_read_is_masked_though_the_spec_names_it_no_more() -> None:
+    cluster = Cluster()
+    cluster.api.put("secrets", SECRET)
+    cluster.apply(buildSecrets=[{"id": "npm", "secretName": "npm", "key": "token"}])
+    await cluster.settle()
+    question = log_of(cluster, "npm ERR! t0ken-of-npm is not allowed, says push")
+    cluster.apply(onChange="Queue", target="x")
+    text = await ask(cluster, question)
+    assert text == "npm ERR! *** is not allowed, says push", "a user name is no secret"
+
+
+async def test_a_secret_with_colours_in_it_is_masked_too(cluster: Cluster) -> None:
+    question = log_of(cluster, "found hunter22-\x1b[01;31msecret\x1b[0m here")
+    assert await ask(cluster, question) == "found *** here"
 
 
 async def test_registry_is_asked_with_the_connectors_login(cluster: Cluster) -> None:

@@ -192,6 +192,23 @@ def test_of_several_wishes_the_earliest_holds(first: float, second: float) -> No
     run_in_fake_time(main())
 
 
+def test_wishes_for_a_far_time_do_not_pile_up() -> None:
+    """Each event leaves one behind, as where an ended pod is due to go in a month."""
+
+    async def main() -> None:
+        async def work(key: str) -> float:
+            return 30 * 24 * 3600.0
+
+        async with running(work) as queue:
+            for _ in range(2000):
+                queue.add("a")
+                await asyncio.sleep(1)
+            assert len(queue) == 1
+            assert len(queue._heap) < 200
+
+    run_in_fake_time(main())
+
+
 def test_event_does_not_wait_for_a_due_time() -> None:
     async def main() -> None:
         work = Recorder(600.0)

@@ -10,7 +10,7 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import REFRESH_SECONDS, Watcher, configure_kopf, refresh
+from buildandpush.handlers.watch import REFRESH_SECONDS, Watcher, configure_kopf, refresh, refresh_once
 from tests.unit.handlers.fake_api import FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 
@@ -146,6 +146,32 @@ def test_list_that_fails_is_tried_again_later() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     run_in_fake_time(main())
+
+
+def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
+    """Only that list knows: the pod is gone from the store with it."""
+
+    async def main() -> None:
+        api, store, queue = FakeApi(), Store(), QueueStub()
+        store.put_pod(api.put("pods", pod()))
+        api.drop("pods", "shop", pod()["metadata"]["name"])
+        api.refuse = lambda verb, plural, name: (503, "come again") if plural == meta.BUILD_PLURAL else None
+        await refresh_once(KubernetesClient(api), store, queue, ())  # type: ignore[arg-type]
+        assert queue.added == [WEB]
+
+    asyncio.run(main())
+
+
+def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
+    async def main() -> None:
+        api, store, queue = FakeApi(), Store(), QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        refused = iter([(403, "forbidden")])
+        api.refuse = lambda verb, plural, name: next(refused, None)
+        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"))  # type: ignore[arg-type]
+        assert queue.added == [WEB]
+
+    asyncio.run(main())
 
 
 def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afresh() -> None:

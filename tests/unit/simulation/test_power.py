@@ -8,7 +8,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from buildandpush.core import advance, runs
+from buildandpush.core import advance, runs, verdict
 from buildandpush.core.login import HostLogin
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.world import AskReadBack, ReadBack
@@ -30,10 +30,10 @@ async def _act_first(self: Any, key: Any, resource: Any, decision: Any) -> Any:
     return await _WRITE(self, key, resource, decision)
 
 
-async def _believe(sources: Any, resource: Any, question: Any) -> Any:
+async def _believe(sources: Any, resource: Any, question: Any, now: Any) -> Any:
     if isinstance(question, AskReadBack):
         return ReadBack(dict.fromkeys(question.tags, question.digest), digest_found=True)
-    return await _ANSWER(sources, resource, question)
+    return await _ANSWER(sources, resource, question, now)
 
 
 _WRITE = Reconciler._write
@@ -41,12 +41,12 @@ _ANSWER = answers.answer_question
 
 SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "writes without the Lease": [(Client, "_guard", lambda self, *, writes: None)],
-    "takes the cache's word for a loss": [(advance, "_live_pod", lambda world, build: None)],
-    "does not wait for the former pod's end": [(advance, "_find_former", lambda world, build: None)],
+    "takes the cache's word for a loss": [(advance, "find_live_pod", lambda world, build: None)],
+    "does not wait for the former pod's end": [(advance, "_find_former", lambda world, run, build: None)],
     "gives a number twice": [(runs, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
-    "believes a digest where the registry is away": [(advance, "_says_pushed", lambda world, run, pod, digest: True)],
+    "believes a digest where the registry is away": [(verdict, "_says_pushed", lambda world, run, pod, digest: True)],
     "uses a login that has ended": [(HostLogin, "is_fresh", lambda self, version, now: True)],
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
