@@ -455,6 +455,8 @@ class World(RuleBasedStateMachine):
         self.cluster.quota_full = self.cluster.registry_down = False
         self.azure_answers()
         self.put_connector()
+        self._catch_up()
+        self._check_orphans()
         for _ in range(80):
             self._settle()
             if all(self._is_settled(obj) for (kind, _), obj in self.cluster.objects.items() if kind == meta.BUILD_KIND):
@@ -463,6 +465,26 @@ class World(RuleBasedStateMachine):
         for (kind, name), obj in self.cluster.objects.items():
             if kind == meta.BUILD_KIND:
                 assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+
+    def _catch_up(self) -> None:
+        """The operator does all that it owes, while no node does anything."""
+        for _ in range(3):
+            self.operator.relist(self.cluster.list_kind)
+            for key in [Key(kind, NAMESPACE, name) for kind, name in self.cluster.objects if kind == meta.BUILD_KIND]:
+                self.operator.owe(key)
+            for _ in range(20):
+                if self.operator.ready():
+                    self.operator.work(self.operator.ready()[0])
+
+    def _check_orphans(self) -> None:
+        """No pod that may still push is left to itself."""
+        for pod in self.cluster.pods():
+            owner = pod["metadata"]["ownerReferences"][0]["uid"]
+            of = [obj for obj in self.cluster.objects.values() if obj["metadata"].get("uid") == owner]
+            run = (of[0]["status"].get("run") or {}) if of else {}
+            waited_for = run and "finishedAt" not in run and run["builds"][0]["podName"] == pod["metadata"]["name"]
+            if of and is_alive(pod) and not pod["metadata"].get("deletionTimestamp") and not waited_for:
+                self.cluster.violations.append(f"pod {pod['metadata']['name']} outlived its run")
 
     def _settle(self) -> None:
         self.nodes_confirm_deletions()

@@ -8,7 +8,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from buildandpush.core import advance, runs, verdict
+from buildandpush.core import advance, decide, runs, verdict
 from buildandpush.core.login import HostLogin
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.world import AskReadBack, ReadBack
@@ -50,6 +50,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "uses a login that has ended": [(HostLogin, "is_fresh", lambda self, version, now: True)],
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
+    "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
     "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
 }
 
@@ -65,6 +66,7 @@ WORDS = {
     "uses a login that has ended": "with a login that had ended",
     "writes what stands there already": "changed nothing",
     "takes a pod that runs for one that has ended": "lived",
+    "leaves a pod alone that outlived its run": "outlived its run",
     "never looks at a failed pod": "",
 }
 """What the world says of each; for the last, that a run never ends."""
