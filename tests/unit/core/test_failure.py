@@ -7,7 +7,9 @@ import pytest
 from buildandpush.api.reasons import Reason, explain
 from buildandpush.core.failure import classify_failure, error_line
 from buildandpush.core.observation import PodObservation
+from buildandpush.core.outcome import describe_live_pod
 from tests.unit.core.factories import container, ended_pod, pod, terminated
+from tests.unit.core.test_observation import observe
 
 PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
 BUILD = "error building image: "
@@ -182,3 +184,39 @@ def test_root_required_names_every_way_out() -> None:
     assert [
         word for word in ("runAsUser unset or 0", "userNamespace: Always", "executor's image") if word not in remedy
     ] == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "log", "reason", "infrastructure"),
+    [
+        ("deadline-exceeded", "", Reason.TIMED_OUT, USER),
+        ("evicted", "", Reason.EVICTED, INFRASTRUCTURE),
+        ("oom-killed", "", Reason.OUT_OF_MEMORY, USER),
+        ("preempted", "", Reason.PREEMPTED, INFRASTRUCTURE),
+        ("node-lost", "", Reason.NODE_LOST, INFRASTRUCTURE),
+        ("succeeded-without-digest", "", Reason.DIGEST_MISSING, USER),
+        ("failed-after-digest", BUILD + "x: waiting for process to exit: exit status 1", Reason.RUN_FAILED, USER),
+        ("failed-after-digest", PUSH + "POST https://c/v2/: DENIED: denied", Reason.PUSH_DENIED, USER),
+        ("source-failed", "", Reason.REVISION_NOT_FOUND, USER),
+        ("source-killed", "", Reason.OUT_OF_MEMORY, USER),
+    ],
+)
+def test_recorded_pods_are_classified_by_what_kubelets_write(
+    recorded: str, log: str, reason: Reason, infrastructure: bool
+) -> None:
+    verdict = classify_failure(observe(recorded), log)
+    assert (verdict.reason, verdict.infrastructure) == (reason, infrastructure)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        ("image-pull-backoff", Reason.IMAGE_PULL_FAILED),
+        ("pending-unschedulable", Reason.UNSCHEDULABLE),
+        ("pending-just-created", Reason.POD_CREATED),
+        ("source-running", Reason.POD_CREATED),
+        ("kaniko-running", Reason.BUILDING),
+    ],
+)
+def test_recorded_pods_that_live_say_where_they_stand(recorded: str, reason: Reason) -> None:
+    assert describe_live_pod(observe(recorded))[1] == reason
