@@ -50,8 +50,12 @@ class Network:
     late: list[Callable[[], None]] = field(default_factory=list)
     """Writes that the operator was told had failed and that land later."""
 
-    def next_fault(self) -> str | None:
-        return self.faults.pop(0) if self.faults else None
+    def next_fault(self, *, makes_pod: bool = False) -> str | None:
+        if not self.faults:
+            return None
+        if self.faults[0] == "pause-before-pod":  # which waits for its moment
+            return self.faults.pop(0) and "pause" if makes_pod else None
+        return self.faults.pop(0)
 
 
 class Cluster:
@@ -233,8 +237,8 @@ class Client:
         self.leads = True
         """Whether this operator holds the Lease. Another that takes it over waits until this one knows: see `Lease`."""
 
-    async def _pass(self, work: Callable[[], Any], *, writes: bool = False) -> Any:
-        fault = self._network.next_fault()
+    async def _pass(self, work: Callable[[], Any], *, writes: bool = False, makes_pod: bool = False) -> Any:
+        fault = self._network.next_fault(makes_pod=makes_pod)
         if fault == "pause":
             await _Pause()
         self._guard(writes=writes)
@@ -277,7 +281,7 @@ class Client:
         )
 
     async def create_pod(self, manifest: Object) -> Object:
-        return await self._pass(lambda: self._create_pod(manifest), writes=True)
+        return await self._pass(lambda: self._create_pod(manifest), writes=True, makes_pod=True)
 
     def _create_pod(self, manifest: Object) -> Object:
         cluster, name = self._cluster, manifest["metadata"]["name"]

@@ -393,11 +393,12 @@ class World(RuleBasedStateMachine):
             drive(work)
         self.network.faults = faults
 
-    @rule(requests=st.integers(0, 4), change=st.sampled_from(["vanish", "fail", "new", "none"]), stale=st.booleans())
+    @rule(requests=st.integers(-4, 4), change=st.sampled_from(["vanish", "fail", "new", "none"]), stale=st.booleans())
     def leader_changes_in_the_middle(self, requests: int, change: str, stale: bool) -> None:
-        """The leader is paused; another one does its work, and more happens, before it wakes."""
+        """The leader is paused, after so many requests or, where that is negative, before it makes a pod; another one
+        does its work, and more happens, before it wakes."""
         self.api_servers_cache_falls_behind()
-        self.network.faults = [*[None] * requests, "pause"]
+        self.network.faults = [*[None] * requests, "pause"] if requests >= 0 else ["pause-before-pod"]
         if self.operator.ready():
             self.operator_works(0)
         self.life_goes_on(1, True)
