@@ -112,3 +112,16 @@ def test_a_restricted_namespace_refuses_the_pod_in_the_servers_words(
 def _enforce(api: Api, namespace: str, level: str) -> None:
     labels = {"pod-security.kubernetes.io/enforce": level}
     api.patch("Namespace", namespace, None, {"metadata": {"labels": labels}})
+
+
+def test_a_limit_range_refuses_the_pod_in_the_servers_words_and_less_memory_helps(
+    make_build: BuildFactory, api: Api, namespace: str
+) -> None:
+    limits = {"limits": [{"type": "Container", "max": {"memory": "400Mi"}}]}
+    metadata = {"name": "small", "namespace": namespace}
+    api.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": limits})
+    build = make_build()
+    refused = build.wait_failed("PodRefused")
+    assert "maximum memory usage per Container is 400Mi" in refused.condition("Ready")["message"]
+    build.edit(resources={"limits": {"memory": "300Mi"}})
+    build.wait_succeeded(run=2)
