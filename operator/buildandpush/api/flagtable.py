@@ -46,6 +46,10 @@ class Flag:
     default: str = ""
     """What holds where it is unset, in the executor's spelling; what equals it counts as unset for the hash."""
     choices: tuple[str, ...] = ()
+    any_case: bool = False
+    """Whether the executor reads the choices in upper case too."""
+    synonyms: tuple[tuple[str, str], ...] = ()
+    """Further words, each with the choice that it means."""
     unit: str = ""
     """What the executor wants behind the number."""
     alias_of: str = ""
@@ -92,6 +96,8 @@ _BUILD: Final = (
     Flag("PLUGIN_IGNORE_VAR_RUN", "bool", _ARGUMENT, "Leave /var/run out of snapshots", "ignore-var-run", shapes=True,
          default="true"),
     Flag("PLUGIN_IGNORE_PATH", "text", _ARGUMENT, "A path left out of snapshots", "ignore-path", shapes=True),
+    Flag("PLUGIN_IGNORE_PATHS", "list", _ARGUMENT, "Paths left out of snapshots", "ignore-path", shapes=True,
+         better="It works; only the plugin for Docker knew it."),
     Flag("PLUGIN_CUSTOM_PLATFORM", "text", _ARGUMENT, "Platform of the image, such as linux/arm64", "custom-platform",
          shapes=True),
     Flag("PLUGIN_PLATFORM", "text", _ARGUMENT, "Platform of the image, such as linux/arm64", "custom-platform",
@@ -140,8 +146,10 @@ _OUTPUT: Final = (
     Flag("PLUGIN_ARTIFACT_FILE", "text", _PATH, "File that gets a line repository:tag@digest for each tag",
          "image-name-tag-with-digest-file", alias_of="PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE",
          better="Expanded and derived tags are in it. outputs.artifactFile has the plugin's own form of the list."),
-    Flag("PLUGIN_VERBOSITY", "text", _ARGUMENT, "Least important lines of kaniko's log", "verbosity", default="info",
-         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic")),
+    Flag("PLUGIN_VERBOSITY", "text", _ARGUMENT,
+         "Least important lines of kaniko's log; what would leave out more than info does counts as info", "verbosity",
+         default="info", choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"), any_case=True,
+         synonyms=(("warning", "warn"),)),
     Flag("PLUGIN_LOG_FORMAT", "text", _ARGUMENT, "Form of kaniko's log", "log-format", default="text",
          choices=("text", "color", "json")),
     Flag("PLUGIN_LOG_TIMESTAMP", "bool", _ARGUMENT, "Times in the log", "log-timestamp", default="true"),
@@ -164,12 +172,14 @@ _REGISTRIES: Final = (
          "skip-tls-verify-registry", default="false", better="It works; the plugin for ACR did not know it."),
     Flag("PLUGIN_SKIP_TLS_VERIFY_PULL", "bool", _TLS_OFF, "Do not check certificates of the allowed registries",
          "skip-tls-verify-registry", default="false", better="It holds for the allowed registries, not for any."),
-    Flag("PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "list", _TLS_OFF, "Registries whose certificates are not checked",
-         "skip-tls-verify-registry", better="It takes registries; the plugin passed the flag on without a value."),
+    Flag("PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "list", _TLS_OFF,
+         "Registries whose certificates are not checked; true means repository's own", "skip-tls-verify-registry",
+         better="It takes registries; the plugin passed the flag on without a value."),
     Flag("PLUGIN_INSECURE", "bool", _TLS_OFF, "Push over plain http", "insecure-registry", default="false"),
     Flag("PLUGIN_INSECURE_PULL", "bool", _TLS_OFF, "Pull from the allowed registries over plain http",
          "insecure-registry", default="false", better="It holds for the allowed registries, not for any."),
-    Flag("PLUGIN_INSECURE_REGISTRY", "list", _TLS_OFF, "Registries spoken to over plain http", "insecure-registry",
+    Flag("PLUGIN_INSECURE_REGISTRY", "list", _TLS_OFF,
+         "Registries spoken to over plain http; true means repository's own", "insecure-registry",
          better="It takes several."),
 )  # fmt: skip
 
