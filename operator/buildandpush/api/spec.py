@@ -197,7 +197,8 @@ class BuildAndPushACRSpec(ApiModel):
     labels: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Labels of the image, values taken byte for byte. "
+        description="Labels of the image, values taken byte for byte. A LABEL line of the stage that is built wins over "
+        "one of the same name. "
         'Example: {"org.opencontainers.image.title": "shop"}',
     )
     build_args: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
@@ -268,7 +269,8 @@ class BuildAndPushACRSpec(ApiModel):
         None,
         max_length=MAX_MAP_ENTRIES,
         description="Build arguments whose values stand in Secrets or ConfigMaps. They are neither in the pod's spec "
-        "nor in its log, unless the Dockerfile prints them. Names that would steer kaniko itself are refused. "
+        "nor in its log, unless the Dockerfile prints them or makes labels of them. Names that would steer kaniko "
+        "itself are refused, and so is a PLUGIN_VERBOSITY of debug or trace, at which kaniko would log the values. "
         'Example: [{"name": "GITHUB_TOKEN", "secretName": "github", "key": "token"}]',
         json_schema_extra=ATOMIC,
     )

@@ -95,7 +95,6 @@ class Effective(ApiModel):
         None, max_length=8, description="AzureConnectors that log in for base images.", json_schema_extra=ATOMIC
     )
     cache_repository: str | None = Field(None, max_length=512, description="Repository of cached layers.")
-    quiet_log: bool | None = Field(None, description="Whether kaniko's log is too quiet to tell of its push.")
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")

@@ -289,8 +289,6 @@ def _end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
 def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
     """Whether kaniko's log names the digest that its message does. Where the registry cannot be asked, the message
     alone is no proof: a process that a RUN line left behind can write it."""
-    if run.effective.quiet_log:
-        return True  # at this verbosity kaniko says nothing of its push
     log = answer(world, AskLog(pod.name, KANIKO_CONTAINER), str)
     return find_pushed_digest(log, run.effective.repository) == digest
 

@@ -12,6 +12,7 @@ REPOSITORY: Final = "PLUGIN_CACHE_REPO"
 
 TUNING: Final = (
     "PLUGIN_CACHE_TTL", "PLUGIN_CACHE_COPY_LAYERS", "PLUGIN_CACHE_RUN_LAYERS", "PLUGIN_COMPRESSED_CACHING",
+    "PLUGIN_CACHE_DIR",
 )  # fmt: skip
 """Flags that say something only while layers are cached."""
 

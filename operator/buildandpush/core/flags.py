@@ -16,6 +16,7 @@ PUSH_ONLY: Final = "PLUGIN_PUSH_ONLY"
 SOURCE_TAR: Final = "PLUGIN_SOURCE_TAR_PATH"
 TAR: Final = "PLUGIN_TAR_PATH"
 VERBOSITY: Final = "PLUGIN_VERBOSITY"
+ARTIFACT_FILE: Final = "PLUGIN_ARTIFACT_FILE"
 
 OWN_REGISTRY: Final = "true"
 """In a list of registries: repository's own, where a pipeline has a boolean for the list."""

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from buildandpush.api.status import MAX_ARTIFACT_FILE, MAX_URL, Artifact, ImageLinks
 from buildandpush.core.cloud import Cloud
+from buildandpush.core.flags import ARTIFACT_FILE, is_unset
 from buildandpush.core.settings import PortalSettings
 from buildandpush.core.world import Links
 
@@ -48,11 +49,18 @@ def build_image_links(repository: str, digest: str) -> ImageLinks:
     )
 
 
+def wants_artifact_file(spec: Mapping[str, Any]) -> bool:
+    """Whether the artifact list is asked for: by the field, or, where that says nothing, by the plugin's flag."""
+    field = (spec.get("outputs") or {}).get("artifactFile")
+    flag = (spec.get("envVariables") or {}).get(ARTIFACT_FILE)
+    return not is_unset(flag) if field is None else bool(field)
+
+
 def build_artifact_file(spec: Mapping[str, Any], artifacts: Iterable[Artifact]) -> str | None:
     """The artifact list in the form that the pipeline step's plugin writes, where the spec asks for it and it fits into
     a status. https://github.com/drone/drone-kaniko/blob/main/pkg/artifact/artifact.go"""
     listed = list(artifacts)
-    if not (spec.get("outputs") or {}).get("artifactFile") or not listed:
+    if not wants_artifact_file(spec) or not listed:
         return None
     repository = listed[0].image.rpartition(":")[0]
     url = next((item.portal_url for item in listed if item.portal_url), None)

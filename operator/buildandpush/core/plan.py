@@ -89,7 +89,6 @@ class BuildPlan:
             executor_image=settings.executor_image,
             no_push=self.options.no_push or None,
             push_only=self.options.push_only or None,
-            quiet_log=self.options.quiet_log or None,
             user_namespace=self.options.user_namespace or None,
         )
 
@@ -138,9 +137,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         retries=settings.retries if spec.retries is None else spec.retries,
         source=spec.source,
         connector_ref=_plan_connector(spec.connector_ref, options),
-        base_connector_refs=tuple(
-            dict.fromkeys(_connector("baseImageConnectorRefs", name) for name in spec.base_image_connector_refs or ())
-        ),
+        base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
@@ -166,6 +163,12 @@ def _plan_connector(reference: str | None, options: BuildOptions) -> str:
             f"layers are cached in {options.cache_repository}; name the AzureConnector that logs in there",
         )
     return ""
+
+
+def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple[str, ...]:
+    """Each once; none where an image is only pushed, which pulls nothing."""
+    names = tuple(dict.fromkeys(_connector("baseImageConnectorRefs", reference) for reference in references))
+    return () if options.push_only else names
 
 
 def _connector(field: str, reference: str) -> str:

@@ -41,9 +41,10 @@ def plan_workspace(workspace: Workspace | None, flags: PluginFlags) -> Workspace
             continue
         if volume is None:
             raise SpecInvalidError(
-                field_name(name), "the build pod's own files go with it; name a volume in workspace, or remove the flag"
+                flags.field_of(name),
+                "the build pod's own files go with it; name a volume in workspace, or remove the flag",
             )
-        paths[name] = _resolve(name, flags.text(name))
+        paths[name] = _resolve(flags.field_of(name), flags.text(name))
     return WorkspacePlan(volume.claim_name if volume and paths else "", paths)
 
 
@@ -68,16 +69,16 @@ def source_image(flags: PluginFlags, plan: WorkspacePlan) -> str:
     return plan.paths[SOURCE_TAR]
 
 
-def _resolve(name: str, path: str) -> str:
+def _resolve(field: str, path: str) -> str:
     if path.startswith(f"{_PIPELINE_ROOT}/"):
         path = path.removeprefix(_PIPELINE_ROOT).lstrip("/")
     if "://" in path or path.startswith("/"):
         raise SpecInvalidError(
-            field_name(name), f"{path[:200]!r} is not on the workspace's volume; give a path relative to its root"
+            field, f"{path[:200]!r} is not on the workspace's volume; give a path relative to its root"
         )
     if ".." in path.split("/") or not path.isprintable():
-        raise SpecInvalidError(field_name(name), f"{path[:200]!r} leaves the workspace's volume; give a path inside it")
+        raise SpecInvalidError(field, f"{path[:200]!r} leaves the workspace's volume; give a path inside it")
     normal = posixpath.normpath(path)
     if normal == ".":
-        raise SpecInvalidError(field_name(name), f"{path[:200]!r} is the volume's root; give a path below it")
+        raise SpecInvalidError(field, f"{path[:200]!r} is the volume's root; give a path below it")
     return f"{MOUNT}/{normal}"

@@ -33,7 +33,7 @@ class TestEveryFlag:
             assert flag.instead
             assert not flag.executor
         else:
-            assert flag.executor or flag.name == "PLUGIN_CUSTOM_DNS"
+            assert flag.executor or flag.name in ("PLUGIN_CUSTOM_DNS", "PLUGIN_ARTIFACT_FILE")
             assert not flag.instead
 
     def test_its_property_is_described(self, flag: Flag) -> None:

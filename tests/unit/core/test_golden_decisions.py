@@ -220,9 +220,6 @@ CASES: dict[str, Callable[[], Decision]] = {
     "succeeded-asks-the-registry": lambda: going_on(seen(), ended_pod(0, DIGEST)),
     "succeeded-not-verifiable": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: PUSHED}),
     "succeeded-not-confirmed": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: "built"}),
-    "succeeded-quietly": lambda: end(
-        ReadBack({}, False, problem="no route"), spec(envVariables={"PLUGIN_VERBOSITY": "error"})
-    ),
     "succeeded-tag-moved": lambda: end(ReadBack({"latest": OTHER}, True)),
     "succeeded-tag-gone": lambda: end(ReadBack({"latest": None}, True)),
     "succeeded-digest-gone": lambda: end(ReadBack({"latest": None}, False)),

@@ -1,6 +1,7 @@
 """Links: the portal's per tag, the registry's own always."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -70,3 +71,20 @@ def test_an_artifact_file_is_made_only_where_it_is_asked_for_and_fits() -> None:
     assert build_artifact_file({"outputs": {"artifactFile": True}}, []) is None
     many = build_artifacts("contoso.azurecr.io/" + "r" * 400, [str(number) for number in range(50)], DIGEST, None)
     assert build_artifact_file({"outputs": {"artifactFile": True}}, many) is None
+
+
+@pytest.mark.proves("PLUGIN_ARTIFACT_FILE")
+@pytest.mark.parametrize(
+    ("spec", "made"),
+    [
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "/addon/tmp/.plugin/artifact"}}, True),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": ""}}, False),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": None}}, False),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "x"}, "outputs": {"configMap": ""}}, True),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "x"}, "outputs": {"artifactFile": False}}, False),
+        ({"envVariables": None, "outputs": None}, False),
+    ],
+)
+def test_the_plugins_flag_asks_for_the_list_too_unless_the_field_says_no(spec: dict[str, Any], made: bool) -> None:
+    text = build_artifact_file(spec, build_artifacts(REPOSITORY, ["1"], DIGEST, None))
+    assert (text is not None) is made

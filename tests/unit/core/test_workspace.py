@@ -30,7 +30,6 @@ def planned(workspace: Workspace | None = VOLUME, **variables: Any) -> Workspace
             ("PLUGIN_CACHE_DIR", "cache-dir"),
             ("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "image-name-with-digest-file"),
             ("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "image-name-tag-with-digest-file"),
-            ("PLUGIN_ARTIFACT_FILE", "image-name-tag-with-digest-file"),
         ]
     ],
 )
@@ -74,15 +73,20 @@ def test_the_pipelines_workspace_stands_for_the_volumes_root(path: str, place: s
     ],
 )
 def test_a_path_beside_the_volume_is_refused(name: str, path: str) -> None:
-    with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_.*(workspace's volume|volume's root)"):
+    with pytest.raises(SpecInvalidError, match=f"^envVariables.{name}: .*(workspace's volume|volume's root)"):
         planned(**{name: path})
 
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("workspace", [None, Workspace()])
 def test_a_path_without_a_volume_is_refused_with_what_to_do(name: str, workspace: Workspace | None) -> None:
-    with pytest.raises(SpecInvalidError, match="name a volume in workspace, or remove the flag"):
+    with pytest.raises(SpecInvalidError, match=f"^envVariables.{name}: .*name a volume in workspace, or remove the"):
         planned(workspace, **{name: "x"})
+
+
+@pytest.mark.proves("PLUGIN_ARTIFACT_FILE")
+def test_the_list_of_artifacts_needs_no_volume() -> None:
+    assert planned(None, PLUGIN_ARTIFACT_FILE="/addon/tmp/.plugin/artifact") == WorkspacePlan()
 
 
 def test_a_volume_that_no_path_needs_is_left_alone() -> None:
@@ -105,7 +109,8 @@ def test_a_file_of_names_that_is_asked_for_stays_the_one_that_is_written() -> No
     ("variables", "wanted"),
     [
         ({"PLUGIN_TAR_PATH": "a"}, True),
-        ({"PLUGIN_ARTIFACT_FILE": "a"}, True),
+        ({"PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE": "a"}, True),
+        ({"PLUGIN_ARTIFACT_FILE": "a"}, False),
         ({"PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE": "a"}, True),
         ({"PLUGIN_OCI_LAYOUT_PATH": "a"}, False),
         ({"PLUGIN_CACHE_DIR": "a"}, False),
