@@ -197,8 +197,8 @@ class BuildAndPushACRSpec(ApiModel):
     labels: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Labels of the image, values taken byte for byte. A LABEL line of the stage that is built wins over "
-        "one of the same name. "
+        description="Labels of the image, values taken byte for byte. A LABEL line of the same name, in the stage that "
+        "is built, wins. "
         'Example: {"org.opencontainers.image.title": "shop"}',
     )
     build_args: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
