@@ -142,8 +142,8 @@ _OUTPUT: Final = (
     Flag("PLUGIN_OCI_LAYOUT_PATH", "text", _PATH, "Write the image to this folder as an OCI layout", "oci-layout-path",
          shapes=True),
     Flag("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "text", _PATH,
-         "File that gets a line repository@digest for each tag; with the tag, where the other file of names or an image "
-         "file in another folder is written too", "image-name-with-digest-file"),
+         "File that gets a line repository@digest for each tag; with the tag in it, where the other file of names, or "
+         "an image file in another folder, is written too", "image-name-with-digest-file"),
     Flag("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "text", _PATH,
          "File that gets a line repository:tag@digest for each tag", "image-name-tag-with-digest-file"),
     Flag("PLUGIN_ARTIFACT_FILE", "text", _HANDLED,

@@ -288,7 +288,7 @@ class BuildAndPushACRSpec(ApiModel):
     run_as_user: int | str | None = Field(
         None,
         description="User id that kaniko runs as. Default: 0, which most Dockerfiles need. Example: 0",
-        json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": "^[0-9]{1,10}$", "maxLength": 10},
+        json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": "^[0-9]{0,10}$", "maxLength": 10},
     )
     resources: Resources | None = Field(None, description="Limits and requests of the build's container.")
     timeout: str | None = Field(

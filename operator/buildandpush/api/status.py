@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
 
-from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
+from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
 
 MAX_MESSAGE = 1024
+MAX_REPOSITORY = 512
+MAX_IMAGE = 512
 MAX_LOG_TAIL = 2048
 MAX_URL = 1024
 MAX_ARTIFACT_FILE = 16384
@@ -89,19 +91,19 @@ class SourceStatus(ApiModel):
 class Effective(ApiModel):
     """The values in force for the run, defaults included."""
 
-    repository: str = Field(max_length=512, description="Repository the image is pushed to.")
+    repository: str = Field(max_length=MAX_REPOSITORY, description="Repository the image is pushed to.")
     connector: str | None = Field(None, max_length=253, description="AzureConnector that logs in.")
     base_connectors: list[Annotated[str, Field(max_length=253)]] | None = Field(
         None, max_length=8, description="AzureConnectors that log in for base images.", json_schema_extra=ATOMIC
     )
-    cache_repository: str | None = Field(None, max_length=512, description="Repository of cached layers.")
+    cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
     run_as_user: int = Field(description="User id of kaniko.")
-    memory_limit: str = Field(max_length=32, description="Memory limit of the build.")
-    cpu_limit: str = Field(max_length=32, description="CPU limit of the build.")
-    executor_image: str = Field(max_length=512, description="Image of the kaniko executor.")
+    memory_limit: str = Field(max_length=MAX_QUANTITY, description="Memory limit of the build.")
+    cpu_limit: str = Field(max_length=MAX_QUANTITY, description="CPU limit of the build.")
+    executor_image: str = Field(max_length=MAX_IMAGE, description="Image of the kaniko executor.")
     no_push: bool | None = Field(None, description="Whether the image is built and pushed nowhere.")
     push_only: bool | None = Field(None, description="Whether an image that was built before is pushed.")
     user_namespace: bool | None = Field(None, description="Whether the build's root is root only inside of its pod.")

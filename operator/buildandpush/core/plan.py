@@ -109,7 +109,9 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
     been stored under older rules.
     """
-    if not re.match(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(":", "."):
+    if not re.fullmatch(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(
+        ":", "."
+    ):
         raise SpecInvalidError(
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
@@ -190,9 +192,9 @@ def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _parse_user(value: int | str | None, options: BuildOptions) -> int:
-    if value is None:
+    text = "" if value is None else str(value).strip()
+    if not text:
         return 0
-    text = str(value)
     highest = _MAX_MAPPED_UID if options.user_namespace else _MAX_UID
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) > highest:
         where = " in a user namespace" if options.user_namespace else ""

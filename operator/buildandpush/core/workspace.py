@@ -40,8 +40,8 @@ class WorkspacePlan:
 
 
 def plan_workspace(workspace: Workspace | None, flags: PluginFlags) -> WorkspacePlan:
-    """Raises SpecInvalidError for a path that is not on the volume or cannot be written to, and for any path where there
-    is no volume."""
+    """Raises SpecInvalidError for a path that is not on the volume or cannot be written, and for any where there is no
+    volume."""
     volume = workspace.persistent_volume_claim if workspace else None
     paths = {}
     for name in flags.values:

@@ -187,6 +187,17 @@ class TestUserNamespace:
             planned(userNamespace="Always", runAsUser=65536)
 
 
+@pytest.mark.proves("runAsUser")
+@pytest.mark.parametrize(("given", "user"), [(None, 0), ("", 0), (" ", 0), (0, 0), ("0", 0), (1000, 1000), ("7", 7)])
+def test_a_user_that_is_empty_is_the_default(given: Any, user: int) -> None:
+    assert planned(runAsUser=given).run_as_user == user
+
+
+def test_a_line_break_is_no_part_of_the_repository() -> None:
+    with pytest.raises(SpecInvalidError, match="^repository: .*is no image name"):
+        planned(repository=f"{REPOSITORY}\n")
+
+
 @pytest.mark.proves("resources.limits.ephemeral-storage", "resources.requests.ephemeral-storage")
 def test_disk_is_asked_for_and_limited() -> None:
     needs = planned(
