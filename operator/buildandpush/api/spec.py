@@ -12,6 +12,8 @@ from buildandpush.api.step import FailureStrategy, Strategy, When
 
 MAX_TAGS = 50
 MAX_MAP_ENTRIES = 64
+MAX_BUILD_SECRETS = 16
+MAX_BASE_CONNECTORS = 8
 
 REPOSITORY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
@@ -219,7 +221,7 @@ class BuildAndPushACRSpec(ApiModel):
     )
     base_image_connector_refs: list[Name] | None = Field(
         None,
-        max_length=8,
+        max_length=MAX_BASE_CONNECTORS,
         description="AzureConnectors of this namespace that base images are pulled with, each for the hosts in its "
         'registries; a connector of the push\'s registry serves there already. Example: ["base-images"]',
         json_schema_extra=ATOMIC,
@@ -248,20 +250,20 @@ class BuildAndPushACRSpec(ApiModel):
     )
     build_secrets: list[BuildSecret] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="Values for RUN --mount=type=secret. They are not in the image, but every RUN line of the build "
         'could read them. Example: [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}]',
         json_schema_extra=ATOMIC,
     )
     env_docker_secrets: dict[str, _SecretPlace] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="Values for RUN --mount=type=secret, by id, as pipelines write them: <Secret>/<key>, or "
         '<+secrets.getValue("<Secret>")> for its key value. Example: {"npmrc": "npm/.npmrc"}',
     )
     file_docker_secrets: dict[str, _SecretPlace] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="The same as envDockerSecrets; /harness/<path> names a file of the source as well. "
         'Example: {"npmrc": "/harness/.npmrc"}',
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer
 
 from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
+from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
 
 MAX_MESSAGE = 1024
 MAX_REPOSITORY = 512
@@ -16,6 +17,8 @@ MAX_ARTIFACT_FILE = 16384
 MAX_ARTIFACTS = 100
 MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
+MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 1
+"""An object for each build argument and secret, and a Secret for each connector, the push's among them."""
 MAX_HISTORY = 10
 """Entries of good and of failed runs each."""
 
@@ -94,7 +97,10 @@ class Effective(ApiModel):
     repository: str = Field(max_length=MAX_REPOSITORY, description="Repository the image is pushed to.")
     connector: str | None = Field(None, max_length=253, description="AzureConnector that logs in.")
     base_connectors: list[Annotated[str, Field(max_length=253)]] | None = Field(
-        None, max_length=8, description="AzureConnectors that log in for base images.", json_schema_extra=ATOMIC
+        None,
+        max_length=MAX_BASE_CONNECTORS,
+        description="AzureConnectors that log in for base images.",
+        json_schema_extra=ATOMIC,
     )
     cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
@@ -121,7 +127,9 @@ class RunStatus(ApiModel):
     stopping_at: Time | None = Field(None, description="Since when the run is being ended before its time.")
     cancelled: bool | None = Field(None, description="Whether it is ended because the cancel annotation asked so.")
     inputs: dict[str, Annotated[str, Field(max_length=128)]] | None = Field(
-        None, max_length=64, description="Secrets and ConfigMaps the run was made with, each by uid and version."
+        None,
+        max_length=MAX_INPUTS,
+        description="Secrets and ConfigMaps the run was made with, each by uid and version.",
     )
     effective: Effective = Field(description="The values in force, defaults included.")
     source: SourceStatus | None = Field(None, description="What was built.")
