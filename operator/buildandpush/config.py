@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.quantity import parse_cpu, parse_memory
 from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings
@@ -22,7 +23,7 @@ class OperatorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    executor_image: str = Field(min_length=1)
+    executor_image: str = Field(min_length=1, max_length=MAX_IMAGE)
     """Image of the kaniko executor. Required."""
     source_image: str = Field(min_length=1)
     """Image of the init container that fetches sources: the operator's own. Required."""

@@ -62,6 +62,14 @@ def test_labels_arrive_byte_for_byte(make_build: BuildFactory, registry: Registr
     assert {key: value for key, value in found.items() if key.startswith("example.com/")} == labels
 
 
+@pytest.mark.proves("labels")
+def test_a_label_line_wins_over_the_specs_label(make_build: BuildFactory, registry: Registry) -> None:
+    build = make_build(source=inline(STAGES), labels={"stage": "spec", "team": "shop"})
+    build.wait_succeeded()
+    found = registry.labels(build.repository, "latest")
+    assert (found["stage"], found["team"]) == ("runtime", "shop")
+
+
 @pytest.mark.proves("buildArgs")
 def test_build_arguments_arrive_byte_for_byte(make_build: BuildFactory, registry: Registry) -> None:
     lines = [f'ARG arg_{name}\nRUN printf %s "$arg_{name}" > /{name}\n' for name in AWKWARD]

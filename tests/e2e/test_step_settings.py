@@ -21,6 +21,8 @@ pytestmark = pytest.mark.e2e
 DEBIAN = "FROM demo.azurecr.io/base/debian-python:12\n"
 HOSTILE = "a,b;c d\"e'f=g\\h$(id) `id` ${HOME} é ✓ \t end\nnext line"
 NOTHING = "RUN true\n"
+CACHED = "/v2/shop/layers/manifests/.*"
+"""Where a registry is asked for, or gets, the layers of the cache repository shop/layers."""
 
 
 def logs_of(build: Build) -> str:
@@ -42,15 +44,14 @@ def test_a_second_run_finds_its_layers_in_the_cache_repository(
     settings: dict[str, Any] = {"remoteCacheImage": f"{host}/shop/layers", "source": source}
     first = make_build(repository=f"{host}/shop/web", **settings)
     first.wait_succeeded()
-    pushed = azure.count(host=host, method="PUT", path="/v2/shop/layers/manifests/.*")
-    assert pushed >= 1
+    assert azure.count(host=host, method="PUT", path=CACHED) >= 1
     assert azure.count(host=host, path=f"/v2/{host}/.*") == 0
     since = azure.now()
     second = make_build(repository=f"{host}/shop/web", tags=["2"], **settings)
     second.wait_succeeded()
     assert "Using caching version of cmd: RUN head" in logs_of(second)
-    assert azure.count(host=host, since=since, method="GET", path="/v2/shop/layers/manifests/.*") >= 1
-    assert azure.count(host=host, since=since, method="PUT", path="/v2/shop/layers/manifests/.*") == 0
+    assert azure.count(host=host, since=since, method="GET", path=CACHED) >= 1
+    assert azure.count(host=host, since=since, method="PUT", path=CACHED) == 0
 
 
 @pytest.mark.proves("caching")
@@ -74,6 +75,27 @@ def test_caching_of_run_layers_can_be_switched_off(
     assert azure.count(host=host, method="PUT", path="/v2/shop/web/cache/manifests/.*") == 0
 
 
+@pytest.mark.proves("PLUGIN_CACHE_COPY_LAYERS")
+@pytest.mark.parametrize("cached", [True, False])
+def test_caching_of_copied_layers_can_be_switched_on(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, cached: bool
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    settings: dict[str, Any] = {
+        "repository": f"{host}/shop/web",
+        "remoteCacheImage": f"{host}/shop/layers",
+        "source": inline(f"{FROM}COPY b /b\n", b="1"),
+        "envVariables": {"PLUGIN_CACHE_COPY_LAYERS": cached},
+    }
+    make_build(**settings).wait_succeeded()
+    assert (azure.count(host=host, method="PUT", path=CACHED) >= 1) is cached
+    second = make_build(tags=["2"], **settings)
+    second.wait_succeeded()
+    assert ("Using caching version of cmd: COPY b /b" in logs_of(second)) is cached
+
+
+@pytest.mark.proves("remoteCacheImage")
 def test_two_builds_at_once_share_a_cache_repository(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
 ) -> None:
@@ -83,6 +105,12 @@ def test_two_builds_at_once_share_a_cache_repository(
     builds = [make_build(repository=f"{host}/shop/web{number}", **settings) for number in range(2)]
     for build in builds:
         build.wait_succeeded()
+    assert azure.count(host=host, method="PUT", path=CACHED) >= 1
+    since = azure.now()
+    third = make_build(repository=f"{host}/shop/web2", **settings)
+    third.wait_succeeded()
+    assert "Using caching version of cmd: RUN echo same" in logs_of(third)
+    assert azure.count(host=host, since=since, method="PUT", path=CACHED) == 0
 
 
 def test_a_cache_that_cannot_be_pushed_to_costs_no_build(
@@ -232,6 +260,30 @@ def test_a_tar_is_written_to_a_volume_and_pushed_from_it(
     assert "built" in registry.files(pushed.repository, "latest")
 
 
+@pytest.mark.proves("PLUGIN_TAR_PATH", "PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE")
+def test_an_image_file_goes_into_a_folder_that_is_not_there_yet(
+    make_build: BuildFactory, login: None, volume: str
+) -> None:
+    """Even where another file of kaniko's, for which it makes folders, is asked for elsewhere."""
+    flags = {
+        "PLUGIN_NO_PUSH": True,
+        "PLUGIN_TAR_PATH": "/harness/out/image.tar",
+        "PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE": "names.txt",
+    }
+    make_build(workspace={"persistentVolumeClaim": {"claimName": volume}}, envVariables=flags).wait_succeeded()
+
+
+@pytest.mark.proves("PLUGIN_ARTIFACT_FILE")
+def test_the_plugins_list_of_artifacts_stands_in_the_status(make_build: BuildFactory, login: None) -> None:
+    """The step itself sets this flag, to a path of the pipeline's own."""
+    build = make_build(envVariables={"PLUGIN_ARTIFACT_FILE": "/addon/tmp/.plugin/artifact"})
+    ended = build.wait_succeeded()
+    listed = json.loads(ended.status["artifactFile"])
+    assert listed["kind"] == "docker/v1"
+    assert listed["data"]["images"] == [{"image": f"{build.repository}:latest", "digest": ended.status["digest"]}]
+    assert ended.told("SpecValid") == ("True", "NoEffect")
+
+
 # ---- registries
 
 
@@ -301,14 +353,17 @@ def test_a_forged_termination_message_is_found_out(make_build: BuildFactory, log
     assert FORGED in failed.condition("Ready")["message"]
 
 
+@pytest.mark.proves("PLUGIN_VERBOSITY")
+@pytest.mark.parametrize("flags", [{}, {"PLUGIN_VERBOSITY": "ERROR"}])
 def test_a_forged_termination_message_is_found_out_where_the_registry_cannot_be_asked(
-    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, flags: dict[str, Any]
 ) -> None:
-    """kaniko's own log has to name the same digest."""
+    """kaniko's own log has to name the same digest, which no level of it may leave out."""
     host = azure.make_registry()
     make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
     azure.add_fault({"status": 403, "body": "denied by the firewall"}, host=host, path="/acr/v1/.*")
-    make_build(repository=f"{host}/shop/web", source=inline(FORGING)).wait_failed("DigestNotConfirmed")
+    build = make_build(repository=f"{host}/shop/web", source=inline(FORGING), envVariables=flags)
+    build.wait_failed("DigestNotConfirmed")
 
 
 # ---- users

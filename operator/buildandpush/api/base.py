@@ -72,7 +72,8 @@ ANYTHING: dict[str, Any] = {"x-kubernetes-anything": True}
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+MAX_QUANTITY = 32
+QUANTITY_PATTERN = r"^([0-9]+(\.[0-9]+)?|\.[0-9]+)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 Quantity = Annotated[
     str | int | float,
@@ -82,7 +83,7 @@ Quantity = Annotated[
             # below keep objects and lists out, the operator checks the rest of the grammar.
             "x-kubernetes-leaf": True,
             "pattern": QUANTITY_PATTERN,
-            "maxLength": 32,
+            "maxLength": MAX_QUANTITY,
             "maxProperties": 0,
             "maxItems": 0,
         }

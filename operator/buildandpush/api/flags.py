@@ -53,7 +53,10 @@ def refusal(flag: Flag) -> str:
 
 
 def _words(flag: Flag) -> str:
-    return " or ".join((", ".join(flag.choices[:-1]), flag.choices[-1])) if flag.choices else _WORDS[flag.kind]
+    if not flag.choices:
+        return _WORDS[flag.kind]
+    words = " or ".join((", ".join(flag.choices[:-1]), flag.choices[-1]))
+    return f"{words}, in upper or lower case" if flag.any_case else words
 
 
 def _property(flag: Flag) -> dict[str, Any]:
@@ -75,8 +78,12 @@ def _property(flag: Flag) -> dict[str, Any]:
 
 
 def _pattern(flag: Flag) -> str:
+    """White space around a value is let through, as the operator reads it: a block of YAML ends with a line break."""
     if flag.kind == "bool":
-        return f"^({'|'.join(BOOLEANS)})?$"
+        return rf"^\s*({'|'.join(BOOLEANS)})?\s*$"
     if flag.kind == "int":
-        return "^[0-9]{0,9}$"
-    return f"^({'|'.join(re.escape(choice) for choice in flag.choices)})?$" if flag.choices else ""
+        return r"^\s*[0-9]{0,9}\s*$"
+    if not flag.choices:
+        return ""
+    words = "|".join(re.escape(word) for word in (*flag.choices, *dict(flag.synonyms)))
+    return rf"^\s*({'?i:' if flag.any_case else ''}{words})?\s*$"

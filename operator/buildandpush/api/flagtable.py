@@ -46,12 +46,16 @@ class Flag:
     default: str = ""
     """What holds where it is unset, in the executor's spelling; what equals it counts as unset for the hash."""
     choices: tuple[str, ...] = ()
+    any_case: bool = False
+    """Whether the executor reads the choices in upper case too."""
+    synonyms: tuple[tuple[str, str], ...] = ()
+    """Further words, each with the choice that it means."""
     unit: str = ""
     """What the executor wants behind the number."""
     alias_of: str = ""
     """The flag that says the same; both may be set only to the same value."""
     on_push: bool = False
-    """Whether the executor's push command takes it too."""
+    """Whether it has a meaning where nothing is built; of what is passed on, whether the push command takes it."""
     instead: str = ""
     """For a refused flag what to use; for one without effect why it has none."""
     better: str = ""
@@ -65,15 +69,17 @@ _CA: Final = "caBundle of the registry's AzureConnector"
 
 _TAGS: Final = (
     Flag("PLUGIN_AUTO_TAG", "bool", _HANDLED, "Derive the tags from the git tag or branch", "destination", shapes=True,
-         default="false", better="The derived tags are those in the status and in the list of artifacts."),
+         default="false", on_push=True,
+         better="The derived tags are those in the status and in the list of artifacts."),
     Flag("PLUGIN_AUTO_TAG_SUFFIX", "text", _HANDLED, "Appended to derived tags; latest becomes the suffix alone",
-         "destination", shapes=True),
+         "destination", shapes=True, on_push=True),
     Flag("PLUGIN_EXPAND_TAG", "bool", _HANDLED, "Turn the tag 1.2.3 into 1, 1.2 and 1.2.3", "destination", shapes=True,
-         default="false", better="The expanded tags are those in the status and in the list of artifacts."),
+         default="false", on_push=True,
+         better="The expanded tags are those in the status and in the list of artifacts."),
     Flag("DRONE_COMMIT_REF", "text", _HANDLED, "The git ref that tags are derived from. Default: source.git.revision",
-         "destination", shapes=True),
+         "destination", shapes=True, on_push=True),
     Flag("DRONE_REPO_BRANCH", "text", _HANDLED, "The default branch, which becomes latest when tags are derived",
-         "destination", shapes=True),
+         "destination", shapes=True, on_push=True),
 )  # fmt: skip
 
 _BUILD: Final = (
@@ -92,12 +98,14 @@ _BUILD: Final = (
     Flag("PLUGIN_IGNORE_VAR_RUN", "bool", _ARGUMENT, "Leave /var/run out of snapshots", "ignore-var-run", shapes=True,
          default="true"),
     Flag("PLUGIN_IGNORE_PATH", "text", _ARGUMENT, "A path left out of snapshots", "ignore-path", shapes=True),
+    Flag("PLUGIN_IGNORE_PATHS", "list", _ARGUMENT, "Paths left out of snapshots", "ignore-path", shapes=True,
+         better="It works; only the plugin for Docker knew it."),
     Flag("PLUGIN_CUSTOM_PLATFORM", "text", _ARGUMENT, "Platform of the image, such as linux/arm64", "custom-platform",
          shapes=True),
     Flag("PLUGIN_PLATFORM", "text", _ARGUMENT, "Platform of the image, such as linux/arm64", "custom-platform",
          shapes=True, alias_of="PLUGIN_CUSTOM_PLATFORM"),
     Flag("PLUGIN_CLEANUP", "bool", _ARGUMENT, "Remove the file system after the build", "cleanup", default="false"),
-    Flag("PLUGIN_CUSTOM_DNS", "list", _HANDLED, "Name servers of the build pod, at most three",
+    Flag("PLUGIN_CUSTOM_DNS", "list", _HANDLED, "Name servers of the build pod, at most three", on_push=True,
          better="Fetching the source asks them too."),
 )  # fmt: skip
 
@@ -120,28 +128,31 @@ _CACHE: Final = (
 
 _OUTPUT: Final = (
     Flag("PLUGIN_NO_PUSH", "bool", _HANDLED, "Build only; connectorRef and tags may then be left out", "no-push",
-         shapes=True, default="false", better="Nothing is listed as an artifact that was never pushed."),
+         shapes=True, default="false", on_push=True, better="Nothing is listed as an artifact that was never pushed."),
     Flag("PLUGIN_DRY_RUN", "bool", _HANDLED, "Build only", "no-push", shapes=True, default="false",
-         alias_of="PLUGIN_NO_PUSH"),
+         alias_of="PLUGIN_NO_PUSH", on_push=True),
     Flag("PLUGIN_PUSH_ONLY", "bool", _HANDLED, "Push the image that PLUGIN_SOURCE_TAR_PATH names; nothing is built",
-         "push (command)", shapes=True, default="false",
+         "push (command)", shapes=True, default="false", on_push=True,
          better="It goes to repository itself, is read back, and is listed as an artifact."),
     Flag("PLUGIN_SOURCE_TAR_PATH", "text", _PATH, "Image file, or folder with an OCI layout, that push-only pushes",
-         "push (command)", shapes=True),
+         "push (command)", shapes=True, on_push=True),
     Flag("PLUGIN_TAR_PATH", "text", _PATH, "Write the image to this file", "tar-path", shapes=True),
     Flag("PLUGIN_DESTINATION_TAR_PATH", "text", _PATH, "Write the image to this file", "tar-path", shapes=True,
          alias_of="PLUGIN_TAR_PATH"),
     Flag("PLUGIN_OCI_LAYOUT_PATH", "text", _PATH, "Write the image to this folder as an OCI layout", "oci-layout-path",
          shapes=True),
-    Flag("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "text", _PATH, "File that gets a line repository@digest for each tag",
-         "image-name-with-digest-file"),
+    Flag("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "text", _PATH,
+         "File that gets a line repository@digest for each tag; with the tag in it, where the other file of names, or "
+         "an image file in another folder, is written too", "image-name-with-digest-file"),
     Flag("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "text", _PATH,
          "File that gets a line repository:tag@digest for each tag", "image-name-tag-with-digest-file"),
-    Flag("PLUGIN_ARTIFACT_FILE", "text", _PATH, "File that gets a line repository:tag@digest for each tag",
-         "image-name-tag-with-digest-file", alias_of="PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE",
-         better="Expanded and derived tags are in it. outputs.artifactFile has the plugin's own form of the list."),
-    Flag("PLUGIN_VERBOSITY", "text", _ARGUMENT, "Least important lines of kaniko's log", "verbosity", default="info",
-         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic")),
+    Flag("PLUGIN_ARTIFACT_FILE", "text", _HANDLED,
+         "Put the list of artifacts into status.artifactFile, as outputs.artifactFile does; no file is written",
+         on_push=True, better="Expanded and derived tags are in it, and no tag that was not pushed."),
+    Flag("PLUGIN_VERBOSITY", "text", _ARGUMENT,
+         "Least important lines of kaniko's log; what would leave out more than info does counts as info", "verbosity",
+         default="info", choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"), any_case=True,
+         synonyms=(("warning", "warn"),)),
     Flag("PLUGIN_LOG_FORMAT", "text", _ARGUMENT, "Form of kaniko's log", "log-format", default="text",
          choices=("text", "color", "json")),
     Flag("PLUGIN_LOG_TIMESTAMP", "bool", _ARGUMENT, "Times in the log", "log-timestamp", default="true"),
@@ -161,16 +172,22 @@ _REGISTRIES: Final = (
     Flag("PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK", "bool", _ARGUMENT, "Fail where no mirror has the image",
          "skip-default-registry-fallback", default="false"),
     Flag("PLUGIN_SKIP_TLS_VERIFY", "bool", _TLS_OFF, "Do not check the certificate of repository's registry",
-         "skip-tls-verify-registry", default="false", better="It works; the plugin for ACR did not know it."),
+         "skip-tls-verify-registry", default="false", on_push=True,
+         better="It works; the plugin for ACR did not know it."),
     Flag("PLUGIN_SKIP_TLS_VERIFY_PULL", "bool", _TLS_OFF, "Do not check certificates of the allowed registries",
-         "skip-tls-verify-registry", default="false", better="It holds for the allowed registries, not for any."),
-    Flag("PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "list", _TLS_OFF, "Registries whose certificates are not checked",
-         "skip-tls-verify-registry", better="It takes registries; the plugin passed the flag on without a value."),
-    Flag("PLUGIN_INSECURE", "bool", _TLS_OFF, "Push over plain http", "insecure-registry", default="false"),
+         "skip-tls-verify-registry", default="false", on_push=True,
+         better="It holds for the allowed registries, not for any."),
+    Flag("PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "list", _TLS_OFF,
+         "Registries whose certificates are not checked; true means repository's own", "skip-tls-verify-registry",
+         on_push=True, better="It takes registries; the plugin passed the flag on without a value."),
+    Flag("PLUGIN_INSECURE", "bool", _TLS_OFF, "Push over plain http", "insecure-registry",
+         default="false", on_push=True),
     Flag("PLUGIN_INSECURE_PULL", "bool", _TLS_OFF, "Pull from the allowed registries over plain http",
-         "insecure-registry", default="false", better="It holds for the allowed registries, not for any."),
-    Flag("PLUGIN_INSECURE_REGISTRY", "list", _TLS_OFF, "Registries spoken to over plain http", "insecure-registry",
-         better="It takes several."),
+         "insecure-registry", default="false", on_push=True,
+         better="It holds for the allowed registries, not for any."),
+    Flag("PLUGIN_INSECURE_REGISTRY", "list", _TLS_OFF,
+         "Registries spoken to over plain http; true means repository's own", "insecure-registry",
+         on_push=True, better="It takes several."),
 )  # fmt: skip
 
 _WITHOUT_EFFECT: Final = (

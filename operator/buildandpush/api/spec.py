@@ -12,6 +12,8 @@ from buildandpush.api.step import FailureStrategy, Strategy, When
 
 MAX_TAGS = 50
 MAX_MAP_ENTRIES = 64
+MAX_BUILD_SECRETS = 16
+MAX_BASE_CONNECTORS = 8
 
 REPOSITORY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
@@ -197,7 +199,8 @@ class BuildAndPushACRSpec(ApiModel):
     labels: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Labels of the image, values taken byte for byte. "
+        description="Labels of the image, values taken byte for byte. A LABEL line of the same name, in the stage that "
+        "is built, wins. "
         'Example: {"org.opencontainers.image.title": "shop"}',
     )
     build_args: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
@@ -218,7 +221,7 @@ class BuildAndPushACRSpec(ApiModel):
     )
     base_image_connector_refs: list[Name] | None = Field(
         None,
-        max_length=8,
+        max_length=MAX_BASE_CONNECTORS,
         description="AzureConnectors of this namespace that base images are pulled with, each for the hosts in its "
         'registries; a connector of the push\'s registry serves there already. Example: ["base-images"]',
         json_schema_extra=ATOMIC,
@@ -247,20 +250,20 @@ class BuildAndPushACRSpec(ApiModel):
     )
     build_secrets: list[BuildSecret] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="Values for RUN --mount=type=secret. They are not in the image, but every RUN line of the build "
         'could read them. Example: [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}]',
         json_schema_extra=ATOMIC,
     )
     env_docker_secrets: dict[str, _SecretPlace] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="Values for RUN --mount=type=secret, by id, as pipelines write them: <Secret>/<key>, or "
         '<+secrets.getValue("<Secret>")> for its key value. Example: {"npmrc": "npm/.npmrc"}',
     )
     file_docker_secrets: dict[str, _SecretPlace] | None = Field(
         None,
-        max_length=16,
+        max_length=MAX_BUILD_SECRETS,
         description="The same as envDockerSecrets; /harness/<path> names a file of the source as well. "
         'Example: {"npmrc": "/harness/.npmrc"}',
     )
@@ -268,7 +271,8 @@ class BuildAndPushACRSpec(ApiModel):
         None,
         max_length=MAX_MAP_ENTRIES,
         description="Build arguments whose values stand in Secrets or ConfigMaps. They are neither in the pod's spec "
-        "nor in its log, unless the Dockerfile prints them. Names that would steer kaniko itself are refused. "
+        "nor in its log, unless the Dockerfile prints them or makes labels of them. Names that would steer kaniko "
+        "itself are refused, and so is a PLUGIN_VERBOSITY of debug or trace, at which kaniko would log the values. "
         'Example: [{"name": "GITHUB_TOKEN", "secretName": "github", "key": "token"}]',
         json_schema_extra=ATOMIC,
     )
@@ -286,7 +290,7 @@ class BuildAndPushACRSpec(ApiModel):
     run_as_user: int | str | None = Field(
         None,
         description="User id that kaniko runs as. Default: 0, which most Dockerfiles need. Example: 0",
-        json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": "^[0-9]{1,10}$", "maxLength": 10},
+        json_schema_extra={"x-kubernetes-int-or-string": True, "pattern": "^[0-9]{0,10}$", "maxLength": 10},
     )
     resources: Resources | None = Field(None, description="Limits and requests of the build's container.")
     timeout: str | None = Field(

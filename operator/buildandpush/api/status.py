@@ -5,15 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
 
-from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, ApiModel
+from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
+from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
 
 MAX_MESSAGE = 1024
+MAX_REPOSITORY = 512
+MAX_IMAGE = 512
 MAX_LOG_TAIL = 2048
 MAX_URL = 1024
 MAX_ARTIFACT_FILE = 16384
 MAX_ARTIFACTS = 100
+MAX_ARTIFACTS_BYTES = 48 * 1024
+"""Of their JSON: the whole status stays within 128 KiB. Tags and links as people have them take less than half."""
 MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
+MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 1
+"""An object for each build argument and secret, and a Secret for each connector, the push's among them."""
 MAX_HISTORY = 10
 """Entries of good and of failed runs each."""
 
@@ -101,20 +108,22 @@ class SourceStatus(ApiModel):
 class Effective(ApiModel):
     """The values in force for the run, defaults included."""
 
-    repository: str = Field(max_length=512, description="Repository the image is pushed to.")
+    repository: str = Field(max_length=MAX_REPOSITORY, description="Repository the image is pushed to.")
     connector: str | None = Field(None, max_length=253, description="AzureConnector that logs in.")
     base_connectors: list[Annotated[str, Field(max_length=253)]] | None = Field(
-        None, max_length=8, description="AzureConnectors that log in for base images.", json_schema_extra=ATOMIC
+        None,
+        max_length=MAX_BASE_CONNECTORS,
+        description="AzureConnectors that log in for base images.",
+        json_schema_extra=ATOMIC,
     )
-    cache_repository: str | None = Field(None, max_length=512, description="Repository of cached layers.")
-    quiet_log: bool | None = Field(None, description="Whether kaniko's log is too quiet to tell of its push.")
+    cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")
     run_as_user: int = Field(description="User id of kaniko.")
-    memory_limit: str = Field(max_length=32, description="Memory limit of the build.")
-    cpu_limit: str = Field(max_length=32, description="CPU limit of the build.")
-    executor_image: str = Field(max_length=512, description="Image of the kaniko executor.")
+    memory_limit: str = Field(max_length=MAX_QUANTITY, description="Memory limit of the build.")
+    cpu_limit: str = Field(max_length=MAX_QUANTITY, description="CPU limit of the build.")
+    executor_image: str = Field(max_length=MAX_IMAGE, description="Image of the kaniko executor.")
     no_push: bool | None = Field(None, description="Whether the image is built and pushed nowhere.")
     push_only: bool | None = Field(None, description="Whether an image that was built before is pushed.")
     reproducible: bool | None = Field(None, description="Whether the image holds nothing of the run that made it.")
@@ -133,7 +142,9 @@ class RunStatus(ApiModel):
     stopping_at: Time | None = Field(None, description="Since when the run is being ended before its time.")
     cancelled: bool | None = Field(None, description="Whether it is ended because the cancel annotation asked so.")
     inputs: dict[str, Annotated[str, Field(max_length=128)]] | None = Field(
-        None, max_length=64, description="Secrets and ConfigMaps the run was made with, each by uid and version."
+        None,
+        max_length=MAX_INPUTS,
+        description="Secrets and ConfigMaps the run was made with, each by uid and version.",
     )
     effective: Effective = Field(description="The values in force, defaults included.")
     source: SourceStatus | None = Field(None, description="What was built.")

@@ -108,7 +108,7 @@ class ResourceManager:
 
     async def _find_subscription(self, cloud: Cloud, token: str, subscription: str) -> str:
         """The id of a subscription that is named by its id or its display name."""
-        if re.match(GUID_PATTERN, subscription):
+        if re.fullmatch(GUID_PATTERN, subscription):
             return subscription
         async with SubscriptionClient(_Held(token), **self._arguments(cloud)) as client:
             async for item in client.subscriptions.list():

@@ -13,7 +13,7 @@ from buildandpush.core.attempts import GivingUp, backoff_seconds
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import FailureVerdict, describe
-from buildandpush.core.links import build_artifact_file, build_artifacts, build_image_links
+from buildandpush.core.links import bound_artifacts, build_artifact_file, build_artifacts, build_image_links
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import parse_spec
@@ -108,7 +108,9 @@ def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
         }
     )
     status = written(world, run, ended, conditions, finished_at=world.now)
-    status = status.model_copy(update={"artifacts": [], "artifact_file": None, "good_spec_hash": run.spec_hash})
+    status = status.model_copy(
+        update={"artifacts": [], "artifacts_omitted": None, "artifact_file": None, "good_spec_hash": run.spec_hash}
+    )
     return Decision(status, (announce(world, Reason.SUCCEEDED_WITHOUT_PUSH, message),))
 
 
@@ -133,13 +135,15 @@ def _succeed(
     changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
     artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)
+    kept, omitted = bound_artifacts(artifacts)
     status = written(world, run, ended, conditions, finished_at=world.now).model_copy(
         update={
             "digest": digest,
             "image": image,
             "good_spec_hash": run.spec_hash,
             "links": build_image_links(run.effective.repository, digest),
-            "artifacts": artifacts,
+            "artifacts": kept,
+            "artifacts_omitted": omitted or None,
             "artifact_file": build_artifact_file(world.resource.spec, artifacts),
         }
     )

@@ -15,6 +15,15 @@ NO_PUSH: Final = "PLUGIN_NO_PUSH"
 PUSH_ONLY: Final = "PLUGIN_PUSH_ONLY"
 SOURCE_TAR: Final = "PLUGIN_SOURCE_TAR_PATH"
 TAR: Final = "PLUGIN_TAR_PATH"
+VERBOSITY: Final = "PLUGIN_VERBOSITY"
+ARTIFACT_FILE: Final = "PLUGIN_ARTIFACT_FILE"
+
+OWN_REGISTRY: Final = "true"
+"""In a list of registries: repository's own, where a pipeline has a boolean for the list."""
+
+QUIET: Final = frozenset({"warn", "error", "fatal", "panic"})
+"""Levels at which kaniko's log would not say what it pushed, nor what it could not cache."""
+_LEAST_LEVEL: Final = "info"
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,8 @@ class PluginFlags:
     """The flags that are set, by name. Of flags that say the same, only the first name is here."""
 
     values: Mapping[str, FlagValue] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
+    """The name that the spec has for a flag, where that is another one."""
 
     def is_on(self, name: str) -> bool:
         """Whether a boolean flag is set to true."""
@@ -36,6 +47,19 @@ class PluginFlags:
         value = self.values.get(name, ())
         return value if isinstance(value, tuple) else (str(value),)
 
+    def name_of(self, name: str) -> str:
+        """The name by which the spec has this flag."""
+        return self.written.get(name, name)
+
+    def field_of(self, name: str) -> str:
+        """How messages name this flag, so that its user finds it in the spec."""
+        return field_name(self.name_of(name))
+
+
+def is_unset(raw: Any) -> bool:
+    """Whether a value of `envVariables` says nothing, in whatever notation."""
+    return raw in (None, [], {}) or (isinstance(raw, str) and not raw.strip())
+
 
 def parse_flags(variables: Mapping[str, Any] | None) -> PluginFlags:
     """The flags in `envVariables`; raises SpecInvalidError for one that is unknown, refused or ill-typed.
@@ -43,6 +67,7 @@ def parse_flags(variables: Mapping[str, Any] | None) -> PluginFlags:
     Empty values count as unset, as they do to the plugin.
     """
     found: dict[str, FlagValue] = {}
+    names: list[str] = []
     for name, raw in sorted((variables or {}).items()):
         flag = FLAGS.get(name)
         if flag is None:
@@ -51,13 +76,15 @@ def parse_flags(variables: Mapping[str, Any] | None) -> PluginFlags:
                 "it is no flag of the step's plugin; variables for the build go into ENV lines of the Dockerfile, "
                 "buildArgs or buildArgsFrom",
             )
-        value = None if raw in (None, "") else _parse(flag, raw)
+        value = None if is_unset(raw) else _parse(flag, raw)
         if value is None or value == ():
             continue
         if flag.treatment in REFUSED and value is not False:
             raise SpecInvalidError(field_name(name), refusal(flag))
         _put(found, flag, value)
-    return PluginFlags(found)
+        names.append(name)
+    aliases = {FLAGS[name].alias_of: name for name in names if FLAGS[name].alias_of}
+    return PluginFlags(found, {name: alias for name, alias in aliases.items() if name not in names})
 
 
 def field_name(name: str) -> str:
@@ -77,16 +104,32 @@ def _parse(flag: Flag, raw: Any) -> FlagValue:
         return _parse_bool(flag, raw)
     if flag.kind == "int":
         return _parse_int(flag, raw)
+    if isinstance(raw, list | dict):
+        raise SpecInvalidError(
+            field_name(flag.name), "it holds a list or an object; write text, several values separated by commas"
+        )
     text = _text(raw)
     if "\0" in text:
         raise SpecInvalidError(field_name(flag.name), "it holds a zero byte; remove it")
     if len(text) > MAX_VALUE:
         raise SpecInvalidError(field_name(flag.name), f"it is longer than {MAX_VALUE} characters; shorten it")
     if flag.kind == "list":
-        return tuple(item for item in (part.strip() for part in text.split(",")) if item)
-    if flag.choices and text not in flag.choices:
+        return _parse_list(flag, text)
+    return _parse_choice(flag, text) if flag.choices else text
+
+
+def _parse_list(flag: Flag, text: str) -> tuple[str, ...]:
+    if flag.treatment is Treatment.TLS_OFF and text in BOOLEANS:
+        return (OWN_REGISTRY,) if BOOLEANS[text] else ()
+    return tuple(item for item in (part.strip() for part in text.split(",")) if item)
+
+
+def _parse_choice(flag: Flag, text: str) -> str:
+    word = text.lower() if flag.any_case else text
+    word = dict(flag.synonyms).get(word, word)
+    if word not in flag.choices:
         raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is unknown; write one of {_join(flag.choices)}")
-    return text
+    return word
 
 
 def _parse_bool(flag: Flag, raw: Any) -> bool:
@@ -104,8 +147,8 @@ def _parse_int(flag: Flag, raw: Any) -> int:
 
 
 def _text(raw: Any) -> str:
-    """A value as it would have stood quoted in YAML."""
-    return str(raw).lower() if isinstance(raw, bool) else str(raw)
+    """A value as it would have stood quoted in YAML, without the white space that a block of YAML puts around it."""
+    return str(raw).lower() if isinstance(raw, bool) else str(raw).strip()
 
 
 def _join(words: tuple[str, ...]) -> str:
@@ -131,8 +174,14 @@ def flag_arguments(flags: PluginFlags, *, push_only: bool = False) -> list[str]:
         value = flags.values.get(name, flag.default if name in _ALWAYS else "")
         if value == "" or (flag.unit and value == 0):
             continue
-        arguments.append(f"--{flag.executor}={_text(value)}{flag.unit}")
+        values = value if isinstance(value, tuple) else (value,)
+        arguments += [f"--{flag.executor}={_executor_text(name, one)}{flag.unit}" for one in values]
     return arguments
+
+
+def _executor_text(name: str, value: FlagValue) -> str:
+    # kaniko's log is what proves a push where the registry cannot be asked.
+    return _LEAST_LEVEL if name == VERBOSITY and value in QUIET else _text(value)
 
 
 def shaping_flags(flags: PluginFlags) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Links to what was pushed: the registry's own, which always exist, and the portal's."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from buildandpush.api.status import MAX_ARTIFACT_FILE, MAX_URL, Artifact, ImageLinks
+from buildandpush.api.status import MAX_ARTIFACT_FILE, MAX_ARTIFACTS, MAX_ARTIFACTS_BYTES, MAX_URL, Artifact, ImageLinks
 from buildandpush.core.cloud import Cloud
+from buildandpush.core.flags import ARTIFACT_FILE, is_unset
 from buildandpush.core.settings import PortalSettings
 from buildandpush.core.world import Links
 
@@ -39,6 +40,17 @@ def build_artifacts(repository: str, tags: Iterable[str], digest: str, links: Li
     return [Artifact(image=f"{repository}:{tag}", digest=digest, portal_url=portal.get(tag)) for tag in tags]
 
 
+def bound_artifacts(artifacts: Sequence[Artifact]) -> tuple[list[Artifact], int]:
+    """As many of the artifacts as a status has room for, and how many more there are."""
+    room, kept = MAX_ARTIFACTS_BYTES, list[Artifact]()
+    for artifact in artifacts[:MAX_ARTIFACTS]:
+        room -= len(json.dumps(artifact.to_dict()))
+        if room < 0:
+            break
+        kept.append(artifact)
+    return kept, len(artifacts) - len(kept)
+
+
 def build_image_links(repository: str, digest: str) -> ImageLinks:
     """What always leads to an image. `repository` has its host."""
     host, path = repository.split("/", 1)
@@ -48,11 +60,18 @@ def build_image_links(repository: str, digest: str) -> ImageLinks:
     )
 
 
+def wants_artifact_file(spec: Mapping[str, Any]) -> bool:
+    """Whether the artifact list is asked for: by the field, or, where that says nothing, by the plugin's flag."""
+    field = (spec.get("outputs") or {}).get("artifactFile")
+    flag = (spec.get("envVariables") or {}).get(ARTIFACT_FILE)
+    return not is_unset(flag) if field is None else bool(field)
+
+
 def build_artifact_file(spec: Mapping[str, Any], artifacts: Iterable[Artifact]) -> str | None:
     """The artifact list in the form that the pipeline step's plugin writes, where the spec asks for it and it fits into
     a status. https://github.com/drone/drone-kaniko/blob/main/pkg/artifact/artifact.go"""
     listed = list(artifacts)
-    if not (spec.get("outputs") or {}).get("artifactFile") or not listed:
+    if not wants_artifact_file(spec) or not listed:
         return None
     repository = listed[0].image.rpartition(":")[0]
     url = next((item.portal_url for item in listed if item.portal_url), None)

@@ -1,7 +1,7 @@
 """What plugin flags and the fields around them ask of a build, resolved and checked together."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Final
 
@@ -9,7 +9,7 @@ from buildandpush.api.pod import PodTemplate
 from buildandpush.api.spec import MAX_MAP_ENTRIES, BuildAndPushACRSpec
 from buildandpush.core.caching import plan_cache_repository
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.flags import NO_PUSH, PUSH_ONLY, PluginFlags, field_name, parse_flags
+from buildandpush.core.flags import NO_PUSH, PUSH_ONLY, VERBOSITY, PluginFlags, field_name, parse_flags
 from buildandpush.core.podtemplate import check_pod_template, check_service_account
 from buildandpush.core.registries import RegistryPlan, plan_registries
 from buildandpush.core.secretinputs import ArgSource, SecretFile, plan_arg_sources, plan_secret_files
@@ -20,9 +20,9 @@ LABELS: Final = "PLUGIN_CUSTOM_LABELS"
 REPRODUCIBLE: Final = "PLUGIN_REPRODUCIBLE"
 NAME_SERVERS: Final = "PLUGIN_CUSTOM_DNS"
 SNAPSHOT_MODE: Final = "PLUGIN_SNAPSHOT_MODE"
-VERBOSITY: Final = "PLUGIN_VERBOSITY"
 
-_QUIET: Final = frozenset({"warn", "warning", "error", "fatal", "panic"})
+_TELLING: Final = ("debug", "trace")
+"""Levels at which kaniko logs its cache keys, which hold the values of ARG lines."""
 
 _MAX_NAME_SERVERS: Final = 3
 """As many as Kubernetes takes: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/."""
@@ -58,11 +58,6 @@ class BuildOptions:
         return self.flags.is_on(REPRODUCIBLE)
 
     @property
-    def quiet_log(self) -> bool:
-        """Whether kaniko's log says nothing of a push that went well."""
-        return str(self.flags.values.get(VERBOSITY, "")).lower() in _QUIET
-
-    @property
     def push_only(self) -> bool:
         """Whether an image that was built before is pushed."""
         return self.flags.is_on(PUSH_ONLY)
@@ -72,10 +67,10 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
     """Raises SpecInvalidError that names field, value and remedy."""
     flags = parse_flags(spec.env_variables)
     if flags.is_on(NO_PUSH) and flags.is_on(PUSH_ONLY):
-        raise SpecInvalidError(field_name(PUSH_ONLY), f"it contradicts {NO_PUSH}; give one of them")
+        raise SpecInvalidError(field_name(PUSH_ONLY), f"it contradicts {flags.name_of(NO_PUSH)}; give one of them")
     check_pod_template(spec.pod_template, settings)
     workspace = plan_workspace(spec.workspace, flags)
-    return BuildOptions(
+    options = BuildOptions(
         flags=flags,
         source_image=source_image(flags, workspace),
         cache_repository=plan_cache_repository(spec, flags),
@@ -88,6 +83,26 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
         pod_template=spec.pod_template,
         user_namespace=_plan_user_namespace(spec, settings, has_volume=bool(workspace.claim)),
     )
+    if options.push_only:
+        return _without_build(options)
+    _check_secrecy(options)
+    return options
+
+
+def _without_build(options: BuildOptions) -> BuildOptions:
+    """What is left where nothing is built: a push waits for no Secret and no login that only a build would need."""
+    registries = replace(options.registries, mirrors=(), maps=())
+    return replace(options, cache_repository="", registries=registries, secret_files=(), arg_sources=())
+
+
+def _check_secrecy(options: BuildOptions) -> None:
+    level = options.flags.text(VERBOSITY)
+    if level in _TELLING and options.arg_sources:
+        raise SpecInvalidError(
+            field_name(VERBOSITY),
+            f"at {level} kaniko may log the values that buildArgsFrom takes from Secrets; use info, or leave "
+            "buildArgsFrom out",
+        )
 
 
 def merge_labels(labels: Mapping[str, str], flags: PluginFlags) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from buildandpush.core.attempts import find_trouble
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import describe
-from buildandpush.core.links import build_artifact_file
+from buildandpush.core.links import build_artifact_file, wants_artifact_file
 from buildandpush.core.manifest import Login
 from buildandpush.core.notes import explain_validity
 from buildandpush.core.observation import PodObservation
@@ -52,11 +52,20 @@ def accept(world: World) -> Decision:
     changes: dict[str, Any] = {
         "observed_generation": generation,
         "conditions": conditions.freeze(),
-        "artifact_file": build_artifact_file(world.resource.spec, status.artifacts),
+        "artifact_file": _keep_artifact_file(world),
     }
     if run is not None:
         changes["phase"] = run.builds[0].phase
     return Decision(status.model_copy(update=changes))
+
+
+def _keep_artifact_file(world: World) -> str | None:
+    """The artifact list if the spec asks for it by now. Where the status has not room for all artifacts, only a list
+    that was made before has them all."""
+    spec, status = world.resource.spec, world.resource.status
+    if status.artifacts_omitted:
+        return status.artifact_file if wants_artifact_file(spec) else None
+    return build_artifact_file(spec, status.artifacts)
 
 
 def skip(world: World) -> Decision:

@@ -89,7 +89,6 @@ class BuildPlan:
             executor_image=settings.executor_image,
             no_push=self.options.no_push or None,
             push_only=self.options.push_only or None,
-            quiet_log=self.options.quiet_log or None,
             reproducible=self.options.reproducible or None,
             user_namespace=self.options.user_namespace or None,
         )
@@ -111,7 +110,9 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
     been stored under older rules.
     """
-    if not re.match(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(":", "."):
+    if not re.fullmatch(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(
+        ":", "."
+    ):
         raise SpecInvalidError(
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
@@ -139,9 +140,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         retries=settings.retries if spec.retries is None else spec.retries,
         source=spec.source,
         connector_ref=_plan_connector(spec.connector_ref, options),
-        base_connector_refs=tuple(
-            dict.fromkeys(_connector("baseImageConnectorRefs", name) for name in spec.base_image_connector_refs or ())
-        ),
+        base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
@@ -169,6 +168,12 @@ def _plan_connector(reference: str | None, options: BuildOptions) -> str:
     return ""
 
 
+def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple[str, ...]:
+    """Each once; none where an image is only pushed, which pulls nothing."""
+    names = tuple(dict.fromkeys(_connector("baseImageConnectorRefs", reference) for reference in references))
+    return () if options.push_only else names
+
+
 def _connector(field: str, reference: str) -> str:
     name = connector_name(reference)
     if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
@@ -188,9 +193,9 @@ def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _parse_user(value: int | str | None, options: BuildOptions) -> int:
-    if value is None:
+    text = "" if value is None else str(value).strip()
+    if not text:
         return 0
-    text = str(value)
     highest = _MAX_MAPPED_UID if options.user_namespace else _MAX_UID
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) > highest:
         where = " in a user namespace" if options.user_namespace else ""

@@ -5,6 +5,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from buildandpush.api.base import MAX_QUANTITY
 from buildandpush.core.errors import SpecInvalidError
 
 # https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -13,7 +14,7 @@ _FACTORS: Final = {
     "k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "T": Decimal(10**12),
     "Ki": Decimal(2**10), "Mi": Decimal(2**20), "Gi": Decimal(2**30), "Ti": Decimal(2**40),
 }  # fmt: skip
-_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 
 MIN_MEMORY_BYTES: Final = 16 * 2**20
 """Below this the kaniko binary itself does not start."""
@@ -55,7 +56,7 @@ def quantity_value(text: str) -> Decimal:
 
 def _parse(field: str, value: str | float, wanted: str) -> tuple[str, Decimal]:
     text = str(value).strip()
-    if isinstance(value, bool) or _QUANTITY.fullmatch(text) is None:
+    if isinstance(value, bool) or len(text) > MAX_QUANTITY or _QUANTITY.fullmatch(text) is None:
         raise SpecInvalidError(field, f"{text[:64]!r} is no amount; write {wanted}")
     return text, quantity_value(text)
 

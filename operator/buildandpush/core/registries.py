@@ -6,7 +6,7 @@ from typing import Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.flags import PluginFlags, field_name
+from buildandpush.core.flags import OWN_REGISTRY, PluginFlags, field_name
 
 MIRRORS: Final = "PLUGIN_REGISTRY_MIRRORS"
 
@@ -85,7 +85,7 @@ def _exempt(flags: PluginFlags, own: str, allowed: tuple[str, ...], names: tuple
         wanted.append((push, own))
     if flags.is_on(pull):
         wanted += [(pull, host) for host in allowed] or [(pull, "")]
-    wanted += [(listed, host) for host in flags.items(listed)]
+    wanted += [(listed, own if host == OWN_REGISTRY else host) for host in flags.items(listed)]
     for name, host in wanted:
         if host not in allowed:
             about = f"{host} is not" if host else "no registry is"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
-from buildandpush.api.spec import BuildAndPushACRSpec, BuildArgSource
+from buildandpush.api.spec import MAX_BUILD_SECRETS, BuildAndPushACRSpec, BuildArgSource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 
@@ -14,7 +14,6 @@ MOUNT: Final = "/kaniko/build-secrets"
 """Where the build secrets are mounted in kaniko's container, each as a file named by its id. Not /kaniko/secrets, where
 kaniko keeps copies of its own."""
 
-MAX_BUILD_SECRETS: Final = 16
 EXPRESSION_KEY: Final = "value"
 """The key that a pipeline's <+secrets.getValue("…")> means in the Secret of that name."""
 

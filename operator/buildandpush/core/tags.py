@@ -15,10 +15,14 @@ REF, DEFAULT_BRANCH = "DRONE_COMMIT_REF", "DRONE_REPO_BRANCH"
 _TAGS_REF: Final = "refs/tags/"
 _HEADS_REF: Final = "refs/heads/"
 
-# Three numbers and what may follow them: https://semver.org
-_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?")
-# The short forms count too, but only without leading zeros: https://pkg.go.dev/golang.org/x/mod/semver
-_EXPANDABLE: Final = re.compile(r"v?(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?)?)?")
+# https://semver.org: no leading zeros in numbers, and no empty identifier.
+_NUMBER: Final = r"(0|[1-9][0-9]*)"
+_IDENTIFIER: Final = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_PRERELEASE: Final = rf"(-{_IDENTIFIER}(?:\.{_IDENTIFIER})*)"
+_BUILD: Final = r"(\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)"
+_VERSION: Final = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}{_PRERELEASE}?{_BUILD}?")
+# The short forms count too: https://pkg.go.dev/golang.org/x/mod/semver
+_EXPANDABLE: Final = re.compile(rf"v?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}{_PRERELEASE}?)?)?")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ def plan_tags(spec: BuildAndPushACRSpec, flags: PluginFlags, run_number: int) ->
 def expand_tag(tag: str) -> tuple[str, ...]:
     """`[v]1.2.3` as `1`, `1.2` and `1.2.3`, the shortest first; a pre-release as itself alone, without the v.
 
-    `_` counts as `-`, which versions want; any other tag is left as it is.
+    `_` counts as `-`, which versions want; what is no version then, such as 1.2.3_01, is left as it is.
     """
     match = _EXPANDABLE.fullmatch(tag.replace("_", "-"))
     if match is None:
@@ -121,7 +125,7 @@ def _find_ref(flags: PluginFlags, source: Source) -> str:
 
 def _check(tags: tuple[str, ...], field: str) -> tuple[str, ...]:
     for tag in tags:
-        if not re.match(TAG_PATTERN, tag):
+        if not re.fullmatch(TAG_PATTERN, tag):
             raise SpecInvalidError(field, f"{tag[:200]!r} is no tag; use up to 128 letters, digits, _ . or -")
     if len(tags) > MAX_TAGS:
         raise SpecInvalidError(field, f"{len(tags)} tags come out of it, more than {MAX_TAGS}; give fewer")

@@ -1,5 +1,6 @@
 """The table of plugin flags holds together, and the CRD and the page say what it says."""
 
+import re
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ class TestEveryFlag:
             assert flag.instead
             assert not flag.executor
         else:
-            assert flag.executor or flag.name == "PLUGIN_CUSTOM_DNS"
+            assert flag.executor or flag.name in ("PLUGIN_CUSTOM_DNS", "PLUGIN_ARTIFACT_FILE")
             assert not flag.instead
 
     def test_its_property_is_described(self, flag: Flag) -> None:
@@ -61,6 +62,28 @@ def test_an_accepted_flag_takes_unquoted_values_but_no_objects_and_lists(flag: F
     assert "type" not in leaf
     assert leaf["x-kubernetes-preserve-unknown-fields"] is True
     assert (leaf["maxProperties"], leaf["maxItems"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "taken"),
+    [
+        ("PLUGIN_VERBOSITY", "DEBUG", True),
+        ("PLUGIN_VERBOSITY", "warning", True),
+        ("PLUGIN_VERBOSITY", "Warning\n", True),
+        ("PLUGIN_VERBOSITY", "", True),
+        ("PLUGIN_VERBOSITY", "loud", False),
+        ("PLUGIN_SNAPSHOT_MODE", "redo\n", True),
+        ("PLUGIN_SNAPSHOT_MODE", "Redo", False),
+        ("PLUGIN_LOG_FORMAT", "JSON", False),
+        ("PLUGIN_REPRODUCIBLE", " true\n", True),
+        ("PLUGIN_REPRODUCIBLE", "TrUe", False),
+        ("PLUGIN_CACHE_TTL", " 24\n", True),
+        ("PLUGIN_CACHE_TTL", "2 4", False),
+    ],
+)
+def test_the_api_server_takes_what_the_operator_and_kaniko_take(name: str, text: str, taken: bool) -> None:
+    """kaniko reads levels in any case, but modes and forms only as they are written here."""
+    assert bool(re.search(SCHEMA[name]["pattern"], text)) is taken
 
 
 @pytest.mark.parametrize(

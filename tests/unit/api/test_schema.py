@@ -1,12 +1,13 @@
 """The schemas are what a CustomResourceDefinition takes: structural, bounded and described throughout."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
 
-from buildandpush.api.base import ApiModel
+from buildandpush.api.base import QUANTITY_PATTERN, ApiModel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
 from buildandpush.api.schema import SchemaError, describe_missing, render_schema
 from buildandpush.api.spec import BuildAndPushACRSpec
@@ -117,6 +118,21 @@ def test_numbers_pasted_unquoted_are_taken() -> None:
     assert (memory["maxProperties"], memory["maxItems"]) == (0, 0), "objects and lists stay out"
     assert spec["runAsUser"]["x-kubernetes-int-or-string"] is True
     assert "anyOf" not in spec["runAsUser"]
+
+
+@pytest.mark.parametrize("text", ["2Gi", "0.5", ".5", ".5Gi", "400m"])
+def test_amounts_are_taken_as_kubernetes_takes_them(text: str) -> None:
+    assert re.search(QUANTITY_PATTERN, text)
+
+
+@pytest.mark.parametrize("text", ["", "Gi", ".", "1.Gi", "-1", "1 Gi"])
+def test_what_is_no_amount_is_refused_by_the_schema(text: str) -> None:
+    assert not re.search(QUANTITY_PATTERN, text)
+
+
+def test_an_empty_user_id_is_none() -> None:
+    pattern = render_schema(BuildAndPushACRSpec)["properties"]["runAsUser"]["pattern"]
+    assert [text for text in ("", "0", "1000", "root", "-1", " ") if re.search(pattern, text)] == ["", "0", "1000"]
 
 
 def test_optional_is_said_by_not_requiring() -> None:

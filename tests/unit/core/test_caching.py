@@ -102,3 +102,45 @@ def test_a_host_is_known_by_its_form(host: str) -> None:
 def test_the_executor_is_told_both_or_nothing() -> None:
     assert cache_arguments("") == []
     assert cache_arguments("r.io/c") == ["--cache=true", "--cache-repo=r.io/c"]
+
+
+def test_a_line_break_is_no_part_of_a_repository() -> None:
+    with pytest.raises(SpecInvalidError, match="is no repository"):
+        normalise_repository("f", "shop/cache\n", HOST)
+
+
+@pytest.mark.proves("PLUGIN_CACHE_REPO")
+@pytest.mark.parametrize(("field", "flag"), [("a/cache", f"{HOST}/a/cache"), (f"{HOST}/a/cache", "/a/cache")])
+def test_field_and_flag_may_say_the_same_in_two_notations(field: str, flag: str) -> None:
+    assert planned({"PLUGIN_CACHE_REPO": flag}, remoteCacheImage=field) == f"{HOST}/a/cache"
+
+
+class TestTooLongForAStatus:
+    LONGEST = HOST + "/" + "r" * (506 - len(HOST) - 1)
+
+    @pytest.mark.parametrize(
+        ("variables", "changes", "field"),
+        [
+            ({}, {"caching": True}, "caching"),
+            ({"PLUGIN_ENABLE_CACHE": True}, {}, "envVariables.PLUGIN_ENABLE_CACHE"),
+        ],
+    )
+    def test_an_inferred_name_is_refused_with_its_length(
+        self, variables: dict[str, Any], changes: dict[str, Any], field: str
+    ) -> None:
+        assert len(planned(variables, repository=self.LONGEST, **changes)) == 512
+        with pytest.raises(SpecInvalidError, match=f"^{field}: .*513 characters.*512; name a shorter .*remoteCacheIm"):
+            planned(variables, repository=f"{self.LONGEST}r", **changes)
+
+    @pytest.mark.parametrize(
+        ("variables", "changes", "field"),
+        [
+            ({}, {"remoteCacheImage": "c" * 512}, "remoteCacheImage"),
+            ({"PLUGIN_CACHE_REPO": "c" * 4096}, {}, "envVariables.PLUGIN_CACHE_REPO"),
+        ],
+    )
+    def test_a_given_name_counts_with_its_registry(
+        self, variables: dict[str, Any], changes: dict[str, Any], field: str
+    ) -> None:
+        with pytest.raises(SpecInvalidError, match=f"^{field}: .* characters.*512; name a shorter"):
+            planned(variables, **changes)

@@ -23,6 +23,7 @@ PASSED_ON: list[tuple[str, Any, str]] = [
     ("PLUGIN_IGNORE_VAR_RUN", False, "--ignore-var-run=false"),
     ("PLUGIN_IGNORE_VAR_RUN", "true", "--ignore-var-run=true"),
     ("PLUGIN_IGNORE_PATH", "/var/lib/a,b c", "--ignore-path=/var/lib/a,b c"),
+    ("PLUGIN_IGNORE_PATHS", "/var/cache", "--ignore-path=/var/cache"),
     ("PLUGIN_CUSTOM_PLATFORM", "linux/arm64", "--custom-platform=linux/arm64"),
     ("PLUGIN_PLATFORM", "linux/arm64", "--custom-platform=linux/arm64"),
     ("PLUGIN_CLEANUP", True, "--cleanup=true"),
@@ -33,6 +34,7 @@ PASSED_ON: list[tuple[str, Any, str]] = [
     ("PLUGIN_COMPRESSED_CACHING", False, "--compressed-caching=false"),
     ("PLUGIN_COMPRESSED_CACHING", True, "--compressed-caching=true"),
     ("PLUGIN_VERBOSITY", "debug", "--verbosity=debug"),
+    ("PLUGIN_VERBOSITY", "TRACE", "--verbosity=trace"),
     ("PLUGIN_LOG_FORMAT", "json", "--log-format=json"),
     ("PLUGIN_LOG_TIMESTAMP", "0", "--log-timestamp=false"),
     ("PLUGIN_PUSH_RETRY", 5, "--push-retry=5"),
@@ -67,6 +69,26 @@ def test_retries_are_on_and_the_log_is_plain_with_times_where_nothing_is_said() 
     ]
 
 
+@pytest.mark.proves("PLUGIN_IGNORE_PATHS", "PLUGIN_IGNORE_PATH")
+def test_each_path_that_is_ignored_is_an_argument_of_its_own() -> None:
+    found = arguments(PLUGIN_IGNORE_PATH="/a", PLUGIN_IGNORE_PATHS="/b, /c")
+    assert found == ["--ignore-path=/a", "--ignore-path=/b", "--ignore-path=/c"]
+
+
+@pytest.mark.parametrize(
+    ("word", "level"),
+    [("DEBUG", "debug"), ("Info", "info"), ("warning", "warn"), ("WARNING", "warn"), ("Warn", "warn")],
+)
+def test_a_level_is_read_as_kaniko_reads_it(word: str, level: str) -> None:
+    assert parse_flags({"PLUGIN_VERBOSITY": word}).text("PLUGIN_VERBOSITY") == level
+
+
+@pytest.mark.proves("PLUGIN_VERBOSITY")
+@pytest.mark.parametrize("word", ["warn", "WARNING", "error", "fatal", "panic"])
+def test_kanikos_log_never_leaves_out_what_it_pushed(word: str) -> None:
+    assert "--verbosity=info" in flag_arguments(parse_flags({"PLUGIN_VERBOSITY": word}))
+
+
 def test_a_time_to_live_of_zero_is_unset_as_it_is_to_the_plugin() -> None:
     assert arguments(PLUGIN_CACHE_TTL=0) == []
 
@@ -89,7 +111,7 @@ def test_a_refused_flag_says_what_to_use_and_not_what_it_held(name: str) -> None
 
 
 @pytest.mark.parametrize("name", FLAGS)
-@pytest.mark.parametrize("value", ["", None])
+@pytest.mark.parametrize("value", ["", None, "  ", "\n", [], {}])
 def test_an_empty_flag_is_unset(name: str, value: Any) -> None:
     assert parse_flags({name: value}).values == {}
 
@@ -104,16 +126,50 @@ def test_an_unknown_flag_is_refused_with_where_variables_go(name: str) -> None:
         parse_flags({name: "1"})
 
 
-@pytest.mark.parametrize("text", ["yes", "on", "2", "TrUe", " true", "true ", 2, 0.5, "null"])
+@pytest.mark.parametrize("text", ["yes", "on", "2", "TrUe", "tr ue", 2, 0.5, "null", ["true"], {"a": True}])
 def test_what_is_neither_true_nor_false_is_refused(text: Any) -> None:
     with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_REPRODUCIBLE: .*neither true nor false"):
         parse_flags({"PLUGIN_REPRODUCIBLE": text})
 
 
-@pytest.mark.parametrize("text", ["-1", "1.5", 1.5, "3x", " 3", True, "1" * 10, "٣"])
+@pytest.mark.parametrize("text", ["-1", "1.5", 1.5, "3x", "3 4", True, "1" * 10, "٣", [3]])
 def test_what_is_no_whole_number_is_refused(text: Any) -> None:
     with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_PUSH_RETRY: .*no whole number"):
         parse_flags({"PLUGIN_PUSH_RETRY": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("PLUGIN_REPRODUCIBLE", " true", True),
+        ("PLUGIN_REPRODUCIBLE", "true\n", True),
+        ("PLUGIN_CACHE_TTL", " 24", 24),
+        ("PLUGIN_CACHE_TTL", "24\n", 24),
+        ("PLUGIN_AUTO_TAG_SUFFIX", "alpine\n", "alpine"),
+        ("PLUGIN_SNAPSHOT_MODE", " full\n", "full"),
+        ("PLUGIN_TAR_PATH", " out/image.tar\n", "out/image.tar"),
+    ],
+)
+def test_white_space_around_a_value_is_none_of_it(name: str, value: str, meant: Any) -> None:
+    """A block of YAML ends with a line break."""
+    assert parse_flags({name: value}).values == {name: meant}
+
+
+@pytest.mark.parametrize("value", [["a"], {"a": "b"}, [["a"]]])
+def test_a_list_or_an_object_is_refused_and_never_taken_for_text(value: Any) -> None:
+    with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_IGNORE_PATH: .*separated by commas"):
+        parse_flags({"PLUGIN_IGNORE_PATH": value})
+
+
+@pytest.mark.parametrize("name", ["PLUGIN_SKIP_TLS_VERIFY_REGISTRY", "PLUGIN_INSECURE_REGISTRY"])
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [(False, ()), ("false", ()), ("0", ()), (True, ("true",)), ("True", ("true",)), ("1", ("true",)),
+     ("a.example, b.example:5000", ("a.example", "b.example:5000"))],
+)  # fmt: skip
+def test_where_a_pipeline_has_a_boolean_for_registries_it_is_one(name: str, value: Any, items: tuple[str, ...]) -> None:
+    """The plugin declares the first of them as a boolean."""
+    assert parse_flags({name: value}).items(name) == items
 
 
 @pytest.mark.parametrize(
@@ -146,7 +202,6 @@ def test_a_list_is_read_as_the_plugin_reads_it(text: Any, items: tuple[str, ...]
         ("PLUGIN_DRY_RUN", "PLUGIN_NO_PUSH", True, False),
         ("PLUGIN_PLATFORM", "PLUGIN_CUSTOM_PLATFORM", "linux/arm64", "linux/amd64"),
         ("PLUGIN_DESTINATION_TAR_PATH", "PLUGIN_TAR_PATH", "a.tar", "b.tar"),
-        ("PLUGIN_ARTIFACT_FILE", "PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "a", "b"),
     ],
 )
 def test_two_names_of_one_flag_may_say_the_same_but_not_contradict(alias: str, name: str, one: Any, other: Any) -> None:
@@ -154,6 +209,16 @@ def test_two_names_of_one_flag_may_say_the_same_but_not_contradict(alias: str, n
     assert parse_flags({alias: one, name: one}).values == {name: one}
     with pytest.raises(SpecInvalidError, match=f"another thing than ({alias}|{name}); give one of them"):
         parse_flags({alias: one, name: other})
+
+
+@pytest.mark.parametrize("name", [name for name, flag in FLAGS.items() if flag.alias_of])
+def test_a_flag_goes_by_the_name_that_it_was_written_by(name: str) -> None:
+    flag = FLAGS[name]
+    value: Any = True if flag.kind == "bool" else "x"
+    assert parse_flags({name: value}).field_of(flag.alias_of) == f"envVariables.{name}"
+    assert parse_flags({name: value, flag.alias_of: value}).field_of(flag.alias_of) == f"envVariables.{flag.alias_of}"
+    assert parse_flags({flag.alias_of: value}).name_of(flag.alias_of) == flag.alias_of
+    assert parse_flags({name: value, flag.alias_of: ""}).name_of(flag.alias_of) == name
 
 
 class TestWhatShapesTheImage:

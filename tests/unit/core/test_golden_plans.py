@@ -49,7 +49,7 @@ SPECS: dict[str, dict[str, Any]] = {
             "PLUGIN_CUSTOM_LABELS": "c=3",
             "PLUGIN_PUSH_RETRY": 5,
             "PLUGIN_SKIP_TLS_VERIFY_REGISTRY": "insecure.example:5000",
-            "PLUGIN_VERBOSITY": "debug",
+            "PLUGIN_VERBOSITY": "Warning",
         },
         podTemplate={
             "labels": {"team": "shop"},
@@ -140,6 +140,11 @@ REFUSED: dict[str, dict[str, Any]] = {
     "flag with an unknown choice": {"envVariables": {"PLUGIN_VERBOSITY": "loud"}},
     "flag with a zero byte": {"envVariables": {"PLUGIN_CUSTOM_LABELS": "a=\0"}},
     "flags that contradict": {"envVariables": {"PLUGIN_NO_PUSH": True, "PLUGIN_PUSH_ONLY": True}},
+    "log that tells secrets": {
+        "envVariables": {"PLUGIN_VERBOSITY": "debug"},
+        "buildArgsFrom": [{"name": "A", "secretName": "x", "key": "k"}],
+    },
+    "flag by its other name": {"envVariables": {"PLUGIN_DESTINATION_TAR_PATH": "x.tar"}},
     "flag that contradicts a field": {"optimize": True, "envVariables": {"PLUGIN_SNAPSHOT_MODE": "full"}},
     "name server": {"envVariables": {"PLUGIN_CUSTOM_DNS": "dns"}},
     "four name servers": {"envVariables": {"PLUGIN_CUSTOM_DNS": "1.1.1.1,1.1.1.2,1.1.1.3,1.1.1.4"}},

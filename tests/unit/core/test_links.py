@@ -1,13 +1,20 @@
 """Links: the portal's per tag, the registry's own always."""
 
 import json
+from typing import Any
 
 import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_URL
 from buildandpush.core.cloud import Cloud
-from buildandpush.core.links import build_artifact_file, build_artifacts, build_image_links, build_tag_urls
+from buildandpush.core.links import (
+    bound_artifacts,
+    build_artifact_file,
+    build_artifacts,
+    build_image_links,
+    build_tag_urls,
+)
 from buildandpush.core.settings import PortalSettings
 from buildandpush.core.world import Links
 
@@ -70,3 +77,34 @@ def test_an_artifact_file_is_made_only_where_it_is_asked_for_and_fits() -> None:
     assert build_artifact_file({"outputs": {"artifactFile": True}}, []) is None
     many = build_artifacts("contoso.azurecr.io/" + "r" * 400, [str(number) for number in range(50)], DIGEST, None)
     assert build_artifact_file({"outputs": {"artifactFile": True}}, many) is None
+
+
+@pytest.mark.proves("PLUGIN_ARTIFACT_FILE")
+@pytest.mark.parametrize(
+    ("spec", "made"),
+    [
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "/addon/tmp/.plugin/artifact"}}, True),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": ""}}, False),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": None}}, False),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "x"}, "outputs": {"configMap": ""}}, True),
+        ({"envVariables": {"PLUGIN_ARTIFACT_FILE": "x"}, "outputs": {"artifactFile": False}}, False),
+        ({"envVariables": None, "outputs": None}, False),
+    ],
+)
+def test_the_plugins_flag_asks_for_the_list_too_unless_the_field_says_no(spec: dict[str, Any], made: bool) -> None:
+    text = build_artifact_file(spec, build_artifacts(REPOSITORY, ["1"], DIGEST, None))
+    assert (text is not None) is made
+
+
+def test_artifacts_that_a_status_has_no_room_for_are_counted() -> None:
+    tags = [f"{number:03}" for number in range(60)]
+    links = Links(Reason.LINKS_RESOLVED, "", tuple((tag, "https://portal/" + "x" * 1000) for tag in tags))
+    artifacts = build_artifacts("c.azurecr.io/web", tags, DIGEST, links)
+    kept, omitted = bound_artifacts(artifacts)
+    assert kept == artifacts[: len(kept)]
+    assert len(kept) + omitted == 60
+    assert omitted > 0
+    assert len(json.dumps([item.to_dict() for item in kept])) < 50 * 1024
+    few = build_artifacts("c.azurecr.io/web", tags[:20], DIGEST, links)
+    assert bound_artifacts(few) == (few, 0)
+    assert len(bound_artifacts(build_artifacts("c.azurecr.io/web", map(str, range(150)), DIGEST, None))[0]) == 100

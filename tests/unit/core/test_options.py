@@ -1,7 +1,7 @@
 """Fields and flags together: what contradicts is refused, what goes together comes out as one."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -115,9 +115,45 @@ class TestWithoutPush:
         with pytest.raises(SpecInvalidError, match="^connectorRef: it is missing"):
             planned({"PLUGIN_NO_PUSH": value}, connectorRef=None)
 
-    def test_building_only_and_pushing_only_contradict(self) -> None:
-        with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_PUSH_ONLY: it contradicts PLUGIN_NO_PUSH"):
-            planned({"PLUGIN_NO_PUSH": True, "PLUGIN_PUSH_ONLY": True})
+    @pytest.mark.parametrize("name", ["PLUGIN_NO_PUSH", "PLUGIN_DRY_RUN"])
+    def test_building_only_and_pushing_only_contradict(self, name: str) -> None:
+        with pytest.raises(SpecInvalidError, match=f"^envVariables.PLUGIN_PUSH_ONLY: it contradicts {name}"):
+            planned({name: True, "PLUGIN_PUSH_ONLY": True})
+
+
+class TestPushOnly:
+    FLAGS: ClassVar[dict[str, Any]] = {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "x.tar"}
+
+    def test_it_waits_for_nothing_that_only_a_build_needs(self) -> None:
+        plan = planned(
+            {**self.FLAGS, "PLUGIN_REGISTRY_MIRRORS": "a.example"},
+            workspace=VOLUME,
+            remoteCacheImage="shop/cache",
+            baseImageConnectorRefs=["base"],
+            buildSecrets=[{"id": "a", "secretName": "s", "key": "k"}],
+            buildArgsFrom=[{"name": "A", "secretName": "s", "key": "k"}],
+        )
+        assert (plan.options.secret_files, plan.options.arg_sources) == ((), ())
+        assert (plan.cache_repository, plan.base_connector_refs, plan.options.registries.mirrors) == ("", (), ())
+
+    def test_what_it_does_not_need_is_checked_all_the_same(self) -> None:
+        with pytest.raises(SpecInvalidError, match="^buildArgsFrom: "):
+            planned(self.FLAGS, workspace=VOLUME, buildArgsFrom=[{"name": "A", "key": "k"}])
+
+
+@pytest.mark.proves("buildArgsFrom", "PLUGIN_VERBOSITY")
+@pytest.mark.parametrize("level", ["debug", "TRACE"])
+def test_a_log_that_would_show_what_stands_in_secrets_is_refused(level: str) -> None:
+    """kaniko logs its cache keys at these levels, and the values of ARG lines are part of them."""
+    sources = [{"name": "TOKEN", "secretName": "s", "key": "k"}]
+    with pytest.raises(
+        SpecInvalidError, match=f"^envVariables.PLUGIN_VERBOSITY: at {level.lower()} .*buildArgsFrom.*info"
+    ):
+        planned({"PLUGIN_VERBOSITY": level}, buildArgsFrom=sources)
+    assert planned({"PLUGIN_VERBOSITY": "info"}, buildArgsFrom=sources).options.arg_sources
+    assert planned({"PLUGIN_VERBOSITY": level}, buildArgs={"A": "1"}).build_args
+    only = {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "x.tar", "PLUGIN_VERBOSITY": level}
+    assert planned(only, buildArgsFrom=sources, workspace=VOLUME).options.push_only
 
 
 class TestUserNamespace:
@@ -149,6 +185,17 @@ class TestUserNamespace:
         assert planned(runAsUser=65536).run_as_user == 65536
         with pytest.raises(SpecInvalidError, match="^runAsUser: '65536' is no user id in a user namespace"):
             planned(userNamespace="Always", runAsUser=65536)
+
+
+@pytest.mark.proves("runAsUser")
+@pytest.mark.parametrize(("given", "user"), [(None, 0), ("", 0), (" ", 0), (0, 0), ("0", 0), (1000, 1000), ("7", 7)])
+def test_a_user_that_is_empty_is_the_default(given: Any, user: int) -> None:
+    assert planned(runAsUser=given).run_as_user == user
+
+
+def test_a_line_break_is_no_part_of_the_repository() -> None:
+    with pytest.raises(SpecInvalidError, match="^repository: .*is no image name"):
+        planned(repository=f"{REPOSITORY}\n")
 
 
 @pytest.mark.proves("resources.limits.ephemeral-storage", "resources.requests.ephemeral-storage")

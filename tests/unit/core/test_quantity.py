@@ -18,6 +18,7 @@ from buildandpush.core.quantity import parse_cpu, parse_duration_seconds, parse_
         ("1.5Gi", "1.5Gi"),
         (" 2Gi ", "2Gi"),
         ("16Mi", "16Mi"),
+        (".5Gi", ".5Gi"),
         (536870912, "536870912"),
         ("536870912", "536870912"),
     ],
@@ -29,7 +30,7 @@ def test_memory_is_taken_as_written(value: str | int, text: str) -> None:
 @pytest.mark.parametrize(
     "value",
     ["", " ", "Mi", "-1Gi", "+1Gi", "1 Gi", "1GB", "1gi", "1e9", "0x10", "٢Gi", "1Gi\n1", "1,5Gi", "nan", float("nan"),
-     float("inf"), True, 1e22, "1.Gi", ".5Gi"],
+     float("inf"), True, 1e22, "1.Gi", ".Gi", ".", "0" * 30 + "1Gi"],
 )  # fmt: skip
 def test_what_is_no_amount_of_memory_is_refused_by_name(value: str | float) -> None:
     with pytest.raises(SpecInvalidError, match=r"^resources\.limits\.memory: ") as caught:
@@ -44,7 +45,8 @@ def test_memory_too_little_for_kaniko_is_refused(value: str | int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("400m", "400m"), ("1.5", "1.5"), (0.5, "0.5"), (1, "1"), ("0.001", "0.001"), (1024, "1024")]
+    ("value", "text"),
+    [("400m", "400m"), ("1.5", "1.5"), (0.5, "0.5"), (".5", ".5"), (1, "1"), ("0.001", "0.001"), (1024, "1024")],
 )
 def test_cpu_is_taken_as_written(value: str | float, text: str) -> None:
     assert parse_cpu("cpu", value) == text

@@ -40,6 +40,17 @@ def derived(variables: dict[str, Any], *, revision: str | None = None) -> tuple[
         ("1.2.3_linux", ("1.2.3-linux",)),
         ("1.2-rc1", ("1.2-rc1",)),
         ("01.2.3", ("01.2.3",)),
+        ("v1.2.3-007", ("v1.2.3-007",)),
+        ("v1.2.3_01", ("v1.2.3_01",)),
+        ("v1.2.3-a..b", ("v1.2.3-a..b",)),
+        ("v1.2.3-a.", ("v1.2.3-a.",)),
+        ("v1.2.3-", ("v1.2.3-",)),
+        ("v1.2.3_rc.01", ("v1.2.3_rc.01",)),
+        ("v1.2.3-0", ("1.2.3-0",)),
+        ("v1.2.3-01a", ("1.2.3-01a",)),
+        ("v1.2.3_-01", ("1.2.3--01",)),
+        ("v1.2.3-a_01", ("1.2.3-a-01",)),
+        ("1.2.\u0663", ("1.2.\u0663",)),
         ("1.2.3.4", ("1.2.3.4",)),
         ("latest", ("latest",)),
         ("v", ("v",)),
@@ -63,7 +74,7 @@ def test_expanded_tag(tag: str, tags: tuple[str, ...]) -> None:
         ("refs/tags/v1.2.3-rc.1", "", ("1.2.3-rc.1",)),
         ("refs/tags/v1.2.3+linux", "", ("1.2.3_linux",)),
         ("refs/tags/v1.2.3-rc.1+a.b", "", ("1.2.3-rc.1_a.b",)),
-        ("refs/tags/v01.02.03", "", ("01", "01.02", "01.02.03")),
+        ("refs/tags/v1.2.3+007.0", "", ("1.2.3_007.0",)),
         ("", "arm64", ("arm64",)),
         ("refs/tags/v1.2.3", "arm64", ("1-arm64", "1.2-arm64", "1.2.3-arm64")),
     ],
@@ -72,7 +83,11 @@ def test_derived_tags(ref: str, suffix: str, tags: tuple[str, ...]) -> None:
     assert derive_tags(ref, suffix) == tags
 
 
-@pytest.mark.parametrize("tag", ["v1.2", "v1", "latest", "v1.2.3.4", ""])
+@pytest.mark.parametrize(
+    "tag",
+    ["v1.2", "v1", "latest", "v1.2.3.4", "", "v01.2.3", "v1.02.3", "v1.2.03", "v1.2.3-01", "v1.2.3-a..b", "v1.2.3+",
+     "v1.2.3+a..b", "v1.2.3\n", "v1.2.\u0663"],
+)  # fmt: skip
 def test_a_git_tag_that_is_no_version_is_refused(tag: str) -> None:
     with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_AUTO_TAG: .*no version such as v1.2.3; give tags"):
         derive_tags(f"refs/tags/{tag}", "")
@@ -141,6 +156,15 @@ def test_the_branch_that_is_named_as_the_default_is_latest(revision: str) -> Non
 def test_a_ref_that_is_named_stands_before_the_revision() -> None:
     assert derived({"DRONE_COMMIT_REF": "refs/tags/v2.0.0"}, revision="main") == ("2", "2.0", "2.0.0")
     assert planned({"PLUGIN_AUTO_TAG": True, "DRONE_COMMIT_REF": "v2.0.0"}, tags=None).tags == ("2", "2.0", "2.0.0")
+
+
+@pytest.mark.proves("PLUGIN_AUTO_TAG_SUFFIX")
+def test_a_line_break_never_gets_into_a_tag() -> None:
+    """A block of YAML ends with one, and $ in a pattern matches before it."""
+    derived_tags = derived({"PLUGIN_AUTO_TAG_SUFFIX": "alpine\n"}, revision="v1.2.3")
+    assert derived_tags == ("1-alpine", "1.2-alpine", "1.2.3-alpine")
+    with pytest.raises(SpecInvalidError, match="^tags: .*is no tag"):
+        planned({}, tags=["latest\n"])
 
 
 @pytest.mark.proves("PLUGIN_AUTO_TAG_SUFFIX")

@@ -30,7 +30,6 @@ def planned(workspace: Workspace | None = VOLUME, **variables: Any) -> Workspace
             ("PLUGIN_CACHE_DIR", "cache-dir"),
             ("PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "image-name-with-digest-file"),
             ("PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE", "image-name-tag-with-digest-file"),
-            ("PLUGIN_ARTIFACT_FILE", "image-name-tag-with-digest-file"),
         ]
     ],
 )
@@ -74,15 +73,20 @@ def test_the_pipelines_workspace_stands_for_the_volumes_root(path: str, place: s
     ],
 )
 def test_a_path_beside_the_volume_is_refused(name: str, path: str) -> None:
-    with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_.*(workspace's volume|volume's root)"):
+    with pytest.raises(SpecInvalidError, match=f"^envVariables.{name}: .*(workspace's volume|volume's root)"):
         planned(**{name: path})
 
 
 @pytest.mark.parametrize("name", PATHS)
 @pytest.mark.parametrize("workspace", [None, Workspace()])
 def test_a_path_without_a_volume_is_refused_with_what_to_do(name: str, workspace: Workspace | None) -> None:
-    with pytest.raises(SpecInvalidError, match="name a volume in workspace, or remove the flag"):
+    with pytest.raises(SpecInvalidError, match=f"^envVariables.{name}: .*name a volume in workspace, or remove the"):
         planned(workspace, **{name: "x"})
+
+
+@pytest.mark.proves("PLUGIN_ARTIFACT_FILE")
+def test_the_list_of_artifacts_needs_no_volume() -> None:
+    assert planned(None, PLUGIN_ARTIFACT_FILE="/addon/tmp/.plugin/artifact") == WorkspacePlan()
 
 
 def test_a_volume_that_no_path_needs_is_left_alone() -> None:
@@ -96,16 +100,63 @@ def test_the_folder_of_an_image_file_is_made_as_the_plugin_did() -> None:
     assert found == [f"--tar-path={MOUNT}/x/y/a.tar", f"--image-name-with-digest-file={MOUNT}/x/y/a.tar.digest"]
 
 
-def test_a_file_of_names_that_is_asked_for_stays_the_one_that_is_written() -> None:
-    found = path_arguments(planned(PLUGIN_TAR_PATH="x/a.tar", PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE="n"))
-    assert found == [f"--image-name-with-digest-file={MOUNT}/n", f"--tar-path={MOUNT}/x/a.tar"]
+NAMES, TAGGED = "PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE", "PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE"
+
+
+@pytest.mark.parametrize(
+    ("variables", "made"),
+    [
+        ({NAMES: "n"}, [f"--image-name-tag-with-digest-file={MOUNT}/x/a.tar.digest"]),
+        ({TAGGED: "t"}, [f"--image-name-with-digest-file={MOUNT}/x/a.tar.digest"]),
+        ({NAMES: "xy/n"}, [f"--image-name-tag-with-digest-file={MOUNT}/x/a.tar.digest"]),
+        ({NAMES: "x/n"}, []),
+        ({NAMES: "x/y/z/n"}, []),
+        ({TAGGED: "x/t"}, []),
+        ({NAMES: "n", TAGGED: "x/t"}, []),
+        ({"PLUGIN_OCI_LAYOUT_PATH": "x"}, []),
+        ({"PLUGIN_OCI_LAYOUT_PATH": "x/layout"}, []),
+        ({"PLUGIN_OCI_LAYOUT_PATH": "layout"}, [f"--image-name-with-digest-file={MOUNT}/x/a.tar.digest"]),
+    ],
+)
+def test_kaniko_makes_the_folder_of_an_image_file_with_something_that_it_writes_before(
+    variables: dict[str, Any], made: list[str]
+) -> None:
+    """Its order: the OCI layout, the files of names, the image file."""
+    given = path_arguments(planned(**variables))
+    found = path_arguments(planned(PLUGIN_TAR_PATH="x/a.tar", **variables))
+    assert [one for one in found if one not in given] == [f"--tar-path={MOUNT}/x/a.tar", *made]
+
+
+@pytest.mark.parametrize("tar", ["PLUGIN_TAR_PATH", "PLUGIN_DESTINATION_TAR_PATH"])
+def test_an_image_file_whose_folder_nothing_would_make_is_refused(tar: str) -> None:
+    with pytest.raises(SpecInvalidError, match=f"^envVariables.{tar}: kaniko does not make its folder; .*{NAMES}"):
+        planned(**{tar: "x/a.tar", NAMES: "n", TAGGED: "t"})
+    assert planned(**{tar: "a.tar", NAMES: "n", TAGGED: "t"}), "the root is there"
+    assert planned(PLUGIN_PUSH_ONLY=True, PLUGIN_SOURCE_TAR_PATH="s", **{tar: "x/a.tar", NAMES: "n", TAGGED: "t"})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("PLUGIN_TAR_PATH", "x"), (NAMES, "x")),
+        (("PLUGIN_TAR_PATH", "x"), ("PLUGIN_OCI_LAYOUT_PATH", "x")),
+        (("PLUGIN_TAR_PATH", "x/a.tar"), (NAMES, "x")),
+        ((NAMES, "x"), (TAGGED, "./x")),
+        ((TAGGED, "x"), ("PLUGIN_OCI_LAYOUT_PATH", "x/y")),
+    ],
+)
+def test_two_things_in_one_place_are_refused(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """The second would overwrite the first, or fail once everything is built."""
+    with pytest.raises(SpecInvalidError, match=f"({one[0]}|{other[0]}): .*({one[0]}|{other[0]}).*another path"):
+        planned(**dict((one, other)))
 
 
 @pytest.mark.parametrize(
     ("variables", "wanted"),
     [
         ({"PLUGIN_TAR_PATH": "a"}, True),
-        ({"PLUGIN_ARTIFACT_FILE": "a"}, True),
+        ({"PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE": "a"}, True),
+        ({"PLUGIN_ARTIFACT_FILE": "a"}, False),
         ({"PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE": "a"}, True),
         ({"PLUGIN_OCI_LAYOUT_PATH": "a"}, False),
         ({"PLUGIN_CACHE_DIR": "a"}, False),

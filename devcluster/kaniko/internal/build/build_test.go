@@ -88,12 +88,13 @@ ENTRYPOINT go $B
 `)
 	k.base("base", v1.Config{Env: []string{"PATH=/bin"}, Cmd: []string{"base"}, OnBuild: []string{"ENV TRIGGER=1"}},
 		testimage.Entry{Name: "f", Content: "1"})
+	// The command line's come first: an instruction overwrites them.
 	k.o.Labels = options.Multi{"own=yes", "c=1,2"}
 	k.o.BuildArgs = options.Multi{"A=2"}
 	image := k.build()
 	c := config(t, image).Config
 	same(t, "env", c.Env, []string{"PATH=/x:/bin", "TRIGGER=1", "B=2"})
-	same(t, "labels", c.Labels, map[string]string{"l": "2", "own": "yes", "c": "1,2"})
+	same(t, "labels", c.Labels, map[string]string{"l": "2", "own": "no", "c": "1,2"})
 	same(t, "user", c.User, "1000:1001")
 	same(t, "ports", c.ExposedPorts, map[string]struct{}{"80/tcp": {}, "53/udp": {}})
 	same(t, "volumes", c.Volumes, map[string]struct{}{"/data": {}})

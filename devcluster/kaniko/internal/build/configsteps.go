@@ -123,10 +123,6 @@ func (s *stage) setLabels(c *instructions.LabelCommand) error {
 		logrus.Infof("Applying label %s=%s", key, value)
 		s.config.Config.Labels[key] = value
 	}
-	// What the command line says wins, also over an instruction.
-	if s.plan.Push {
-		return setLabels(&s.config.Config, s.o.Labels)
-	}
 	return nil
 }
 

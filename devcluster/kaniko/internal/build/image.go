@@ -127,7 +127,7 @@ func (s *stage) history(st *step, empty bool) v1.History {
 	return v1.History{Author: author, CreatedBy: st.text, EmptyLayer: empty}
 }
 
-// setLabels applies --label.
+// setLabels applies --label, at the start of a stage.
 func setLabels(config *v1.Config, labels []string) error {
 	for _, label := range labels {
 		key, value, found := strings.Cut(label, "=")
