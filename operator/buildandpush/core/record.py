@@ -51,6 +51,15 @@ def announce(world: World, reason: Reason, message: str, *, key: str = "") -> An
     return Announce(warning=reason not in _GOOD, reason=reason, message=message, key=about)
 
 
+def announce_end(world: World) -> Announce | None:
+    """The Event of the last run's end, as it was told or should have been; None while the run is on its way."""
+    run = world.resource.status.run
+    if run is None or run.finished_at is None or run.builds[0].reason is None:
+        return None
+    build = run.builds[0]
+    return announce(world, Reason(build.reason), build.message or "") if build.reason in list(Reason) else None
+
+
 def is_news(world: World, reason: Reason) -> bool:
     """Whether the status does not yet give this reason for the run's state."""
     return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
@@ -11,6 +11,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
 from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.core import record
 from buildandpush.core.connector import Check, LoggedIn, decide_connector, parse_connector
 from buildandpush.core.credential import Connector
 from buildandpush.core.decide import decide
@@ -26,6 +27,8 @@ _log = structlog.get_logger(__name__)
 _MAX_ROUNDS: Final = 8
 """Decisions in one pass; a run needs three or four, more would be a decision that does not settle."""
 
+_TELL_AGAIN: Final = timedelta(minutes=10)
+"""How long after a run's end a process that did not see it makes sure that it was told."""
 _CONNECTOR_RECHECK_SECONDS: Final = 60.0
 _WAITING_RECHECK_SECONDS: Final = 10.0
 
@@ -54,6 +57,8 @@ class Reconciler:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._told: dict[Key, tuple[str, int]] = {}
+        """Whose end, by uid and number of the run, this process has told last."""
 
     def allow_user_namespaces(self, able: bool) -> None:
         """What builds whose spec leaves it open do from now on; a run on its way goes on as it began or, with a next
@@ -71,6 +76,7 @@ class Reconciler:
         for _ in range(_MAX_ROUNDS):
             body = self._store.get(key)
             if body is None:
+                self._told.pop(key, None)
                 return None
             resource = read_resource(body)
             pods = self._store.pods_of(resource.owner.uid)
@@ -79,14 +85,33 @@ class Reconciler:
             written = await self._write(key, resource, decision)
             if written is _Written.CONFLICT:
                 continue  # the resource changed meanwhile; decide afresh
+            self._note_end(key, resource, decision)
             refusal = await self._act(world, decision) or refusal
             created = any(isinstance(action, CreatePod) for action in decision.actions)
             if written is _Written.NOTHING and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
+                await self._tell_end(key, world)
                 return _seconds_until_due(world, decision)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
+
+    def _note_end(self, key: Key, resource: Resource, decision: Decision) -> None:
+        """An end that was decided here is told with the decision's own actions."""
+        before, after = resource.status.run, decision.status.run
+        if after is not None and after.finished_at is not None and before != after:
+            self._told[key] = (resource.owner.uid, after.number)
+
+    async def _tell_end(self, key: Key, world: World) -> None:
+        """Tell a run's end again where another process may have died between its status and its Event. An Event's name
+        says what it is about, so one that was told stays one."""
+        told = record.announce_end(world)
+        run = world.resource.status.run
+        if told is None or run is None or run.finished_at is None:
+            return
+        known, self._told[key] = self._told.get(key), (world.resource.owner.uid, run.number)
+        if known != self._told[key] and world.now - run.finished_at < _TELL_AGAIN:
+            await perform(self._client, self._store, world.resource.owner, told, world.now)
 
     async def _decide(self, world: World) -> Decision:
         """Decide, answering what the decision asks for."""

@@ -83,12 +83,15 @@ class Cluster:
         for body in self.pods:
             self.store.put_pod(body)
 
-    async def reconcile(self, key: Key = WEB) -> float | None:
-        """One pass of the operator, with what its store knows."""
+    def make_reconciler(self) -> Reconciler:
+        """One process of the operator, with what its store knows."""
         client = KubernetesClient(self.api)
         sources = make_sources(client, self.registry, lambda: self.now, self.gateway, self.links)
-        reconciler = Reconciler(sources, self.store, SETTINGS, lambda: self.now)
-        return await reconciler.reconcile(key)
+        return Reconciler(sources, self.store, SETTINGS, lambda: self.now)
+
+    async def reconcile(self, key: Key = WEB) -> float | None:
+        """One pass of a process that has just started."""
+        return await self.make_reconciler().reconcile(key)
 
     async def settle(self) -> None:
         """Watch and reconcile until nothing changes any more."""

@@ -1,5 +1,6 @@
 """One pass after the other over a cluster in memory: in order, repeatable, and safe to kill anywhere."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -273,6 +274,41 @@ async def test_operator_killed_at_any_write_loses_no_run_and_makes_no_second_pod
         assert len(posts) == len(cluster.pods) == 1, f"killed at write {fatal}"
         assert cluster.status["run"]["number"] == 1
         assert cluster.ready == ("True", "Succeeded"), f"killed at write {fatal}"
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, True), (11, False)])
+async def test_an_end_that_was_written_but_not_told_is_told_by_the_next_operator(minutes: int, told: bool) -> None:
+    cluster = Cluster()
+    await cluster.settle()
+    cluster.end_kaniko()
+    cluster.watch()
+
+    def crash(write: Write) -> None:
+        if write.plural == "events":
+            raise CrashError
+
+    cluster.api.before_write = crash
+    with pytest.raises(CrashError):
+        await cluster.reconcile()
+    assert cluster.ready == ("True", "Succeeded")
+    assert cluster.events == ["Accepted"]
+    cluster.api.before_write = lambda write: None
+    cluster.now += timedelta(minutes=minutes)
+    cluster.restart()
+    await cluster.settle()
+    assert cluster.events == ["Accepted", "Succeeded"][: 1 + told]
+
+
+async def test_an_end_is_told_once(cluster: Cluster) -> None:
+    reconciler = cluster.make_reconciler()
+    for _ in range(3):
+        cluster.watch()
+        await reconciler.reconcile(WEB)
+    cluster.end_kaniko()
+    for _ in range(5):
+        cluster.watch()
+        await reconciler.reconcile(WEB)
+    assert [str(write).split("/")[0] for write in cluster.api.writes].count("POST events") == 2
 
 
 async def test_answer_lost_at_any_write_loses_no_run_and_makes_no_second_pod() -> None:

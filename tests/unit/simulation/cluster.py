@@ -50,12 +50,15 @@ class Network:
     late: list[Callable[[], None]] = field(default_factory=list)
     """Writes that the operator was told had failed and that land later."""
 
-    def next_fault(self, *, makes_pod: bool = False) -> str | None:
+    def next_fault(self, request: str = "") -> str | None:
+        """Those that name a request, as `lost delete-pod` does, wait for it."""
         if not self.faults:
             return None
-        if self.faults[0] == "pause-before-pod":  # which waits for its moment
-            return self.faults.pop(0) and "pause" if makes_pod else None
-        return self.faults.pop(0)
+        fault, _, awaited = (self.faults[0] or "").partition(" ")
+        if awaited and awaited != request:
+            return None
+        self.faults.pop(0)
+        return fault or None
 
 
 class Cluster:
@@ -237,8 +240,8 @@ class Client:
         self.leads = True
         """Whether this operator holds the Lease. Another that takes it over waits until this one knows: see `Lease`."""
 
-    async def _pass(self, work: Callable[[], Any], *, writes: bool = False, makes_pod: bool = False) -> Any:
-        fault = self._network.next_fault(makes_pod=makes_pod)
+    async def _pass(self, work: Callable[[], Any], *, writes: bool = False, request: str = "") -> Any:
+        fault = self._network.next_fault(request)
         if fault == "pause":
             await _Pause()
         self._guard(writes=writes)
@@ -281,7 +284,7 @@ class Client:
         )
 
     async def create_pod(self, manifest: Object) -> Object:
-        return await self._pass(lambda: self._create_pod(manifest), writes=True, makes_pod=True)
+        return await self._pass(lambda: self._create_pod(manifest), writes=True, request="create-pod")
 
     def _create_pod(self, manifest: Object) -> Object:
         cluster, name = self._cluster, manifest["metadata"]["name"]
@@ -344,7 +347,7 @@ class Client:
             else:
                 self._cluster.remove("Pod", name)
 
-        await self._pass(work, writes=True)
+        await self._pass(work, writes=True, request="delete-pod")
 
     async def create_secret(self, manifest: Object) -> Object:
         return await self._pass(lambda: self._cluster.create("Secret", manifest), writes=True)

@@ -276,6 +276,13 @@ class World(RuleBasedStateMachine):
             self.time_passes(seconds)
             self.life_goes_on(2, False)
 
+    @rule(how=st.sampled_from(["lost", "late", "crash-before"]))
+    def no_node_takes_a_pod_and_it_cannot_be_deleted(self, how: str) -> None:
+        self.network.faults = [f"{how} delete-pod"]
+        self.life_goes_on(1, False)
+        self.time_passes(3700)
+        self.life_goes_on(2, False)
+
     @rule(index=st.integers(0, 3))
     def pod_lies_while_the_registry_is_away(self, index: int) -> None:
         self.cluster.registry_down = True
@@ -398,7 +405,7 @@ class World(RuleBasedStateMachine):
         """The leader is paused, after so many requests or, where that is negative, before it makes a pod; another one
         does its work, and more happens, before it wakes."""
         self.api_servers_cache_falls_behind()
-        self.network.faults = [*[None] * requests, "pause"] if requests >= 0 else ["pause-before-pod"]
+        self.network.faults = [*[None] * requests, "pause"] if requests >= 0 else ["pause create-pod"]
         if self.operator.ready():
             self.operator_works(0)
         self.life_goes_on(1, True)

@@ -1,5 +1,6 @@
 """Whether the simulated world would notice: each test breaks the operator in one way, and the world has to say so."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,7 +60,7 @@ WORDS = {
     "writes without the Lease": "was created",
     "takes the cache's word for a loss": "lived",
     "does not wait for the former pod's end": "lived",
-    "gives a number twice": "was opened again",
+    "gives a number twice": "was opened again|flipped",
     "acts before its intent is written": "without being announced",
     "believes every digest": "was never pushed",
     "believes a digest where the registry is away": "was never pushed",
@@ -88,4 +89,4 @@ def test_the_simulated_world_notices_an_operator_that(name: str, monkeypatch: py
     )
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(World, settings=hard)
-    assert WORDS[name] in str(caught.value)
+    assert re.search(WORDS[name], str(caught.value))
