@@ -4,16 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, MAP_BY_TYPE, ApiModel, cel, rules
+from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, MAP_BY_TYPE, ApiModel, cel, rules
 from buildandpush.api.status import Condition, Time
 
 CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 """A DNS-1123 subdomain, as Kubernetes names are."""
-HOST_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$"
-ALLOWED_PATTERN = r"^([*][.])?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$"
+HOST_PATTERN = f"^{HOST_GRAMMAR}$"
+ALLOWED_PATTERN = f"^([*][.])?{HOST_GRAMMAR}$"
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 GUID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/?$"
+URL_PATTERN = f"^https://{HOST_GRAMMAR.replace('a-z', 'A-Za-z')}/?$"
 
 DEFAULT_SECRET_KEY = "clientSecret"  # noqa: S105 - the name of a key
 DEFAULT_SERVICE_ACCOUNT = "buildandpush-identity"
