@@ -14,7 +14,7 @@ from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
 
 from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.outside import Outside
+from buildandpush.clients.outside import ODD_ANSWERS, Outside
 from buildandpush.core.azure_error import LoginError, clip_foreign
 from buildandpush.core.cloud import Cloud, find_cloud
 from buildandpush.core.credential import Connector, Resolved, UserPassword
@@ -84,7 +84,7 @@ class ResourceManager:
             if error.status_code in (401, 403, 404):
                 return Links(Reason.REGISTRY_NOT_LISTED, clip_foreign(str(error.message)))
             return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error.message)))
-        except (AzureError, TimeoutError, OSError, ValueError, KeyError, AttributeError) as error:
+        except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error) or type(error).__name__))
         registry_id = registries.get(host.lower())
         if registry_id is None:
