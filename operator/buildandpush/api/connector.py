@@ -280,7 +280,11 @@ class LoginStatus(ApiModel):
     registries: list[Annotated[str, Field(max_length=253)]] = Field(
         max_length=64, description="Registries it logs in to.", json_schema_extra=ATOMIC
     )
-    expires_at: Time | None = Field(None, description="When it ends unless renewed; absent where it does not end.")
+    expires_at: Time | None = Field(
+        None,
+        description="When it ends unless renewed; of a user name and password, when it is removed unless a build uses "
+        "it.",
+    )
 
 
 MAX_LOGINS = 64
@@ -297,8 +301,12 @@ class AzureConnectorStatus(ApiModel):
     registries: list[Annotated[str, Field(max_length=253)]] = Field(
         [],
         max_length=64,
-        description="Registries that the connector is logged in to now.",
+        description="Registries that the connector is logged in to now; with registryCredentials none, since a user "
+        "name and password is only tried by a build.",
         json_schema_extra=ATOMIC,
+    )
+    expires_at: Time | None = Field(
+        None, description="When the first of the logins to these registries ends; each is renewed at half its life."
     )
     logins: list[LoginStatus] = Field(
         [],

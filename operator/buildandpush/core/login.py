@@ -24,6 +24,8 @@ https://learn.microsoft.com/azure/container-registry/container-registry-authenti
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
 _RECORD_KEY: Final = "login.json"
 _MARGIN: Final = timedelta(minutes=10)
+_SPARE: Final = timedelta(minutes=1)
+"""With less than that to its end a login might end on its way to the registry."""
 _YEARS: Final = (2000, 9000)
 """Times beyond cannot be added to."""
 
@@ -78,6 +80,10 @@ class HostLogin:
         half = self.issued_at + (self.expires_at - self.issued_at) / 2
         early = self.expires_at - _MARGIN
         return min(half, early) if early > self.issued_at else half
+
+    def lives(self, version: str, now: datetime) -> bool:
+        """Whether it can be used for want of a better one: it is due to be made afresh but has not ended."""
+        return self.version == version and (self.expires_at is None or now + _SPARE < self.expires_at)
 
     def is_fresh(self, version: str, now: datetime) -> bool:
         """Whether it can be used as it is."""

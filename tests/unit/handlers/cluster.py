@@ -85,10 +85,13 @@ class Cluster:
 
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of the operator, with what its store knows."""
+        return await self.make_reconciler().reconcile(key)
+
+    def make_reconciler(self) -> Reconciler:
+        """One that knows nothing yet but what the store holds."""
         client = KubernetesClient(self.api)
         sources = make_sources(client, self.registry, lambda: self.now, self.gateway, self.links)
-        reconciler = Reconciler(sources, self.store, SETTINGS, lambda: self.now)
-        return await reconciler.reconcile(key)
+        return Reconciler(sources, self.store, SETTINGS, lambda: self.now)
 
     async def settle(self) -> None:
         """Watch and reconcile until nothing changes any more."""
