@@ -79,8 +79,9 @@ class IdentityLogins:
         self._gateway = gateway
         self._clock = clock
         self._logins: Recent[_Key, HostLogin] = Recent()
-        self._refused: Recent[_Key, str] = Recent()
-        """Logins that the registry refused a push with: what an identity may do stands in the login itself."""
+        self._refused: Recent[tuple[str, str, str], bool] = Recent()
+        """Logins that the registry refused a push with, by uid, host and token: what an identity may do stands in the
+        login itself."""
         self._failed: Recent[_Key, _Failed] = Recent()
         self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
         self._allowed: Recent[tuple[str, str, str], str] = Recent()
@@ -99,7 +100,7 @@ class IdentityLogins:
             now = self._clock()
             known = [item for item in (self._logins.get(key), kept) if item is not None and not item.is_access_token]
             for login in known:
-                if login.is_fresh(version, now) and login.password != self._refused.get(key):
+                if login.is_fresh(version, now) and not self._refused.get((*key, login.password)):
                     return self._logins.put(key, login)
             try:
                 return await self._exchange(connector, resolved, host, version)
@@ -159,7 +160,7 @@ class IdentityLogins:
                 return login  # what was allowed with the login before will be with this one
             self._remember(key, login_version(plan.connector, resolved), error.problem)
             if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
-                self._refused.put((plan.connector.uid, plan.host), login.password)
+                self._refused.put((plan.connector.uid, plan.host, login.password), True)
                 self._allowed.pop(asked)
             raise
         self._failed.pop(key)

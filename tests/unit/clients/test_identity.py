@@ -394,6 +394,16 @@ async def test_a_role_that_is_granted_later_is_seen_though_a_login_is_kept(world
     assert isinstance(await world.ensure(), Login)
 
 
+async def test_no_refused_login_comes_back_however_often_it_was_asked(world: World) -> None:
+    await world.ensure()
+    api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
+    world.gateway.refuse = refusing("access", NOT_ALLOWED)
+    for exchanges, seconds in ((1, 10), (2, 20), (3, 40), (4, 80)):
+        assert isinstance(await world.ensure(api), Waiting)
+        assert len(world.gateway.exchanges) == exchanges
+        world.now += timedelta(seconds=seconds)
+
+
 async def test_a_refusal_that_lasts_costs_an_exchange_for_each_time_it_is_asked_for(world: World) -> None:
     world.gateway.refuse = refusing("access", NOT_ALLOWED)
     for _ in range(60):
