@@ -1,16 +1,17 @@
 """Logins of builds: reads connectors and their Secrets, and keeps the docker config Secrets of pods fresh."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from buildandpush.api.connector import MAX_LOGINS, LoginStatus
+from buildandpush.api.connector import LoginStatus
 from buildandpush.api.meta import CONNECTOR_PLURAL
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.identity import IdentityLogins
 from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.loginledger import LoginLedger, Session
 from buildandpush.clients.loginsecrets import LoginSecrets
 from buildandpush.core.azure_error import LoginError
 from buildandpush.core.connector import Check, LoggedIn, parse_connector
@@ -46,16 +47,6 @@ _RENEWAL_WAIT: Final = timedelta(seconds=30)
 """How long until a login that is overdue is tried again."""
 
 
-@dataclass(frozen=True)
-class _Session:
-    """A connector with its credential."""
-
-    connector: Connector
-    resolved: Resolved
-    listed: frozenset[str] = frozenset()
-    """Names of the login Secrets that the connector's status lists."""
-
-
 class Logins:
     """Every login there is, made once for all builds that share it."""
 
@@ -73,9 +64,8 @@ class Logins:
         self._identities = identities
         self._settings = settings
         self._clock = clock
-        self._on_change = on_change
         self._known: dict[tuple[str, tuple[LoginNeed, ...]], Login] = {}
-        self._made: dict[str, dict[str, LoginStatus]] = {}
+        self._ledger = LoginLedger(on_change)
 
     async def ensure_login(
         self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
@@ -154,11 +144,11 @@ class Logins:
 
     def logins_of(self, connector_uid: str) -> dict[str, LoginStatus]:
         """The logins made since the start, by the name of their Secret."""
-        return dict(self._made.get(connector_uid, {}))
+        return self._ledger.of(connector_uid)
 
     async def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop what is known of a connector that is gone."""
-        self._made.pop(uid, None)
+        self._ledger.forget(uid)
         for key in [
             key for key in self._known if key[0] == namespace and any(need.connector == name for need in key[1])
         ]:
@@ -167,15 +157,17 @@ class Logins:
 
     async def remove_login(self, connector: Connector, name: str) -> bool:
         """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
+        if self._ledger.lives(connector.uid, name, self._clock()):
+            return False  # it may just be on its way to the API server
         gone = await self._secrets.remove(connector, name)
-        if gone:
-            self._made.get(connector.uid, {}).pop(name, None)
+        if gone and not self._ledger.lives(connector.uid, name, self._clock()):
+            self._ledger.drop(connector.uid, name)
         return gone
 
     # ---- the steps
 
-    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, _Session] | Waiting:
-        sessions: dict[str, _Session] = {}
+    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, Session] | Waiting:
+        sessions: dict[str, Session] = {}
         for name in dict.fromkeys(names):
             try:
                 raw = await self._client.read_custom(CONNECTOR_PLURAL, namespace, name)
@@ -190,7 +182,7 @@ class Logins:
             sessions[name] = session
         return sessions
 
-    async def _resolve(self, connector: Connector) -> _Session | Waiting:
+    async def _resolve(self, connector: Connector) -> Session | Waiting:
         refused = check_allowed(connector, self._settings)
         if refused is not None:
             return refused
@@ -201,13 +193,14 @@ class Logins:
             except NotFoundError:
                 secret = None
         resolved = read_credential(connector, secret)
-        return resolved if isinstance(resolved, Waiting) else _Session(connector, resolved)
+        return resolved if isinstance(resolved, Waiting) else Session(connector, resolved)
 
     async def _ensure(
-        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, _Session]
+        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, Session]
     ) -> Login | Waiting:
         shape = build_login_secret(namespace, plans, ())
-        full = self._find_full(shape, sessions)
+        name = shape["metadata"]["name"]
+        full = self._ledger.find_full(name, sessions)
         if full is not None:
             return full
         existing = await self._secrets.read(shape)
@@ -218,29 +211,19 @@ class Logins:
             return logins
         wanted = build_login_secret(namespace, plans, logins)
         # Again, since others may have been made meanwhile, and noted before it is made, so that they count this one.
-        full = self._find_full(shape, sessions)
+        full = self._ledger.find_full(name, sessions)
         if full is not None:
             return full
-        self._note(wanted, sessions, logins)
+        self._ledger.note(name, sessions, logins)
         if not is_ours(await self._secrets.write(wanted, existing), wanted):
             for uid in sessions:
-                self._made.get(uid, {}).pop(wanted["metadata"]["name"], None)
+                self._ledger.drop(uid, name)
             return _taken(wanted)
         described = describe_login(wanted, plans, [session.resolved for session in sessions.values()])
         return replace(described, renew_at=self._renew_at(logins))
 
-    def _find_full(self, shape: Object, sessions: dict[str, _Session]) -> Waiting | None:
-        """Whether a connector has as many login Secrets as its status can list: one more would be lost sight of."""
-        name = shape["metadata"]["name"]
-        for uid, session in sessions.items():
-            known = session.listed | set(self._made.get(uid, {}))
-            if name not in known and len(known) >= MAX_LOGINS:
-                detail = f"connector {session.connector.name!r} has {len(known)} login Secrets"
-                return Waiting(Reason.TOO_MANY_LOGINS, detail)
-        return None
-
     async def _log_in_all(
-        self, plans: tuple[HostPlan, ...], sessions: dict[str, _Session], kept: dict[str, HostLogin]
+        self, plans: tuple[HostPlan, ...], sessions: dict[str, Session], kept: dict[str, HostLogin]
     ) -> list[HostLogin] | Waiting:
         """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
         logins: list[HostLogin] = []
@@ -257,7 +240,7 @@ class Logins:
                     logins.append(old)
         return logins
 
-    async def _host_login(self, plan: HostPlan, session: _Session, kept: HostLogin | None) -> HostLogin:
+    async def _host_login(self, plan: HostPlan, session: Session, kept: HostLogin | None) -> HostLogin:
         """The login of build pods to a host; raises LoginError."""
         if isinstance(session.resolved.credential, UserPassword):
             return await self._log_in(session, plan.host, kept)
@@ -274,7 +257,7 @@ class Logins:
                 raise
             return token
 
-    async def _log_in(self, session: _Session, host: str, kept: HostLogin | None) -> HostLogin:
+    async def _log_in(self, session: Session, host: str, kept: HostLogin | None) -> HostLogin:
         credential = session.resolved.credential
         if not isinstance(credential, UserPassword):
             return await self._identities.log_in(session.connector, session.resolved, host, kept)
@@ -287,18 +270,6 @@ class Logins:
         """When the first of them is to be made afresh. One that could not be just now is tried again in a while."""
         due = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
         return due and max(due, self._clock() + _RENEWAL_WAIT)
-
-    def _note(self, secret: Object, sessions: dict[str, _Session], logins: Sequence[HostLogin]) -> None:
-        """Remember the login for the status of its connectors."""
-        name = secret["metadata"]["name"]
-        ends = min((login.expires_at for login in logins if login.expires_at is not None), default=None)
-        hosts = sorted(login.host for login in logins)
-        status = LoginStatus(secret_name=name, registries=hosts, expires_at=ends)
-        for uid, session in sessions.items():
-            made = self._made.setdefault(uid, {})
-            if made.get(name) != status:
-                made[name] = status
-                self._on_change(session.connector.namespace, session.connector.name)
 
 
 def _waiting(error: LoginError) -> Waiting:

@@ -1,5 +1,6 @@
 """The login Secret of build pods is made, kept fresh, and never anybody else's."""
 
+import asyncio
 import base64
 import json
 from datetime import datetime, timedelta
@@ -268,3 +269,33 @@ async def test_a_login_that_is_somebody_elses_is_not_told_as_ours(api: FakeApi) 
     found = await logins.ensure_login("shop", (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),))
     assert isinstance(found, Waiting)
     assert logins.logins_of(api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["metadata"]["uid"]) == {}
+
+
+async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeApi) -> None:
+    """Removal of the one before finds no Secret while the next is on its way to the API server."""
+    now = NOW
+    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
+    first = await logins.ensure_login("shop", needs)
+    assert isinstance(first, Login)
+    name = str(first.secret_name)
+    connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
+    assert isinstance(connector, Connector)
+    api.drop("secrets", "shop", name)
+    now = NOW + timedelta(hours=3)
+    removed: list[bool] = []
+
+    async def look() -> None:
+        removed.append(await logins.remove_login(connector, name))
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def race(write: Write) -> None:
+        api.before_write = lambda _: None
+        tasks.append(asyncio.ensure_future(look()))
+
+    api.before_write = race
+    await logins.ensure_login("shop", needs)
+    await asyncio.gather(*tasks)
+    assert removed == [False]
+    assert name in logins.logins_of(connector.uid)
