@@ -49,6 +49,8 @@ class Action(BaseModel):
     """Promise the whole body, this one or where the request goes on the real one, and break off after so many bytes."""
     expired: bool = False
     """Where the request is for a token: give out one that has ended a minute ago."""
+    tag_digest: str = Field("", alias="tagDigest")
+    """Where the request is for a tag's metadata: say that the tag names this digest."""
     drop: bool = False
     """Close the connection without an answer."""
 

@@ -165,7 +165,7 @@ class Azure:
             need = find_need(request.method, request.path)
             entry.principal = self._access.authorize(registry, authorization, need, request.host)
             if request.path.startswith("/acr/v1/"):
-                response = await self._metadata.answer(request, registry.host)
+                response = await self._metadata.answer(request, registry.host, tag_digest=action.tag_digest)
             else:
                 response = await self._upstream.forward(
                     request, registry.host, action.headers, truncate_bytes=action.truncate_bytes

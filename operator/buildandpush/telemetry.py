@@ -48,6 +48,9 @@ def configure_logging(level: str) -> None:
     # Each watch event and each request would be a line of its own.
     for name in ("kopf.objects", "aiohttp.access", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Their warnings hold whole answers, a proxy's echo of a secret included; what counts of them is told in a status.
+    for name in ("azure", "msal"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _object_reference(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -42,6 +42,7 @@ def test_a_refused_login_is_told_with_its_number_and_remedy_before_any_pod(  # n
     connector: dict[str, Any],
     principal: dict[str, Any],
 ) -> None:
+    azure.remember(WRONG)
     host = azure.make_registry()
     identity = azure.make_identity(("AcrPush", host))
     if principal:
@@ -63,6 +64,7 @@ def test_a_refused_login_is_told_with_its_number_and_remedy_before_any_pod(  # n
 def test_a_wrong_secret_heals_once_it_is_corrected(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, api: Api, namespace: str
 ) -> None:
+    azure.remember(WRONG)
     host = azure.make_registry()
     identity = azure.make_identity(("AcrPush", host))
     make_connector(identity, host, BASE_HOST, secret=WRONG)
@@ -98,6 +100,9 @@ def test_an_identity_without_the_right_to_push_is_known_before_the_pod(
         ("/oauth2/exchange", {"status": 500}, "RegistryUnreachable"),
         ("/oauth2/exchange", {"drop": True}, "RegistryUnreachable"),
         ("/oauth2/exchange", {"status": 200, "body": "{" + "x" * 500, "truncateBytes": 20}, "RegistryUnreachable"),
+        ("/oauth2/exchange", {"expired": True}, "RegistryUnreachable"),
+        ("/oauth2/token", {"status": 404}, "ExchangeRefused"),
+        ("/oauth2/token", {"status": 302, "headers": {"Location": "https://x.evil.test/"}}, "ExchangeRefused"),
         ("/oauth2/token", {"status": 429, "headers": {"Retry-After": "1"}}, "RegistryUnreachable"),
     ],
 )
@@ -122,6 +127,7 @@ def test_a_registrys_refusal_of_a_login_is_told_and_heals(
         {"status": 503, "body": "<html>down</html>"},
         {"drop": True},
         {"status": 200, "body": "<html>a proxy's page</html>", "headers": {"Content-Type": "text/html"}},
+        {"status": 200, "body": "{", "headers": {"Content-Type": "application/json"}},
     ],
 )
 def test_entra_id_that_does_not_answer_well_is_waited_for(
@@ -140,6 +146,41 @@ def test_entra_id_that_does_not_answer_well_is_waited_for(
         assert "Stalled" not in kinds
         assert build.pods() == []
     build.wait_succeeded(within=120)
+
+
+@pytest.mark.parametrize(
+    ("at_entra", "seconds", "reason"), [(True, 40, "LoginUnavailable"), (False, 30, "RegistryUnreachable")]
+)
+def test_an_answer_that_is_too_slow_is_waited_for(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, at_entra: bool, seconds: int, reason: str
+) -> None:
+    """Entra ID is waited for half a minute, a registry twenty seconds."""
+    tenant = azure.make_tenant()
+    host = azure.make_registry(tenant=tenant)
+    make_connector(azure.make_identity(), BASE_HOST, name="base")
+    match = {"host": host, "path": "/oauth2/exchange"}
+    if at_entra:
+        match = {"host": "login.microsoftonline.com", "path": f"/{tenant}/oauth2/v2.0/token"}
+    with azure.fault({"delaySeconds": seconds}, **match):
+        make_connector(azure.make_identity(("AcrPush", host), tenant=tenant), host)
+        build = make_build(repository=f"{host}/shop/web", baseImageConnectorRefs=["base"])
+        build.wait_reason(reason, within=75)
+        assert build.pods() == []
+    build.wait_succeeded(within=150)
+
+
+def test_a_role_that_is_granted_later_is_seen_though_other_builds_have_a_login(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    host = azure.make_registry(abac=True)
+    identity = azure.make_identity(("RepositoryWriter", host, "shop/*"))
+    make_connector(identity, host, BASE_HOST)
+    make_build(repository=f"{host}/shop/web").wait_succeeded()
+    other = make_build(repository=f"{host}/bank/web")
+    other.wait_reason("PushNotAllowed")
+    azure.set_identity(identity, ("RepositoryWriter", host, "*"))
+    other.wait_succeeded(within=90)
+    assert azure.count(kind="exchange", host=host) >= 2
 
 
 def test_a_build_longer_than_its_login_still_pushes(
@@ -240,6 +281,51 @@ def test_a_tag_that_arrives_late_in_the_metadata_is_waited_for(
     azure.add_fault(unknown, times=2, host=host, path="/acr/v1/.*/_tags/.*")
     ended = make_build(repository=f"{host}/shop/web").wait_succeeded()
     assert ended.told("Verified") == ("True", "Verified")
+
+
+@pytest.mark.parametrize("action", [{"status": 429}, {"status": 500}, {"drop": True}])
+def test_a_moments_trouble_at_the_read_back_leaves_nothing_unverified(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, action: Any
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    azure.add_fault(action, times=2, host=host, path="/acr/v1/.*")
+    ended = make_build(repository=f"{host}/shop/web").wait_succeeded()
+    assert ended.told("Verified") == ("True", "Verified")
+
+
+def test_a_tag_that_somebody_else_moves_before_the_read_back_is_told_with_both_digests(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    repository = f"{host}/shop/web"
+    theirs = make_build(repository=repository, tags=["theirs"]).wait_succeeded().status["digest"]
+    azure.add_fault({"tagDigest": theirs}, host=host, path="/acr/v1/.*/_tags/latest")
+    build = make_build(repository=repository, source=inline(f"{FROM}RUN echo mine > /mine\n"))
+    ended = build.wait_succeeded()
+    mine = ended.status["digest"]
+    assert mine != theirs
+    assert ended.told("Ready") == ("True", "Succeeded")
+    assert ended.told("Verified") == ("False", "TagMoved")
+    assert mine in ended.condition("Verified")["message"]
+    assert theirs in ended.condition("Verified")["message"]
+
+
+def test_a_digest_that_is_gone_after_a_good_end_fails_the_run(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    unknown = {
+        "status": 404,
+        "body": '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}',
+        "headers": {"Content-Type": "application/json"},
+    }
+    azure.add_fault(unknown, host=host, path="/v2/.*/manifests/sha256:.*", method="GET")
+    ended = make_build(repository=f"{host}/shop/web").wait_failed("DigestNotInRegistry")
+    assert ended.told("Verified") == ("False", "DigestNotInRegistry")
+    assert "digest" not in ended.status
 
 
 @pytest.mark.parametrize("action", [{"status": 403, "body": "denied by the firewall"}, {"status": 500}, {"drop": True}])

@@ -32,16 +32,19 @@ def connector_status(api: Api, namespace: str, name: str = "acr") -> Object:
     return dict(api.get(CONNECTOR, name, namespace).get("status") or {})
 
 
-def wait_connector(api: Api, namespace: str, value: str, reason: str, *, within: float = 30) -> str:
+def wait_connector(api: Api, namespace: str, value: str, reason: str, *, name: str = "acr", within: float = 30) -> str:
     """Wait until the connector is or is not ready for this reason; gives back its message."""
 
     def found() -> str | None:
-        conditions = connector_status(api, namespace).get("conditions", [])
+        conditions = connector_status(api, namespace, name).get("conditions", [])
         ready = next((item for item in conditions if item["type"] == "Ready"), {})
         return str(ready["message"]) if (ready.get("status"), ready.get("reason")) == (value, reason) else None
 
     return eventually(
-        found, f"connector {value} {reason}", within=within, last_seen=lambda: str(connector_status(api, namespace))
+        found,
+        f"connector {value} {reason}",
+        within=within,
+        last_seen=lambda: str(connector_status(api, namespace, name)),
     )
 
 
@@ -84,7 +87,40 @@ def test_a_service_principal_pushes_and_the_status_links_to_the_portal(
     assert timedelta(hours=2, minutes=50) < ends - datetime.now(UTC) < timedelta(hours=3, minutes=1)
 
 
-def make_certificate() -> tuple[str, str]:
+@pytest.mark.proves("outputs.artifactFile")
+def test_the_artifact_file_stands_in_the_status_as_the_plugin_writes_it(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    repository = f"{host}/shop/web"
+    ended = make_build(repository=repository, tags=["latest", "1.0"], outputs={"artifactFile": True}).wait_succeeded()
+    digest = ended.status["digest"]
+    assert json.loads(ended.status["artifactFile"]) == {
+        "kind": "docker/v1",
+        "data": {
+            "repo": repository,
+            "registryType": "Docker",
+            "registryUrl": f"https://{host}",
+            "images": [{"image": f"{repository}:{tag}", "digest": digest} for tag in ("latest", "1.0")],
+        },
+    }
+
+
+def test_the_end_of_a_login_stands_on_the_connector_before_any_build(
+    azure: Azure, make_connector: ConnectorFactory, api: Api, namespace: str
+) -> None:
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    wait_connector(api, namespace, "True", "LoggedIn")
+    status = connector_status(api, namespace)
+    assert status["registries"] == sorted([host, BASE_HOST])
+    assert status["logins"] == []
+    ends = datetime.fromisoformat(status["expiresAt"])
+    assert timedelta(hours=2, minutes=50) < ends - datetime.now(UTC) < timedelta(hours=3, minutes=1)
+
+
+def make_certificate(passphrase: bytes = b"") -> tuple[str, str]:
     """PEM of a certificate and of its key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "builds")])
@@ -99,9 +135,8 @@ def make_certificate() -> tuple[str, str]:
         .not_valid_after(now + timedelta(days=1))
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     return certificate.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
@@ -119,6 +154,7 @@ def test_a_certificate_logs_in(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, api: Api, namespace: str
 ) -> None:
     certificate, key = make_certificate()
+    azure.remember_key(key)
     host = azure.make_registry()
     identity = azure.make_identity(("AcrPush", host), certificates=[certificate], secrets=[])
     api.create(tls_secret(namespace, certificate, key))
@@ -130,6 +166,7 @@ def test_a_certificate_that_the_application_does_not_know_is_told(
     azure: Azure, make_connector: ConnectorFactory, api: Api, namespace: str
 ) -> None:
     certificate, key = make_certificate()
+    azure.remember_key(key)
     api.create(tls_secret(namespace, certificate, key))
     make_connector(azure.make_identity(), secret=None, principal=BY_CERTIFICATE)
     assert "AADSTS700027" in wait_connector(api, namespace, "False", "LoginFailed")
@@ -143,6 +180,16 @@ def test_a_certificate_without_its_key_is_told(
     api.create({**secret, "stringData": {"tls.crt": certificate}})
     make_connector(azure.make_identity(), secret=None, principal=BY_CERTIFICATE)
     assert "tls.key" in wait_connector(api, namespace, "False", "SecretMissing")
+
+
+def test_a_certificate_whose_key_has_a_passphrase_is_told(
+    azure: Azure, make_connector: ConnectorFactory, api: Api, namespace: str
+) -> None:
+    certificate, key = make_certificate(passphrase=b"open sesame")
+    azure.remember_key(key)
+    api.create(tls_secret(namespace, certificate, key))
+    make_connector(azure.make_identity(), secret=None, principal=BY_CERTIFICATE)
+    assert "passphrase; store it without one" in wait_connector(api, namespace, "False", "LoginFailed")
 
 
 def workload(identity: Identity) -> dict[str, Any]:
@@ -229,6 +276,24 @@ def test_a_managed_identity_logs_in_where_the_chart_allows_it(azure: Azure, api:
         api.delete(CONNECTOR, name, namespace)
 
 
+def test_a_managed_identity_that_the_node_does_not_have_is_told_with_what_to_do(azure: Azure, api: Api) -> None:
+    identity = azure.make_identity()
+    namespace = NODE_IDENTITY_NAMESPACE
+    if api.find("Namespace", namespace) is None:
+        api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    name = f"unassigned-{identity.client_id[:8]}"
+    spec = {"managedIdentity": {"clientId": identity.client_id}}
+    metadata = {"name": name, "namespace": namespace}
+    api.create({"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec})
+    try:
+        message = wait_connector(api, namespace, "False", "LoginFailed", name=name)
+        assert "managedIdentity.clientId" in message
+        kinds = {item["type"] for item in connector_status(api, namespace, name)["conditions"]}
+        assert kinds == {"Ready", "Stalled"}
+    finally:
+        api.delete(CONNECTOR, name, namespace)
+
+
 CUSTOM = {
     "cloud": "Custom",
     "customCloud": {
@@ -309,6 +374,39 @@ def test_a_repository_login_is_a_token_for_that_repository(
     assert set(config[BASE_HOST]) == {"auth"}
 
 
+@pytest.mark.prints_login
+def test_a_token_printed_by_a_run_line_is_masked_in_the_status(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    """RUN lines can read kaniko's login; a token in it has no secret's value that could be looked for."""
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), loginScope="Repository", name="push")
+    make_connector(azure.make_identity(), BASE_HOST, name="base")
+    build = make_build(
+        repository=f"{host}/shop/web",
+        connectorRef="push",
+        baseImageConnectorRefs=["base"],
+        source=inline(f"{FROM}RUN cat /kaniko/.docker/config.json; echo; exit 5\n"),
+    )
+    ended = build.wait_failed("RunFailed")
+    assert host in ended.failure["logTail"]
+    assert "***" in ended.failure["logTail"]
+    assert "eyJ" not in str(ended.raw)
+
+
+def user_connector(api: Api, namespace: str, settings: Settings, host: str, user: str, password: str) -> None:
+    """The connector `acr` with a user name and password."""
+    metadata = {"name": "token", "namespace": namespace}
+    secret = {"username": user, "password": password}
+    api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret})
+    spec = {
+        "registryCredentials": {"secretRef": {"name": "token"}},
+        "registries": [host],
+        "caBundle": settings.ca_certificate.read_text(),
+    }
+    api.create({"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": {**metadata, "name": "acr"}, "spec": spec})
+
+
 def test_a_repository_scoped_token_of_the_registry_itself_pushes_and_is_verified(
     azure: Azure,
     make_build: BuildFactory,
@@ -322,19 +420,37 @@ def test_a_repository_scoped_token_of_the_registry_itself_pushes_and_is_verified
     actions = ["content/read", "content/write", "metadata/read"]
     token = {"name": "builds", "password": password, "repositories": {"shop/*": actions}}
     host = azure.make_registry(tokens=[token])
-    metadata = {"name": "token", "namespace": namespace}
-    secret = {"username": "builds", "password": password}
-    api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": secret})
-    spec = {
-        "registryCredentials": {"secretRef": {"name": "token"}},
-        "registries": [host],
-        "caBundle": settings.ca_certificate.read_text(),
-    }
-    api.create({"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": {**metadata, "name": "acr"}, "spec": spec})
+    user_connector(api, namespace, settings, host, "builds", password)
     make_connector(azure.make_identity(), BASE_HOST, name="base")
     ended = make_build(repository=f"{host}/shop/web", baseImageConnectorRefs=["base"]).wait_succeeded()
     assert ended.told("Verified") == ("True", "Verified")
     assert ended.build["platform"] == "linux/amd64"
+
+
+def test_the_admin_user_of_a_registry_pushes_and_is_verified(
+    azure: Azure,
+    make_build: BuildFactory,
+    api: Api,
+    namespace: str,
+    settings: Settings,
+    make_connector: ConnectorFactory,
+) -> None:
+    password = "p4ss-of-the-admin-0123456789"
+    azure.remember(password)
+    host = azure.make_registry(admin=password)
+    user = host.split(".", 1)[0]
+    user_connector(api, namespace, settings, host, user, password)
+    wait_connector(api, namespace, "True", "CredentialsFound")
+    make_connector(azure.make_identity(), BASE_HOST, name="base")
+    ended = make_build(repository=f"{host}/any/web", baseImageConnectorRefs=["base"]).wait_succeeded()
+    assert ended.told("Verified") == ("True", "Verified")
+    status = eventually(
+        lambda: (now := connector_status(api, namespace)).get("logins") and now, "the connector's logins", within=15
+    )
+    assert status["identity"] == {"kind": "registryCredentials", "username": user}
+    assert status["registries"] == [], "nobody asked whether the user may log in"
+    ends = datetime.fromisoformat(status["logins"][0]["expiresAt"])
+    assert timedelta(hours=1) < ends - datetime.now(UTC) < timedelta(hours=2, minutes=1)
 
 
 def test_two_connectors_for_one_host_are_refused(

@@ -69,6 +69,8 @@ def test_the_connector_itself_says_what_it_misses(make_login: LoginFactory, api:
 
     make_login(secret=False)
     eventually(lambda: ready() == ("False", "SecretMissing"), "connector without its Secret", within=20)
+    kinds = {item["type"] for item in api.get(CONNECTOR, "acr", namespace)["status"]["conditions"]}
+    assert kinds == {"Ready", "Reconciling"}, "whoever waits for it goes on waiting"
     make_login(connector=False)
     eventually(lambda: ready() == ("True", "CredentialsFound"), "connector with its Secret", within=30)
 

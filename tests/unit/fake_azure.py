@@ -22,9 +22,9 @@ KEY = "k" * 32
 SETTINGS = LoginSettings(managed_identity_namespaces=("shop",))
 
 
-def make_token(life: timedelta = timedelta(hours=3), **claims: Any) -> str:
+def make_token(life: timedelta = timedelta(hours=3), *, at: datetime = NOW, **claims: Any) -> str:
     """A token as ACR's look, signed by nobody who counts."""
-    issued = 1_700_000_000
+    issued = int(at.timestamp())
     return jwt.encode({"iat": issued, "exp": issued + int(life.total_seconds()), **claims}, KEY)
 
 
@@ -35,6 +35,8 @@ class FakeGateway:
     life: timedelta = timedelta(hours=3)
     actions: tuple[str, ...] = ("pull", "push", "metadata_read")
     refuse: Callable[[str, str], LoginProblem | None] = lambda step, host: None
+    clock: Callable[[], datetime] = lambda: NOW
+    forgotten: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     accesses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
@@ -47,7 +49,7 @@ class FakeGateway:
     async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str) -> str:
         self.exchanges.append((connector.name, host))
         self._check("exchange", host)
-        return make_token(self.life, n=len(self.exchanges))
+        return make_token(self.life, at=self.clock(), n=len(self.exchanges))
 
     async def fetch_access_token(
         self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...]
@@ -55,7 +57,11 @@ class FakeGateway:
         self.accesses.append((host, repositories))
         self._check("access", host)
         entries = [{"type": "repository", "name": name, "actions": list(self.actions)} for name in repositories]
-        return make_token(min(self.life, timedelta(minutes=75)), access=entries, n=len(self.accesses))
+        life = min(self.life, timedelta(minutes=75))
+        return make_token(life, at=self.clock(), access=entries, n=len(self.accesses))
+
+    async def forget(self, connector_uid: str) -> None:
+        self.forgotten.append(connector_uid)
 
     def _check(self, step: str, host: str) -> None:
         problem = self.refuse(step, host)
@@ -69,10 +75,14 @@ class FakeLinks:
 
     links: Links = field(default_factory=lambda: Links(Reason.REGISTRY_NOT_LISTED, "none"))
     asked: list[AskLinks] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
     async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks) -> Links:
         self.asked.append(question)
         return self.links
+
+    def forget(self, connector_uid: str) -> None:
+        self.forgotten.append(connector_uid)
 
 
 def make_sources(
@@ -83,5 +93,7 @@ def make_sources(
     links: LinkFinder | None = None,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
-    logins = Logins(client, IdentityLogins(gateway or FakeGateway(), clock), SETTINGS, clock)
+    gateway = gateway or FakeGateway()
+    gateway.clock = clock
+    logins = Logins(client, IdentityLogins(gateway, clock), SETTINGS, clock)
     return Sources(client, logins, registry, links or FakeLinks())

@@ -23,7 +23,8 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
     """Configured logging, and what it wrote; all is put back afterwards."""
     root = logging.getLogger()
     before = (root.handlers, root.level)
-    levels = {name: logging.getLogger(name).level for name in ("kopf.objects", "aiohttp.access", "asyncio")}
+    names = ("kopf.objects", "aiohttp.access", "asyncio", "azure", "msal")
+    levels = {name: logging.getLogger(name).level for name in names}
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     configure_logging("INFO")
@@ -116,4 +117,11 @@ def test_less_important_lines_are_left_out(lines: Lines) -> None:
     structlog.get_logger("ours").debug("quiet")
     logging.getLogger("library").debug("quiet")
     logging.getLogger("kopf.objects").info("Handler 'build' succeeded.")
+    assert lines() == []
+
+
+def test_azures_own_words_with_whole_answers_in_them_are_not_repeated(lines: Lines) -> None:
+    for name in ("azure.identity.aio._internal.get_token_mixin", "azure.core.pipeline", "msal.token_cache"):
+        logging.getLogger(name).warning("get_token failed: no token. Content: you sent client_secret=abc")
+        logging.getLogger(name).error("also")
     assert lines() == []

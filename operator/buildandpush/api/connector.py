@@ -4,16 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, MAP_BY_TYPE, ApiModel, cel, rules
+from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, MAP_BY_TYPE, ApiModel, cel, rules
 from buildandpush.api.status import Condition, Time
 
 CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 """A DNS-1123 subdomain, as Kubernetes names are."""
-HOST_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$"
-ALLOWED_PATTERN = r"^([*][.])?[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?$"
+HOST_PATTERN = f"^{HOST_GRAMMAR}$"
+ALLOWED_PATTERN = f"^([*][.])?{HOST_GRAMMAR}$"
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.-]*$"
 GUID_PATTERN = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-URL_PATTERN = r"^https://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/?$"
+URL_PATTERN = f"^https://{HOST_GRAMMAR.replace('a-z', 'A-Za-z')}/?$"
 
 DEFAULT_SECRET_KEY = "clientSecret"  # noqa: S105 - the name of a key
 DEFAULT_SERVICE_ACCOUNT = "buildandpush-identity"
@@ -280,7 +280,11 @@ class LoginStatus(ApiModel):
     registries: list[Annotated[str, Field(max_length=253)]] = Field(
         max_length=64, description="Registries it logs in to.", json_schema_extra=ATOMIC
     )
-    expires_at: Time | None = Field(None, description="When it ends unless renewed; absent where it does not end.")
+    expires_at: Time | None = Field(
+        None,
+        description="When it ends unless renewed; of a user name and password, when it is removed unless a build uses "
+        "it.",
+    )
 
 
 MAX_LOGINS = 64
@@ -297,8 +301,12 @@ class AzureConnectorStatus(ApiModel):
     registries: list[Annotated[str, Field(max_length=253)]] = Field(
         [],
         max_length=64,
-        description="Registries that the connector is logged in to now.",
+        description="Registries that the connector is logged in to now; with registryCredentials none, since a user "
+        "name and password is only tried by a build.",
         json_schema_extra=ATOMIC,
+    )
+    expires_at: Time | None = Field(
+        None, description="When the first of the logins to these registries ends; each is renewed at half its life."
     )
     logins: list[LoginStatus] = Field(
         [],

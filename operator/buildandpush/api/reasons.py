@@ -32,6 +32,7 @@ class Reason(StrEnum):
     EXCHANGE_REFUSED = "ExchangeRefused"
     REGISTRY_NETWORK_DENIED = "RegistryNetworkDenied"
     PUSH_NOT_ALLOWED = "PushNotAllowed"
+    TOO_MANY_LOGINS = "TooManyLogins"
     NAME_COLLISION = "NameCollision"
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     POD_REFUSED = "PodRefused"
@@ -166,6 +167,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.QUOTA_EXCEEDED: _e(
         "The namespace's ResourceQuota has no room for the build pod.",
         "Wait for other pods to end or raise the quota; the run goes on by itself.",
+    ),
+    Reason.TOO_MANY_LOGINS: _e(
+        "The connector has as many login Secrets as it may have; each is removed once it has ended.",
+        "Wait, use loginScope Registry, or spread the repositories over several connectors; the run goes on by itself.",
     ),
     Reason.NAME_COLLISION: _e(
         "An object of the name the operator needs exists and is somebody else's.",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, ApiModel, ContextPath, DockerfilePath, Name, cel, rules
+from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, ApiModel, ContextPath, DockerfilePath, Name, cel, rules
 from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
 from buildandpush.api.sources import Source
@@ -15,7 +15,7 @@ MAX_MAP_ENTRIES = 64
 MAX_BUILD_SECRETS = 16
 MAX_BASE_CONNECTORS = 8
 
-REPOSITORY_PATTERN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
+REPOSITORY_PATTERN = rf"^{HOST_GRAMMAR}(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 SEQUENCE_ID = "<+pipeline.sequenceId>"
 

@@ -5,15 +5,18 @@ token, which is what build pods log in with.
 """
 
 import json
-import ssl
+from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
 
-from buildandpush.clients.outside import Outside
-from buildandpush.core.azure_error import LoginError, classify_exchange, unreachable
+from buildandpush.clients.outside import Outside, read_bounded
+from buildandpush.core.azure_error import LoginError, LoginProblem, classify_access, classify_exchange, unreachable
+from buildandpush.core.redact import redact
 
 _MAX_BYTES: Final = 64 * 1024
+_Form = dict[str, str] | list[tuple[str, str]]
+_Classify = Callable[[str, int, str], LoginProblem]
 
 
 class AcrClient:
@@ -27,44 +30,52 @@ class AcrClient:
         form = {"grant_type": "access_token", "service": host, "access_token": token}
         if tenant:
             form["tenant"] = tenant
-        answer = await self._post(host, "exchange", form, ca_bundle)
+        answer = await self._post(host, "exchange", form, ca_bundle, token, classify_exchange)
         return _read(host, answer, "refresh_token")
 
     async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str = "") -> str:
         """A token for these scopes, or for what of them the identity is allowed; raises LoginError."""
         form = [("grant_type", "refresh_token"), ("service", host), ("refresh_token", refresh_token)]
-        answer = await self._post(host, "token", [*form, *(("scope", scope) for scope in scopes)], ca_bundle)
+        scoped = [*form, *(("scope", scope) for scope in scopes)]
+        answer = await self._post(host, "token", scoped, ca_bundle, refresh_token, classify_access)
         return _read(host, answer, "access_token")
 
     async def _post(
-        self, host: str, path: str, form: dict[str, str] | list[tuple[str, str]], ca_bundle: str
+        self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
     ) -> dict[str, Any]:
+        """The answer's JSON object. What of it is told holds `hidden` in no form: a proxy may send back what it got."""
         url = f"https://{host}/oauth2/{path}"
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             session = self._outside.session(ca_bundle)
             async with session.post(url, data=form, headers=headers, allow_redirects=False) as response:
-                body = (await response.content.read(_MAX_BYTES)).decode(errors="replace")
+                body = (await read_bounded(response.content, _MAX_BYTES, cut=True)).decode(errors="replace")
                 status = response.status
-        except (TimeoutError, aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise LoginError(unreachable(host, str(error) or type(error).__name__)) from None
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: a host that no client can ask for. OpenSSL's errors are OSErrors.
+            raise LoginError(unreachable(host, redact(str(error) or type(error).__name__, [hidden]))) from None
         if status != 200:
-            raise LoginError(classify_exchange(host, status, _words(body)))
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            answer = None
+            raise LoginError(classify(host, status, redact(_words(body), [hidden])))
+        answer = _parse(body)
         if not isinstance(answer, dict):
-            raise LoginError(unreachable(host, f"the answer is not a registry's: {body[:80]}"))
+            raise LoginError(unreachable(host, f"the answer is not a registry's: {redact(body, [hidden])[:80]}"))
         return answer
+
+
+def _parse(body: str) -> Any:
+    """JSON as a value; None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _words(body: str) -> str:
     """The message in a registry's error, or the body as it is."""
     try:
-        first = json.loads(body)["errors"][0]
+        first = _parse(body)["errors"][0]
         return f"{first.get('code', '')} {first.get('message', '')}"
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError):
         return body
 
 

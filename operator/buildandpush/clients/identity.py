@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.acr import AcrClient
 from buildandpush.clients.entra import EntraClient
+from buildandpush.clients.recent import Recent
 from buildandpush.core.attempts import backoff_seconds
-from buildandpush.core.azure_error import LoginError, LoginProblem
+from buildandpush.core.azure_error import LoginError, LoginProblem, unreachable
 from buildandpush.core.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.credential import Connector, Resolved
 from buildandpush.core.login import NULL_GUID, HostLogin, HostPlan, login_version
-from buildandpush.core.token import read_access, read_life, scope_of
+from buildandpush.core.token import read_access, read_end, read_life, scope_of
 
 
 class Gateway(Protocol):
@@ -27,6 +28,8 @@ class Gateway(Protocol):
     async def fetch_access_token(
         self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...], /
     ) -> str: ...
+
+    async def forget(self, connector_uid: str, /) -> None: ...
 
 
 class AzureGateway:
@@ -52,6 +55,10 @@ class AzureGateway:
         scopes = [scope_of(repository) for repository in repositories]
         return await self._acr.fetch_access_token(host, refresh_token, scopes, ca_bundle=connector.spec.ca_bundle or "")
 
+    async def forget(self, connector_uid: str) -> None:
+        """Let go of what is held for a connector that is gone."""
+        await self._entra.forget(connector_uid)
+
 
 @dataclass(frozen=True)
 class _Failed:
@@ -71,10 +78,13 @@ class IdentityLogins:
     def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._logins: dict[_Key, HostLogin] = {}
-        self._failed: dict[_Key, _Failed] = {}
-        self._locks: dict[_Key, asyncio.Lock] = {}
-        self._allowed: dict[tuple[str, str, str], str] = {}
+        self._logins: Recent[_Key, HostLogin] = Recent()
+        self._refused: Recent[tuple[str, str, str], bool] = Recent()
+        """Logins that the registry refused a push with, by uid, host and token: what an identity may do stands in the
+        login itself."""
+        self._failed: Recent[_Key, _Failed] = Recent()
+        self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
+        self._allowed: Recent[tuple[str, str, str], str] = Recent()
 
     async def log_in(
         self, connector: Connector, resolved: Resolved, host: str, kept: HostLogin | None = None
@@ -82,37 +92,52 @@ class IdentityLogins:
         """The login to a host, made afresh only where it is due; raises LoginError.
 
         `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
-        refusal is remembered for 10 s, doubled each time up to 5 min, unless connector or Secret change.
+        refusal is remembered for 10 s, doubled each time up to 5 min, unless connector or Secret change. While Azure
+        is away, a login that has not ended is good enough.
         """
         key, version = (connector.uid, host), login_version(connector, resolved)
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            for login in (self._logins.get(key), kept):
-                if login is not None and not login.is_access_token and login.is_fresh(version, self._clock()):
-                    self._logins[key] = login
-                    return login
-            self._raise_remembered(key, version)
+        async with self._lock(key):
+            now = self._clock()
+            known = [item for item in (self._logins.get(key), kept) if item is not None and not item.is_access_token]
+            for login in known:
+                if login.is_fresh(version, now) and not self._refused.get((*key, login.password)):
+                    return self._logins.put(key, login)
             try:
-                token = await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
-                refresh_token = await self._gateway.exchange(connector, resolved, host, token)
+                return await self._exchange(connector, resolved, host, version)
             except LoginError as error:
-                self._remember(key, version, error.problem)
-                raise
-            login = self._made(host, refresh_token, version)
-            self._logins[key] = login
-            self._failed.pop(key, None)
-            return login
+                living = next((login for login in known if login.lives(version, now)), None)
+                if living is None or not error.problem.temporary:
+                    raise
+                return self._logins.put(key, living)
+
+    async def _exchange(self, connector: Connector, resolved: Resolved, host: str, version: str) -> HostLogin:
+        key = (connector.uid, host)
+        self._raise_remembered(key, version)
+        try:
+            token = await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
+            login = self._made(host, await self._gateway.exchange(connector, resolved, host, token), version)
+        except LoginError as error:
+            self._remember(key, version, error.problem)
+            raise
+        self._failed.pop(key)
+        return self._logins.put(key, login)
 
     async def check_token(self, connector: Connector, resolved: Resolved) -> None:
         """Whether Entra ID gives the identity a token at all; raises LoginError."""
         key, version = (connector.uid, ""), login_version(connector, resolved)
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._lock(key):
             self._raise_remembered(key, version)
             try:
                 await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
             except LoginError as error:
                 self._remember(key, version, error.problem)
                 raise
-            self._failed.pop(key, None)
+            self._failed.pop(key)
+
+    def recall_refusal(self, plan: HostPlan, resolved: Resolved) -> None:
+        """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
+        early would know nothing of a new role either."""
+        self._raise_remembered(_push_key(plan), login_version(plan.connector, resolved))
 
     async def authorize_push(self, plan: HostPlan, resolved: Resolved, login: HostLogin) -> HostLogin:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
@@ -123,46 +148,69 @@ class IdentityLogins:
         if not plan.push:
             return login
         scoped = plan.connector.spec.login_scope == "Repository"
-        asked = (plan.connector.uid, plan.host, " ".join(plan.push))
-        if not scoped and self._allowed.get(asked) == login.password:
+        key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.push))
+        allowed = self._allowed.get(asked)
+        if not scoped and allowed == login.password:
             return login
-        key, version = (plan.connector.uid, f"{plan.host}/{asked[2]}"), login.version
-        self._raise_remembered(key, version)
+        try:
+            token = await self._fetch_access(plan, login)
+            made = self._made(plan.host, token, login_version(plan.connector, resolved, plan.push))
+        except LoginError as error:
+            if error.problem.temporary and allowed is not None and not scoped:
+                return login  # what was allowed with the login before will be with this one
+            self._remember(key, login_version(plan.connector, resolved), error.problem)
+            if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
+                self._refused.put((plan.connector.uid, plan.host, login.password), True)
+                self._allowed.pop(asked)
+            raise
+        self._failed.pop(key)
+        self._allowed.put(asked, login.password)
+        return replace(made, is_access_token=True) if scoped else login
+
+    async def _fetch_access(self, plan: HostPlan, login: HostLogin) -> str:
+        """A token that may push to all of the plan's repositories; raises LoginError."""
         try:
             token = await self._gateway.fetch_access_token(plan.connector, plan.host, login.password, plan.push)
-            _check_access(plan, token)
         except LoginError as error:
-            problem = _as_push_problem(plan, error.problem)
-            self._remember(key, version, problem)
-            # What the identity may do stands in the login itself: one made afresh will know of a new role.
-            self._logins.pop((plan.connector.uid, plan.host), None)
-            raise LoginError(problem) from None
-        self._failed.pop(key, None)
-        self._allowed[asked] = login.password
-        if not scoped:
-            return login
-        made = self._made(plan.host, token, login_version(plan.connector, resolved, plan.push))
-        return HostLogin(
-            made.host, made.username, made.password, made.version, made.issued_at, made.expires_at, is_access_token=True
-        )
+            if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
+                raise
+            detail = f"{plan.host}/{', '.join(plan.push)} allows it nothing"
+            raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)) from None
+        _check_access(plan, token)
+        return token
 
     def hosts_of(self, connector_uid: str) -> tuple[str, ...]:
         """The hosts that a connector is logged in to now."""
-        now = self._clock()
-        alive = (key for key, login in self._logins.items() if login.expires_at is None or login.expires_at > now)
-        return tuple(sorted(host for uid, host in alive if uid == connector_uid))
+        return tuple(sorted(login.host for login in self._living(connector_uid)))
 
-    def forget(self, connector_uid: str) -> None:
+    def end_of(self, connector_uid: str) -> datetime | None:
+        """When the first of a connector's logins ends; None where there is none."""
+        ends = (login.expires_at for login in self._living(connector_uid))
+        return min((end for end in ends if end is not None), default=None)
+
+    def _living(self, connector_uid: str) -> list[HostLogin]:
+        now = self._clock()
+        mine = [login for (uid, _), login in self._logins.items() if uid == connector_uid]
+        return [login for login in mine if login.expires_at is None or login.expires_at > now]
+
+    async def forget(self, connector_uid: str) -> None:
         """Drop what is known of a connector that is gone."""
-        tables: tuple[dict[Any, Any], ...] = (self._logins, self._failed, self._locks, self._allowed)
+        tables: tuple[Recent[Any, Any], ...] = (
+            self._logins, self._refused, self._failed, self._locks, self._allowed,
+        )  # fmt: skip
         for table in tables:
-            for key in [key for key in table if key[0] == connector_uid]:
-                del table[key]
+            table.drop(lambda key: bool(key[0] == connector_uid))
+        await self._gateway.forget(connector_uid)
+
+    def _lock(self, key: _Key) -> asyncio.Lock:
+        return self._locks.get(key) or self._locks.put(key, asyncio.Lock())
 
     def _made(self, host: str, token: str, version: str) -> HostLogin:
         # By this clock and the token's life: the registry's clock may be another.
-        now = self._clock()
-        return HostLogin(host, NULL_GUID, token, version, now, now + read_life(token))
+        now, life, end = self._clock(), read_life(token), read_end(token)
+        if not life or (end is not None and end <= now):
+            raise LoginError(unreachable(host, "the token that it gave had ended already"))
+        return HostLogin(host, NULL_GUID, token, version, now, now + life)
 
     def _raise_remembered(self, key: _Key, version: str) -> None:
         failed = self._failed.get(key)
@@ -173,15 +221,11 @@ class IdentityLogins:
         before = self._failed.get(key)
         count = before.count + 1 if before is not None and before.version == version else 1
         until = self._clock() + timedelta(seconds=backoff_seconds(count))
-        self._failed[key] = _Failed(version, problem, count, until)
+        self._failed.put(key, _Failed(version, problem, count, until))
 
 
-def _as_push_problem(plan: HostPlan, problem: LoginProblem) -> LoginProblem:
-    """A registry that gives no token at all for a repository refuses the push, not the login."""
-    if problem.reason is not Reason.EXCHANGE_REFUSED:
-        return problem
-    detail = f"{plan.host}/{', '.join(plan.push)} allows it nothing"
-    return LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)
+def _push_key(plan: HostPlan) -> _Key:
+    return plan.connector.uid, f"{plan.host}/{' '.join(plan.push)}"
 
 
 def _check_access(plan: HostPlan, token: str) -> None:

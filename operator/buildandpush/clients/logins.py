@@ -1,16 +1,18 @@
 """Logins of builds: reads connectors and their Secrets, and keeps the docker config Secrets of pods fresh."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.connector import LoginStatus
 from buildandpush.api.meta import CONNECTOR_PLURAL
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.identity import IdentityLogins
 from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.loginledger import LoginLedger, Session
+from buildandpush.clients.loginsecrets import LoginSecrets
 from buildandpush.core.azure_error import LoginError
 from buildandpush.core.connector import Check, LoggedIn, parse_connector
 from buildandpush.core.credential import (
@@ -39,14 +41,10 @@ from buildandpush.core.settings import LoginSettings
 from buildandpush.core.world import Inputs, LoginNeed, Waiting
 
 _MAX_KNOWN: Final = 4096
-
-
-@dataclass(frozen=True)
-class _Session:
-    """A connector with its credential."""
-
-    connector: Connector
-    resolved: Resolved
+_PASSWORD_LIFE: Final = timedelta(hours=2)
+"""How long a login with a password is kept for a build that may come; at half of it the password is looked at again."""
+_RENEWAL_WAIT: Final = timedelta(seconds=30)
+"""How long until a login that is overdue is tried again."""
 
 
 class Logins:
@@ -62,12 +60,12 @@ class Logins:
     ) -> None:
         """`on_change` is called with a connector whose logins changed, so that its status can tell of them."""
         self._client = client
+        self._secrets = LoginSecrets(client, clock)
         self._identities = identities
         self._settings = settings
         self._clock = clock
-        self._on_change = on_change
         self._known: dict[tuple[str, tuple[LoginNeed, ...]], Login] = {}
-        self._made: dict[str, dict[str, LoginStatus]] = {}
+        self._ledger = LoginLedger(on_change)
 
     async def ensure_login(
         self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
@@ -127,7 +125,7 @@ class Logins:
         if isinstance(found, Waiting):
             return found
         resolved = found.resolved
-        identity = describe_identity(resolved.credential)
+        identity = describe_identity(connector.spec, resolved.credential)
         registries = tuple(connector.spec.registries or ())
         if isinstance(resolved.credential, UserPassword):
             return LoggedIn(identity, registries, checked=False)
@@ -141,44 +139,35 @@ class Logins:
                 await self._identities.log_in(connector, resolved, host)
         except LoginError as error:
             return error.problem
-        return LoggedIn(identity, self._identities.hosts_of(connector.uid))
+        uid = connector.uid
+        return LoggedIn(identity, self._identities.hosts_of(uid), expires_at=self._identities.end_of(uid))
 
     def logins_of(self, connector_uid: str) -> dict[str, LoginStatus]:
         """The logins made since the start, by the name of their Secret."""
-        return dict(self._made.get(connector_uid, {}))
+        return self._ledger.of(connector_uid)
 
-    def forget(self, connector_uid: str) -> None:
+    async def forget(self, namespace: str, name: str, uid: str) -> None:
         """Drop what is known of a connector that is gone."""
-        self._identities.forget(connector_uid)
-        self._made.pop(connector_uid, None)
+        self._ledger.forget(uid)
+        for key in [
+            key for key in self._known if key[0] == namespace and any(need.connector == name for need in key[1])
+        ]:
+            del self._known[key]
+        await self._identities.forget(uid)
 
     async def remove_login(self, connector: Connector, name: str) -> bool:
         """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
-        try:
-            secret = await self._client.read_secret(connector.namespace, name)
-        except NotFoundError:
-            return True
-        metadata = secret["metadata"]
-        owner = {"metadata": {"ownerReferences": [{"uid": connector.uid}]}}
-        now = self._clock()
-        alive = any(login.expires_at is None or now < login.expires_at for login in read_login_secret(secret).values())
-        if alive or not is_ours(secret, owner):
-            return False
-        try:
-            await self._client.delete_secret(
-                connector.namespace, name, uid=metadata["uid"], version=metadata["resourceVersion"]
-            )
-        except NotFoundError:
-            return True
-        except ConflictError:
-            return False  # renewed meanwhile
-        self._made.get(connector.uid, {}).pop(name, None)
-        return True
+        if self._ledger.lives(connector.uid, name, self._clock()):
+            return False  # it may just be on its way to the API server
+        gone = await self._secrets.remove(connector, name)
+        if gone and not self._ledger.lives(connector.uid, name, self._clock()):
+            self._ledger.drop(connector.uid, name)
+        return gone
 
     # ---- the steps
 
-    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, _Session] | Waiting:
-        sessions: dict[str, _Session] = {}
+    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, Session] | Waiting:
+        sessions: dict[str, Session] = {}
         for name in dict.fromkeys(names):
             try:
                 raw = await self._client.read_custom(CONNECTOR_PLURAL, namespace, name)
@@ -188,10 +177,12 @@ class Logins:
             session = connector if isinstance(connector, Waiting) else await self._resolve(connector)
             if isinstance(session, Waiting):
                 return session
+            listed = (raw.get("status") or {}).get("logins") or ()
+            session = replace(session, listed=frozenset(item["secretName"] for item in listed))
             sessions[name] = session
         return sessions
 
-    async def _resolve(self, connector: Connector) -> _Session | Waiting:
+    async def _resolve(self, connector: Connector) -> Session | Waiting:
         refused = check_allowed(connector, self._settings)
         if refused is not None:
             return refused
@@ -202,81 +193,88 @@ class Logins:
             except NotFoundError:
                 secret = None
         resolved = read_credential(connector, secret)
-        return resolved if isinstance(resolved, Waiting) else _Session(connector, resolved)
+        return resolved if isinstance(resolved, Waiting) else Session(connector, resolved)
 
     async def _ensure(
-        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, _Session]
+        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, Session]
     ) -> Login | Waiting:
         shape = build_login_secret(namespace, plans, ())
-        existing = await self._read_existing(shape)
+        name = shape["metadata"]["name"]
+        full = self._ledger.find_full(name, sessions)
+        if full is not None:
+            return full
+        existing = await self._secrets.read(shape)
         if existing is not None and not is_ours(existing, shape):
-            return Waiting(Reason.NAME_COLLISION, f"Secret {shape['metadata']['name']!r} was not made by the operator")
-        kept = read_login_secret(existing) if existing is not None else {}
+            return _taken(shape)
+        logins = await self._log_in_all(plans, sessions, read_login_secret(existing) if existing is not None else {})
+        if isinstance(logins, Waiting):
+            return logins
+        wanted = build_login_secret(namespace, plans, logins)
+        # Again, since others may have been made meanwhile, and noted before it is made, so that they count this one.
+        full = self._ledger.find_full(name, sessions)
+        if full is not None:
+            return full
+        self._ledger.note(name, sessions, logins)
+        if not is_ours(await self._secrets.write(wanted, existing), wanted):
+            for uid in sessions:
+                self._ledger.drop(uid, name)
+            return _taken(wanted)
+        described = describe_login(wanted, plans, [session.resolved for session in sessions.values()])
+        return replace(described, renew_at=self._renew_at(logins))
+
+    async def _log_in_all(
+        self, plans: tuple[HostPlan, ...], sessions: dict[str, Session], kept: dict[str, HostLogin]
+    ) -> list[HostLogin] | Waiting:
+        """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
         logins: list[HostLogin] = []
         for plan in plans:
+            session, old = sessions[plan.connector.uid], kept.get(plan.host)
             try:
-                logins.append(await self._host_login(plan, sessions[plan.connector.uid], kept.get(plan.host)))
+                logins.append(await self._host_login(plan, session, old))
             except LoginError as error:
                 if plan.required:
                     return _waiting(error)
-        wanted = build_login_secret(namespace, plans, logins)
-        written = await self._write(wanted, existing)
-        if not is_ours(written, wanted):
-            return Waiting(Reason.NAME_COLLISION, f"Secret {wanted['metadata']['name']!r} was not made by the operator")
-        self._note(wanted, plans, logins)
-        renew_at = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
-        described = describe_login(wanted, plans, [session.resolved for session in sessions.values()])
-        return replace(described, renew_at=renew_at)
+                if old is not None and old.lives(
+                    login_version(plan.connector, session.resolved, plan.push), self._clock()
+                ):
+                    logins.append(old)
+        return logins
 
-    async def _host_login(self, plan: HostPlan, session: _Session, kept: HostLogin | None) -> HostLogin:
+    async def _host_login(self, plan: HostPlan, session: Session, kept: HostLogin | None) -> HostLogin:
+        """The login of build pods to a host; raises LoginError."""
         if isinstance(session.resolved.credential, UserPassword):
             return await self._log_in(session, plan.host, kept)
-        scoped = login_version(session.connector, session.resolved, plan.push)
-        if kept is not None and kept.is_access_token and kept.is_fresh(scoped, self._clock()):
-            return kept
-        login = await self._log_in(session, plan.host, kept)
-        return await self._identities.authorize_push(plan, session.resolved, login)
-
-    async def _log_in(self, session: _Session, host: str, kept: HostLogin | None) -> HostLogin:
-        credential = session.resolved.credential
-        if isinstance(credential, UserPassword):
-            version = login_version(session.connector, session.resolved)
-            return HostLogin(host, credential.username, credential.password, version)
-        return await self._identities.log_in(session.connector, session.resolved, host, kept)
-
-    async def _read_existing(self, wanted: Object) -> Object | None:
+        scoped, now = login_version(session.connector, session.resolved, plan.push), self._clock()
+        token = kept if kept is not None and kept.is_access_token else None
+        if token is not None and token.is_fresh(scoped, now):
+            return token
         try:
-            return await self._client.read_secret(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
-        except NotFoundError:
-            return None
+            self._identities.recall_refusal(plan, session.resolved)
+            login = await self._log_in(session, plan.host, kept)
+            return await self._identities.authorize_push(plan, session.resolved, login)
+        except LoginError as error:
+            if token is None or not error.problem.temporary or not token.lives(scoped, now):
+                raise
+            return token
 
-    async def _write(self, wanted: Object, existing: Object | None) -> Object:
-        """Create the Secret or bring the one that is ours up to date; a foreign one comes back as it is."""
-        namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
-        if existing is None:
-            try:
-                return await self._client.create_secret(wanted)
-            except ConflictError:
-                existing = await self._client.read_secret(namespace, name)
-        if not is_ours(existing, wanted) or existing.get("data") == wanted["data"]:
-            return existing
-        version = existing["metadata"]["resourceVersion"]
-        # null removes keys that are no longer wanted, as a merge patch would keep them.
-        gone = dict.fromkeys(set(existing.get("data") or {}) - set(wanted["data"]))
-        body = {"metadata": {"resourceVersion": version}, "data": {**gone, **wanted["data"]}}
-        return await self._client.patch_secret(namespace, name, body)
+    async def _log_in(self, session: Session, host: str, kept: HostLogin | None) -> HostLogin:
+        credential = session.resolved.credential
+        if not isinstance(credential, UserPassword):
+            return await self._identities.log_in(session.connector, session.resolved, host, kept)
+        version, now = login_version(session.connector, session.resolved), self._clock()
+        if kept is not None and kept.expires_at is not None and kept.is_fresh(version, now):
+            return kept
+        return HostLogin(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)
 
-    def _note(self, secret: Object, plans: Sequence[HostPlan], logins: Sequence[HostLogin]) -> None:
-        """Remember the login for the status of its connectors."""
-        name = secret["metadata"]["name"]
-        ends = min((login.expires_at for login in logins if login.expires_at is not None), default=None)
-        status = LoginStatus(secret_name=name, registries=sorted(plan.host for plan in plans), expires_at=ends)
-        for connector in {plan.connector.uid: plan.connector for plan in plans}.values():
-            made = self._made.setdefault(connector.uid, {})
-            if made.get(name) != status:
-                made[name] = status
-                self._on_change(connector.namespace, connector.name)
+    def _renew_at(self, logins: Sequence[HostLogin]) -> datetime | None:
+        """When the first of them is to be made afresh. One that could not be just now is tried again in a while."""
+        due = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
+        return due and max(due, self._clock() + _RENEWAL_WAIT)
 
 
 def _waiting(error: LoginError) -> Waiting:
     return Waiting(error.problem.reason, error.problem.detail, error.problem.remedy)
+
+
+def _taken(secret: Object) -> Waiting:
+    return Waiting(Reason.NAME_COLLISION, f"Secret {secret['metadata']['name']!r} was not made by the operator")

@@ -1,5 +1,7 @@
 """Connections to hosts outside of the cluster: which certificates are trusted, and one session for each set of them."""
 
+import asyncio
+import re
 import ssl
 from functools import lru_cache
 from typing import Final
@@ -9,7 +11,37 @@ from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.transport import AioHttpTransport
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
-_MAX_SESSIONS: Final = 64
+MAX_SESSIONS: Final = 64
+"""Sets of certificates of connectors' own that connections are kept for."""
+RETIREMENT_SECONDS: Final = 300.0
+"""How long a session that no new request gets is left to those that have it: longer than any of them lasts."""
+
+ODD_ANSWERS: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What Azure's clients stumble with over answers that are not Azure's, such as a proxy's page."""
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+class TooLongError(ValueError):
+    """An answer is longer than any that is one."""
+
+
+async def read_bounded(stream: aiohttp.StreamReader, limit: int, *, cut: bool = False) -> bytes:
+    """The whole of a body, of at most `limit` bytes; of a longer one its beginning with `cut`, else TooLongError."""
+    body = bytearray()
+    async for chunk in stream.iter_any():
+        body += chunk
+        if len(body) > limit:
+            if cut:
+                break
+            raise TooLongError(f"the answer is longer than {limit} bytes")
+    return bytes(body[:limit])
+
+
+def is_passing(error: object) -> bool:
+    """Whether an error of a connection is one of the moment: it broke off, rather than never came to be."""
+    broken = isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionResetError)
+    return broken and not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
 
 
 class Outside:
@@ -21,6 +53,9 @@ class Outside:
         self._ca_file = ca_file
         self._resolver = resolver
         self._sessions: dict[str, aiohttp.ClientSession] = {}
+        """The one used last at the end."""
+        self._retired: dict[aiohttp.ClientSession, asyncio.TimerHandle] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def trust(self, ca_bundle: str = "") -> ssl.SSLContext:
         """The certificates that count; raises ssl.SSLError or OSError for ones that cannot be read."""
@@ -28,21 +63,37 @@ class Outside:
 
     def session(self, ca_bundle: str = "") -> aiohttp.ClientSession:
         """The session for hosts that these certificates are trusted for."""
-        found = self._sessions.get(ca_bundle)
+        found = self._sessions.pop(ca_bundle, None)
         if found is None or found.closed:
-            connector = aiohttp.TCPConnector(
-                ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30, resolver=self._resolver
-            )
-            # The Azure clients decompress for themselves.
-            found = aiohttp.ClientSession(
-                connector=connector,
-                timeout=TIMEOUT,
-                trust_env=True,
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            self._sessions[ca_bundle] = found
+            found = self._make(ca_bundle)
+        self._sessions[ca_bundle] = found
+        # The usual certificates' is never retired: clients of Azure's keep it.
+        own = [bundle for bundle in self._sessions if bundle]
+        for bundle in own[: max(len(own) - MAX_SESSIONS, 0)]:
+            self._retire(self._sessions.pop(bundle))
         return found
+
+    def _make(self, ca_bundle: str) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30, resolver=self._resolver
+        )
+        # The Azure clients decompress for themselves.
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=TIMEOUT,
+            trust_env=True,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    def _retire(self, session: aiohttp.ClientSession) -> None:
+        def close() -> None:
+            del self._retired[session]
+            task = asyncio.create_task(session.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+        self._retired[session] = asyncio.get_running_loop().call_later(RETIREMENT_SECONDS, close)
 
     def transport(self, ca_bundle: str = "") -> AioHttpTransport:
         """The same session for Azure's clients, which leave it open."""
@@ -50,17 +101,28 @@ class Outside:
 
     async def close(self) -> None:
         """Close all sessions."""
-        for session in self._sessions.values():
+        for timer in self._retired.values():
+            timer.cancel()
+        for session in (*self._sessions.values(), *self._retired):
             await session.close()
         self._sessions.clear()
+        self._retired.clear()
 
 
-@lru_cache(maxsize=_MAX_SESSIONS)
+@lru_cache(maxsize=MAX_SESSIONS)
 def _load_trust(ca_file: str, ca_bundle: str) -> ssl.SSLContext:
     # Reading the usual certificates takes some 50 ms, in which nothing else would run.
     context = ssl.create_default_context()
     if ca_file:
         context.load_verify_locations(cafile=ca_file)
     if ca_bundle:
-        context.load_verify_locations(cadata=ca_bundle)
+        context.load_verify_locations(cadata=_certificates_in(ca_bundle))
     return context
+
+
+def _certificates_in(bundle: str) -> str:
+    """The certificates without what stands between them: OpenSSL's text is ASCII, comments may be in any language."""
+    blocks = "\n".join(_CERTIFICATE.findall(bundle))
+    if not blocks or not blocks.isascii():
+        raise ssl.SSLError("the certificates are not in PEM form")
+    return blocks

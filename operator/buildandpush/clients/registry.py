@@ -5,6 +5,7 @@ The registry API: https://github.com/opencontainers/distribution-spec/blob/main/
 
 import asyncio
 import json
+import re
 from typing import Any, Final, Protocol
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -12,13 +13,14 @@ import aiohttp
 from yarl import URL
 
 from buildandpush.api import meta
-from buildandpush.clients.outside import Outside
+from buildandpush.clients.outside import Outside, TooLongError, is_passing, read_bounded
 from buildandpush.clients.readback import AcrReader
+from buildandpush.core.azure_error import clip_foreign
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
-"""Waits between readings of an image that is not there yet."""
+"""Waits between readings of an image that is not there yet, or of a registry that failed just now."""
 _MAX_BYTES: Final = 4 * 2**20
 """Manifests and image configs are smaller; ACR's own limit is the same."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -46,8 +48,16 @@ class RegistryReader(Protocol):
     ) -> str | None: ...
 
 
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
 class _UnreadableError(Exception):
     """The registry cannot be read from here; its text says why."""
+
+    def __init__(self, problem: str, *, passing: bool = False) -> None:
+        """`passing` says whether it may be read a moment later."""
+        super().__init__(problem)
+        self.passing = passing
 
 
 class RegistryClient:
@@ -63,12 +73,13 @@ class RegistryClient:
     ) -> ReadBack:
         """Ask the registry for the digest and for what each tag names; never raises for what the registry does.
 
-        What is not there at once may only not have arrived everywhere yet, so it is asked for some seconds more.
+        What is not there at once may only not have arrived everywhere yet, so it is asked for some seconds more. So is
+        a registry that has too much to do: its answer is told once and for all.
         """
         for seconds in (*self._lag_seconds, None):
             found = await self._read_back(repository, tags, digest, credentials)
             complete = found.digest_found and all(found.tags.get(tag) for tag in tags)
-            if found.problem or complete or seconds is None:
+            if complete or (found.problem and not found.passing) or seconds is None:
                 break
             await asyncio.sleep(seconds)
         return found
@@ -83,7 +94,7 @@ class RegistryClient:
             found, *named = await asyncio.gather(*(image.fetch_digest(name) for name in (digest, *tags)))
             details = await image.fetch_details(digest) if found == digest else {}
         except _UnreadableError as error:
-            return ReadBack({}, digest_found=False, problem=str(error))
+            return ReadBack({}, digest_found=False, problem=str(error), passing=error.passing)
         return ReadBack(dict(zip(tags, named, strict=True)), digest_found=found == digest, **details)
 
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
@@ -103,7 +114,7 @@ class RegistryClient:
             image = self._open(repository, credentials)
             named = set(await asyncio.gather(*(image.fetch_digest(tag) for tag in tags)))
             digest = named.pop() if len(named) == 1 else None
-            if digest is None:
+            if digest is None or not _DIGEST.fullmatch(digest):
                 return None
             labels = await image.fetch_labels(digest)
         except _UnreadableError:
@@ -199,7 +210,7 @@ class _Image:
             status, headers, body = await self._send(method, url, again)
         redirected = status in _REDIRECTS and path.startswith("blobs/")
         if status not in (200, 404) and not redirected:
-            raise _UnreadableError(f"{self.host} answered {status}")
+            raise _UnreadableError(f"{self.host} answered {status}", passing=_is_busy(status))
         return status, headers, body
 
     async def _fetch_token(self, challenge: str, used: str) -> None:
@@ -215,7 +226,8 @@ class _Image:
             answer = _parse(body) if status == 200 else {}
             token = answer.get("access_token") or answer.get("token")
             if not isinstance(token, str):
-                raise _UnreadableError(f"{self.host} answered {status} to the request for a token")
+                problem = f"{self.host} answered {status} to the request for a token"
+                raise _UnreadableError(problem, passing=_is_busy(status))
             self._authorization = f"Bearer {token}"
 
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
@@ -223,10 +235,14 @@ class _Image:
             # No redirect is followed: the login goes to this host and nowhere else.
             headers_sent = {**sent, "Accept-Encoding": "identity"}
             async with self.session.request(method, url, headers=headers_sent, allow_redirects=False) as response:
-                body = await _read_bounded(response.content) if method == "GET" else b""
+                body = await read_bounded(response.content, _MAX_BYTES) if method == "GET" else b""
                 status, headers = response.status, response.headers
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise _UnreadableError(f"{self.host}: {str(error) or type(error).__name__}") from error
+        except TooLongError as error:
+            raise _UnreadableError(f"{self.host}: {error}") from error
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: a host that no client can ask for. A server's own words may be in the others.
+            problem = clip_foreign(f"{self.host}: {str(error) or type(error).__name__}")
+            raise _UnreadableError(problem, passing=is_passing(error)) from error
         return status, headers, body
 
 
@@ -239,17 +255,12 @@ def _token_address(challenge: str) -> URL | None:
         wanted = parse_keqv_list(parse_http_list(rest))
         query: dict[str, str] = {name: str(wanted[name]) for name in ("service", "scope") if name in wanted}
         return URL(wanted.get("realm", "")).update_query(query)
-    except ValueError:
+    except (ValueError, IndexError):  # both from what is no list of names and values
         return None
 
 
-async def _read_bounded(stream: aiohttp.StreamReader) -> bytes:
-    body = b""
-    async for chunk in stream.iter_any():
-        body += chunk
-        if len(body) > _MAX_BYTES:
-            raise _UnreadableError(f"the registry's answer is longer than {_MAX_BYTES} bytes")
-    return body
+def _is_busy(status: int) -> bool:
+    return status == 429 or status >= 500
 
 
 def _parse(data: bytes) -> dict[str, Any]:

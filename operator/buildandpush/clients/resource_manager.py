@@ -14,7 +14,8 @@ from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
 
 from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.outside import Outside
+from buildandpush.clients.outside import ODD_ANSWERS, Outside
+from buildandpush.clients.recent import Recent
 from buildandpush.core.azure_error import LoginError, clip_foreign
 from buildandpush.core.cloud import Cloud, find_cloud
 from buildandpush.core.credential import Connector, Resolved, UserPassword
@@ -24,8 +25,14 @@ from buildandpush.core.world import AskLinks, Links
 
 _KEPT: Final = timedelta(minutes=10)
 _KEPT_UNFOUND: Final = timedelta(minutes=1)
+_MAX_FOUND: Final = 256
+"""Subscriptions that are remembered: one may have thousands of registries, and its name is any text."""
 _TIMEOUT_SECONDS: Final = 20.0
 _NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
+
+
+_Key = tuple[str, str]
+"""A connector's uid and what a build calls a subscription."""
 
 
 class TokenSource(Protocol):
@@ -38,6 +45,8 @@ class LinkFinder(Protocol):
     """What this module offers, so that a test's resource manager can take its place."""
 
     async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks, /) -> Links: ...
+
+    def forget(self, connector_uid: str, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,8 @@ class ResourceManager:
         self._tokens = tokens
         self._settings = settings
         self._clock = clock
-        self._found: dict[tuple[str, str], _Found] = {}
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._found: Recent[_Key, _Found] = Recent(_MAX_FOUND)
+        self._locks: Recent[_Key, asyncio.Lock] = Recent(_MAX_FOUND, is_idle=lambda lock: not lock.locked())
 
     async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks) -> Links:
         """The portal's links of some tags, or why there are none; never raises for what Azure does."""
@@ -84,18 +93,23 @@ class ResourceManager:
             if error.status_code in (401, 403, 404):
                 return Links(Reason.REGISTRY_NOT_LISTED, clip_foreign(str(error.message)))
             return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error.message)))
-        except (AzureError, TimeoutError, OSError, ValueError, KeyError, AttributeError) as error:
+        except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error) or type(error).__name__))
         registry_id = registries.get(host.lower())
         if registry_id is None:
             return Links(Reason.REGISTRY_NOT_LISTED, f"{host} in subscription {question.subscription}")
         return Links(Reason.LINKS_RESOLVED, "", build_tag_urls(cloud, registry_id, path, question.tags, self._settings))
 
+    def forget(self, connector_uid: str) -> None:
+        """Drop what was found for a connector that is gone."""
+        self._found.drop(lambda key: key[0] == connector_uid)
+        self._locks.drop(lambda key: key[0] == connector_uid)
+
     async def _registries(
         self, connector: Connector, resolved: Resolved, cloud: Cloud, subscription: str, host: str
     ) -> dict[str, str]:
         key = (connector.uid, subscription)
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._locks.get(key) or self._locks.put(key, asyncio.Lock()):
             known = self._found.get(key)
             if known is not None and self._clock() < known.until:
                 return known.registries
@@ -103,7 +117,7 @@ class ResourceManager:
             subscription_id = await self._find_subscription(cloud, token, subscription)
             registries = await self._list_registries(cloud, token, subscription_id)
             kept = _KEPT if host.lower() in registries else _KEPT_UNFOUND
-            self._found[key] = _Found(registries, self._clock() + kept)
+            self._found.put(key, _Found(registries, self._clock() + kept))
             return registries
 
     async def _find_subscription(self, cloud: Cloud, token: str, subscription: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.failure import describe
+from buildandpush.core.redact import redact
 from buildandpush.core.text import clip
 
 MAX_FOREIGN: Final = 256
@@ -28,6 +29,10 @@ _FEDERATED: Final = (
 _TENANT: Final = f"Correct the connector's tenantId; {_HEALS}"
 _CLIENT: Final = (
     f"Correct the connector's clientId, or its tenantId if the application lives in another tenant; {_HEALS}"
+)
+
+_NODE: Final = (
+    f"Assign the identity to the operator's node (or its scale set), or correct managedIdentity.clientId; {_HEALS}"
 )
 
 _REMEDIES: Final[dict[int, str]] = {
@@ -81,18 +86,34 @@ class LoginError(Exception):
 
 
 def clip_foreign(text: str) -> str:
-    """Foreign words in one line, short enough for a status."""
-    return clip(" ".join(_TRACE.sub("", text).split()), MAX_FOREIGN)
+    """Foreign words in one line, short enough for a status and without tokens."""
+    return clip(" ".join(redact(_TRACE.sub("", text)).split()), MAX_FOREIGN)
 
 
 def classify_entra(text: str, status: int | None) -> LoginProblem:
-    """A refusal by Entra ID or a managed identity's endpoint. `status` is the answer's, None where none came."""
+    """A refusal by Entra ID. `status` is the answer's, None where none came; one that is no refusal and yet holds no
+    token is not Entra ID's."""
     # azure-identity and its error codes stand before Entra ID's own words.
     words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
-    if status is None or status == 429 or status >= 500:
+    if status is None or status < 400 or status == 429 or status >= 500:
         return LoginProblem(Reason.LOGIN_UNAVAILABLE, words, temporary=True)
     number = _NUMBER.search(text)
     return LoginProblem(Reason.LOGIN_FAILED, words, _REMEDIES.get(int(number[1]), "") if number else "")
+
+
+def classify_node(text: str, status: int | None) -> LoginProblem:
+    """A refusal by the endpoint for the node's identities, which knows one word for what is wrong for good: 400.
+    https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling"""
+    if status == 400:
+        return LoginProblem(Reason.LOGIN_FAILED, clip_foreign(text), _NODE)
+    return LoginProblem(Reason.LOGIN_UNAVAILABLE, clip_foreign(text), temporary=True)
+
+
+def classify_access(host: str, status: int, body: str) -> LoginProblem:
+    """A registry's refusal of a token to some repositories, to a login that it gave itself."""
+    if status == 401 or (status == 400 and "denied" in body.lower()):
+        return LoginProblem(Reason.PUSH_NOT_ALLOWED, clip_foreign(f"{host} answered {status}: {body}"))
+    return classify_exchange(host, status, body)
 
 
 def classify_exchange(host: str, status: int, body: str) -> LoginProblem:

@@ -13,7 +13,7 @@ from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure_error import LoginProblem
 from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.credential import Connector
+from buildandpush.core.credential import Connector, describe_identity
 from buildandpush.core.failure import describe
 from buildandpush.core.world import Waiting
 
@@ -29,6 +29,8 @@ class LoggedIn:
     """Registries that it is logged in to now."""
     checked: bool = True
     """Whether somebody was asked; a user name and password is only tried by a build."""
+    expires_at: datetime | None = None
+    """When the first of the logins ends unless renewed."""
 
 
 Check = LoggedIn | LoginProblem | Waiting
@@ -74,17 +76,20 @@ def decide_connector(
     check: Check,
     now: datetime,
     *,
+    spec: AzureConnectorSpec | None = None,
     logins: tuple[LoginStatus, ...] = (),
     verify: str = "",
 ) -> AzureConnectorStatus:
-    """The connector's status: logged in, or why not, in Azure's own words and with the remedy."""
+    """The connector's status: logged in, or why not, in Azure's own words and with the remedy. `spec` says who logs in
+    where the login fails; without one nobody can."""
     conditions = ConditionSet(status.conditions, generation=generation, now=now)
     if isinstance(check, LoggedIn):
         reason = Reason.LOGGED_IN if check.checked else Reason.CREDENTIALS_FOUND
         conditions.set(ConditionType.READY, "True", reason, _describe_login(reason, check))
         conditions.drop(ConditionType.STALLED, ConditionType.RECONCILING)
     else:
-        temporary = isinstance(check, LoginProblem) and check.temporary
+        # Secret and connector may come in any order.
+        temporary = check.temporary if isinstance(check, LoginProblem) else check.reason is Reason.SECRET_MISSING
         message = (
             check.message if isinstance(check, LoginProblem) else describe(check.reason, check.message, check.remedy)
         )
@@ -94,11 +99,14 @@ def decide_connector(
         conditions.set(ConditionType.READY, "False", check.reason, message)
         conditions.set(trouble, "True", check.reason, message)
         conditions.drop(other)
+    login = check if isinstance(check, LoggedIn) else None
+    failing = describe_identity(spec) if spec is not None else None
     return AzureConnectorStatus(
         observed_generation=generation,
         conditions=conditions.as_list(),
-        identity=check.identity if isinstance(check, LoggedIn) else status.identity,
-        registries=list(check.registries) if isinstance(check, LoggedIn) else [],
+        identity=login.identity if login else failing,
+        registries=list(login.registries) if login and login.checked else [],
+        expires_at=login.expires_at if login else None,
         logins=list(logins[:MAX_LOGINS]),
         handled_verify=verify or None,
     )

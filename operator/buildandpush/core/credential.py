@@ -210,14 +210,15 @@ def _read_bytes(name: str, data: Mapping[str, str], key: str) -> bytes | Waiting
     return raw or Waiting(Reason.SECRET_MISSING, f"key {key} in Secret {name!r}")
 
 
-def describe_identity(credential: Credential) -> Identity:
-    """Who a credential is, for the connector's status."""
-    if isinstance(credential, UserPassword):
-        return Identity(kind="registryCredentials", username=credential.username[:256])
-    if isinstance(credential, NodeIdentity):
-        return Identity(kind="managedIdentity", client_id=credential.client_id)
-    kind = "workloadIdentity" if isinstance(credential, FederatedIdentity) else "servicePrincipal"
-    return Identity(kind=kind, tenant_id=credential.tenant_id, client_id=credential.client_id)
+def describe_identity(spec: AzureConnectorSpec, credential: Credential | None = None) -> Identity:
+    """Who a connector logs in as, for its status. Only a user's name stands in the credential alone."""
+    if spec.managed_identity is not None:
+        return Identity(kind="managedIdentity", client_id=spec.managed_identity.client_id)
+    for kind, given in (("servicePrincipal", spec.service_principal), ("workloadIdentity", spec.workload_identity)):
+        if given is not None:
+            return Identity(kind=kind, tenant_id=given.tenant_id, client_id=given.client_id)
+    user = credential.username[:256] if isinstance(credential, UserPassword) else None
+    return Identity(kind="registryCredentials", username=user)
 
 
 def secrets_of(credential: Credential) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from buildandpush.core.attempts import GivingUp, backoff_seconds
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.failure import FailureVerdict, describe
+from buildandpush.core.imagefacts import describe_image
 from buildandpush.core.links import bound_artifacts, build_artifact_file, build_artifacts, build_image_links
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.observation import PodObservation
@@ -60,9 +61,7 @@ def succeed(
         "started_at": pod.kaniko.started_at,
         "finished_at": pod.kaniko.finished_at or world.now,
         "timings": timings_of(run, pod),
-        "size_bytes": read_back.size_bytes,
-        "media_type": read_back.media_type,
-        "platform": read_back.platform,
+        **describe_image(read_back),
     }
     return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
 

@@ -24,6 +24,10 @@ https://learn.microsoft.com/azure/container-registry/container-registry-authenti
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
 _RECORD_KEY: Final = "login.json"
 _MARGIN: Final = timedelta(minutes=10)
+_SPARE: Final = timedelta(minutes=1)
+"""With less than that to its end a login might end on its way to the registry."""
+_YEARS: Final = (2000, 9000)
+"""Times beyond cannot be added to."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,10 @@ class HostLogin:
         half = self.issued_at + (self.expires_at - self.issued_at) / 2
         early = self.expires_at - _MARGIN
         return min(half, early) if early > self.issued_at else half
+
+    def lives(self, version: str, now: datetime) -> bool:
+        """Whether it can be used for want of a better one: it is due to be made afresh but has not ended."""
+        return self.version == version and (self.expires_at is None or now + _SPARE < self.expires_at)
 
     def is_fresh(self, version: str, now: datetime) -> bool:
         """Whether it can be used as it is."""
@@ -210,7 +218,7 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, HostLogin]:
         records = json.loads(base64.b64decode(data[_RECORD_KEY]))
         found = (_read_record(record, auths[record["host"]]) for record in records)
         return {login.host: login for login in found}
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
         return {}
 
 
@@ -236,15 +244,26 @@ def _record(login: HostLogin) -> dict[str, Any]:
 
 def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> HostLogin:
     token = entry.get("registrytoken")
+    if token is not None and not isinstance(token, str):
+        raise TypeError("registrytoken is no text")
     username, _, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
     login = HostLogin(record["host"], username, token or password, record["version"])
-    issued, expires = record.get("issuedAt"), record.get("expiresAt")
     return replace(
         login,
-        issued_at=datetime.fromisoformat(issued) if issued else None,
-        expires_at=datetime.fromisoformat(expires) if expires else None,
+        issued_at=_read_time(record.get("issuedAt")),
+        expires_at=_read_time(record.get("expiresAt")),
         is_access_token=token is not None,
     )
+
+
+def _read_time(text: str | None) -> datetime | None:
+    """A time of a record; raises ValueError or TypeError for one that nothing can be reckoned with."""
+    if text is None:
+        return None
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(f"{text} is no time of ours")
+    return found
 
 
 def _encode(text: str) -> str:

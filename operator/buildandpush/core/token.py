@@ -4,22 +4,35 @@ Claims: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
 
 USUAL_LIFE: Final = timedelta(hours=1)
 """Of a token that does not say: shorter than the three hours that an ACR gives."""
+_LONGEST_LIFE: Final = timedelta(days=1)
+"""More is no registry's; times in milliseconds look so."""
+_LAST_SECOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def read_life(token: str) -> timedelta:
-    """How long the token lives from its issue on."""
+    """How long the token lives from its issue on; nothing where it had ended by then."""
     claims = _claims(token)
     begin, end = claims.get("iat", claims.get("nbf")), claims.get("exp")
-    if not isinstance(begin, int) or not isinstance(end, int) or end <= begin:
+    if not isinstance(begin, int) or not isinstance(end, int):
         return USUAL_LIFE
-    return timedelta(seconds=end - begin)
+    if end <= begin:
+        return timedelta(0)
+    return timedelta(seconds=end - begin) if end - begin <= _LONGEST_LIFE.total_seconds() else USUAL_LIFE
+
+
+def read_end(token: str) -> datetime | None:
+    """When the token ends by its own word; None where it does not say so in a way that can be understood."""
+    end = _claims(token).get("exp")
+    if not isinstance(end, int) or isinstance(end, bool) or not 0 <= end < _LAST_SECOND:
+        return None
+    return datetime.fromtimestamp(end, UTC)
 
 
 def read_access(token: str) -> dict[str, frozenset[str]] | None:
@@ -28,7 +41,12 @@ def read_access(token: str) -> dict[str, frozenset[str]] | None:
     if not isinstance(access, list):
         return None
     entries = [item for item in access if isinstance(item, dict) and item.get("type") == "repository"]
-    return {str(item.get("name")): frozenset(map(str, item.get("actions") or ())) for item in entries}
+    return {str(item.get("name")): _actions(item) for item in entries}
+
+
+def _actions(entry: Mapping[str, Any]) -> frozenset[str]:
+    actions = entry.get("actions")
+    return frozenset(map(str, actions)) if isinstance(actions, list) else frozenset()
 
 
 def scope_of(repository: str) -> str:
@@ -39,6 +57,6 @@ def scope_of(repository: str) -> str:
 def _claims(token: str) -> Mapping[str, Any]:
     try:
         claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, ValueError, RecursionError):
         return {}
     return claims

@@ -58,6 +58,8 @@ class ReadBack:
     digest_found: bool
     problem: str = ""
     """Why the registry could not be read, else empty."""
+    passing: bool = False
+    """Whether that may be over a moment later."""
     size_bytes: int | None = None
     """Of the layers and the config, compressed."""
     media_type: str | None = None

@@ -55,6 +55,11 @@ class Sources:
     registry: RegistryReader
     links: LinkFinder
 
+    async def forget_connector(self, namespace: str, name: str, uid: str) -> None:
+        """Let them go of what they keep for a connector that is gone."""
+        await self.logins.forget(namespace, name, uid)
+        self.links.forget(uid)
+
 
 async def answer_question(sources: Sources, resource: Resource, question: Question, now: datetime) -> Answer:
     """Look one fact up. UnavailableError rises: the queue asks again."""

@@ -20,7 +20,7 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.core.world import CreatePod, Decision, Refusal, Resource, Waiting, World
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
-from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.store import Key, Object, Store, read_resource
 
 _log = structlog.get_logger(__name__)
 
@@ -59,6 +59,8 @@ class Reconciler:
         self._clock = clock
         self._told: dict[Key, tuple[str, int]] = {}
         """Whose end, by uid and number of the run, this process has told last."""
+        self._uids: dict[Key, str] = {}
+        """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
 
     def allow_user_namespaces(self, able: bool) -> None:
         """What builds whose spec leaves it open do from now on; a run on its way goes on as it began or, with a next
@@ -176,6 +178,7 @@ class Reconciler:
 
     async def _reconcile_connector(self, key: Key) -> float | None:
         body = self._store.get(key)
+        await self._forget_former(key, body)
         if body is None or body["metadata"].get("deletionTimestamp"):
             return None
         connector = parse_connector(body)
@@ -187,9 +190,15 @@ class Reconciler:
         else:
             check = await self._logins.check(connector)
             logins = await self._keep_logins(connector, before)
-        verify = connector.verify if isinstance(connector, Connector) else before.handled_verify or ""
+        valid = connector if isinstance(connector, Connector) else None
         after = decide_connector(
-            before, body["metadata"]["generation"], check, self._clock(), logins=logins, verify=verify
+            before,
+            body["metadata"]["generation"],
+            check,
+            self._clock(),
+            spec=valid.spec if valid else None,
+            logins=logins,
+            verify=valid.verify if valid else before.handled_verify or "",
         )
         patch = merge_patch(before.to_dict(), after.to_dict())
         if patch:
@@ -202,6 +211,15 @@ class Reconciler:
                 return None  # the change that made the conflict comes as an event of its own
             self._store.put(key.kind, written)
         return _CONNECTOR_RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
+
+    async def _forget_former(self, key: Key, body: Object | None) -> None:
+        """Let go of what is kept in memory for a connector that is gone, whether or not another has its name."""
+        uid = str(body["metadata"]["uid"]) if body is not None else None
+        former = self._uids.pop(key, None)
+        if former is not None and former != uid:
+            await self._sources.forget_connector(key.namespace, key.name, former)
+        if uid is not None:
+            self._uids[key] = uid
 
     async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
         """The logins made for builds; one that has ended is no longer renewed by any build, so it goes."""

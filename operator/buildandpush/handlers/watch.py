@@ -14,7 +14,7 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.store import Key, Store, key_of
 
 _log = structlog.get_logger(__name__)
 
@@ -55,8 +55,9 @@ class Watcher:
             self._queue.add(owner)
 
     def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A connector changed: builds of its namespace may have waited for it."""
+        """A connector changed: builds of its namespace may have waited for it. Of one that is gone things are kept."""
         self.on_resource(meta.CONNECTOR_KIND, event_type, body)
+        self._queue.add(key_of(meta.CONNECTOR_KIND, body))
         namespace = body["metadata"]["namespace"]
         for key in self._store.keys(meta.BUILD_KIND, namespace):
             self._queue.add(key)

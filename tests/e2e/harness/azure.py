@@ -87,6 +87,11 @@ class Azure:
         with self.used_secrets.open("a") as stream:
             stream.write(f"{secret}\n")
 
+    def remember_key(self, pem: str) -> None:
+        """Note a private key in PEM form by a line in its middle: a text may hold it with other line breaks."""
+        lines = pem.strip().splitlines()
+        self.remember(lines[len(lines) // 2])
+
     def list_secrets(self) -> list[str]:
         """The secrets used so far, by all tests."""
         return self.used_secrets.read_text().split() if self.used_secrets.exists() else []

@@ -82,6 +82,9 @@ def test_amounts_are_read_quoted_or_not(value: Any) -> None:
         "contoso-abc123.azurecr.io/x",
         "registry:5000/x",
         "10.0.0.1:5000/x",
+        f"{'a' * 63}.azurecr.io/x",
+        "a.b.c.d/x",
+        "a--b.azurecr.io:65535/x",
     ],
 )
 def test_image_name_that_registries_take_is_taken(name: str) -> None:
@@ -112,6 +115,11 @@ def test_image_name_that_registries_take_is_taken(name: str) -> None:
         "contoso.azurecr.io/wéb",
         "-contoso.azurecr.io/web",
         "contoso.azurecr.io:/web",
+        "contoso..azurecr.io/web",
+        "contoso-.azurecr.io/web",
+        "contoso.-azurecr.io/web",
+        f"{'a' * 64}.azurecr.io/web",
+        "contoso.azurecr.io:123456/web",
     ],
 )
 def test_image_name_that_no_registry_takes_is_refused(name: str) -> None:

@@ -3,7 +3,7 @@
 import datetime
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -68,8 +68,12 @@ class FakeRegistry:
     references: dict[str, str] = field(default_factory=dict)
     bodies: dict[str, bytes] = field(default_factory=dict)
     status: int = 200
+    passing: list[int] = field(default_factory=list)
+    """Statuses of the next answers; 0: the connection breaks off."""
     location: str = ""
     tells_digest: bool = True
+    challenge: str | None = None
+    """With one, nobody is let in."""
     realm: str = ""
     """Where a token is to be had; with one, the login itself is not taken."""
     tokens: int = 0
@@ -78,6 +82,10 @@ class FakeRegistry:
 
     async def handle(self, request: web.Request) -> web.Response:
         self.seen.append(request)
+        if self.passing:
+            return self._fail(request, self.passing.pop(0))
+        if self.challenge is not None:
+            return web.Response(status=401, headers={"WWW-Authenticate": self.challenge})
         if self.realm:
             if request.path == "/oauth2/token":
                 return self._give_token(request)
@@ -95,6 +103,11 @@ class FakeRegistry:
         headers = {"Docker-Content-Digest": digest} if digest and self.tells_digest else {}
         return web.Response(body=self.bodies.get(digest or reference, b""), headers=headers)
 
+    def _fail(self, request: web.Request, status: int) -> web.Response:
+        if not status and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=status or 499)
+
     def _give_token(self, request: web.Request) -> web.Response:
         wanted = {"service": "registry", "scope": "repository:shop/web:pull"}
         if not request.headers["Authorization"].startswith("Basic ") or dict(request.query) != wanted:
@@ -106,10 +119,18 @@ class FakeRegistry:
 @asynccontextmanager
 async def serve_registry() -> AsyncIterator[FakeRegistry]:
     """A registry for the time of the block; its host is 127.0.0.1 and a free port."""
-    ca, certificate, key = make_certificates()
-    registry = FakeRegistry(ca_bundle=ca)
+    registry = FakeRegistry(ca_bundle=make_certificates()[0])
+    async with serve(registry.handle) as host:
+        registry.host = host
+        yield registry
+
+
+@asynccontextmanager
+async def serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """Answer every request over TLS for the time of the block; gives back 127.0.0.1 and a free port."""
+    _, certificate, key = make_certificates()
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", registry.handle)
+    app.router.add_route("*", "/{path:.*}", handle)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "server.pem"
@@ -117,8 +138,7 @@ async def serve_registry() -> AsyncIterator[FakeRegistry]:
         context.load_cert_chain(path)
     server = TestServer(app, host="127.0.0.1")
     await server.start_server(ssl=context)
-    registry.host = f"127.0.0.1:{server.port}"
     try:
-        yield registry
+        yield f"127.0.0.1:{server.port}"
     finally:
         await server.close()

@@ -1,7 +1,9 @@
 """The login Secret of build pods is made, kept fresh, and never anybody else's."""
 
+import asyncio
 import base64
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.connector import parse_connector
+from buildandpush.core.credential import Connector
 from buildandpush.core.manifest import Login
 from buildandpush.core.world import LoginNeed, Waiting
 from tests.unit.fake_azure import NOW, make_sources
@@ -51,9 +55,9 @@ def put_password(api: FakeApi, password: str) -> None:
     )
 
 
-async def ensure(api: FakeApi, *, registry: str = HOST, connector: str = "acr") -> Login | Waiting:
+async def ensure(api: FakeApi, *, registry: str = HOST, connector: str = "acr", now: datetime = NOW) -> Login | Waiting:
     """The login, or what it waits for."""
-    logins = make_sources(KubernetesClient(api), None, lambda: NOW).logins
+    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
     return await logins.ensure_login("shop", (LoginNeed(connector, (registry,), (f"{registry}/shop/web",)),))
 
 
@@ -197,3 +201,101 @@ async def test_registry_that_the_connector_does_not_serve_gets_no_login(api: Fak
 async def test_password_is_in_no_answer(api: FakeApi) -> None:
     put_password(api, "hunter22")
     assert "hunter22" not in repr(await ensure(api))
+
+
+async def test_a_password_is_looked_at_again_each_hour_while_a_build_runs(api: FakeApi) -> None:
+    now = NOW
+    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
+    first = await logins.ensure_login("shop", needs)
+    assert isinstance(first, Login)
+    assert first.renew_at == NOW + timedelta(hours=1)
+    put_password(api, "second")
+    now = NOW + timedelta(minutes=59)
+    await logins.ensure_login("shop", needs, renewal=True)
+    assert password_in(made(api)) == "first"
+    now = NOW + timedelta(hours=1)
+    again = await logins.ensure_login("shop", needs, renewal=True)
+    assert password_in(made(api)) == "second"
+    assert isinstance(again, Login)
+    assert again.secret_name == first.secret_name
+
+
+async def test_a_passwords_login_is_written_once_an_hour_and_not_with_every_build(api: FakeApi) -> None:
+    await ensure(api)
+    writes = len(api.writes)
+    for minutes, more in ((30, 0), (59, 0), (60, 1)):
+        await ensure(api, now=NOW + timedelta(minutes=minutes))
+        assert len(api.writes) == writes + more
+
+
+async def test_a_passwords_login_that_no_build_uses_is_removed(api: FakeApi) -> None:
+    now = NOW
+    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    found = await logins.ensure_login("shop", (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),))
+    assert isinstance(found, Login)
+    connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
+    assert isinstance(connector, Connector)
+    name = str(found.secret_name)
+    now = NOW + timedelta(minutes=119)
+    assert not await logins.remove_login(connector, name)
+    now = NOW + timedelta(hours=2)
+    assert logins.logins_of(connector.uid)[name].expires_at == now
+    assert await logins.remove_login(connector, name)
+    assert logins.logins_of(connector.uid) == {}
+
+
+async def test_a_login_of_before_without_an_end_gets_one(api: FakeApi) -> None:
+    await ensure(api)
+    secret = made(api)
+    record = json.loads(base64.b64decode(secret["data"]["login.json"]))
+    secret["data"]["login.json"] = b64(json.dumps([{**record[0], "issuedAt": None, "expiresAt": None}]))
+    api.put("secrets", secret)
+    await ensure(api)
+    assert json.loads(base64.b64decode(made(api)["data"]["login.json"]))[0]["expiresAt"]
+
+
+async def test_a_login_that_is_somebody_elses_is_not_told_as_ours(api: FakeApi) -> None:
+    await ensure(api)
+    name = made(api)["metadata"]["name"]
+    api.drop("secrets", "shop", name)
+    logins = make_sources(KubernetesClient(api), None, lambda: NOW).logins
+
+    def race(write: Write) -> None:
+        api.before_write = lambda _: None
+        api.put("secrets", {"metadata": {"namespace": "shop", "name": name}, "data": {"theirs": "eA=="}})
+
+    api.before_write = race
+    found = await logins.ensure_login("shop", (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),))
+    assert isinstance(found, Waiting)
+    assert logins.logins_of(api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["metadata"]["uid"]) == {}
+
+
+async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeApi) -> None:
+    """Removal of the one before finds no Secret while the next is on its way to the API server."""
+    now = NOW
+    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
+    first = await logins.ensure_login("shop", needs)
+    assert isinstance(first, Login)
+    name = str(first.secret_name)
+    connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
+    assert isinstance(connector, Connector)
+    api.drop("secrets", "shop", name)
+    now = NOW + timedelta(hours=3)
+    removed: list[bool] = []
+
+    async def look() -> None:
+        removed.append(await logins.remove_login(connector, name))
+
+    tasks: list[asyncio.Task[None]] = []
+
+    def race(write: Write) -> None:
+        api.before_write = lambda _: None
+        tasks.append(asyncio.ensure_future(look()))
+
+    api.before_write = race
+    await logins.ensure_login("shop", needs)
+    await asyncio.gather(*tasks)
+    assert removed == [False]
+    assert name in logins.logins_of(connector.uid)

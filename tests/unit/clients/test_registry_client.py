@@ -41,11 +41,11 @@ def login(registry: FakeRegistry, **changes: object) -> Credentials:
     return Credentials(**values)  # type: ignore[arg-type]
 
 
-async def read(call: Callable[[RegistryClient], Awaitable[Any]]) -> Any:
+async def read(call: Callable[[RegistryClient], Awaitable[Any]], *, lag_seconds: tuple[float, ...] = ()) -> Any:
     """What a client of its own finds."""
     outside = Outside()
     try:
-        return await call(RegistryClient(outside, lag_seconds=()))
+        return await call(RegistryClient(outside, lag_seconds=lag_seconds))
     finally:
         await outside.close()
 
@@ -231,6 +231,48 @@ async def test_registry_that_wants_a_token_is_asked_for_one_once(registry: FakeR
     registry.realm = f"https://{registry.host}/oauth2/token"
     assert await ask(registry) == ReadBack({"latest": DIGEST, "1.2": DIGEST}, digest_found=True)
     assert registry.tokens == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 0])
+async def test_registry_that_fails_once_is_asked_again(registry: FakeRegistry, status: int) -> None:
+    """The end of a build is told once: one bad moment must not leave it unverified for good."""
+    registry.passing = [status] * 4
+
+    async def patient(client: RegistryClient) -> ReadBack:
+        return await client.read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry))
+
+    assert await read(patient, lag_seconds=(0.0, 0.0)) == ReadBack({"latest": DIGEST, "1.2": DIGEST}, digest_found=True)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_registry_that_refuses_is_not_asked_again(registry: FakeRegistry, status: int) -> None:
+    registry.status = status
+    refused = await read(
+        lambda client: client.read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry)),
+        lag_seconds=(60.0,),
+    )
+    assert str(status) in refused.problem
+
+
+@pytest.mark.parametrize("challenge", ["Bearer realm=", "Bearer realm", "Bearer", 'Bearer realm="https://h:99999"', ""])
+async def test_challenge_that_cannot_be_read_is_a_problem(registry: FakeRegistry, challenge: str) -> None:
+    registry.challenge = challenge
+    assert (await ask(registry)).problem == f"{registry.host} answered 401"
+
+
+@pytest.mark.parametrize("digest", ["x", "sha512:" + "a" * 128, "sha256:../../v2", "sha256:" + "a" * 65])
+async def test_proof_is_a_digest_or_none(registry: FakeRegistry, digest: str) -> None:
+    registry.references = {"latest": digest, "1.2": digest, digest: digest}
+    registry.bodies = {digest: json.dumps({"config": {"digest": CONFIG}}).encode()}
+    registry.bodies[CONFIG] = json.dumps({"config": {"Labels": {meta.IMAGE_LABEL_RUN: "uid/1"}}}).encode()
+    assert await prove(registry) is None
+
+
+async def test_host_that_no_client_can_ask_for_is_a_problem(registry: FakeRegistry) -> None:
+    for host in ("contoso..azurecr.io", f"{'a' * 64}.azurecr.io"):
+        credentials = login(registry, hosts=(host,))
+        found = await read(lambda client: client.read_back(f"{host}/shop/web", TAGS, DIGEST, credentials))  # noqa: B023
+        assert found.problem
 
 
 @pytest.mark.parametrize(

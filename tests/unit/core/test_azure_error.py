@@ -3,7 +3,15 @@
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.core.azure_error import MAX_FOREIGN, classify_entra, classify_exchange, unreachable
+from buildandpush.core.azure_error import (
+    MAX_FOREIGN,
+    classify_access,
+    classify_entra,
+    classify_exchange,
+    classify_node,
+    clip_foreign,
+    unreachable,
+)
 
 TRACE = " Trace ID: 1a2b Correlation ID: 3c4d Timestamp: 2026-01-02 03:04:05Z"
 
@@ -40,7 +48,7 @@ def test_a_number_nobody_knows_gets_the_reasons_own_remedy() -> None:
     assert message.endswith("Correct the connector or its Secret; the run goes on by itself.")
 
 
-@pytest.mark.parametrize("status", [None, 429, 500, 503])
+@pytest.mark.parametrize("status", [None, 200, 302, 399, 429, 500, 503])
 def test_what_goes_away_by_itself_is_temporary(status: int | None) -> None:
     problem = classify_entra("come again", status)
     assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True)
@@ -70,3 +78,32 @@ def test_a_foreign_page_is_cut_to_one_short_line() -> None:
         assert len(problem.detail.encode()) <= MAX_FOREIGN
         assert "\n" not in problem.detail
         assert "\x1b" not in problem.detail
+
+
+@pytest.mark.parametrize(("status", "refused"), [(400, True), (None, False), (200, False), (404, False), (503, False)])
+def test_a_node_refuses_an_identity_with_400_alone(status: int | None, refused: bool) -> None:
+    problem = classify_node("Identity not found", status)
+    assert (problem.reason is Reason.LOGIN_FAILED, problem.temporary) == (refused, not refused)
+    assert ("managedIdentity.clientId" in problem.message) is refused
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (401, "", Reason.PUSH_NOT_ALLOWED),
+        (400, "DENIED requested access is denied", Reason.PUSH_NOT_ALLOWED),
+        (400, "UNSUPPORTED", Reason.EXCHANGE_REFUSED),
+        (404, "denied", Reason.EXCHANGE_REFUSED),
+        (302, "", Reason.EXCHANGE_REFUSED),
+        (403, "DENIED", Reason.REGISTRY_NETWORK_DENIED),
+        (503, "", Reason.REGISTRY_UNREACHABLE),
+    ],
+)
+def test_a_push_is_refused_by_who_knows_the_caller(status: int, body: str, reason: Reason) -> None:
+    problem = classify_access("contoso.azurecr.io", status, body)
+    assert problem.reason is reason
+    assert f"contoso.azurecr.io answered {status}" in problem.message
+
+
+def test_foreign_words_lose_the_tokens_in_them() -> None:
+    assert "c2lnbmF0dXJl" not in clip_foreign("sent eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl")

@@ -137,7 +137,7 @@ def test_what_the_installer_allows_is_not_refused() -> None:
 
 
 def test_the_status_says_who_logs_in() -> None:
-    identity = describe_identity(read(BY_SECRET, secret(clientSecret="x")).credential)
+    identity = describe_identity(BY_SECRET.spec)
     assert identity.to_dict() == {"kind": "servicePrincipal", "tenantId": WHO["tenantId"], "clientId": CLIENT}
 
 

@@ -270,6 +270,28 @@ class TestEnd:
         decision = decide(world(build, pods=(ended_pod(0, DIGEST),), answers=answers))
         assert conditions(decision)["Ready"] == ("True" if good else "False")
 
+    @pytest.mark.parametrize(
+        ("facts", "kept"),
+        [
+            ({"size_bytes": 2**63 - 1, "media_type": "m" * 128, "platform": "p" * 64}, True),
+            ({"size_bytes": 0, "media_type": "m/x+json", "platform": "linux/amd64"}, True),
+            ({"size_bytes": 2**63, "media_type": "m" * 129, "platform": "p" * 65}, False),
+            ({"size_bytes": -1, "media_type": "\ud800", "platform": "linux/\x1b[31m"}, False),
+            ({"size_bytes": True, "media_type": 5, "platform": ["linux"]}, False),
+            ({"size_bytes": "7", "media_type": "", "platform": ""}, False),
+        ],
+    )
+    def test_what_a_registry_says_of_an_image_is_told_only_where_it_fits(
+        self, facts: dict[str, Any], kept: bool
+    ) -> None:
+        """The API server refuses a status with more than that, and the run would never end."""
+        told = ReadBack({"latest": DIGEST}, digest_found=True, **facts)
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: told}))
+        assert decision.status.run is not None
+        build = decision.status.run.builds[0]
+        found = {name: getattr(build, name) for name in facts}
+        assert found == (facts if kept else dict.fromkeys(facts))
+
     @pytest.mark.parametrize("message", ["", "sha256:short", "latest", DIGEST.upper(), DIGEST + "0"])
     def test_exit_0_without_a_well_formed_digest_is_a_failure(self, message: str) -> None:
         answers = {AskLog(pod_name(), "kaniko"): ""}

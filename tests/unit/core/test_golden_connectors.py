@@ -20,7 +20,7 @@ from tests.unit.core.test_credential import CERTIFICATE, CLIENT, CUSTOM, KEY, WH
 
 PRINCIPAL = Identity(kind="servicePrincipal", tenant_id="contoso.com", client_id=CLIENT)
 CHECKS: dict[str, Check] = {
-    "logged-in": LoggedIn(PRINCIPAL, ("contoso.azurecr.io", "base.azurecr.io")),
+    "logged-in": LoggedIn(PRINCIPAL, ("contoso.azurecr.io", "base.azurecr.io"), expires_at=NOW + timedelta(hours=3)),
     "logged-in-nowhere": LoggedIn(PRINCIPAL),
     "user": LoggedIn(Identity(kind="registryCredentials", username="push"), ("contoso.azurecr.io",), checked=False),
     "node": LoggedIn(Identity(kind="managedIdentity"), ("contoso.azurecr.io",)),
@@ -39,7 +39,8 @@ LOGINS = tuple(
 def test_status(name: str) -> None:
     before = decide_connector(AzureConnectorStatus(), 1, CHECKS["logged-in"], NOW - timedelta(hours=1))
     first = decide_connector(AzureConnectorStatus(), 2, CHECKS[name], NOW)
-    later = decide_connector(before, 2, CHECKS[name], NOW, logins=LOGINS[:1], verify="again")
+    spec = connector(servicePrincipal={**WHO, "secretRef": {"name": "s"}}).spec
+    later = decide_connector(before, 2, CHECKS[name], NOW, spec=spec, logins=LOGINS[:1], verify="again")
     golden.check(f"connectors/{name}", {"first": first, "after a good one": later})
 
 
@@ -61,9 +62,10 @@ def test_who_logs_in() -> None:
     }
     told = {}
     for name, (spec, key) in found.items():
-        resolved = read_credential(connector(**spec), {"metadata": {"uid": "u"}, "data": {key: pem}})
+        of = connector(**spec)
+        resolved = read_credential(of, {"metadata": {"uid": "u"}, "data": {key: pem}})
         assert isinstance(resolved, Resolved)
-        told[name] = {"identity": describe_identity(resolved.credential), "inputs": resolved.inputs}
+        told[name] = {"identity": describe_identity(of.spec, resolved.credential), "inputs": resolved.inputs}
         if hasattr(resolved.credential, "service_account"):
             told[name]["account"] = resolved.credential.service_account
     golden.check("identities", told)

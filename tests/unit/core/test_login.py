@@ -12,7 +12,15 @@ from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.api.reasons import Reason
 from buildandpush.core.credential import Connector, Resolved, UserPassword, read_credential
-from buildandpush.core.login import HostLogin, HostPlan, build_login_secret, check_registry, describe_login, is_ours
+from buildandpush.core.login import (
+    HostLogin,
+    HostPlan,
+    build_login_secret,
+    check_registry,
+    describe_login,
+    is_ours,
+    read_login_secret,
+)
 from buildandpush.core.world import Waiting
 
 PASSWORD = "hunter22-not-in-any-repr"
@@ -177,3 +185,34 @@ def test_without_our_label_and_its_owner_a_secret_is_somebody_elses(changes: dic
 
 def test_a_secret_without_metadata_is_somebody_elses() -> None:
     assert not is_ours({}, make())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuedAt": "2026-01-02T03:04:05", "expiresAt": "2026-01-02T06:04:05"},
+        {"issuedAt": "0001-01-01T00:00:00+00:00", "expiresAt": "0001-01-01T00:01:00+00:00"},
+        {"issuedAt": 5},
+        {"host": ["x"]},
+        {"host": "other"},
+    ],
+)
+def test_a_record_that_somebody_wrote_by_hand_is_none(changes: dict[str, Any]) -> None:
+    made = make()
+    records = json.loads(base64.b64decode(made["data"]["login.json"]))
+    assert set(read_login_secret(made)) == set(HOSTS)
+    made["data"]["login.json"] = b64(json.dumps([{**records[0], **changes}, records[1]]))
+    assert read_login_secret(made) == {}
+
+
+@pytest.mark.parametrize("key", [".dockerconfigjson", "login.json"])
+def test_a_login_secret_of_endless_depth_holds_nothing(key: str) -> None:
+    made = make()
+    made["data"][key] = b64("[" * 60_000)
+    assert read_login_secret(made) == {}
+
+
+def test_a_token_that_is_no_text_is_no_login() -> None:
+    made = make()
+    made["data"][".dockerconfigjson"] = b64(json.dumps({"auths": {host: {"registrytoken": 5} for host in HOSTS}}))
+    assert read_login_secret(made) == {}

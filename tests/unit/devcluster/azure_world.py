@@ -116,8 +116,10 @@ class AccountTokens:
     key: str
     subject: str = SUBJECT
     issuer: str = ISSUER
+    made: int = 0
 
     async def create_service_account_token(self, namespace: str, name: str, *, audience: str) -> str:
+        self.made += 1
         claims = {"iss": self.issuer, "sub": self.subject, "aud": [audience], "exp": 2**31}
         return jwt.encode(claims, self.key, algorithm="RS256")
 
@@ -134,6 +136,12 @@ class Running:
     accounts: AccountTokens
     certificate: tuple[str, str]
     control: str
+    node: str
+
+    @property
+    def kubernetes(self) -> KubernetesClient:
+        """The API server, for a client of its own."""
+        return cast("KubernetesClient", self.accounts)
 
 
 def connector(**changes: Any) -> Connector:
@@ -177,9 +185,9 @@ async def run_azure(folder: Path, certificate: tuple[str, str]) -> AsyncIterator
     outside = Outside(str(settings.ca_certificate), resolver)
     accounts = AccountTokens((settings.pki / "sa.key").read_text())
     entra = EntraClient(outside, cast("KubernetesClient", accounts))
-    address = f"http://127.0.0.1:{control}"
+    address, endpoint = f"http://127.0.0.1:{control}", f"http://127.0.0.1:{node}"
     try:
-        yield Running(azure, outside, resolver, entra, AcrClient(outside), accounts, certificate, address)
+        yield Running(azure, outside, resolver, entra, AcrClient(outside), accounts, certificate, address, endpoint)
     finally:
         await entra.close()
         await outside.close()

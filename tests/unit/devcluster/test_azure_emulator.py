@@ -225,6 +225,21 @@ class TestManager:
         asked = running.azure.log.find({"kind": "manager"})
         assert len([item for item in asked if item["path"].endswith("/registries")]) == 2 * 4
 
+    async def test_what_was_found_for_a_connector_that_is_gone_is_looked_for_again(self, running: Running) -> None:
+        manager = self.links(running)
+        question = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)
+
+        async def asked() -> int:
+            await manager.find_links(connector(), resolved(BY_SECRET), question)
+            return len(running.azure.log.find({"kind": "manager"}))
+
+        first = await asked()
+        assert await asked() == first
+        manager.forget("somebody")
+        assert await asked() == first
+        manager.forget(connector().uid)
+        assert await asked() == 2 * first
+
     async def test_who_may_read_nothing_is_told_so(self, running: Running) -> None:
         nobody = resolved(ClientSecret(TENANT, NOBODY, SECRET))
         question = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)

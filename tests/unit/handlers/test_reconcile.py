@@ -364,3 +364,21 @@ async def test_connector_that_changed_meanwhile_is_left_to_its_own_event(cluster
     cluster.watch()
     await cluster.reconcile(CONNECTOR)
     assert "other.azurecr.io" in str(cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["status"])
+
+
+async def test_connector_that_is_gone_or_another_by_now_is_forgotten(cluster: Cluster) -> None:
+    reconciler = cluster.make_reconciler()
+    await reconciler.reconcile(CONNECTOR)
+    body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    first = body["metadata"]["uid"]
+    await reconciler.reconcile(CONNECTOR)
+    assert cluster.gateway.forgotten == []
+    again = {**body, "metadata": {**body["metadata"], "uid": "another", "resourceVersion": "999"}}
+    cluster.store.put(meta.CONNECTOR_KIND, again)
+    cluster.api.put(meta.CONNECTOR_PLURAL, again)
+    await reconciler.reconcile(CONNECTOR)
+    assert cluster.gateway.forgotten == cluster.links.forgotten == [first]
+    cluster.store.drop(meta.CONNECTOR_KIND, again)
+    assert await reconciler.reconcile(CONNECTOR) is None
+    assert await reconciler.reconcile(CONNECTOR) is None
+    assert cluster.gateway.forgotten == cluster.links.forgotten == [first, "another"]

@@ -92,6 +92,15 @@ def test_connector_wakes_the_builds_of_its_namespace(watcher: Watcher, queue: Qu
     assert set(queue.added) == {WEB, CONNECTOR}
 
 
+def test_connector_that_is_gone_is_looked_at_once_more(watcher: Watcher, queue: QueueStub, store: Store) -> None:
+    """What is kept for it in memory is to be let go of."""
+    watcher.on_connector("ADDED", resource("acr"))
+    queue.added.clear()
+    watcher.on_connector("DELETED", resource("acr", version=2))
+    assert store.get(CONNECTOR) is None
+    assert queue.added == [CONNECTOR]
+
+
 def test_kopf_writes_nothing_on_any_object() -> None:
     settings = kopf.OperatorSettings()
     configure_kopf(settings)

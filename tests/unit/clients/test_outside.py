@@ -1,0 +1,107 @@
+"""Connections to the outside: certificates as users write them, answers that do not end, sessions that come and go."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from buildandpush.clients import outside as module
+from buildandpush.clients.outside import Outside, TooLongError, read_bounded
+from tests.unit.clients.fake_registry import make_certificates
+
+CA = make_certificates()[0]
+
+
+class Stream:
+    """Some chunks, as a connection brings them."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            yield chunk
+
+
+async def read(*chunks: bytes, cut: bool = False) -> bytes:
+    """What is read of them, ten bytes at most."""
+    stream: Any = Stream(*chunks)
+    return await read_bounded(stream, 10, cut=cut)
+
+
+async def test_an_answer_is_read_to_its_end_however_it_is_cut() -> None:
+    assert await read(b"01", b"234", b"56789") == b"0123456789"
+    assert await read() == b""
+
+
+async def test_an_answer_without_end_is_refused_or_cut() -> None:
+    with pytest.raises(TooLongError):
+        await read(b"0123456789", b"0")
+    assert await read(b"0123456", b"789abc", b"d", cut=True) == b"0123456789"
+
+
+def subjects(context: ssl.SSLContext) -> list[Any]:
+    """Whom a context trusts."""
+    return [found["subject"] for found in context.get_ca_certs()]
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        CA,
+        f"# Zertifizierungsstelle für Bücher\n{CA}\n# Ende ✓\n",
+        CA.replace("\n", "\r\n"),
+        f"{CA}{CA}",
+        CA.replace("CERTIFICATE", "TRUSTED CERTIFICATE") + CA,
+    ],
+)
+async def test_certificates_are_found_between_comments(bundle: str) -> None:
+    assert len(subjects(Outside().trust(bundle))) == 1
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        "no certificate",
+        "-----BEGIN CERTIFICATE-----\nno end",
+        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nünsinn\n-----END CERTIFICATE-----",
+    ],
+)
+async def test_certificates_that_are_none_are_told(bundle: str) -> None:
+    with pytest.raises(ssl.SSLError):
+        Outside().trust(bundle)
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sessions at most beside the usual one, and nobody uses one for longer than a moment."""
+    monkeypatch.setattr(module, "MAX_SESSIONS", 2)
+    monkeypatch.setattr(module, "RETIREMENT_SECONDS", 0.01)
+
+
+@pytest.mark.usefixtures("few")
+async def test_the_session_used_longest_ago_is_closed_once_nobody_can_use_it() -> None:
+    outside = Outside()
+    usual = outside.session()
+    first, second = (outside.session(f"{CA}# {number}") for number in (1, 2))
+    assert outside.session(f"{CA}# 1") is first
+    outside.session(f"{CA}# 3")
+    assert not second.closed, "somebody may be reading from it"
+    await asyncio.sleep(0.05)
+    assert [session.closed for session in (usual, first, second)] == [False, False, True]
+    await outside.close()
+    assert usual.closed
+    assert first.closed
+
+
+async def test_sessions_that_are_retired_are_closed_at_the_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SESSIONS", 1)
+    outside = Outside()
+    sessions: list[aiohttp.ClientSession] = [outside.session(f"{CA}# {number}") for number in range(3)]
+    assert not any(session.closed for session in sessions)
+    await outside.close()
+    assert all(session.closed for session in sessions)
