@@ -60,7 +60,7 @@ CASES = {
     ),
     "empty Dockerfile": Failing({"source": inline("\n")}, "DockerfileInvalid", ["Correct the line"]),
     "copied file missing": Failing(
-        {"source": inline(f"{FROM}COPY nothing /there\n")}, "BuildFailed", ["nothing", "Read the log tail"]
+        {"source": inline(f"{FROM}COPY nothing /there\n")}, "CopiedFileNotFound", ["nothing", "relative to context"]
     ),
     "unknown target": Failing({"target": "release"}, "BuildFailed", ["release"]),
     "RUN ends with 7": Failing(

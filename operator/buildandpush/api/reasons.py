@@ -70,6 +70,7 @@ class Reason(StrEnum):
     DOCKERFILE_NOT_FOUND = "DockerfileNotFound"
     CONTEXT_NOT_FOUND = "ContextNotFound"
     DOCKERFILE_INVALID = "DockerfileInvalid"
+    COPIED_FILE_NOT_FOUND = "CopiedFileNotFound"
     BASE_IMAGE_NOT_FOUND = "BaseImageNotFound"
     BASE_IMAGE_DENIED = "BaseImageDenied"
     PUSH_DENIED = "PushDenied"
@@ -258,6 +259,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Correct context: it is a folder relative to the source's root.",
     ),
     Reason.DOCKERFILE_INVALID: _e("The Dockerfile cannot be parsed.", "Correct the line that the log tail names."),
+    Reason.COPIED_FILE_NOT_FOUND: _e(
+        "A file or folder that a COPY or ADD line names is not in the context.",
+        "Correct the path: it is relative to context, and .dockerignore may leave files out.",
+    ),
     Reason.BASE_IMAGE_NOT_FOUND: _e(
         "An image in a FROM or COPY --from line does not exist.", "Correct its name or tag in the Dockerfile."
     ),

@@ -11,6 +11,7 @@ from typing import Final
 
 from buildandpush.api.reasons import NO_REMEDY, Reason, explain
 from buildandpush.api.status import MAX_LOG_TAIL, MAX_MESSAGE, Failure
+from buildandpush.core.kaniko import SOURCE_ROOT
 from buildandpush.core.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 from buildandpush.core.observation import ContainerObservation, PodObservation, read_source_report
 from buildandpush.core.text import clip, tail
@@ -92,6 +93,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(lambda pod, log: _names_failed_command(log, pod.kaniko.exit_code), Reason.RUN_FAILED),
     _Row(_log(r"(resolving|reading) dockerfile (at )?path"), Reason.DOCKERFILE_NOT_FOUND),
     _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
+    _Row(_log(r"failed to get fileinfo for \S+: lstat .*: no such file|no source files"), Reason.COPIED_FILE_NOT_FOUND),
     _Row(_log(r"(mkdir|open|chmod|l?chown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
     _Row(
         _log(r"failed to get filesystem from image: .*(permission denied|operation not permitted)"),
@@ -170,7 +172,7 @@ def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, lo
     code = f"exit code {ended.exit_code}" if ended.exit_code is not None else pod.message or pod.reason
     if reason is Reason.RUN_FAILED:
         return code
-    line = re.sub(r"^(?:[A-Z]+\[[^\]]*\]\s*|time=\S+\s*)", "", error_line(log))
+    line = re.sub(r"^(?:[A-Z]+\[[^\]]*\]\s*|time=\S+\s*)", "", error_line(log)).replace(f"{SOURCE_ROOT}/", "")
     return f"{code}: {line}" if line else code
 
 

@@ -14,7 +14,7 @@ from tests.unit.core.test_observation import observe
 PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
 BUILD = "error building image: "
 RETRIED = BUILD + "unable to complete operation after 3 attempts, last error: "
-MISSING = BUILD + "error building stage: failed to get files used from context: failed to get fileinfo for "
+MISSING = BUILD + "failed to get files used from context: failed to get fileinfo for x: lstat /kaniko/workspace/source/"
 MANIFEST = "GET https://contoso.azurecr.io/v2/base/manifests/9: "
 
 
@@ -99,11 +99,11 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
     ("broken archive of the user's", ended_pod(1), BUILD + "error building stage: failed to execute command: "
      "extracting fs: unexpected EOF", Reason.BUILD_FAILED, USER),
     ("file named as a status", ended_pod(1), MISSING + "site/404.html: no such file or directory",
-     Reason.BUILD_FAILED, USER),
+     Reason.COPIED_FILE_NOT_FOUND, USER),
     ("file named as a push", ended_pod(1), MISSING + "scripts/push.sh: no such file or directory",
-     Reason.BUILD_FAILED, USER),
+     Reason.COPIED_FILE_NOT_FOUND, USER),
     ("file named as the Dockerfile", ended_pod(1), MISSING + "Dockerfile.d/x: no such file or directory",
-     Reason.BUILD_FAILED, USER),
+     Reason.COPIED_FILE_NOT_FOUND, USER),
     ("script that may not be run", ended_pod(1), BUILD + "error building stage: failed to execute command: starting "
      "command: fork/exec /app/run.sh: permission denied", Reason.BUILD_FAILED, USER),
     ("user named as a status", ended_pod(1), BUILD + "error building stage: failed to execute command: resolving user "
@@ -150,6 +150,11 @@ def test_row(case: str, ended: PodObservation, log: str, reason: Reason, infrast
 def test_the_message_has_the_code_the_line_and_the_remedy() -> None:
     verdict = classify_failure(ended_pod(1), "INFO[0001] unpacking\n" + BUILD + "something new")
     assert verdict.message == f"kaniko ended with an error (exit code 1: {BUILD}something new). Read the log tail."
+
+
+def test_the_message_names_files_as_the_user_knows_them() -> None:
+    message = classify_failure(ended_pod(1), MISSING + "web/app.py: no such file or directory").message
+    assert "lstat web/app.py" in message
 
 
 def test_the_log_tail_is_twenty_lines_without_colours() -> None:
