@@ -13,6 +13,7 @@ import pytest_asyncio
 from buildandpush.clients.acr import AcrClient
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.readback import AcrReader
+from buildandpush.clients.registry import RegistryClient
 from buildandpush.core.login import NULL_GUID, Credentials
 from devcluster.azure.upstream import Upstream
 from devcluster.settings import Settings
@@ -21,7 +22,7 @@ from tests.pinned import PinnedResolver
 
 pytestmark = [pytest.mark.e2e]
 
-CONFIG = b'{"architecture": "amd64", "os": "linux", "config": {"Labels": {"a": "%s"}}}'
+CONFIG = b'{"architecture": "amd64", "os": "linux", "config": {"Labels": {"buildandpush.dev/run": "%s"}}}'
 ADMIN = "the-admin-password"
 MEDIA_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
@@ -116,6 +117,21 @@ async def test_a_tag_that_moved_names_the_other_digest(registry: Registry) -> No
     second = await registry.push("shop/web", "latest", label="second")
     found = await registry.read_back("shop/web", "latest", digest=first)
     assert (found.digest_found, found.tags) == (True, {"latest": second})
+
+
+async def test_an_image_says_itself_whose_run_it_is_of_by_tag_and_by_digest(registry: Registry) -> None:
+    digest = await registry.push("shop/web", "latest", label="uid/1")
+    await registry.push("shop/web", "other", label="uid/2")
+    client = RegistryClient(registry.outside)
+    repository = f"{registry.host}/shop/web"
+    for names, label, proven in (
+        (("latest",), "uid/1", digest),
+        ((digest,), "uid/1", digest),
+        ((digest,), "uid/2", None),
+        (("latest", "other"), "uid/1", None),
+        (("sha256:" + "f" * 64,), "uid/1", None),
+    ):
+        assert await client.find_proof(repository, names, label, registry.credentials) == proven, (names, label)
 
 
 async def test_a_digest_that_was_never_pushed_is_not_found(registry: Registry) -> None:

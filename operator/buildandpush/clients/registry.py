@@ -220,7 +220,7 @@ class _Image:
             if self._authorization != used:
                 return  # another request has done it meanwhile
             realm = _token_address(challenge)
-            if realm is None or realm.scheme != "https" or realm.authority.lower() != self.host:
+            if realm is None or not _is_at(realm, self.host):
                 raise _UnreadableError(f"{self.host} answered 401")  # the login goes to this host and nowhere else
             status, _, body = await self._send("GET", str(realm), {"Authorization": self._login})
             answer = _parse(body) if status == 200 else {}
@@ -257,6 +257,12 @@ def _token_address(challenge: str) -> URL | None:
         return URL(wanted.get("realm", "")).update_query(query)
     except (ValueError, IndexError):  # both from what is no list of names and values
         return None
+
+
+def _is_at(address: URL, host: str) -> bool:
+    """Whether an address is this host's own, which may be written with its port or without."""
+    own = URL(f"https://{host}")
+    return (address.scheme, address.host, address.port) == (own.scheme, own.host, own.port)
 
 
 def _is_busy(status: int) -> bool:

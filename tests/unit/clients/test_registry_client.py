@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.registry import RegistryClient
+from buildandpush.clients.registry import RegistryClient, _is_at
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
@@ -282,3 +283,23 @@ async def test_login_is_taken_to_no_other_token_service(registry: FakeRegistry, 
     registry.realm = realm.format(host=registry.host)
     assert (await ask(registry)).problem == f"{registry.host} answered 401"
     assert not [request for request in registry.seen if request.path == "/oauth2/token"]
+
+
+@pytest.mark.parametrize(
+    ("realm", "host", "own"),
+    [
+        ("https://c.azurecr.io/oauth2/token", "c.azurecr.io", True),
+        ("https://c.azurecr.io:443/oauth2/token", "c.azurecr.io", True),
+        ("https://C.azurecr.io/oauth2/token", "c.azurecr.io", True),
+        ("https://c.azurecr.io/oauth2/token", "c.azurecr.io:443", True),
+        ("https://c.azurecr.io:8443/oauth2/token", "c.azurecr.io:8443", True),
+        ("https://c.azurecr.io:8443/oauth2/token", "c.azurecr.io", False),
+        ("http://c.azurecr.io/oauth2/token", "c.azurecr.io", False),
+        ("https://c.azurecr.io.evil.test/oauth2/token", "c.azurecr.io", False),
+        ("https://c.azurecr.io@evil.test/oauth2/token", "c.azurecr.io", False),
+        ("/oauth2/token", "c.azurecr.io", False),
+    ],
+)
+def test_a_login_is_exchanged_at_the_registrys_own_address_only(realm: str, host: str, own: bool) -> None:
+    """With the port that https has anyway, or without it."""
+    assert _is_at(URL(realm), host) is own
