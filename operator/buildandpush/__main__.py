@@ -28,7 +28,7 @@ from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import Watcher, refresh, refresh_once, run_kopf
+from buildandpush.handlers.watch import Watcher, list_all, refresh, run_kopf
 from buildandpush.telemetry import configure_logging
 
 _log = structlog.get_logger("buildandpush")
@@ -107,12 +107,10 @@ async def _lead(
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces)
     looks_at_nodes = config.user_namespaces == "Auto"
-    if looks_at_nodes:
-        await nodes.look()
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     tasks += [
-        asyncio.create_task(_work(client, store, queue, config.namespace_list), name="queue"),
+        asyncio.create_task(_work(client, store, queue, config, nodes if looks_at_nodes else None), name="queue"),
         asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
     ]
     if looks_at_nodes:
@@ -136,9 +134,13 @@ async def _lead(
     await outside.close()
 
 
-async def _work(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
+async def _work(
+    client: KubernetesClient, store: Store, queue: WorkQueue[Key], config: OperatorConfig, nodes: NodeWatch | None
+) -> None:
     """Work, but not before the pods that are there have been listed: another operator may have made them."""
-    await refresh_once(client, store, queue, namespaces)
+    if nodes is not None:
+        await nodes.look()
+    await list_all(client, store, queue, config.namespace_list)
     await queue.run()
 
 

@@ -327,8 +327,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Set the annotation buildandpush.dev/rebuild to a new value to run it again, and report this.",
     ),
     Reason.DIGEST_NOT_CONFIRMED: _e(
-        "The registry cannot be read from here, and kaniko's log does not speak of the digest that was reported.",
-        "Look into the registry: if the image is not there, the digest was forged in the Dockerfile.",
+        "Nothing confirms the digest that kaniko's container reported: its image is not known as this run's, or the "
+        "registry cannot be read from here and kaniko's log does not speak of it.",
+        "Look into the registry: if this run's image is there under another digest, a RUN line forged the report.",
     ),
     Reason.DIGEST_NOT_IN_REGISTRY: _e(
         "kaniko ended well but the registry has no such image.",

@@ -343,8 +343,8 @@ class BuildAndPushACRSpec(ApiModel):
     user_namespace: Literal["Auto", "Always", "Never"] | None = Field(
         None,
         description="Whether the build's root is root only inside of its pod. Always needs nodes that can do it. "
-        "Auto does it where all nodes say that they can, unless the pod has a volume or another runtime class, or the "
-        "operator's installer has decided for all builds. Default: Auto.",
+        "Auto does it where all nodes say that they can, unless the pod has a volume, another runtime class or a user "
+        "above 65535, or the operator's installer has decided for all builds. Default: Auto.",
     )
     service_account_name: str | None = Field(
         None,

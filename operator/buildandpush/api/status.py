@@ -93,6 +93,9 @@ class BuildStatus(ApiModel):
     failure: Failure | None = Field(None, description="Where and how it failed.")
     retried: int | None = Field(None, description="Attempts so far that failureStrategies asked for.")
     next_attempt_at: Time | None = Field(None, description="When the pod of this attempt is created at the earliest.")
+    scheduling_from: Time | None = Field(
+        None, description="Since when the pod may be given a node, where a scheduling gate held it back at first."
+    )
     started_at: Time | None = Field(None, description="When kaniko's container started.")
     finished_at: Time | None = Field(None, description="When the attempt ended.")
     timings: Timings | None = Field(None, description="Where the attempt's time went.")
@@ -135,7 +138,7 @@ class RunStatus(ApiModel):
 
     number: int = Field(description="Counts the resource's runs; <+pipeline.sequenceId> in tags.")
     spec_hash: str = Field(max_length=80, description="Hash of the fields that shape the image.")
-    generation: int = Field(description="Generation of the spec that the run was started with.")
+    generation: int = Field(description="Generation of the spec that the run's latest pod is made from.")
     trigger: str = Field(max_length=32, description="Why the run was started.")
     started_at: Time = Field(description="When the run was accepted.")
     finished_at: Time | None = Field(None, description="When the run ended; absent while it is on its way.")

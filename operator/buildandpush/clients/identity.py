@@ -84,7 +84,7 @@ class IdentityLogins:
         login itself."""
         self._failed: Recent[_Key, _Failed] = Recent()
         self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
-        self._allowed: Recent[tuple[str, str, str], str] = Recent()
+        self._allowed: Recent[tuple[str, str, str], tuple[str, str]] = Recent()
 
     async def log_in(
         self, connector: Connector, resolved: Resolved, host: str, kept: HostLogin | None = None
@@ -150,21 +150,21 @@ class IdentityLogins:
         scoped = plan.connector.spec.login_scope == "Repository"
         key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.push))
         allowed = self._allowed.get(asked)
-        if not scoped and allowed == login.password:
+        if not scoped and allowed == (login.version, login.password):
             return login
         try:
             token = await self._fetch_access(plan, login)
             made = self._made(plan.host, token, login_version(plan.connector, resolved, plan.push))
         except LoginError as error:
-            if error.problem.temporary and allowed is not None and not scoped:
-                return login  # what was allowed with the login before will be with this one
+            if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
+                return login  # what was allowed with the login before will be with this one of the same identity
             self._remember(key, login_version(plan.connector, resolved), error.problem)
             if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
                 self._refused.put((plan.connector.uid, plan.host, login.password), True)
                 self._allowed.pop(asked)
             raise
         self._failed.pop(key)
-        self._allowed.put(asked, login.password)
+        self._allowed.put(asked, (login.version, login.password))
         return replace(made, is_access_token=True) if scoped else login
 
     async def _fetch_access(self, plan: HostPlan, login: HostLogin) -> str:

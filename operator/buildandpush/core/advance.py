@@ -74,7 +74,9 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         return Decision(status, wake_at=build.next_attempt_at)
     former = _find_former(world, run, build)
     if former is not None:
-        removal = () if former.deleting else (DeletePod(former.name, former.uid),)
+        # One of a later attempt says that this status is an old one.
+        is_former = (0, 0) < (former.run, former.attempt) < (run.number, build.attempt)
+        removal = (DeletePod(former.name, former.uid),) if is_former and not former.deleting else ()
         return Decision(status, removal, wake_at=world.now + WAIT)
     try:
         plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
@@ -83,7 +85,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     if asks_for_another_image(world, run):
         return ends.end_superseded(world)  # queued behind a run that has nothing to end
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
-    world = outcome.note_effective(world, plan.effective(world.settings))
+    world = outcome.note_plan(world, plan.effective(world.settings))
     run = record.run_of(world)
     login = answer(world, AskLogin(derive_needs(run.effective)), Login)
     if isinstance(login, Waiting):

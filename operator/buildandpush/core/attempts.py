@@ -43,13 +43,14 @@ def find_limit(pod: PodObservation, run: RunStatus, settings: BuildSettings) -> 
         since = pod.source.finished_at or pod.started_at or pod.created_at
         patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
         return (since + timedelta(seconds=patience), trouble) if since else None
-    if not pod.node and pod.gated:
-        return None  # whoever set the gate lifts it, in his own time
+    if not pod.node and (pod.gated or run.builds[0].reason == Reason.SCHEDULING_GATED):
+        return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
     if not pod.node:
         limit_seconds = settings.pending_timeout_seconds
         detail = pod.unschedulable or "the scheduler has not said why"
         giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
-        return (pod.created_at + timedelta(seconds=limit_seconds), giving_up) if pod.created_at else None
+        since = run.builds[0].scheduling_from or pod.created_at
+        return (since + timedelta(seconds=limit_seconds), giving_up) if since else None
     if pod.started_at is not None:
         patience = run.effective.timeout_seconds + DEADLINE_GRACE_SECONDS
         detail = f"the kubelet of node {pod.node!r} did not end pod {pod.name} at its deadline"

@@ -45,7 +45,7 @@ def decide(world: World) -> Decision:
 def _idle(world: World) -> Decision:
     """No run is on its way: should one start?"""
     resource, status = world.resource, world.resource.status
-    new_generation = resource.generation != status.observed_generation
+    new_generation = not record.is_observed(world)
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
     inputs_changed = _watches_inputs(world) and _inputs_changed(world)
     outdated = runs.is_outdated_failure(resource)
@@ -58,7 +58,7 @@ def _idle(world: World) -> Decision:
         return outcome.reject(world, error)
     if spec.suspend:
         return _suspend(world, spec) if new_generation else _quiet(world)
-    trigger = runs.find_trigger(resource, hash_spec(spec), inputs_changed=inputs_changed)
+    trigger = runs.find_trigger(world, hash_spec(spec), inputs_changed=inputs_changed)
     if trigger is None:
         return outcome.accept(world)
     if not is_met(spec.when, runs.next_run_number(spec, status.run)):
@@ -93,13 +93,14 @@ def _inputs_changed(world: World) -> bool:
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
     """No run starts. What the last good run left stays ready if it is what the spec asks for."""
     status, generation = world.resource.status, world.resource.generation
-    current = status.good_spec_hash == hash_spec(spec)
+    last = status.run.spec_hash if status.run and status.run.builds[0].phase == Phase.SUCCEEDED else None
+    current = hash_spec(spec) in (status.good_spec_hash, last)
     accepted = outcome.accept(world)
-    if current and status.run is not None and status.run.builds[0].phase == Phase.SUCCEEDED:
+    if current and last is not None:
         return replace(accepted, status=accepted.status.model_copy(update={"phase": Phase.SUSPENDED}))
     conditions = record.conditions_of(record.with_status(world, accepted.status), generation=generation)
     if current:  # a run that came after it, for another spec, did not end well
-        reason, message = Reason.SUCCEEDED, f"An earlier run pushed {status.image}." if status.image else ""
+        reason, message = Reason.SUCCEEDED, "An earlier run made what the spec asks for."
     else:
         reason, message = Reason.SUSPENDED, describe(Reason.SUSPENDED)
     conditions.set(ConditionType.SUCCEEDED, "True" if current else "Unknown", reason, message)

@@ -1,6 +1,5 @@
 """What spec and annotations have come to say while a run is on its way."""
 
-from buildandpush.api.meta import ConditionType
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core import outcome, record
@@ -18,10 +17,10 @@ def is_cancelled(world: World, run: RunStatus) -> bool:
 def asks_for_another_image(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
     """The spec, if it is new and asks for another image than the one on its way.
 
-    A spec whose generation was observed never does, whatever its hash: an operator of another version may hash
-    differently, and an upgrade rebuilds nothing.
+    A spec whose generation was observed and accepted never does, whatever its hash: an operator of another version may
+    hash differently, and an upgrade rebuilds nothing.
     """
-    if world.resource.generation == world.resource.status.observed_generation:
+    if record.is_observed(world):
         return None
     try:
         spec = parse_spec(world.resource.spec)
@@ -40,13 +39,8 @@ def is_replaced(world: World, run: RunStatus) -> bool:
 
 
 def observe_generation(world: World, run: RunStatus) -> World:
-    """The world with a status that has taken notice of the current generation, unless that wants its own run.
-
-    A spec that counts as invalid is looked at again whatever its generation: what the installer allows may change.
-    """
-    observed = world.resource.generation == world.resource.status.observed_generation
-    invalid = record.conditions_of(world).is_(ConditionType.SPEC_VALID, "False")
-    if (observed and not invalid) or asks_for_another_image(world, run):
+    """The world with a status that has taken notice of the current generation, unless that wants its own run."""
+    if record.is_observed(world) or asks_for_another_image(world, run):
         return world
     try:
         plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)

@@ -21,6 +21,9 @@ REPRODUCIBLE: Final = "PLUGIN_REPRODUCIBLE"
 NAME_SERVERS: Final = "PLUGIN_CUSTOM_DNS"
 SNAPSHOT_MODE: Final = "PLUGIN_SNAPSHOT_MODE"
 
+MAX_MAPPED_UID: Final = 65535
+"""The last user of a user namespace: https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/"""
+
 _TELLING: Final = ("debug", "trace")
 """Levels at which kaniko logs its cache keys, which hold the values of ARG lines."""
 
@@ -151,5 +154,10 @@ def _plan_user_namespace(spec: BuildAndPushACRSpec, settings: BuildSettings, *, 
         return spec.user_namespace == "Always"
     # Many kinds of volumes cannot be mapped to other user ids, and a pod with one of those would never start; neither
     # would one with a runtime that knows no user namespaces, and what the nodes say is said of the usual runtime.
+    # A user beyond the map has no place in one either.
+    try:
+        outside = int(spec.run_as_user or 0) > MAX_MAPPED_UID
+    except ValueError:
+        outside = False  # what it is instead is told elsewhere
     other_runtime = spec.pod_template is not None and bool(spec.pod_template.runtime_class_name)
-    return settings.user_namespaces and not has_volume and not other_runtime
+    return settings.user_namespaces and not (has_volume or other_runtime or outside)

@@ -16,7 +16,7 @@ from buildandpush.core.notes import explain_validity
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.plan import parse_spec
 from buildandpush.core.record import announce, conditions_of, run_of, set_progress, with_source, with_status, written
-from buildandpush.core.world import Decision, Inputs, World
+from buildandpush.core.world import Announce, Decision, Inputs, World
 
 RUN_CONDITIONS: Final = (
     ConditionType.SOURCE_READY,
@@ -38,7 +38,12 @@ def reject(world: World, error: SpecInvalidError) -> Decision:
     if status.run is None or status.run.finished_at is not None:
         changes["phase"] = Phase.INVALID
     told = announce(world, Reason.SPEC_INVALID, message, key=f"generation-{generation}")
-    return Decision(status.model_copy(update=changes), (told,))
+    return _tell_changes(world, status.model_copy(update=changes), told)
+
+
+def _tell_changes(world: World, status: BuildAndPushACRStatus, told: Announce) -> Decision:
+    """What stands there already was told when it was written."""
+    return Decision(status, (told,) if status != world.resource.status else ())
 
 
 def accept(world: World) -> Decision:
@@ -83,15 +88,17 @@ def skip(world: World) -> Decision:
     if rebuild and rebuild not in status.handled_rebuilds:
         changes["handled_rebuilds"] = [*status.handled_rebuilds, rebuild][-MAX_HANDLED_REBUILDS:]
     told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{rebuild}")
-    return Decision(accepted.model_copy(update=changes), (told,))
+    return _tell_changes(world, accepted.model_copy(update=changes), told)
 
 
 def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:
     """Suspension hid how the last run ended; it is over, so the end is told again."""
     hidden = conditions.get(ConditionType.SUCCEEDED)
-    if hidden is None or hidden.reason != Reason.SUSPENDED or build.reason is None:
+    if hidden is None or build.reason is None:
         return
     reason: str = Reason.IGNORED_FAILURE if build.phase == Phase.IGNORED else build.reason
+    if hidden.reason == reason or build.phase == Phase.SUPERSEDED:
+        return
     good = build.phase in (Phase.SUCCEEDED, Phase.IGNORED)
     conditions.set(ConditionType.SUCCEEDED, "True" if good else "False", reason, build.message or "")
     conditions.set(ConditionType.COMPLETED, "True", reason, build.message or "")
@@ -107,6 +114,8 @@ def progress(
     conditions = conditions_of(world)
     if pod is not None:
         updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at or build.started_at}
+        if build.reason == Reason.SCHEDULING_GATED and not pod.gated:
+            updates["scheduling_from"] = world.now
         run = with_source(run, conditions, pod)
     set_progress(conditions, reason, message)
     return Decision(written(world, run, build.model_copy(update=updates), conditions))
@@ -119,12 +128,10 @@ def note_inputs(world: World, login: Login, read: Inputs) -> BuildAndPushACRStat
     return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
 
 
-def note_effective(world: World, effective: Effective) -> World:
-    """The world whose run has these values in force."""
+def note_plan(world: World, effective: Effective) -> World:
+    """The world whose run goes on with the spec as it is now, and with these values in force."""
     run = run_of(world)
-    if run.effective == effective:
-        return world
-    changed = run.model_copy(update={"effective": effective})
+    changed = run.model_copy(update={"effective": effective, "generation": world.resource.generation})
     return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 

@@ -14,7 +14,7 @@ from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
-from buildandpush.core.options import BuildOptions, merge_labels, plan_options, plan_snapshot_mode
+from buildandpush.core.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.paths import plan_context, resolve_file, resolve_path
 from buildandpush.core.quantity import parse_duration_seconds
 from buildandpush.core.requirements import Requirements, plan_requirements
@@ -25,7 +25,6 @@ from buildandpush.core.unsupported import refuse_unsupported
 
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
-_MAX_MAPPED_UID = 65535
 _DEFAULT_TAG = "latest"
 
 
@@ -196,7 +195,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
     text = "" if value is None else str(value).strip()
     if not text:
         return 0
-    highest = _MAX_MAPPED_UID if options.user_namespace else _MAX_UID
+    highest = MAX_MAPPED_UID if options.user_namespace else _MAX_UID
     if not re.fullmatch("[0-9]{1,10}", text) or int(text) > highest:
         where = " in a user namespace" if options.user_namespace else ""
         raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id{where}; write a number from 0 to {highest}")

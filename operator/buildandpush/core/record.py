@@ -60,6 +60,14 @@ def announce_end(world: World) -> Announce | None:
     return announce(world, Reason(build.reason), build.message or "") if build.reason in list(Reason) else None
 
 
+def is_observed(world: World) -> bool:
+    """Whether the status speaks of the spec that stands. A spec that was refused is looked at again whatever its
+    generation: what the installer allows may have changed."""
+    status = world.resource.status
+    refused = any(item.type == ConditionType.SPEC_VALID and item.status == "False" for item in status.conditions)
+    return world.resource.generation == status.observed_generation and not refused
+
+
 def is_news(world: World, reason: Reason) -> bool:
     """Whether the status does not yet give this reason for the run's state."""
     return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")

@@ -27,13 +27,13 @@ def wants_rebuild(resource: Resource) -> bool:
     return bool(resource.rebuild) and resource.rebuild not in resource.status.handled_rebuilds
 
 
-def find_trigger(resource: Resource, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
+def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
     """Why a new run should start, if it should; no run is on its way."""
+    resource = world.resource
     last = resource.status.run
     if last is None or last.builds[0].phase == Phase.SUPERSEDED:
         return Trigger.SPEC
-    new_generation = resource.generation != resource.status.observed_generation
-    if new_generation and last.spec_hash != spec_hash:
+    if not record.is_observed(world) and last.spec_hash != spec_hash:
         return Trigger.SPEC
     if wants_rebuild(resource):
         return Trigger.REBUILD

@@ -167,10 +167,3 @@ def input_keys(files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...]) ->
     found = [(f"Secret/{one.secret}", one.key) for one in files if one.secret]
     found += [(f"{one.kind}/{one.object_name}", one.key) for one in sources]
     return tuple(dict.fromkeys(found))
-
-
-def input_objects(files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...]) -> tuple[tuple[str, str], ...]:
-    """Kind and name of every object whose change may mend a failed run, each once."""
-    found = [("Secret", one.secret) for one in files if one.secret]
-    found += [(one.kind, one.object_name) for one in sources]
-    return tuple(dict.fromkeys(found))

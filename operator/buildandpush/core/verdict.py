@@ -7,12 +7,13 @@ from buildandpush.core.failure import classify_failure, failed_container
 from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.meanwhile import is_cancelled, is_replaced, observe_generation
 from buildandpush.core.observation import PodObservation
-from buildandpush.core.pushed import find_cache_trouble, find_pushed_digest
+from buildandpush.core.pushed import find_cache_trouble
 from buildandpush.core.world import (
     AskLinks,
     AskLivePod,
     AskLog,
     AskProof,
+    AskPushed,
     AskReadBack,
     Decision,
     Links,
@@ -40,8 +41,7 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     cancelled = is_cancelled(world, run)
     if is_replaced(world, run) and not cancelled:
         return ends.end_superseded(world)
-    log = _ask_log(world, pod, failed_container(pod))
-    verdict = classify_failure(pod, log)
+    verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod)), str))
     if cancelled:
         return ends.end_cancelled(settled, verdict.failure, pod)
     return ends.fail_attempt(settled, verdict, pod)
@@ -100,26 +100,21 @@ def _is_doubtful(world: World, run: RunStatus, pod: PodObservation, digest: str,
 
 
 def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
-    log = _ask_log(world, pod, KANIKO_CONTAINER)
-    return find_pushed_digest(log, run.effective.repository) == digest
+    return answer(world, AskPushed(pod.name, run.effective.repository), str) == digest
 
 
 def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
     """Why layers could not be cached, if kaniko's log says so: somewhere in it, since the build went on."""
     if not run.effective.cache_repository:
         return None
-    return find_cache_trouble(_ask_log(world, pod, KANIKO_CONTAINER, whole=True))
+    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True), str))
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:
     """The digest that kaniko reported, or, where it only pushed, that its log names."""
     if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
         return pod.digest
-    return find_pushed_digest(_ask_log(world, pod, KANIKO_CONTAINER), run.effective.repository)
-
-
-def _ask_log(world: World, pod: PodObservation, container: str, *, whole: bool = False) -> str:
-    return answer(world, AskLog(pod.name, container, whole=whole), str)
+    return answer(world, AskPushed(pod.name, run.effective.repository), str)
 
 
 def _proof(world: World, run: RunStatus, names: tuple[str, ...]) -> AskProof:

@@ -116,6 +116,17 @@ class AskLog:
 
 
 @dataclass(frozen=True)
+class AskPushed:
+    """Which digest does kaniko's log say was pushed to the repository? Answered by it or None.
+
+    Not told by the log itself: what is masked in that may stand in the image's name.
+    """
+
+    pod: str
+    repository: str
+
+
+@dataclass(frozen=True)
 class AskReadBack:
     """Does the registry have the digest under these tags? Answered by ReadBack."""
 
@@ -176,7 +187,9 @@ class Inputs:
     versions: tuple[tuple[str, str], ...] = ()
 
 
-Question = AskLogin | AskLivePod | AskLog | AskReadBack | AskProof | AskTags | AskLinks | AskInputs | AskObjects
+Question = (
+    AskLogin | AskLivePod | AskLog | AskPushed | AskReadBack | AskProof | AskTags | AskLinks | AskInputs | AskObjects
+)
 Answer = Login | Waiting | PodObservation | str | ReadBack | Links | Inputs | None
 
 

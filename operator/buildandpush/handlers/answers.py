@@ -13,9 +13,11 @@ from buildandpush.clients.registry import RegistryReader
 from buildandpush.clients.resource_manager import LinkFinder
 from buildandpush.core.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.manifest import KANIKO_CONTAINER
 from buildandpush.core.needs import derive_needs
 from buildandpush.core.observation import PodObservation, observe_pod
 from buildandpush.core.plan import parse_spec
+from buildandpush.core.pushed import find_pushed_digest
 from buildandpush.core.redact import redact
 from buildandpush.core.secretinputs import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.text import clean
@@ -28,6 +30,7 @@ from buildandpush.core.world import (
     AskLogin,
     AskObjects,
     AskProof,
+    AskPushed,
     AskReadBack,
     AskTags,
     Inputs,
@@ -70,6 +73,9 @@ async def answer_question(sources: Sources, resource: Resource, question: Questi
         return await _read_live_pod(sources.kubernetes, namespace, question.name)
     if isinstance(question, AskLog):
         return await _read_log(sources, resource, question, now)
+    if isinstance(question, AskPushed):
+        text = await _fetch_log(sources, resource, AskLog(question.pod, KANIKO_CONTAINER), now)
+        return find_pushed_digest(text, question.repository)
     if isinstance(question, AskInputs):
         return await _find_inputs(sources, namespace, question)
     if isinstance(question, AskObjects):
@@ -118,10 +124,18 @@ async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) ->
 
 
 async def _read_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:
-    """A log, redacted; empty where the kubelet has none any more, or cannot be asked long after the pod's end."""
+    """A log, redacted."""
+    text = await _fetch_log(sources, resource, question, now)
+    # Colours first: they may stand in the middle of a secret. Cut last: of a secret cut in two the rest is not known.
+    told = redact(clean(text), await _secrets_of_run(sources, resource)) if text else ""
+    return told if question.whole else told[-_TAIL_CHARACTERS:]
+
+
+async def _fetch_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:
+    """A log; empty where the kubelet has none any more, or cannot be asked long after the pod's end."""
     lines, limit = (_WHOLE_LINES, _WHOLE_BYTES) if question.whole else (_TAIL_LINES, None)
     try:
-        text = await sources.kubernetes.read_pod_log(
+        return await sources.kubernetes.read_pod_log(
             resource.owner.namespace, question.pod, question.container, lines=lines, limit_bytes=limit
         )
     except KubernetesError:
@@ -132,9 +146,6 @@ async def _read_log(sources: Sources, resource: Resource, question: AskLog, now:
         if pod is not None and (pod.finished_at or pod.changed_at or now) > now - _LOG_PATIENCE:
             raise
         return ""
-    # Colours first: they may stand in the middle of a secret. Cut last: of a secret cut in two the rest is not known.
-    told = redact(clean(text), await _secrets_of_run(sources, resource))
-    return told if question.whole else told[-_TAIL_CHARACTERS:]
 
 
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:

@@ -14,7 +14,7 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Key, Store, key_of
+from buildandpush.handlers.store import Key, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -43,8 +43,7 @@ class Watcher:
         if event_type is None:
             self.relisted.set()
         key = self._store.drop(kind, body) if event_type == "DELETED" else self._store.put(kind, body)
-        if event_type != "DELETED":
-            self._queue.add(key)
+        self._queue.add(key)  # of one that is gone things are kept
 
     def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
         """A build pod came, changed or went; without a type it stood in a list."""
@@ -55,9 +54,8 @@ class Watcher:
             self._queue.add(owner)
 
     def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A connector changed: builds of its namespace may have waited for it. Of one that is gone things are kept."""
+        """A connector changed: builds of its namespace may have waited for it."""
         self.on_resource(meta.CONNECTOR_KIND, event_type, body)
-        self._queue.add(key_of(meta.CONNECTOR_KIND, body))
         namespace = body["metadata"]["namespace"]
         for key in self._store.keys(meta.BUILD_KIND, namespace):
             self._queue.add(key)
@@ -156,10 +154,18 @@ async def refresh(
         await refresh_once(client, store, queue, namespaces)
 
 
+async def list_all(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
+    """List everything, and again until the API server has answered."""
+    while not await refresh_once(client, store, queue, namespaces):
+        await _wait(asyncio.Event(), RELIST_SECONDS)
+
+
 async def refresh_once(
     client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]
-) -> None:
-    """List everything afresh. A namespace that cannot be listed does not keep others from it."""
+) -> bool:
+    """List everything afresh. A namespace that cannot be listed does not keep others from it. Gives back whether the
+    API server answered for each, be it by a refusal."""
+    answered = True
     for namespace in namespaces or (None,):
         try:
             # Added at once: a later list may fail, and what this one missed is known to it alone.
@@ -167,7 +173,9 @@ async def refresh_once(
             for kind, plural in ((meta.BUILD_KIND, meta.BUILD_PLURAL), (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL)):
                 _add_all(queue, store.replace(kind, await client.list_custom(plural, namespace), namespace))
         except (KubernetesError, UnavailableError) as error:
+            answered = answered and isinstance(error, KubernetesError)
             _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
+    return answered
 
 
 def _add_all(queue: WorkQueue[Key], keys: Iterable[Key]) -> None:

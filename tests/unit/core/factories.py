@@ -9,8 +9,19 @@ from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
 from buildandpush.core.manifest import Login, Owner
 from buildandpush.core.observation import PodObservation, observe_pod
+from buildandpush.core.pushed import find_pushed_digest
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import Answer, AskLivePod, AskLogin, LoginNeed, Question, Resource, World
+from buildandpush.core.world import (
+    Answer,
+    AskLivePod,
+    AskLog,
+    AskLogin,
+    AskPushed,
+    LoginNeed,
+    Question,
+    Resource,
+    World,
+)
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
@@ -60,10 +71,13 @@ def world(
     now: datetime = NOW,
     **changes: Any,
 ) -> World:
-    """A world in which the usual login is there and the pods are as the cache has them, unless the answers say
-    otherwise."""
+    """A world in which the usual login is there, the pods are as the cache has them, and what was pushed is told by the
+    log, unless the answers say otherwise."""
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     usual |= {AskLivePod(pod.name): pod for pod in pods}
+    for question, text in (answers or {}).items():
+        if isinstance(question, AskLog) and not question.whole:
+            usual[AskPushed(question.pod, REPOSITORY)] = find_pushed_digest(str(text), REPOSITORY)
     return World(
         resource=of,
         now=now,

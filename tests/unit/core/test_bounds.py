@@ -23,6 +23,7 @@ from buildandpush.core.world import (
     AskLogin,
     AskObjects,
     AskProof,
+    AskPushed,
     AskReadBack,
     Inputs,
     Links,
@@ -109,6 +110,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Question, Answer]:
         AskLog(run.builds[0].pod_name, "kaniko", whole=True): log,
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
+        AskPushed(run.builds[0].pod_name, REPOSITORY): DIGEST,
         AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/{run.number}", "c" * 253): DIGEST,
     }
 

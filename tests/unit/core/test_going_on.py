@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.attempts import DEADLINE_GRACE_SECONDS, find_limit
 from buildandpush.core.decide import decide
@@ -15,6 +15,7 @@ from buildandpush.core.observation import PodObservation
 from buildandpush.core.world import (
     AskLivePod,
     AskLogin,
+    CancelPod,
     CreatePod,
     Decision,
     DeletePod,
@@ -82,6 +83,13 @@ class TestChangesBeforeThePod:
         decision = decide(world(corrected, answers={AskLogin((need,)): LOGIN}))
         assert created(decision)
         assert run_of(decision).effective.connector == "other"
+        assert run_of(decision).generation == 2
+
+    def test_a_run_that_was_made_with_the_correction_is_not_run_again_for_it(self) -> None:
+        corrected = replace(waiting(), generation=2, spec=spec(timeout="2h"))
+        going = after(decide(world(corrected)), corrected)
+        broken = after(decide(world(going, pods=(ended_pod(1),), answers=BROKEN)), going)
+        assert decide(world(broken, pods=(ended_pod(1),))).status == broken.status
 
     def test_a_longer_timeout_is_the_one_that_is_waited_for(self) -> None:
         changed = replace(waiting(), generation=2, spec=spec(timeout="2h"))
@@ -103,6 +111,34 @@ class TestChangesBeforeThePod:
         again = decide(world(after(refused, held)))
         assert created(again)
         assert conditions(again)["SpecValid"] == "True"
+
+
+class TestSpecsThatWereRefused:
+    """A spec that was refused and is allowed by now, since the installer changed his mind, is like a new one."""
+
+    REFUSED = spec(target="other", serviceAccountName="builder")
+    OPEN = replace(SETTINGS, service_accounts=("builder",))
+
+    def refused(self, of: Resource, **surroundings: Any) -> Resource:
+        changed = replace(of, generation=2, spec=self.REFUSED)
+        decision = decide(world(changed, **surroundings))
+        assert reason_of(decision) == Reason.SPEC_INVALID
+        return after(decision, changed)
+
+    def test_one_for_another_image_replaces_the_run_on_its_way(self) -> None:
+        held = self.refused(seen(), pods=(running_pod(),))
+        decision = decide(replace(world(held, pods=(running_pod(),)), settings=self.OPEN))
+        assert decision.actions == (CancelPod(pod_name(), "pod-1"),)
+
+    def test_one_for_another_image_is_built_after_the_run_before(self) -> None:
+        held = self.refused(succeeded())
+        decision = decide(replace(world(held), settings=self.OPEN))
+        assert (run_of(decision).number, run_of(decision).trigger) == (2, "Spec")
+
+    def test_it_is_told_once(self) -> None:
+        held = self.refused(failed())
+        again = decide(world(held))
+        assert (again.status, again.actions) == (held.status, ())
 
 
 class TestGivingUp:
@@ -170,6 +206,22 @@ class TestGivingUp:
         assert (decision.status.phase, reason_of(decision)) == (Phase.PENDING, Reason.SCHEDULING_GATED)
         assert not deleted(decision)
 
+    def test_a_gate_that_is_lifted_late_leaves_all_the_time_for_a_node(self) -> None:
+        gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "blocked"}
+        held = replace(pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[gate]), created_at=NOW)
+        first = after(decide(world(seen(), pods=(held,))), seen())
+        free = replace(held, gated=False, unschedulable="0/3 nodes are available")
+        lifted = NOW + timedelta(hours=2)
+        decision = decide(world(first, pods=(free,), now=lifted))
+        assert reason_of(decision) == Reason.UNSCHEDULABLE
+        assert not deleted(decision)
+        limit = lifted + timedelta(seconds=SETTINGS.pending_timeout_seconds)
+        going = after(decision, first)
+        settled = decide(world(going, pods=(free,), now=lifted))
+        assert settled.status == going.status
+        assert settled.wake_at == limit
+        assert deleted(decide(world(going, pods=(free,), now=limit))) == [pod_name()]
+
 
 class TestOrphans:
     """Pods that may still push though nobody waits for them: their deletion failed, or was never done."""
@@ -194,6 +246,13 @@ class TestOrphans:
     def test_one_that_has_ended_meanwhile_is_kept_for_its_log(self) -> None:
         assert not deleted(decide(world(failed(), pods=(running_pod(),), answers={LIVE: ended_pod(1)})))
         assert not deleted(decide(world(failed(), pods=(running_pod(),), answers={LIVE: None})))
+
+    def test_a_pod_of_a_later_attempt_is_waited_for_and_not_deleted(self) -> None:
+        """The status is then an old one, as from an API server whose cache lags behind."""
+        later = replace(running_pod(), attempt=2, name=pod_name(attempt=2), uid="later")
+        decision = decide(world(started(), pods=(later,)))
+        assert (decision.actions, created(decision)) == ((), [])
+        assert decision.wake_at is not None
 
     def test_the_pod_of_the_run_on_its_way_stays(self) -> None:
         assert not deleted(decide(world(seen(), pods=(running_pod(),))))
@@ -233,8 +292,22 @@ class TestAfterwards:
         decision = decide(world(back))
         assert (decision.status.phase, conditions(decision)["Ready"]) == (Phase.SUSPENDED, "True")
         assert not {"Stalled", "Reconciling"} & set(conditions(decision))
-        condition = next(item for item in decision.status.conditions if item.type == ConditionType.READY)
-        assert DIGEST in condition.message
+        assert decision.status.digest == DIGEST
+        resumed = decide(world(replace(after(decision, back), generation=4, spec=spec())))
+        assert run_of(resumed).number == 3, "the last run was of another spec"
+
+    def test_a_cancelled_run_is_one_again_once_nothing_is_suspended(self) -> None:
+        again = replace(succeeded(), rebuild="please")
+        second = after(decide(world(again)), again)
+        ask = AskLivePod(pod_name(2))
+        ended = after(decide(world(replace(second, cancel="2"), answers={ask: None})), second)
+        assert reason_of(Decision(ended.status)) == Reason.CANCELLED
+        held = replace(ended, generation=2, spec=spec(suspend=True))
+        suspended = after(decide(world(held)), held)
+        assert conditions(Decision(suspended.status))["Ready"] == "True"
+        resumed = decide(world(replace(suspended, generation=3, spec=spec())))
+        assert (resumed.status.phase, reason_of(resumed)) == (Phase.CANCELLED, Reason.CANCELLED)
+        assert conditions(resumed)["Ready"] == "False"
 
     def test_an_evicted_pod_is_kept_for_its_time_from_its_end(self) -> None:
         """Of kaniko's end nothing is known then, only of its source's, hours before."""

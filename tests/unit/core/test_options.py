@@ -180,6 +180,11 @@ class TestUserNamespace:
         assert planned(userNamespace="Always", podTemplate=template).options.user_namespace
         assert planned(user_namespaces=True, podTemplate={"labels": {"team": "shop"}}).options.user_namespace
 
+    def test_auto_leaves_it_for_users_beyond_its_map(self) -> None:
+        plan = planned(user_namespaces=True, runAsUser=1000650000)
+        assert (plan.run_as_user, plan.options.user_namespace) == (1000650000, False)
+        assert planned(user_namespaces=True, runAsUser=65535).options.user_namespace
+
     def test_users_beyond_its_map_are_refused(self) -> None:
         assert planned(userNamespace="Always", runAsUser=65535).run_as_user == 65535
         assert planned(runAsUser=65536).run_as_user == 65536

@@ -11,7 +11,6 @@ from buildandpush.core.secretinputs import (
     ArgSource,
     SecretFile,
     arg_environment,
-    input_objects,
     plan_arg_sources,
     plan_secret_files,
     secret_arguments,
@@ -163,9 +162,3 @@ def test_a_reference_that_leads_nowhere_is_refused(items: list[dict[str, Any]], 
 def test_an_argument_is_given_by_value_or_from_elsewhere_but_not_both() -> None:
     with pytest.raises(SpecInvalidError, match="^buildArgsFrom: 'TOKEN' is given in buildArgs too"):
         sources(TOKEN, buildArgs={"TOKEN": "x"})
-
-
-def test_every_object_whose_change_may_mend_a_run_is_named_once() -> None:
-    found = files(buildSecrets=[NPM, {**NPM, "id": "b"}], fileDockerSecrets={"i": "/harness/x"})
-    taken = sources(TOKEN, {"name": "V", "configMapName": "npm", "key": "k"})
-    assert input_objects(found, taken) == (("Secret", "npm"), ("Secret", "github"), ("ConfigMap", "npm"))

@@ -9,7 +9,7 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.decide import decide
 from buildandpush.core.manifest import Login
-from buildandpush.core.world import Announce, AskLivePod, AskLog, AskLogin, CreatePod, ReadBack, Resource
+from buildandpush.core.world import Announce, AskLivePod, AskLog, AskLogin, AskPushed, CreatePod, ReadBack, Resource
 from tests.unit.core.factories import DIGEST, REPOSITORY, ended_pod, pod_name, resource, running_pod, spec, world
 from tests.unit.core.test_decide import READ_BACK, VERIFIED, after, conditions, reason_of, succeeded
 
@@ -89,7 +89,7 @@ class TestNothingIsBuilt:
         """The plugin listed no artifact of a push."""
         running = started(PUSH_ONLY)
         asked = decide(world(running, pods=(ended_pod(0),)))
-        assert asked.questions == {LOG}
+        assert asked.questions == {AskPushed(LOG.pod, REPOSITORY)}
         asked = decide(world(running, pods=(ended_pod(0),), answers={LOG: self.PUSHED}))
         assert asked.questions == {READ_BACK}
         done = decide(world(running, pods=(ended_pod(0),), answers={LOG: self.PUSHED, READ_BACK: VERIFIED}))

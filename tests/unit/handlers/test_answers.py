@@ -10,7 +10,7 @@ import pytest
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.observation import PodObservation
-from buildandpush.core.world import Answer, AskLivePod, AskLog, AskReadBack, Question, ReadBack
+from buildandpush.core.world import Answer, AskLivePod, AskLog, AskPushed, AskReadBack, Question, ReadBack
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.store import read_resource
 from tests.unit.fake_azure import make_sources
@@ -130,6 +130,20 @@ async def test_what_the_run_could_read_is_masked_though_the_spec_names_it_no_mor
     cluster.apply(onChange="Queue", target="x")
     text = await ask(cluster, question)
     assert text == "npm ERR! *** is not allowed, says push", "a user name is no secret"
+
+
+async def test_what_was_pushed_is_found_though_its_name_is_masked_in_the_log() -> None:
+    """A Secret may hold the registry's or the image's name beside what it keeps."""
+    cluster = Cluster()
+    data = {**SECRET["data"], "registry": base64.b64encode(b"contoso.azurecr.io").decode()}
+    cluster.api.put("secrets", {**SECRET, "data": data})
+    cluster.apply(buildSecrets=[{"id": "npm", "secretName": "npm", "key": "token"}])
+    await cluster.settle()
+    question = log_of(cluster, f"INFO[0007] Pushed contoso.azurecr.io/shop/web@{READ_BACK.digest}")
+    cluster.apply(onChange="Queue", target="x")
+    assert "contoso" not in str(await ask(cluster, question))
+    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/web")) == READ_BACK.digest
+    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/api")) is None
 
 
 async def test_a_secret_with_colours_in_it_is_masked_too(cluster: Cluster) -> None:

@@ -10,7 +10,15 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import REFRESH_SECONDS, Watcher, configure_kopf, refresh, refresh_once
+from buildandpush.handlers.watch import (
+    REFRESH_SECONDS,
+    RELIST_SECONDS,
+    Watcher,
+    configure_kopf,
+    list_all,
+    refresh,
+    refresh_once,
+)
 from tests.unit.handlers.fake_api import FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 
@@ -70,6 +78,7 @@ def test_deleted_resource_is_forgotten_and_waits_for_nobody(watcher: Watcher, st
     queue.added.clear()
     watcher.on_resource(meta.BUILD_KIND, "DELETED", resource(version=2))
     assert store.get(WEB) is None
+    assert queue.added == [WEB], "what is kept for it can go"
 
 
 @pytest.mark.parametrize("event", [None, "ADDED", "MODIFIED", "DELETED"])
@@ -181,6 +190,20 @@ def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
         assert queue.added == [WEB]
 
     asyncio.run(main())
+
+
+def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None:
+    async def main() -> None:
+        api, store, queue = FakeApi(), Store(), QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        refused = iter([(503, "come again"), (503, "come again")])
+        api.refuse = lambda verb, plural, name: next(refused, None)
+        begun = asyncio.get_running_loop().time()
+        await list_all(KubernetesClient(api), store, queue, ("shop",))  # type: ignore[arg-type]
+        assert queue.added == [WEB]
+        assert asyncio.get_running_loop().time() - begun >= 2 * RELIST_SECONDS
+
+    run_in_fake_time(main())
 
 
 def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afresh() -> None:
