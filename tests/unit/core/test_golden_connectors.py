@@ -16,7 +16,9 @@ from buildandpush.core.settings import LoginSettings
 from buildandpush.core.world import Waiting
 from tests.unit.core import golden
 from tests.unit.core.factories import NOW
+from tests.unit.core.kstatus import judge
 from tests.unit.core.test_credential import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, connector, secret
+from tests.unit.core.test_situations import argo_health
 
 PRINCIPAL = Identity(kind="servicePrincipal", tenant_id="contoso.com", client_id=CLIENT)
 CHECKS: dict[str, Check] = {
@@ -42,6 +44,28 @@ def test_status(name: str) -> None:
     spec = connector(servicePrincipal={**WHO, "secretRef": {"name": "s"}}).spec
     later = decide_connector(before, 2, CHECKS[name], NOW, spec=spec, logins=LOGINS[:1], verify="again")
     golden.check(f"connectors/{name}", {"first": first, "after a good one": later})
+
+
+JUDGED = {
+    "logged-in": ("Current", "Healthy"),
+    "logged-in-nowhere": ("Current", "Healthy"),
+    "user": ("Current", "Healthy"),
+    "node": ("Current", "Healthy"),
+    "secret-missing": ("InProgress", "Progressing"),
+    "not-allowed": ("Failed", "Degraded"),
+    "refused": ("Failed", "Degraded"),
+    "unreachable": ("InProgress", "Progressing"),
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_gitops_tools_judge_a_connector_as_they_judge_a_build(name: str) -> None:
+    """What heals by itself, such as a Secret that comes later, is in progress; what somebody must mend has failed."""
+    status = decide_connector(AzureConnectorStatus(), 2, CHECKS[name], NOW).to_dict()
+    obj = {"metadata": {"name": "acr", "generation": 2}, "spec": {}, "status": status}
+    assert (judge(obj), argo_health(obj)) == JUDGED[name]
+    newer = {**obj, "metadata": {"name": "acr", "generation": 3}}
+    assert (judge(newer), argo_health(newer)) == ("InProgress", "Progressing")
 
 
 def test_a_status_lists_no_more_logins_than_it_may_hold() -> None:
