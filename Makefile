@@ -31,8 +31,10 @@ else
 	$(PY) -m devcluster.demo
 endif
 
+# The e2e tests that run by themselves mostly wait, so the unit tests run beside them.
 .PHONY: test
-test: lint types layers unit go-test contract e2e ## Everything: checks, unit, contract and e2e tests
+test: lint types layers go-test contract e2e-together ## Everything: checks, unit, contract and e2e tests
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit e2e-alone
 
 .PHONY: lint
 lint: $(VENV)/ready ## Ruff, and whether generated files are up to date
@@ -52,7 +54,7 @@ layers: $(VENV)/ready ## Which package may import which
 
 .PHONY: unit
 unit: $(VENV)/ready ## Unit tests; needs neither root nor a cluster
-	$(PY) -m pytest tests/unit -m "not chaos"
+	$(PY) -m pytest tests/unit -m "not chaos" -n auto --dist worksteal
 
 .PHONY: go-test
 go-test: ## Tests of the kaniko double
@@ -73,9 +75,15 @@ contract: up ## What the API server makes of CRDs, chart, samples and permission
 	$(PY) -m pytest tests/contract
 
 .PHONY: e2e
-e2e: up ## End-to-end tests alone; KANIKO_EXECUTOR=PATH runs them with a real executor
+e2e: e2e-together e2e-alone ## End-to-end tests only; KANIKO_EXECUTOR=PATH runs them with a real executor
+
+.PHONY: e2e-together
+e2e-together: up
 	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS)
-	$(PY) -m pytest tests/e2e -m "e2e and alone"
+
+.PHONY: e2e-alone
+e2e-alone: $(VENV)/ready
+	$(PY) -m pytest tests/e2e -m "e2e and alone" --durations=5
 
 .PHONY: chaos
 chaos: up ## Minutes of it: 200,000 steps of the simulated world, and the operator killed again and again
