@@ -28,9 +28,17 @@ class WorkQueue(Generic[K]):
     after a backoff that doubles from 0.5 s to 60 s.
     """
 
-    def __init__(self, work: Callable[[K], Awaitable[float | None]], *, workers: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[K], Awaitable[float | None]],
+        *,
+        workers: int,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """`clock` gives seconds; by default the event loop's own, which never jumps."""
         self._work = work
         self._workers = workers
+        self._clock = clock
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
@@ -44,7 +52,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K, delay_seconds: float = 0.0) -> None:
         """Ask for a key to be worked on, after a delay; of several wishes the earliest holds."""
-        when = asyncio.get_running_loop().time() + delay_seconds
+        when = self._now() + delay_seconds
         if key in self._due and self._due[key] <= when:
             return
         self._due[key] = when
@@ -57,6 +65,9 @@ class WorkQueue(Generic[K]):
         """Each earlier wish for a key leaves the later one on the heap, which may lie days ahead."""
         self._heap = [item for item in self._heap if self._due.get(item[2]) == item[0]]
         heapq.heapify(self._heap)
+
+    def _now(self) -> float:
+        return self._clock() if self._clock else asyncio.get_running_loop().time()
 
     def __len__(self) -> int:
         return len(self._due) + len(self._running)
@@ -94,8 +105,7 @@ class WorkQueue(Generic[K]):
         try:
             delay = await self._work(key)
         except (Exception, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and _is_stopped():
                 raise  # somebody stops this worker, rather than something within the work having been cancelled
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LAST_BACKOFF_SECONDS)
@@ -120,7 +130,7 @@ class WorkQueue(Generic[K]):
 
     def _claim(self) -> "_Claimed[K] | float | None":
         """Take the first due key, or say how long until one may be due (None: until something changes)."""
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         blocked: list[tuple[float, int, K]] = []
         result: _Claimed[K] | float | None = None
         while self._heap and not self._draining:
@@ -148,3 +158,9 @@ class _Claimed(Generic[K]):
     """A key taken from the queue."""
 
     key: K
+
+
+def _is_stopped() -> bool:
+    """Whether the task that asks is being cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -14,6 +14,7 @@ from buildandpush.core.login import HostLogin
 from buildandpush.core.observation import PodObservation
 from buildandpush.core.world import AskReadBack, ReadBack
 from buildandpush.handlers import answers, reconcile
+from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.simulation.cluster import Client
 from tests.unit.simulation.machine import World
@@ -37,6 +38,15 @@ async def _believe(sources: Any, resource: Any, question: Any, now: Any) -> Any:
     return await _ANSWER(sources, resource, question, now)
 
 
+async def _forget(self: Any, key: Any) -> None:
+    try:
+        delay = await self._work(key)
+    except Exception:
+        return
+    if delay is not None:
+        self.add(key, delay)
+
+
 _WRITE = Reconciler._write
 _ANSWER = answers.answer_question
 
@@ -52,6 +62,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
+    "drops a key whose work failed": [(WorkQueue, "_run_once", _forget)],
     "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
 }
 
@@ -68,9 +79,10 @@ WORDS = {
     "writes what stands there already": "changed nothing",
     "takes a pod that runs for one that has ended": "lived",
     "leaves a pod alone that outlived its run": "outlived its run",
+    "drops a key whose work failed": "",
     "never looks at a failed pod": "",
 }
-"""What the world says of each; for the last, that a run never ends."""
+"""What the world says of each; for the last two, that a run never ends."""
 
 
 @pytest.mark.chaos
