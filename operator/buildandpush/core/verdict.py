@@ -1,7 +1,8 @@
 """What becomes of a run once its pod has ended, or is gone: what kaniko says counts as far as others confirm it."""
 
+from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
-from buildandpush.core import ends
+from buildandpush.core import ends, success
 from buildandpush.core.ask import answer
 from buildandpush.core.failure import classify_failure, failed_container
 from buildandpush.core.manifest import KANIKO_CONTAINER
@@ -34,7 +35,7 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     """The pod has ended."""
     settled = observe_generation(world, run)
     if run.effective.no_push and pod.kaniko.exit_code == 0:
-        return ends.succeed_unpushed(settled, pod)
+        return success.succeed_unpushed(settled, pod)
     digest = _find_digest(world, run, pod)
     if digest is not None:
         return _end_pushed(world, settled, run, pod, digest)
@@ -55,7 +56,7 @@ def lose(world: World, run: RunStatus) -> Decision:
     settled = observe_generation(world, run)
     digest = find_pushed_image(world, run)
     if digest is not None:
-        return ends.succeed_without_pod(settled, digest, _find_links(world, run))
+        return success.succeed_without_pod(settled, digest, _find_links(world, run))
     return ends.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
 
 
@@ -79,9 +80,9 @@ def _end_pushed(world: World, settled: World, run: RunStatus, pod: PodObservatio
     question = AskReadBack(run.effective.repository, tags, digest, run.effective.connector or "")
     read_back = answer(world, question, ReadBack)
     if _is_doubtful(world, run, pod, digest, read_back):
-        return ends.doubt(settled, pod, digest)
+        return ends.disbelieve(settled, pod, digest, Reason.DIGEST_NOT_CONFIRMED)
     trouble = _find_cache_trouble(world, run, pod)
-    return ends.succeed(settled, pod, digest, read_back, _find_links(world, run), cache_trouble=trouble)
+    return success.succeed(settled, pod, digest, read_back, _find_links(world, run), cache_trouble=trouble)
 
 
 def _is_doubtful(world: World, run: RunStatus, pod: PodObservation, digest: str, read_back: ReadBack) -> bool:
