@@ -22,7 +22,7 @@ def test_no_object_and_no_log_holds_a_secret(
     make_build(source=inline(f"{FROM}RUN cat /kaniko/.docker/config.json; exit 1\n")).wait_failed("RunFailed")
     secrets = azure.list_secrets()
     assert find_leaks(api, registry, None, secrets) == []
-    log = operator.log()
+    log = operator.all_logs()
     assert "operator.started" in log
     assert not [form for form in (*registry.secret_forms, *secrets) if form in log]
     assert not TOKEN.search(log), "no token of anybody's"

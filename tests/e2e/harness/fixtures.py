@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -69,9 +70,9 @@ def azure(settings: Settings) -> Azure:
 
 
 @pytest.fixture(scope="session")
-def operator(api: Api) -> OperatorPod:
+def operator(api: Api, settings: Settings) -> OperatorPod:
     """The operator's pod."""
-    return OperatorPod(api)
+    return OperatorPod(api, kept=operator_logs(settings))
 
 
 @pytest.fixture
@@ -155,6 +156,11 @@ def make_build(api: Api, namespace: str) -> BuildFactory:
         return build
 
     return make
+
+
+def operator_logs(settings: Settings) -> Path:
+    """Where the logs of operators are kept that tests ended."""
+    return settings.azure / "e2e-operator-logs"
 
 
 def secret_manifest(namespace: str, login: Object) -> Object:

@@ -24,6 +24,8 @@ class OperatorPod:
     api: Api
     killed: tuple[str, int] = ("", 0)
     """Uid and restarts of the pod whose operator was killed last."""
+    kept: Path | None = None
+    """Where the logs of operators go that are ended here, for the test that looks through all of them."""
 
     def read(self) -> Object:
         """The pod, which must be there."""
@@ -49,9 +51,20 @@ class OperatorPod:
             for previous in (True, False)
         )
 
+    def all_logs(self) -> str:
+        """These, and those of the operators that were ended by tests."""
+        kept = self.kept.read_text() if self.kept and self.kept.exists() else ""
+        return kept + self.log()
+
+    def _keep_log(self) -> None:
+        if self.kept:
+            with self.kept.open("a") as stream:
+                stream.write(self.log())
+
     def kill(self) -> None:
         """End the operator's process with SIGKILL; kubelet starts it again, or the other replica takes its place."""
         pod = self.read()
+        self._keep_log()
         self.killed = (pod["metadata"]["uid"], int(_container(pod).get("restartCount", 0)))
         for pid in _processes(pod):
             os.kill(pid, signal.SIGKILL)
@@ -73,6 +86,7 @@ class OperatorPod:
         pod = self.read()
         leader, processes = pod["metadata"]["name"], _processes(pod)
         others = eventually(lambda: self._standing_by(leader), "another operator stands by", within=60)
+        self._keep_log()
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         self.api.delete("Pod", leader, NAMESPACE, grace_seconds=0)
@@ -84,6 +98,7 @@ class OperatorPod:
     def renew(self) -> None:
         """Put a new pod in its place and wait until one leads: kubelet delays restarts of one pod longer each time."""
         old = self.read()["metadata"]
+        self._keep_log()
         self.api.delete("Pod", old["name"], NAMESPACE)
         eventually(lambda: self._is_gone(old["uid"]), f"the end of {old['name']}", within=90)
         self.read()
