@@ -379,6 +379,18 @@ class World(RuleBasedStateMachine):
         lists = self.stale.__getitem__ if stale and self.stale else None
         self.operator = Operator(self.cluster, self.network, lists)
 
+    @rule(name=st.sampled_from(NAMES))
+    def operator_starts_on_a_list_from_before_the_pod_and_hears_nothing(self, name: str) -> None:
+        self.apply_new_image(name, None)
+        self.all_events_arrive()
+        self.api_servers_cache_falls_behind()
+        self.life_goes_on(3, True)
+        self.operator_restarts(True)
+        for _ in range(3):
+            self.cluster.events.clear()
+            self.life_goes_on(1, False)
+            self.time_passes(15)
+
     @precondition(lambda self: self.operator.ready())
     @rule(index=st.integers(0, 3))
     def operator_works(self, index: int) -> None:
