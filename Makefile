@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 DEV := $(PY) -m devcluster
 KIND_CLUSTER ?= buildandpush
-E2E_WORKERS ?= 6
+E2E_WORKERS ?= 8
 export PYTHONPATH := operator:.
 
 .PHONY: help

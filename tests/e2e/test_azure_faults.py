@@ -110,8 +110,9 @@ def test_a_registrys_refusal_of_a_login_is_told_and_heals(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, path: str, action: Any, reason: str
 ) -> None:
     host = azure.make_registry()
-    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
     with azure.fault(action, host=host, path=path, method="POST"):
+        # Not before: the connector logs in as soon as it is there.
+        make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
         build = make_build(repository=f"{host}/shop/web")
         waiting = build.wait_reason(reason)
         assert host in waiting.condition("Ready")["message"]
