@@ -105,15 +105,14 @@ async def _lead(
     reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
     watcher = Watcher(store, queue)
-    nodes = NodeWatch(client, reconciler.allow_user_namespaces)
-    looks_at_nodes = config.user_namespaces == "Auto"
+    nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     tasks += [
-        asyncio.create_task(_work(client, store, queue, config, nodes if looks_at_nodes else None), name="queue"),
+        asyncio.create_task(_work(client, store, queue, config, nodes), name="queue"),
         asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
     ]
-    if looks_at_nodes:
+    if nodes is not None:
         tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
     watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
     if lease is not None:

@@ -1,5 +1,6 @@
 """What goes wrong with logins is told in Azure's own words before there is a pod, and heals by itself."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,12 @@ pytestmark = pytest.mark.e2e
 NOBODY = "00000000-0000-4000-8000-000000000000"
 WRONG = "~wrong-but-long-enough-to-be-one"
 EXPIRED = "2025-01-01T00:00:00Z"
+
+
+def not_found(code: str) -> dict[str, Any]:
+    """A registry's answer for what it does not hold, with its error code."""
+    body = json.dumps({"errors": [{"code": code}]})
+    return {"status": 404, "body": body, "headers": {"Content-Type": "application/json"}}
 
 
 @pytest.mark.parametrize(
@@ -274,12 +281,7 @@ def test_a_tag_that_arrives_late_in_the_metadata_is_waited_for(
 ) -> None:
     host = azure.make_registry()
     make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
-    unknown = {
-        "status": 404,
-        "body": '{"errors":[{"code":"TAG_UNKNOWN"}]}',
-        "headers": {"Content-Type": "application/json"},
-    }
-    azure.add_fault(unknown, times=2, host=host, path="/acr/v1/.*/_tags/.*")
+    azure.add_fault(not_found("TAG_UNKNOWN"), times=2, host=host, path="/acr/v1/.*/_tags/.*")
     ended = make_build(repository=f"{host}/shop/web").wait_succeeded()
     assert ended.told("Verified") == ("True", "Verified")
 
@@ -318,12 +320,7 @@ def test_a_digest_that_is_gone_after_a_good_end_fails_the_run(
 ) -> None:
     host = azure.make_registry()
     make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
-    unknown = {
-        "status": 404,
-        "body": '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}',
-        "headers": {"Content-Type": "application/json"},
-    }
-    azure.add_fault(unknown, host=host, path="/v2/.*/manifests/sha256:.*", method="GET")
+    azure.add_fault(not_found("MANIFEST_UNKNOWN"), host=host, path="/v2/.*/manifests/sha256:.*", method="GET")
     ended = make_build(repository=f"{host}/shop/web").wait_failed("DigestNotInRegistry")
     assert ended.told("Verified") == ("False", "DigestNotInRegistry")
     assert "digest" not in ended.status

@@ -18,7 +18,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
 
 from buildandpush.clients.outside import ODD_ANSWERS, Outside, is_passing
-from buildandpush.core.azure_error import clip_foreign
+from buildandpush.core.azure_error import clip_foreign, is_busy
 from buildandpush.core.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.login import Credentials
 from buildandpush.core.redact import redact
@@ -26,7 +26,6 @@ from buildandpush.core.world import ReadBack
 
 _EXCHANGE_PATH: Final = "/oauth2/exchange"
 _TIMEOUT_SECONDS: Final = 30.0
-_BUSY: Final = frozenset({429, *range(500, 600)})
 _NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 
 
@@ -48,7 +47,7 @@ class AcrReader:
         except HttpResponseError as error:
             # The whole of an answer may be a page of a proxy's, so no more than its beginning is shown.
             problem = f"{host} answered {error.status_code}: {error.message}"
-            passing = error.status_code in _BUSY or is_passing(error.inner_exception)
+            passing = is_busy(error.status_code or 0) or is_passing(error.inner_exception)
         except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             # Such as content that is not what its digest says, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"

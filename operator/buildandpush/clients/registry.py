@@ -15,7 +15,7 @@ from yarl import URL
 from buildandpush.api import meta
 from buildandpush.clients.outside import Outside, TooLongError, is_passing, read_bounded
 from buildandpush.clients.readback import AcrReader
-from buildandpush.core.azure_error import clip_foreign
+from buildandpush.core.azure_error import clip_foreign, is_busy
 from buildandpush.core.login import Credentials
 from buildandpush.core.world import ReadBack
 
@@ -210,7 +210,7 @@ class _Image:
             status, headers, body = await self._send(method, url, again)
         redirected = status in _REDIRECTS and path.startswith("blobs/")
         if status not in (200, 404) and not redirected:
-            raise _UnreadableError(f"{self.host} answered {status}", passing=_is_busy(status))
+            raise _UnreadableError(f"{self.host} answered {status}", passing=is_busy(status))
         return status, headers, body
 
     async def _fetch_token(self, challenge: str, used: str) -> None:
@@ -227,7 +227,7 @@ class _Image:
             token = answer.get("access_token") or answer.get("token")
             if not isinstance(token, str):
                 problem = f"{self.host} answered {status} to the request for a token"
-                raise _UnreadableError(problem, passing=_is_busy(status))
+                raise _UnreadableError(problem, passing=is_busy(status))
             self._authorization = f"Bearer {token}"
 
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
@@ -263,10 +263,6 @@ def _is_at(address: URL, host: str) -> bool:
     """Whether an address is this host's own, which may be written with its port or without."""
     own = URL(f"https://{host}")
     return (address.scheme, address.host, address.port) == (own.scheme, own.host, own.port)
-
-
-def _is_busy(status: int) -> bool:
-    return status == 429 or status >= 500
 
 
 def _parse(data: bytes) -> dict[str, Any]:

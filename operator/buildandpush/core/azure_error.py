@@ -90,12 +90,17 @@ def clip_foreign(text: str) -> str:
     return clip(" ".join(redact(_TRACE.sub("", text)).split()), MAX_FOREIGN)
 
 
+def is_busy(status: int) -> bool:
+    """Whether an answer's status asks to come again: a server's trouble of the moment, and no refusal."""
+    return status == 429 or status >= 500
+
+
 def classify_entra(text: str, status: int | None) -> LoginProblem:
     """A refusal by Entra ID. `status` is the answer's, None where none came; one that is no refusal and yet holds no
     token is not Entra ID's."""
     # azure-identity and its error codes stand before Entra ID's own words.
     words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
-    if status is None or status < 400 or status == 429 or status >= 500:
+    if status is None or status < 400 or is_busy(status):
         return LoginProblem(Reason.LOGIN_UNAVAILABLE, words, temporary=True)
     number = _NUMBER.search(text)
     return LoginProblem(Reason.LOGIN_FAILED, words, _REMEDIES.get(int(number[1]), "") if number else "")
@@ -119,7 +124,7 @@ def classify_access(host: str, status: int, body: str) -> LoginProblem:
 def classify_exchange(host: str, status: int, body: str) -> LoginProblem:
     """A registry's refusal to take a token of Entra ID for a login of its own."""
     words = clip_foreign(f"{host} answered {status}: {body}")
-    if status == 429 or status >= 500:
+    if is_busy(status):
         return LoginProblem(Reason.REGISTRY_UNREACHABLE, words, temporary=True)
     return LoginProblem(Reason.REGISTRY_NETWORK_DENIED if status == 403 else Reason.EXCHANGE_REFUSED, words)
 

@@ -151,25 +151,18 @@ async def _fetch_log(sources: Sources, resource: Resource, question: AskLog, now
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
     """What the run's connectors log in with, and what its build could read; tokens are told by their form."""
     secrets: list[str] = []
+    known: set[str] = set()
     run = resource.status.run
     for need in derive_needs(run.effective) if run else ():
         session = await sources.logins.find_session(resource.owner.namespace, need.connector)
         if not isinstance(session, Waiting):
             secrets += secrets_of(session[1].credential)
+            known.update(place for place, _ in session[1].inputs)
     try:
         spec = parse_spec(resource.spec)
         keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))
     except SpecInvalidError:
         keys = ()
-    others = await _other_secrets_of(sources, resource)
+    # Those that the run was made with, beside the connectors': the spec may name others by now, or none.
+    others = {place for place in ((run.inputs if run else None) or ()) if place.startswith("Secret/")} - known
     return secrets + await read_secret_values(sources.kubernetes, resource.owner.namespace, keys, others)
-
-
-async def _other_secrets_of(sources: Sources, resource: Resource) -> set[str]:
-    """Secrets that the run was made with, beside the connectors': the spec may name others by now, or none."""
-    run = resource.status.run
-    if run is None or not run.inputs:
-        return set()
-    connectors = tuple(need.connector for need in derive_needs(run.effective))
-    known = await sources.logins.find_inputs(resource.owner.namespace, connectors)
-    return {place for place in run.inputs if place.startswith("Secret/")} - set(dict(known.versions))

@@ -156,8 +156,10 @@ async def refresh(
 
 async def list_all(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
     """List everything, and again until the API server has answered."""
-    while not await refresh_once(client, store, queue, namespaces):
-        await _wait(asyncio.Event(), RELIST_SECONDS)
+    while True:
+        if await refresh_once(client, store, queue, namespaces):
+            return
+        await asyncio.sleep(RELIST_SECONDS)
 
 
 async def refresh_once(

@@ -170,11 +170,12 @@ def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
     """Only that list knows: the pod is gone from the store with it."""
 
     async def main() -> None:
-        api, store, queue = FakeApi(), Store(), QueueStub()
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
         store.put_pod(api.put("pods", pod()))
         api.drop("pods", "shop", pod()["metadata"]["name"])
         api.refuse = lambda verb, plural, name: (503, "come again") if plural == meta.BUILD_PLURAL else None
-        await refresh_once(KubernetesClient(api), store, queue, ())  # type: ignore[arg-type]
+        await refresh_once(KubernetesClient(api), store, queue, ())
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -182,11 +183,12 @@ def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
 
 def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
     async def main() -> None:
-        api, store, queue = FakeApi(), Store(), QueueStub()
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
         api.put(meta.BUILD_PLURAL, resource())
         refused = iter([(403, "forbidden")])
         api.refuse = lambda verb, plural, name: next(refused, None)
-        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"))  # type: ignore[arg-type]
+        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"))
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -194,12 +196,13 @@ def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
 
 def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None:
     async def main() -> None:
-        api, store, queue = FakeApi(), Store(), QueueStub()
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
         api.put(meta.BUILD_PLURAL, resource())
         refused = iter([(503, "come again"), (503, "come again")])
         api.refuse = lambda verb, plural, name: next(refused, None)
         begun = asyncio.get_running_loop().time()
-        await list_all(KubernetesClient(api), store, queue, ("shop",))  # type: ignore[arg-type]
+        await list_all(KubernetesClient(api), store, queue, ("shop",))
         assert queue.added == [WEB]
         assert asyncio.get_running_loop().time() - begun >= 2 * RELIST_SECONDS
 
