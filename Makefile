@@ -114,7 +114,7 @@ docs: $(VENV)/ready ## Write the generated pages of the documentation
 
 .PHONY: golden
 golden: $(VENV)/ready ## Write the golden files of the unit tests afresh; read the diff before you commit it
-	GOLDEN=write $(PY) -m pytest -q tests/unit/core/test_golden_*.py
+	GOLDEN=write $(PY) -m pytest -q tests/unit/core/*/test_golden_*.py
 
 .PHONY: format
 format: $(VENV)/ready ## Format the code

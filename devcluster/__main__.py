@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devcluster import actions
-from devcluster.cluster import bring_up
-from devcluster.components import NAMES
-from devcluster.deploy import deploy_operator
-from devcluster.environment import render_exports
+from devcluster.down import take_down
 from devcluster.errors import DevclusterError
-from devcluster.images import IMAGES
-from devcluster.preflight import require_root
+from devcluster.images.catalogue import IMAGES
+from devcluster.machine.preflight import require_root
+from devcluster.node.components import NAMES
+from devcluster.node.deploy import deploy_operator
+from devcluster.node.environment import render_exports
 from devcluster.settings import Settings, read_settings
-from devcluster.teardown import take_down
+from devcluster.up import bring_up
 
 _EPILOG = """\
 Everything lives in one folder, /var/lib/buildandpush-devcluster or $DEVCLUSTER_STATE; compiled tools and built images

@@ -5,21 +5,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from devcluster import cluster, health, images, supervisor
-from devcluster.components import NAMES
+from devcluster import up
 from devcluster.errors import DevclusterError
-from devcluster.host import read_go_version
-from devcluster.lock import exclusively
-from devcluster.nodeimages import load_archive
+from devcluster.images import catalogue
+from devcluster.images.load import load_archive
+from devcluster.machine.host import read_go_version
+from devcluster.machine.lock import exclusively
+from devcluster.node import health, supervisor
+from devcluster.node.components import NAMES
+from devcluster.node.toolchain import CLUSTER_TOOLS, EXTRA_TOOLS, ensure_tools
 from devcluster.settings import Settings
-from devcluster.toolchain import CLUSTER_TOOLS, EXTRA_TOOLS, ensure_tools
 
 _FOLLOW_SECONDS = 0.2
 
 
 def show_status(settings: Settings) -> int:
     """Print components and node; return 0 only if all of them are well."""
-    rows = cluster.read_status(settings)
+    rows = up.read_status(settings)
     width = max(len(row.name) for row in rows)
     print(f"{'COMPONENT':<{width}}  {'PID':>7}  {'STATE':<9}  LISTENS ON")
     for row in rows:
@@ -65,7 +67,7 @@ def start(settings: Settings, name: str) -> None:
     """Start one component and wait until it is ready; those it needs must run."""
     check_name(name)
     with exclusively(settings, "cluster"):
-        table = {component.name: component for component in cluster.read_components(settings)}
+        table = {component.name: component for component in up.read_components(settings)}
         missing = [one for one in table[name].after if supervisor.read_running(settings, one) is None]
         if missing:
             raise DevclusterError(f"{name} needs {', '.join(missing)}, which does not run; start that first")
@@ -92,15 +94,17 @@ def show_tool(settings: Settings, name: str) -> None:
 
 def make_images(settings: Settings, parsed: argparse.Namespace) -> None:
     """Build the named images, or all, and bring them to the node and the registry."""
-    names = tuple(parsed.names) or images.IMAGES
-    unknown = sorted(set(names) - set(images.IMAGES))
+    names = tuple(parsed.names) or catalogue.IMAGES
+    unknown = sorted(set(names) - set(catalogue.IMAGES))
     if unknown:
-        raise DevclusterError(f"There is no image {', '.join(unknown)}; the known ones are {', '.join(images.IMAGES)}")
-    source = images.OperatorSource.from_paths(parsed.dockerfile, parsed.context)
+        raise DevclusterError(
+            f"There is no image {', '.join(unknown)}; the known ones are {', '.join(catalogue.IMAGES)}"
+        )
+    source = catalogue.OperatorSource.from_paths(parsed.dockerfile, parsed.context)
     with exclusively(settings, "images"):
         for name in names:
-            built = images.build(settings, name, source)
+            built = catalogue.build(settings, name, source)
             print(f"built {name}: {built.archive}")
             if not parsed.build_only:
-                for reference in images.deliver(settings, built):
+                for reference in catalogue.deliver(settings, built):
                     print(f"available {reference}")

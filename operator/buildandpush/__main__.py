@@ -13,15 +13,15 @@ from aiohttp import web
 
 from buildandpush import __version__
 from buildandpush.api import meta
-from buildandpush.clients.acr import AcrClient
-from buildandpush.clients.entra import EntraClient
-from buildandpush.clients.identity import AzureGateway, IdentityLogins
+from buildandpush.clients.azure.entra import EntraClient
+from buildandpush.clients.azure.identity import AzureGateway, IdentityLogins
+from buildandpush.clients.azure.logins import Logins
+from buildandpush.clients.azure.resource_manager import ResourceManager
+from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lease import Lease
-from buildandpush.clients.logins import Logins
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
-from buildandpush.clients.resource_manager import ResourceManager
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.nodes import NodeWatch

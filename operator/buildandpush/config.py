@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.quantity import parse_cpu, parse_memory
 from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings
+from buildandpush.core.spec.quantity import parse_cpu, parse_memory
 
 PREFIX = "BUILDANDPUSH_"
 

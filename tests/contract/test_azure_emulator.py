@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from buildandpush.clients.acr import AcrClient
+from buildandpush.clients.azure.readback import AcrReader
+from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.readback import AcrReader
 from buildandpush.clients.registry import RegistryClient
-from buildandpush.core.login import NULL_GUID, Credentials
+from buildandpush.core.azure.login import NULL_GUID, Credentials
 from devcluster.azure.upstream import Upstream
 from devcluster.settings import Settings
 from tests.e2e.harness.azure import TENANT, Azure

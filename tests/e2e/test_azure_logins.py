@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from devcluster.deploy import NODE_IDENTITY_NAMESPACE
+from devcluster.node.deploy import NODE_IDENTITY_NAMESPACE
 from devcluster.settings import Settings
 from tests.e2e.harness.api import BUILD, CONNECTOR, GROUP_VERSION, Api, Object
 from tests.e2e.harness.azure import BASE_HOST, SUBSCRIPTION, Azure, Identity

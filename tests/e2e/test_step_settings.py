@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.deploy import UNVERIFIED_HOST
+from devcluster.node.deploy import UNVERIFIED_HOST
 from devcluster.settings import Settings
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.azure import BASE_HOST, Azure

@@ -8,13 +8,14 @@ from typing import Any
 import jwt
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.identity import IdentityLogins
-from buildandpush.clients.logins import Logins
-from buildandpush.clients.resource_manager import LinkFinder
-from buildandpush.core.azure_error import LoginError, LoginProblem
-from buildandpush.core.credential import Connector, Resolved
+from buildandpush.clients.azure.identity import IdentityLogins
+from buildandpush.clients.azure.logins import Logins
+from buildandpush.clients.azure.resource_manager import LinkFinder
+from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.errors import LoginError, LoginProblem
+from buildandpush.core.facts import Links
+from buildandpush.core.run.questions import AskLinks
 from buildandpush.core.settings import LoginSettings
-from buildandpush.core.world import AskLinks, Links
 from buildandpush.handlers.answers import Sources
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
-from buildandpush.core.world import Inputs, Waiting
+from buildandpush.core.facts import Inputs, Waiting
 
 _MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
 

@@ -13,11 +13,11 @@ import aiohttp
 from yarl import URL
 
 from buildandpush.api import meta
+from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.outside import Outside, TooLongError, is_passing, read_bounded
-from buildandpush.clients.readback import AcrReader
-from buildandpush.core.azure_error import clip_foreign, is_busy
-from buildandpush.core.login import Credentials
-from buildandpush.core.world import ReadBack
+from buildandpush.core.azure.errors import clip_foreign, is_busy
+from buildandpush.core.azure.login import Credentials
+from buildandpush.core.facts import ReadBack
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""

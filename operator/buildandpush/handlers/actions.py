@@ -10,9 +10,9 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core import naming
-from buildandpush.core.manifest import Manifest, Owner
-from buildandpush.core.observation import observe_pod
-from buildandpush.core.world import Action, Announce, CancelPod, CreatePod, Refusal
+from buildandpush.core.facts import Manifest, Owner
+from buildandpush.core.pod.observation import observe_pod
+from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, Refusal
 from buildandpush.handlers.store import Store
 
 _log = structlog.get_logger(__name__)

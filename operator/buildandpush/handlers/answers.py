@@ -5,23 +5,20 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.logins import Logins
+from buildandpush.clients.azure.resource_manager import LinkFinder
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.logins import Logins
 from buildandpush.clients.registry import RegistryReader
-from buildandpush.clients.resource_manager import LinkFinder
-from buildandpush.core.credential import secrets_of
+from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.manifest import KANIKO_CONTAINER
-from buildandpush.core.needs import derive_needs
-from buildandpush.core.observation import PodObservation, observe_pod
-from buildandpush.core.plan import parse_spec
-from buildandpush.core.pushed import find_pushed_digest
+from buildandpush.core.facts import Inputs, Links, ReadBack, Waiting
+from buildandpush.core.pod.kanikolog import find_pushed_digest
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.redact import redact
-from buildandpush.core.secretinputs import input_keys, plan_arg_sources, plan_secret_files
-from buildandpush.core.text import clean
-from buildandpush.core.world import (
+from buildandpush.core.run.questions import (
     Answer,
     AskInputs,
     AskLinks,
@@ -33,13 +30,13 @@ from buildandpush.core.world import (
     AskPushed,
     AskReadBack,
     AskTags,
-    Inputs,
-    Links,
     Question,
-    ReadBack,
-    Resource,
-    Waiting,
 )
+from buildandpush.core.run.status import derive_needs
+from buildandpush.core.run.world import Resource
+from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.text import clean
 
 _TAIL_LINES: Final = 60
 _TAIL_CHARACTERS: Final = 64 * 1024

@@ -8,7 +8,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.nodes import can_map_users, runs_builds
+from buildandpush.core.pod.nodes import can_map_users, runs_builds
 
 _log = structlog.get_logger(__name__)
 

@@ -11,13 +11,16 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
 from buildandpush.clients.errors import ConflictError, NotFoundError
-from buildandpush.core import record
-from buildandpush.core.connector import Check, LoggedIn, decide_connector, parse_connector
-from buildandpush.core.credential import Connector
-from buildandpush.core.decide import decide
+from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
+from buildandpush.core.azure.credential import Connector
+from buildandpush.core.facts import Waiting
 from buildandpush.core.patch import merge_patch
+from buildandpush.core.run.decide import decide
+from buildandpush.core.run.status import (
+    announce_end,
+)
+from buildandpush.core.run.world import CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import CreatePod, Decision, Refusal, Resource, Waiting, World
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.store import Key, Object, Store, read_resource
@@ -107,7 +110,7 @@ class Reconciler:
     async def _tell_end(self, key: Key, world: World) -> None:
         """Tell a run's end again where another process may have died between its status and its Event. An Event's name
         says what it is about, so one that was told stays one."""
-        told = record.announce_end(world)
+        told = announce_end(world)
         run = world.resource.status.run
         if told is None or run is None or run.finished_at is None:
             return

@@ -10,9 +10,9 @@ from typing import Any, Final
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.clients.kubernetes import Listing
-from buildandpush.core.manifest import Owner
-from buildandpush.core.observation import PodObservation, observe_pod
-from buildandpush.core.world import Resource
+from buildandpush.core.facts import Owner
+from buildandpush.core.pod.observation import PodObservation, observe_pod
+from buildandpush.core.run.world import Resource
 
 Object = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from devcluster.environment import build_environment
+from devcluster.node.environment import build_environment
 from devcluster.settings import REPOSITORY_ROOT, Settings
 
 

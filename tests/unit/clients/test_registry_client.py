@@ -12,8 +12,8 @@ from yarl import URL
 from buildandpush.api import meta
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient, _is_at
-from buildandpush.core.login import Credentials
-from buildandpush.core.world import ReadBack
+from buildandpush.core.azure.login import Credentials
+from buildandpush.core.facts import ReadBack
 from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
 
 DIGEST = "sha256:" + "a" * 64

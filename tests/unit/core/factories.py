@@ -7,21 +7,12 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
-from buildandpush.core.manifest import Login, Owner
-from buildandpush.core.observation import PodObservation, observe_pod
-from buildandpush.core.pushed import find_pushed_digest
+from buildandpush.core.facts import Login, LoginNeed, Owner
+from buildandpush.core.pod.kanikolog import find_pushed_digest
+from buildandpush.core.pod.observation import PodObservation, observe_pod
+from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskLogin, AskPushed, Question
+from buildandpush.core.run.world import Resource, World
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import (
-    Answer,
-    AskLivePod,
-    AskLog,
-    AskLogin,
-    AskPushed,
-    LoginNeed,
-    Question,
-    Resource,
-    World,
-)
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")

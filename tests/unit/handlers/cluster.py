@@ -8,8 +8,8 @@ from typing import Any
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.login import Credentials
-from buildandpush.core.world import ReadBack
+from buildandpush.core.azure.login import Credentials
+from buildandpush.core.facts import ReadBack
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec

@@ -8,7 +8,7 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
+from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.store import Store
 from tests.unit.core.factories import NOW, OWNER

@@ -9,8 +9,9 @@ import pytest
 
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.observation import PodObservation
-from buildandpush.core.world import Answer, AskLivePod, AskLog, AskPushed, AskReadBack, Question, ReadBack
+from buildandpush.core.facts import ReadBack
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskPushed, AskReadBack, Question
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.store import read_resource
 from tests.unit.fake_azure import make_sources

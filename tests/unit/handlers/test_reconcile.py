@@ -8,7 +8,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.core.observation import observe_pod
+from buildandpush.core.pod.observation import observe_pod
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
 from tests.unit.handlers.fake_api import CrashError, Write

@@ -15,9 +15,9 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
-from buildandpush.core.login import Credentials, read_login_secret
+from buildandpush.core.azure.login import Credentials, read_login_secret
+from buildandpush.core.facts import ReadBack
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.world import ReadBack
 from tests.unit.fake_azure import FakeGateway
 
 Object = dict[str, Any]

@@ -12,7 +12,7 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
-from buildandpush.core.azure_error import LoginProblem
+from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.queue import WorkQueue, _Claimed
 from buildandpush.handlers.reconcile import Reconciler

@@ -9,10 +9,11 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from buildandpush.core import advance, decide, runs, verdict
-from buildandpush.core.login import HostLogin
-from buildandpush.core.observation import PodObservation
-from buildandpush.core.world import AskReadBack, ReadBack
+from buildandpush.core.azure.login import HostLogin
+from buildandpush.core.facts import ReadBack
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run import advance, decide, podended, start
+from buildandpush.core.run.questions import AskReadBack
 from buildandpush.handlers import answers, reconcile
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
@@ -58,10 +59,10 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
         (advance, "_name_before", lambda world, run, build: None),
     ],
     "does not wait for the former pod's end": [(advance, "_find_former", lambda world, run, build: None)],
-    "gives a number twice": [(runs, "next_run_number", lambda spec, last: last.number if last else 1)],
+    "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
-    "believes a digest where the registry is away": [(verdict, "_says_pushed", lambda world, run, pod, digest: True)],
+    "believes a digest where the registry is away": [(podended, "_says_pushed", lambda world, run, pod, digest: True)],
     "uses a login that has ended": [(HostLogin, "is_fresh", lambda self, version, now: True)],
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],

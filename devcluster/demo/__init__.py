@@ -1,0 +1,1 @@
+"""`make demo`: builds and pushes the examples and runs the result."""

@@ -1,0 +1,190 @@
+"""The demo's cluster where Docker and kind are: a kind cluster, and a registry with TLS and login that it reaches.
+
+The tests have no Docker daemon: they try the pure parts of this module, and kind-config.yaml with kind's own loader.
+"""
+
+import datetime
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from devcluster.demo.kubectl import Kubectl
+from devcluster.errors import DevclusterError
+from devcluster.machine.shell import run, write_file
+from devcluster.node.deploy import deploy_operator
+from devcluster.node.pki import ensure_pki
+from devcluster.node.registry import ensure_registry_login
+from devcluster.settings import REPOSITORY_ROOT, ImageNames, Network, Settings
+
+_PROGRAMS = {
+    "docker": "docs.docker.com/engine/install",
+    "kind": "kind.sigs.k8s.io",
+    "kubectl": "kubernetes.io/docs/tasks/tools",
+    "helm": "helm.sh/docs/intro/install",
+}
+_NETWORK = "kind"
+_REGISTRY_IMAGE = "docker.io/library/registry:2"
+_SKOPEO_IMAGE = "quay.io/skopeo/stable:latest"
+_IMAGES = ImageNames(operator="buildandpush/operator:dev", executor="ghcr.io/osscontainertools/kaniko:v1.28.3")
+# What the examples' FROM lines name, and where it is copied from.
+_BASES = {
+    "base/python:3.11": "docker.io/library/python:3.11-slim",
+    "base/busybox:1.36": "docker.io/library/busybox:1.36",
+}
+_CERTIFICATES = "/etc/containerd/certs.d"
+
+
+def bring_up_kind(settings: Settings, name: str) -> Settings:
+    """Do whatever is missing until the operator runs on the kind cluster; return the settings that speak of it."""
+    check_programs()
+    own = replace(settings, state=settings.cache / f"kind-{name}", images=_IMAGES)
+    if name not in run(("kind", "get", "clusters")).split():
+        print(f"kind: creating cluster {name}", flush=True)
+        config = REPOSITORY_ROOT / "kind-config.yaml"
+        run(("kind", "create", "cluster", "--name", name, "--config", config, "--kubeconfig", own.kubeconfig))
+    run(("kind", "export", "kubeconfig", "--name", name, "--kubeconfig", own.kubeconfig))
+    own = replace(own, network=replace(Network(), gateway=_read_gateway()))
+    ensure_pki(own, datetime.datetime.now(datetime.UTC))
+    ensure_registry_login(own)
+    address = _ensure_registry(own, name)
+    _tell_nodes(own, name)
+    _tell_dns(own, address)
+    _push_bases(own)
+    _load_images(name)
+    deploy_operator(own)
+    return own
+
+
+def check_programs() -> None:
+    """Raise unless all programs are there and Docker answers."""
+    for program, page in _PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise DevclusterError(
+                f"CLUSTER=kind needs {program}, which is not on PATH; install it ({page}), or run `make demo` without"
+                " CLUSTER=kind on Debian as root."
+            )
+    try:
+        run(("docker", "info"), timeout_seconds=30)
+    except DevclusterError as err:
+        raise DevclusterError(
+            "CLUSTER=kind needs a Docker daemon, but `docker info` fails; start Docker, or run `make demo` without"
+            " CLUSTER=kind on Debian as root."
+        ) from err
+
+
+def render_removal(name: str) -> str:
+    """Render the command that removes all that bring_up_kind made outside of the cache."""
+    registry = _registry_name(name)
+    return f"kind delete cluster --name {name} && docker rm --force {registry} && docker volume rm {registry}"
+
+
+def build_hosts_toml(host: str) -> str:
+    """Build containerd's word on the registry: the usual address, and our authority."""
+    return f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{_CERTIFICATES}/{host}/ca.crt"\n'
+
+
+def add_host(corefile: str, host: str, address: str) -> str:
+    """Add a name to a Corefile, which kind makes without a hosts block, or correct its address."""
+    kept: list[str] = []
+    is_ours = False
+    for line in corefile.splitlines():
+        is_ours = is_ours or line.strip() == "hosts {"
+        if not is_ours:
+            kept.append(line)
+        is_ours = is_ours and line.strip() != "}"
+    block = ["    hosts {", f"        {address} {host}", "        fallthrough", "    }"]
+    start = next(number for number, line in enumerate(kept) if line.strip().endswith("{")) + 1
+    return "\n".join([*kept[:start], *block, *kept[start:]]) + "\n"
+
+
+def find_gateway(networks: Sequence[dict[str, Any]]) -> str:
+    """Find the IPv4 gateway, at which pods reach the host, in what `docker network inspect` says."""
+    entries = (entry for network in networks for entry in network["IPAM"]["Config"] or ())
+    found = next((entry["Gateway"] for entry in entries if ":" not in entry.get("Gateway", ":")), None)
+    if found is None:
+        raise DevclusterError(
+            f"The Docker network {_NETWORK} has no IPv4 gateway; remove it (docker network rm {_NETWORK})"
+            " and run the demo again."
+        )
+    return str(found)
+
+
+def _read_gateway() -> str:
+    return find_gateway(json.loads(run(("docker", "network", "inspect", _NETWORK))))
+
+
+def _registry_name(name: str) -> str:
+    return f"{name}-registry"
+
+
+def _ensure_registry(settings: Settings, name: str) -> str:
+    """Run the registry and return its address; always anew, for its certificates may be. Its images are in a volume."""
+    registry, folder = _registry_name(name), settings.registry_password.parent
+    run(("docker", "rm", "--force", registry))
+    variables = {
+        "REGISTRY_HTTP_ADDR": "0.0.0.0:443",
+        "REGISTRY_HTTP_TLS_CERTIFICATE": "/pki/registry.crt",
+        "REGISTRY_HTTP_TLS_KEY": "/pki/registry.key",
+        "REGISTRY_AUTH": "htpasswd",
+        "REGISTRY_AUTH_HTPASSWD_REALM": settings.registry_host,
+        "REGISTRY_AUTH_HTPASSWD_PATH": "/login/htpasswd",
+    }
+    run((
+        "docker", "run", "--detach", "--name", registry, "--restart=unless-stopped",
+        "--network", _NETWORK, "--network-alias", settings.registry_host,
+        "--volume", f"{registry}:/var/lib/registry",
+        "--volume", f"{settings.pki}:/pki:ro",
+        "--volume", f"{folder}:/login:ro",
+        *(f"--env={key}={value}" for key, value in variables.items()),
+        _REGISTRY_IMAGE,
+    ))  # fmt: skip
+    template = f'{{{{(index .NetworkSettings.Networks "{_NETWORK}").IPAddress}}}}'
+    return run(("docker", "inspect", "--format", template, registry)).strip()
+
+
+def _tell_nodes(settings: Settings, name: str) -> None:
+    host = settings.registry_host
+    toml = settings.config / "kind-hosts.toml"
+    write_file(toml, build_hosts_toml(host))
+    for node in run(("kind", "get", "nodes", "--name", name)).split():
+        run(("docker", "exec", node, "mkdir", "-p", f"{_CERTIFICATES}/{host}"))
+        run(("docker", "cp", settings.ca_certificate, f"{node}:{_CERTIFICATES}/{host}/ca.crt"))
+        run(("docker", "cp", toml, f"{node}:{_CERTIFICATES}/{host}/hosts.toml"))
+
+
+def _tell_dns(settings: Settings, address: str) -> None:
+    kubectl = Kubectl(settings, "kube-system")
+    corefile = json.loads(kubectl.call("get", "configmap", "coredns", "--output=json"))["data"]["Corefile"]
+    wanted = add_host(corefile, settings.registry_host, address)
+    if wanted == corefile:
+        return
+    kubectl.call("patch", "configmap", "coredns", "--patch", json.dumps({"data": {"Corefile": wanted}}))
+    kubectl.call("rollout", "restart", "deployment/coredns")
+    kubectl.call("rollout", "status", "deployment/coredns", "--timeout=180s")
+
+
+def _push_bases(settings: Settings) -> None:
+    """Copy the base images into the registry, by skopeo in a container: Docker itself does not trust our authority."""
+    certificates = settings.config / "registry-ca"
+    write_file(certificates / "ca.crt", settings.ca_certificate.read_text())
+    for repository, origin in _BASES.items():
+        print(f"registry: copying {origin} to {settings.registry_host}/{repository}", flush=True)
+        run((
+            "docker", "run", "--rm", "--network", _NETWORK,
+            "--volume", f"{certificates}:/certificates:ro",
+            "--volume", f"{settings.registry_dockerconfig}:/login.json:ro",
+            _SKOPEO_IMAGE, "copy", "--quiet", "--retry-times=2",
+            "--dest-authfile=/login.json", "--dest-cert-dir=/certificates",
+            f"docker://{origin}", f"docker://{settings.registry_host}/{repository}",
+        ))  # fmt: skip
+
+
+def _load_images(name: str) -> None:
+    print(f"docker: building {_IMAGES.operator} from operator/Dockerfile", flush=True)
+    dockerfile = Path("operator") / "Dockerfile"
+    run(("docker", "build", "--file", dockerfile, "--tag", _IMAGES.operator, "."), cwd=REPOSITORY_ROOT)
+    run(("docker", "pull", _IMAGES.executor))
+    run(("kind", "load", "docker-image", "--name", name, _IMAGES.operator, _IMAGES.executor))

@@ -1,0 +1,1 @@
+"""The images that the cluster needs: what is in them, building them, loading them."""

@@ -1,0 +1,1 @@
+"""The machine that the cluster runs on: processes, ports, mounts, network, packages."""

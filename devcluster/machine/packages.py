@@ -1,0 +1,98 @@
+"""Installs missing Debian packages through apt; it never starts a service of theirs."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster.errors import DevclusterError
+from devcluster.machine.shell import run
+from devcluster.settings import Network, Settings
+
+_APT_ENV = {"DEBIAN_FRONTEND": "noninteractive"}
+_WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=300")
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package and what must exist for it to count as there: a program on PATH or an absolute path."""
+
+    name: str
+    probe: str
+
+
+RUNTIME_PACKAGES = (
+    Package("iptables", "iptables-save"),
+    Package("iproute2", "ip"),
+    Package("containernetworking-plugins", f"{Network().cni_bin_dir}/bridge"),
+    Package("mount", "mount"),
+)
+COMPILE_PACKAGES = (
+    Package("gcc", "gcc"),
+    Package("libc6-dev", "/usr/include/stdlib.h"),
+    Package("pkg-config", "pkg-config"),
+    Package("libseccomp-dev", "/usr/include/seccomp.h"),
+    Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+)
+IMAGE_PACKAGES = (
+    Package("busybox-static", "/bin/busybox"),
+    Package("mmdebstrap", "mmdebstrap"),
+    Package("skopeo", "skopeo"),
+    Package("buildah", "buildah"),
+    Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+)
+
+
+def find_missing(packages: Iterable[Package]) -> tuple[str, ...]:
+    """Name the packages whose program or file is not there."""
+    return tuple(package.name for package in packages if not _is_there(package.probe))
+
+
+def ensure_packages(packages: Sequence[Package]) -> None:
+    """Install what is missing, after telling so; do nothing, at no cost, when nothing is."""
+    missing = find_missing(packages)
+    if not missing:
+        return
+    print(f"apt: installing {' '.join(missing)}", flush=True)
+    install = ("apt-get", "install", "-y", "-q", "--no-install-recommends", *_WAIT_FOR_LOCK, *missing)
+    try:
+        run(install, env=_APT_ENV)
+    except DevclusterError:
+        # The usual reason is an empty or old package list.
+        run(("apt-get", "update", "-q", *_WAIT_FOR_LOCK), env=_APT_ENV)
+        run(install, env=_APT_ENV)
+    still_missing = find_missing(packages)
+    if still_missing:
+        raise DevclusterError(f"apt installed {' '.join(still_missing)}, but what it should bring is still missing")
+
+
+def ensure_docker_registry(settings: Settings) -> Path:
+    """Return a docker-registry program: the machine's own, or Debian's unpacked into the cache.
+
+    Unpacked rather than installed, because the package would register and start a service of its own on port 5000.
+    """
+    installed = shutil.which("docker-registry")
+    if installed:
+        return Path(installed)
+    unpacked = settings.cache / "debian" / "docker-registry"
+    program = unpacked / "usr" / "bin" / "docker-registry"
+    if program.exists():
+        return program
+    print("apt: unpacking docker-registry into the cache (not installed: its package starts a service)", flush=True)
+    shutil.rmtree(unpacked, ignore_errors=True)
+    download = settings.cache / "debian" / "download"
+    download.mkdir(parents=True, exist_ok=True)
+    fetch = ("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "docker-registry")
+    with suppress(DevclusterError):
+        run(fetch, cwd=download, env=_APT_ENV)
+    if not list(download.glob("docker-registry_*.deb")):
+        run(("apt-get", "update", "-q", *_WAIT_FOR_LOCK), env=_APT_ENV)
+        run(fetch, cwd=download, env=_APT_ENV)
+    run(("dpkg-deb", "-x", next(download.glob("docker-registry_*.deb")), unpacked))
+    shutil.rmtree(download)
+    return program
+
+
+def _is_there(probe: str) -> bool:
+    return Path(probe).exists() if probe.startswith("/") else shutil.which(probe) is not None

@@ -1,0 +1,1 @@
+"""The one node: its programs, their configuration, keys and health."""

@@ -1,0 +1,175 @@
+"""Tokens of Entra ID for a connector's identity, by azure-identity."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.identity.aio import (
+    CertificateCredential,
+    ClientAssertionCredential,
+    ClientSecretCredential,
+    ManagedIdentityCredential,
+)
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.outside import ODD_ANSWERS, Outside
+from buildandpush.core.azure.cloud import find_cloud
+from buildandpush.core.azure.credential import (
+    ClientCertificate,
+    ClientSecret,
+    Connector,
+    Credential,
+    FederatedIdentity,
+    NodeIdentity,
+    Resolved,
+    secrets_of,
+)
+from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_entra, classify_node, clip_foreign
+from buildandpush.core.azure.login import login_version
+from buildandpush.core.redact import redact
+
+ASSERTION_AUDIENCE: Final = "api://AzureADTokenExchange"
+ASSERTION_SECONDS: Final = 540.0
+"""How long a service account's token is shown to Entra ID: until a minute before its end."""
+_TIMEOUT_SECONDS: Final = 30.0
+# The queue asks again after a time of its own; a retry here would only hold a worker.
+_NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
+
+
+@dataclass
+class _Assertion:
+    """The service account's token; azure-identity asks for it by a call that cannot wait."""
+
+    value: str = ""
+    until: float = 0.0
+    """By the client's clock."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    version: str
+    credential: AsyncTokenCredential
+    assertion: _Assertion
+
+
+class EntraClient:
+    """Tokens by connector. azure-identity keeps a token until shortly before its end, so asking again is cheap."""
+
+    def __init__(
+        self, outside: Outside, kubernetes: KubernetesClient, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` counts seconds."""
+        self._outside = outside
+        self._kubernetes = kubernetes
+        self._clock = clock
+        self._held: dict[str, _Held] = {}
+
+    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
+        """A token for this audience; raises LoginError with Entra ID's own words."""
+        held = await self._hold(connector, resolved)
+        assertion = held.assertion
+        if isinstance(resolved.credential, FederatedIdentity) and self._clock() >= assertion.until:
+            assertion.value = await self._fetch_assertion(connector, resolved.credential.service_account)
+            assertion.until = self._clock() + ASSERTION_SECONDS
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                token = await held.credential.get_token(f"{audience}/.default")
+        except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
+            assertion.until = 0.0
+            raise LoginError(_classify(error, resolved.credential, assertion.value)) from None
+        return token.token
+
+    async def _hold(self, connector: Connector, resolved: Resolved) -> _Held:
+        version = login_version(connector, resolved)
+        held = self._held.get(connector.uid)
+        if held is not None and held.version == version:
+            return held
+        assertion = _Assertion()
+        try:
+            made = _Held(version, self._make(connector, resolved, assertion), assertion)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise LoginError(_unusable(error, resolved.credential)) from None
+        self._held[connector.uid] = made
+        if held is not None:
+            await held.credential.close()
+        return made
+
+    def _make(self, connector: Connector, resolved: Resolved, assertion: _Assertion) -> AsyncTokenCredential:
+        credential = resolved.credential
+        # Without instance discovery no other host is asked whether the authority is a true one.
+        settings: dict[str, Any] = {
+            "authority": find_cloud(connector.spec).authority,
+            "transport": self._outside.transport(),
+            "disable_instance_discovery": True,
+            **_NO_RETRY,
+        }
+        if isinstance(credential, ClientSecret):
+            return ClientSecretCredential(credential.tenant_id, credential.client_id, credential.secret, **settings)
+        if isinstance(credential, ClientCertificate):
+            return CertificateCredential(
+                credential.tenant_id, credential.client_id, certificate_data=credential.pem, **settings
+            )
+        if isinstance(credential, FederatedIdentity):
+            return ClientAssertionCredential(
+                credential.tenant_id, credential.client_id, lambda: assertion.value, **settings
+            )
+        client_id = getattr(credential, "client_id", None)
+        return ManagedIdentityCredential(client_id=client_id, transport=self._outside.transport(), **_NO_RETRY)
+
+    async def _fetch_assertion(self, connector: Connector, account: str) -> str:
+        """A token of the service account, made by the API server for Entra ID alone."""
+        try:
+            return await self._kubernetes.create_service_account_token(
+                connector.namespace, account, audience=ASSERTION_AUDIENCE
+            )
+        except NotFoundError:
+            detail = f"service account {account!r} in namespace {connector.namespace!r} does not exist; create it"
+        except UnavailableError as error:
+            raise LoginError(classify_entra(f"the API server: {error}", None)) from None
+        except (ConflictError, KubernetesError) as error:
+            detail = f"the API server gives no token for service account {account!r}: {error.message}"
+        raise LoginError(LoginProblem(Reason.LOGIN_FAILED, detail))
+
+    async def forget(self, connector_uid: str) -> None:
+        """Close the credential of a connector that is gone."""
+        held = self._held.pop(connector_uid, None)
+        if held is not None:
+            await held.credential.close()
+
+    async def close(self) -> None:
+        """Close the credentials."""
+        for held in self._held.values():
+            await held.credential.close()
+        self._held.clear()
+
+
+def _classify(error: Exception, credential: Credential, assertion: str) -> LoginProblem:
+    """What came of asking for a token, without the secrets that it was asked with."""
+    words = "the answer is none of a token service's"
+    if isinstance(error, AzureError | TimeoutError | OSError):
+        words = str(getattr(error, "message", "") or error) or "no answer in time"
+    told = redact(words, [*secrets_of(credential), assertion])
+    if isinstance(credential, NodeIdentity):
+        # azure-identity puts an error of its own before what the endpoint answered, unless that was no JSON.
+        return classify_node(told, _status_of(error.__cause__))
+    return classify_entra(told, _status_of(error))
+
+
+def _status_of(error: BaseException | None) -> int | None:
+    return error.status_code if isinstance(error, HttpResponseError) else None
+
+
+def _unusable(error: Exception, credential: Credential) -> LoginProblem:
+    """A credential that azure-identity itself cannot use, such as a certificate that is none."""
+    if isinstance(credential, ClientCertificate) and b"ENCRYPTED" in credential.pem:
+        detail = "the private key is encrypted with a passphrase; store it without one"
+    else:
+        detail = f"the credential cannot be used: {redact(str(error), secrets_of(credential))}"
+    return LoginProblem(Reason.LOGIN_FAILED, clip_foreign(detail))

@@ -1,0 +1,240 @@
+"""Logins of Azure identities to registries: made once for all builds, renewed at half their life."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.entra import EntraClient
+from buildandpush.clients.azure.tokens import AcrClient
+from buildandpush.clients.recent import Recent
+from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
+from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
+from buildandpush.core.azure.login import NULL_GUID, HostLogin, HostPlan, login_version
+from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
+from buildandpush.core.backoff import backoff_seconds
+
+
+class Gateway(Protocol):
+    """What Azure is asked for a login; every method raises LoginError."""
+
+    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str, /) -> str: ...
+
+    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str, /) -> str: ...
+
+    async def fetch_access_token(
+        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...], /
+    ) -> str: ...
+
+    async def forget(self, connector_uid: str, /) -> None: ...
+
+
+class AzureGateway:
+    """Azure itself."""
+
+    def __init__(self, entra: EntraClient, acr: AcrClient) -> None:
+        self._entra = entra
+        self._acr = acr
+
+    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
+        """A token of Entra ID."""
+        return await self._entra.fetch_token(connector, resolved, audience)
+
+    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str) -> str:
+        """A registry's refresh token."""
+        tenant = getattr(resolved.credential, "tenant_id", None)
+        return await self._acr.exchange(host, tenant, token, ca_bundle=connector.spec.ca_bundle or "")
+
+    async def fetch_access_token(
+        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...]
+    ) -> str:
+        """A registry's access token for pushes to some repositories."""
+        scopes = [scope_of(repository) for repository in repositories]
+        return await self._acr.fetch_access_token(host, refresh_token, scopes, ca_bundle=connector.spec.ca_bundle or "")
+
+    async def forget(self, connector_uid: str) -> None:
+        """Let go of what is held for a connector that is gone."""
+        await self._entra.forget(connector_uid)
+
+
+@dataclass(frozen=True)
+class _Failed:
+    version: str
+    problem: LoginProblem
+    count: int
+    until: datetime
+
+
+_Key = tuple[str, str]
+"""A connector's uid and a host."""
+
+
+class IdentityLogins:
+    """The logins of connectors with an Azure identity. One exchange serves every build until it is due again."""
+
+    def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._logins: Recent[_Key, HostLogin] = Recent()
+        self._refused: Recent[tuple[str, str, str], bool] = Recent()
+        """Logins that the registry refused a push with, by uid, host and token: what an identity may do stands in the
+        login itself."""
+        self._failed: Recent[_Key, _Failed] = Recent()
+        self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
+        self._allowed: Recent[tuple[str, str, str], tuple[str, str]] = Recent()
+
+    async def log_in(
+        self, connector: Connector, resolved: Resolved, host: str, kept: HostLogin | None = None
+    ) -> HostLogin:
+        """The login to a host, made afresh only where it is due; raises LoginError.
+
+        `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
+        refusal is remembered for 10 s, doubled each time up to 5 min, unless connector or Secret change. While Azure
+        is away, a login that has not ended is good enough.
+        """
+        key, version = (connector.uid, host), login_version(connector, resolved)
+        async with self._lock(key):
+            now = self._clock()
+            known = [item for item in (self._logins.get(key), kept) if item is not None and not item.is_access_token]
+            for login in known:
+                if login.is_fresh(version, now) and not self._refused.get((*key, login.password)):
+                    return self._logins.put(key, login)
+            try:
+                return await self._exchange(connector, resolved, host, version)
+            except LoginError as error:
+                living = next((login for login in known if login.lives(version, now)), None)
+                if living is None or not error.problem.temporary:
+                    raise
+                return self._logins.put(key, living)
+
+    async def _exchange(self, connector: Connector, resolved: Resolved, host: str, version: str) -> HostLogin:
+        key = (connector.uid, host)
+        self._raise_remembered(key, version)
+        try:
+            token = await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
+            login = self._made(host, await self._gateway.exchange(connector, resolved, host, token), version)
+        except LoginError as error:
+            self._remember(key, version, error.problem)
+            raise
+        self._failed.pop(key)
+        return self._logins.put(key, login)
+
+    async def check_token(self, connector: Connector, resolved: Resolved) -> None:
+        """Whether Entra ID gives the identity a token at all; raises LoginError."""
+        key, version = (connector.uid, ""), login_version(connector, resolved)
+        async with self._lock(key):
+            self._raise_remembered(key, version)
+            try:
+                await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
+            except LoginError as error:
+                self._remember(key, version, error.problem)
+                raise
+            self._failed.pop(key)
+
+    def recall_refusal(self, plan: HostPlan, resolved: Resolved) -> None:
+        """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
+        early would know nothing of a new role either."""
+        self._raise_remembered(_push_key(plan), login_version(plan.connector, resolved))
+
+    async def authorize_push(self, plan: HostPlan, resolved: Resolved, login: HostLogin) -> HostLogin:
+        """The login that build pods get, once the registry has said that it may push; raises LoginError.
+
+        With loginScope Repository it is a token for these repositories; else the login itself, asked once per
+        repository and login.
+        """
+        if not plan.push:
+            return login
+        scoped = plan.connector.spec.login_scope == "Repository"
+        key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.push))
+        allowed = self._allowed.get(asked)
+        if not scoped and allowed == (login.version, login.password):
+            return login
+        try:
+            token = await self._fetch_access(plan, login)
+            made = self._made(plan.host, token, login_version(plan.connector, resolved, plan.push))
+        except LoginError as error:
+            if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
+                return login  # what was allowed with the login before will be with this one of the same identity
+            self._remember(key, login_version(plan.connector, resolved), error.problem)
+            if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
+                self._refused.put((plan.connector.uid, plan.host, login.password), True)
+                self._allowed.pop(asked)
+            raise
+        self._failed.pop(key)
+        self._allowed.put(asked, (login.version, login.password))
+        return replace(made, is_access_token=True) if scoped else login
+
+    async def _fetch_access(self, plan: HostPlan, login: HostLogin) -> str:
+        """A token that may push to all of the plan's repositories; raises LoginError."""
+        try:
+            token = await self._gateway.fetch_access_token(plan.connector, plan.host, login.password, plan.push)
+        except LoginError as error:
+            if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
+                raise
+            detail = f"{plan.host}/{', '.join(plan.push)} allows it nothing"
+            raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)) from None
+        _check_access(plan, token)
+        return token
+
+    def hosts_of(self, connector_uid: str) -> tuple[str, ...]:
+        """The hosts that a connector is logged in to now."""
+        return tuple(sorted(login.host for login in self._living(connector_uid)))
+
+    def end_of(self, connector_uid: str) -> datetime | None:
+        """When the first of a connector's logins ends; None where there is none."""
+        ends = (login.expires_at for login in self._living(connector_uid))
+        return min((end for end in ends if end is not None), default=None)
+
+    def _living(self, connector_uid: str) -> list[HostLogin]:
+        now = self._clock()
+        mine = [login for (uid, _), login in self._logins.items() if uid == connector_uid]
+        return [login for login in mine if login.expires_at is None or login.expires_at > now]
+
+    async def forget(self, connector_uid: str) -> None:
+        """Drop what is known of a connector that is gone."""
+        tables: tuple[Recent[Any, Any], ...] = (
+            self._logins, self._refused, self._failed, self._locks, self._allowed,
+        )  # fmt: skip
+        for table in tables:
+            table.drop(lambda key: bool(key[0] == connector_uid))
+        await self._gateway.forget(connector_uid)
+
+    def _lock(self, key: _Key) -> asyncio.Lock:
+        return self._locks.get(key) or self._locks.put(key, asyncio.Lock())
+
+    def _made(self, host: str, token: str, version: str) -> HostLogin:
+        # By this clock and the token's life: the registry's clock may be another.
+        now, life, end = self._clock(), read_life(token), read_end(token)
+        if not life or (end is not None and end <= now):
+            raise LoginError(unreachable(host, "the token that it gave had ended already"))
+        return HostLogin(host, NULL_GUID, token, version, now, now + life)
+
+    def _raise_remembered(self, key: _Key, version: str) -> None:
+        failed = self._failed.get(key)
+        if failed is not None and failed.version == version and self._clock() < failed.until:
+            raise LoginError(failed.problem)
+
+    def _remember(self, key: _Key, version: str, problem: LoginProblem) -> None:
+        before = self._failed.get(key)
+        count = before.count + 1 if before is not None and before.version == version else 1
+        until = self._clock() + timedelta(seconds=backoff_seconds(count))
+        self._failed.put(key, _Failed(version, problem, count, until))
+
+
+def _push_key(plan: HostPlan) -> _Key:
+    return plan.connector.uid, f"{plan.host}/{' '.join(plan.push)}"
+
+
+def _check_access(plan: HostPlan, token: str) -> None:
+    """A registry leaves out of a token what the identity may not do; one that does not say is left to the push."""
+    access = read_access(token)
+    if access is None:
+        return
+    for repository in plan.push:
+        actions = access.get(repository, frozenset())
+        if "push" not in actions and "*" not in actions:
+            detail = f"{plan.host}/{repository} allows it {', '.join(sorted(actions)) or 'nothing'}"
+            raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail))

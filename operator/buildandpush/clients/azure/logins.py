@@ -1,0 +1,279 @@
+"""Logins of builds: reads connectors and their Secrets, and keeps the docker config Secrets of pods fresh."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from buildandpush.api.connector import LoginStatus
+from buildandpush.api.meta import CONNECTOR_PLURAL
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.identity import IdentityLogins
+from buildandpush.clients.azure.ledger import LoginLedger, Session
+from buildandpush.clients.azure.secrets import LoginSecrets
+from buildandpush.clients.errors import NotFoundError
+from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.core.azure.connector import Check, LoggedIn, parse_connector
+from buildandpush.core.azure.credential import (
+    Connector,
+    Resolved,
+    UserPassword,
+    check_allowed,
+    describe_identity,
+    find_secret,
+    read_credential,
+)
+from buildandpush.core.azure.errors import LoginError
+from buildandpush.core.azure.login import (
+    Credentials,
+    HostLogin,
+    HostPlan,
+    build_login_secret,
+    check_registry,
+    describe_login,
+    is_ours,
+    login_version,
+    plan_hosts,
+    read_login_secret,
+)
+from buildandpush.core.facts import Inputs, Login, LoginNeed, Waiting
+from buildandpush.core.settings import LoginSettings
+
+_MAX_KNOWN: Final = 4096
+_PASSWORD_LIFE: Final = timedelta(hours=2)
+"""How long a login with a password is kept for a build that may come; at half of it the password is looked at again."""
+_RENEWAL_WAIT: Final = timedelta(seconds=30)
+"""How long until a login that is overdue is tried again."""
+
+
+class Logins:
+    """Every login there is, made once for all builds that share it."""
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        identities: IdentityLogins,
+        settings: LoginSettings,
+        clock: Callable[[], datetime],
+        on_change: Callable[[str, str], None] = lambda namespace, connector: None,
+    ) -> None:
+        """`on_change` is called with a connector whose logins changed, so that its status can tell of them."""
+        self._client = client
+        self._secrets = LoginSecrets(client, clock)
+        self._identities = identities
+        self._settings = settings
+        self._clock = clock
+        self._known: dict[tuple[str, tuple[LoginNeed, ...]], Login] = {}
+        self._ledger = LoginLedger(on_change)
+
+    async def ensure_login(
+        self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
+    ) -> Login | Waiting:
+        """A login Secret that build pods can mount, made or renewed where needed; or what it waits for."""
+        if not needs:
+            return Login(None)
+        known = self._known.get((namespace, needs))
+        if renewal and known is not None and (known.renew_at is None or self._clock() < known.renew_at):
+            return known
+        sessions = await self._open(namespace, [need.connector for need in needs])
+        if isinstance(sessions, Waiting):
+            return sessions
+        plans = plan_hosts(needs, {name: session.connector for name, session in sessions.items()})
+        if isinstance(plans, Waiting):
+            return plans
+        login = await self._ensure(namespace, plans, {item.connector.uid: item for item in sessions.values()})
+        if isinstance(login, Login):
+            if len(self._known) > _MAX_KNOWN:
+                self._known.clear()  # only a shortcut: what is needed of it comes back
+            self._known[namespace, needs] = login
+        return login
+
+    async def find_credentials(self, namespace: str, connector_ref: str, host: str) -> Credentials | Waiting:
+        """What the operator itself logs in to a host with."""
+        sessions = await self._open(namespace, [connector_ref])
+        if isinstance(sessions, Waiting):
+            return sessions
+        session = sessions[connector_ref]
+        refused = check_registry(session.connector, host)
+        if refused is not None:
+            return refused
+        try:
+            login = await self._log_in(session, host, None)
+        except LoginError as error:
+            return _waiting(error)
+        return Credentials((host,), login.username, login.password, session.connector.spec.ca_bundle or "")
+
+    async def find_session(self, namespace: str, connector_ref: str) -> tuple[Connector, Resolved] | Waiting:
+        """A connector with its credential."""
+        sessions = await self._open(namespace, [connector_ref])
+        if isinstance(sessions, Waiting):
+            return sessions
+        return sessions[connector_ref].connector, sessions[connector_ref].resolved
+
+    async def find_inputs(self, namespace: str, connector_refs: Sequence[str]) -> Inputs:
+        """The Secrets of connectors with their versions; none where one cannot be read."""
+        sessions = await self._open(namespace, connector_refs)
+        if isinstance(sessions, Waiting):
+            return Inputs()
+        pairs = {pair for session in sessions.values() for pair in session.resolved.inputs}
+        return Inputs(tuple(sorted(pairs)))
+
+    async def check(self, connector: Connector) -> Check:
+        """Whether the connector can log in: to Entra ID, and to every registry that it names."""
+        found = await self._resolve(connector)
+        if isinstance(found, Waiting):
+            return found
+        resolved = found.resolved
+        identity = describe_identity(connector.spec, resolved.credential)
+        registries = tuple(connector.spec.registries or ())
+        if isinstance(resolved.credential, UserPassword):
+            return LoggedIn(identity, registries, checked=False)
+        try:
+            if not registries:
+                await self._identities.check_token(connector, resolved)
+            for host in registries:
+                refused = check_registry(connector, host)
+                if refused is not None:
+                    return refused
+                await self._identities.log_in(connector, resolved, host)
+        except LoginError as error:
+            return error.problem
+        uid = connector.uid
+        return LoggedIn(identity, self._identities.hosts_of(uid), expires_at=self._identities.end_of(uid))
+
+    def logins_of(self, connector_uid: str) -> dict[str, LoginStatus]:
+        """The logins made since the start, by the name of their Secret."""
+        return self._ledger.of(connector_uid)
+
+    async def forget(self, namespace: str, name: str, uid: str) -> None:
+        """Drop what is known of a connector that is gone."""
+        self._ledger.forget(uid)
+        for key in [
+            key for key in self._known if key[0] == namespace and any(need.connector == name for need in key[1])
+        ]:
+            del self._known[key]
+        await self._identities.forget(uid)
+
+    async def remove_login(self, connector: Connector, name: str) -> bool:
+        """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
+        if self._ledger.lives(connector.uid, name, self._clock()):
+            return False  # it may just be on its way to the API server
+        gone = await self._secrets.remove(connector, name)
+        if gone and not self._ledger.lives(connector.uid, name, self._clock()):
+            self._ledger.drop(connector.uid, name)
+        return gone
+
+    # ---- the steps
+
+    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, Session] | Waiting:
+        sessions: dict[str, Session] = {}
+        for name in dict.fromkeys(names):
+            try:
+                raw = await self._client.read_custom(CONNECTOR_PLURAL, namespace, name)
+            except NotFoundError:
+                return Waiting(Reason.CONNECTOR_MISSING, f"AzureConnector {name!r} in namespace {namespace!r}")
+            connector = parse_connector(raw)
+            session = connector if isinstance(connector, Waiting) else await self._resolve(connector)
+            if isinstance(session, Waiting):
+                return session
+            listed = (raw.get("status") or {}).get("logins") or ()
+            session = replace(session, listed=frozenset(item["secretName"] for item in listed))
+            sessions[name] = session
+        return sessions
+
+    async def _resolve(self, connector: Connector) -> Session | Waiting:
+        refused = check_allowed(connector, self._settings)
+        if refused is not None:
+            return refused
+        name, secret = find_secret(connector.spec), None
+        if name is not None:
+            try:
+                secret = await self._client.read_secret(connector.namespace, name)
+            except NotFoundError:
+                secret = None
+        resolved = read_credential(connector, secret)
+        return resolved if isinstance(resolved, Waiting) else Session(connector, resolved)
+
+    async def _ensure(
+        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, Session]
+    ) -> Login | Waiting:
+        shape = build_login_secret(namespace, plans, ())
+        name = shape["metadata"]["name"]
+        full = self._ledger.find_full(name, sessions)
+        if full is not None:
+            return full
+        existing = await self._secrets.read(shape)
+        if existing is not None and not is_ours(existing, shape):
+            return _taken(shape)
+        logins = await self._log_in_all(plans, sessions, read_login_secret(existing) if existing is not None else {})
+        if isinstance(logins, Waiting):
+            return logins
+        wanted = build_login_secret(namespace, plans, logins)
+        # Again, since others may have been made meanwhile, and noted before it is made, so that they count this one.
+        full = self._ledger.find_full(name, sessions)
+        if full is not None:
+            return full
+        self._ledger.note(name, sessions, logins)
+        if not is_ours(await self._secrets.write(wanted, existing), wanted):
+            for uid in sessions:
+                self._ledger.drop(uid, name)
+            return _taken(wanted)
+        described = describe_login(wanted, plans, [session.resolved for session in sessions.values()])
+        return replace(described, renew_at=self._renew_at(logins))
+
+    async def _log_in_all(
+        self, plans: tuple[HostPlan, ...], sessions: dict[str, Session], kept: dict[str, HostLogin]
+    ) -> list[HostLogin] | Waiting:
+        """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
+        logins: list[HostLogin] = []
+        for plan in plans:
+            session, old = sessions[plan.connector.uid], kept.get(plan.host)
+            try:
+                logins.append(await self._host_login(plan, session, old))
+            except LoginError as error:
+                if plan.required:
+                    return _waiting(error)
+                if old is not None and old.lives(
+                    login_version(plan.connector, session.resolved, plan.push), self._clock()
+                ):
+                    logins.append(old)
+        return logins
+
+    async def _host_login(self, plan: HostPlan, session: Session, kept: HostLogin | None) -> HostLogin:
+        """The login of build pods to a host; raises LoginError."""
+        if isinstance(session.resolved.credential, UserPassword):
+            return await self._log_in(session, plan.host, kept)
+        scoped, now = login_version(session.connector, session.resolved, plan.push), self._clock()
+        token = kept if kept is not None and kept.is_access_token else None
+        if token is not None and token.is_fresh(scoped, now):
+            return token
+        try:
+            self._identities.recall_refusal(plan, session.resolved)
+            login = await self._log_in(session, plan.host, kept)
+            return await self._identities.authorize_push(plan, session.resolved, login)
+        except LoginError as error:
+            if token is None or not error.problem.temporary or not token.lives(scoped, now):
+                raise
+            return token
+
+    async def _log_in(self, session: Session, host: str, kept: HostLogin | None) -> HostLogin:
+        credential = session.resolved.credential
+        if not isinstance(credential, UserPassword):
+            return await self._identities.log_in(session.connector, session.resolved, host, kept)
+        version, now = login_version(session.connector, session.resolved), self._clock()
+        if kept is not None and kept.expires_at is not None and kept.is_fresh(version, now):
+            return kept
+        return HostLogin(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)
+
+    def _renew_at(self, logins: Sequence[HostLogin]) -> datetime | None:
+        """When the first of them is to be made afresh. One that could not be just now is tried again in a while."""
+        due = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
+        return due and max(due, self._clock() + _RENEWAL_WAIT)
+
+
+def _waiting(error: LoginError) -> Waiting:
+    return Waiting(error.problem.reason, error.problem.detail, error.problem.remedy)
+
+
+def _taken(secret: Object) -> Waiting:
+    return Waiting(Reason.NAME_COLLISION, f"Secret {secret['metadata']['name']!r} was not made by the operator")

@@ -1,0 +1,160 @@
+"""Reads a push back from an ACR with azure-containerregistry: what the tags name, and what the image is.
+
+The client is made for one reading: kept longer, it would go on with a login that has ended. It exchanges its login anew
+for every single operation, so the exchange is answered here, with the login that is held already.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from azure.containerregistry import ArtifactManifestProperties
+from azure.containerregistry.aio import ContainerRegistryClient
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
+
+from buildandpush.clients.outside import ODD_ANSWERS, Outside, is_passing
+from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
+from buildandpush.core.azure.errors import clip_foreign, is_busy
+from buildandpush.core.azure.login import Credentials
+from buildandpush.core.facts import ReadBack
+from buildandpush.core.redact import redact
+
+_EXCHANGE_PATH: Final = "/oauth2/exchange"
+_TIMEOUT_SECONDS: Final = 30.0
+_NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
+
+
+class AcrReader:
+    """Reads with the refresh token of an ACR."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    async def read_back(
+        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
+    ) -> ReadBack:
+        """Ask the registry for the digest and for what each tag names; never raises for what the registry does."""
+        host, path = repository.split("/", 1)
+        try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(host, credentials) as client:
+                named = dict(zip(tags, [await _read_tag(client, path, tag) for tag in tags], strict=True))
+                return await _read_image(client, path, digest, named)
+        except HttpResponseError as error:
+            # The whole of an answer may be a page of a proxy's, so no more than its beginning is shown.
+            problem = f"{host} answered {error.status_code}: {error.message}"
+            passing = is_busy(error.status_code or 0) or is_passing(error.inner_exception)
+        except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
+            # Such as content that is not what its digest says, or a challenge that the client cannot read.
+            problem = f"{host}: {str(error) or type(error).__name__}"
+            passing = is_passing(getattr(error, "inner_exception", None))
+        told = clip_foreign(redact(problem, [credentials.password]))
+        return ReadBack({}, digest_found=False, problem=told, passing=passing)
+
+    @asynccontextmanager
+    async def _open(self, host: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:
+        transport = _HeldLogin(self._outside.transport(credentials.ca_bundle), host, credentials.password)
+        client = ContainerRegistryClient(
+            f"https://{host}", _NoCredential(), audience=REGISTRY_AUDIENCE, transport=transport, **_NO_RETRY
+        )
+        async with client:
+            yield client
+
+
+async def _read_tag(client: ContainerRegistryClient, path: str, tag: str) -> str | None:
+    try:
+        return (await client.get_tag_properties(path, tag)).digest
+    except ResourceNotFoundError:
+        return None
+
+
+async def _read_image(
+    client: ContainerRegistryClient, path: str, digest: str, named: dict[str, str | None]
+) -> ReadBack:
+    try:
+        manifest = await client.get_manifest(path, digest)
+        properties = await client.get_manifest_properties(path, digest)
+    except ResourceNotFoundError:
+        return ReadBack(named, digest_found=False)
+    return ReadBack(
+        named,
+        digest_found=manifest.digest == digest,
+        size_bytes=properties.size_in_bytes,
+        media_type=manifest.media_type,
+        platform=_platform_of(properties),
+    )
+
+
+def _platform_of(properties: ArtifactManifestProperties) -> str | None:
+    system, architecture = properties.operating_system, properties.architecture
+    if not system or not architecture:
+        return None
+    return f"{getattr(system, 'value', system)}/{getattr(architecture, 'value', architecture)}"
+
+
+class _NoCredential:
+    """Stands where the client wants an Entra credential; its token is never sent, for the exchange is answered here."""
+
+    async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        """An empty token."""
+        return AccessToken("", 0)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def __aenter__(self) -> "_NoCredential":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
+    """Answers the exchange with the refresh token that is held, and sends everything else; to the one host only."""
+
+    def __init__(self, transport: AioHttpTransport, host: str, refresh_token: str) -> None:
+        self._transport = transport
+        self._host = host
+        self._answer = json.dumps({"refresh_token": refresh_token}).encode()
+        self._answers: list[Any] = []
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        """Send a request."""
+        address = urlsplit(request.url)
+        if address.netloc.lower() == self._host and address.path == _EXCHANGE_PATH:
+            return _HeldAnswer(request, self._answer)
+        answer = await self._transport.send(request, **kwargs)
+        self._answers.append(answer)
+        return answer
+
+    async def open(self) -> None:
+        """The session is open already."""
+
+    async def close(self) -> None:
+        """Let go of the answers; the session stays open for others. The client leaves those unread that it refuses."""
+        for answer in self._answers:
+            answer.internal_response.release()
+        self._answers.clear()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class _HeldAnswer(AsyncHttpResponse):
+    """The answer to an exchange, as azure-core's pipeline reads it."""
+
+    def __init__(self, request: Any, body: bytes) -> None:
+        super().__init__(request, None)
+        self.status_code = 200
+        self.reason = "OK"
+        self.content_type = "application/json"
+        self.headers = {"Content-Type": self.content_type, "Content-Length": str(len(body))}
+        self._body = body
+
+    def body(self) -> bytes:
+        """The whole answer."""
+        return self._body

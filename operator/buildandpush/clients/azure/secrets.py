@@ -1,0 +1,62 @@
+"""The Secrets that build pods mount: written and removed where they are ours, and never anybody else's."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.core.azure.credential import Connector
+from buildandpush.core.azure.login import is_ours, read_login_secret
+
+
+class LoginSecrets:
+    """Login Secrets at the API server."""
+
+    def __init__(self, client: KubernetesClient, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def read(self, shape: Object) -> Object | None:
+        """The Secret of this name; None where there is none."""
+        try:
+            return await self._client.read_secret(shape["metadata"]["namespace"], shape["metadata"]["name"])
+        except NotFoundError:
+            return None
+
+    async def write(self, wanted: Object, existing: Object | None) -> Object:
+        """Create the Secret or bring the one that is ours up to date; a foreign one comes back as it is."""
+        namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+        if existing is None:
+            try:
+                return await self._client.create_secret(wanted)
+            except ConflictError:
+                existing = await self._client.read_secret(namespace, name)
+        if not is_ours(existing, wanted) or existing.get("data") == wanted["data"]:
+            return existing
+        version = existing["metadata"]["resourceVersion"]
+        # null removes keys that are no longer wanted, as a merge patch would keep them.
+        gone = dict.fromkeys(set(existing.get("data") or {}) - set(wanted["data"]))
+        body = {"metadata": {"resourceVersion": version}, "data": {**gone, **wanted["data"]}}
+        return await self._client.patch_secret(namespace, name, body)
+
+    async def remove(self, connector: Connector, name: str) -> bool:
+        """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
+        try:
+            secret = await self._client.read_secret(connector.namespace, name)
+        except NotFoundError:
+            return True
+        metadata = secret["metadata"]
+        owner = {"metadata": {"ownerReferences": [{"uid": connector.uid}]}}
+        now = self._clock()
+        alive = any(login.expires_at is None or now < login.expires_at for login in read_login_secret(secret).values())
+        if alive or not is_ours(secret, owner):
+            return False
+        try:
+            await self._client.delete_secret(
+                connector.namespace, name, uid=metadata["uid"], version=metadata["resourceVersion"]
+            )
+        except NotFoundError:
+            return True
+        except ConflictError:
+            return False  # renewed meanwhile
+        return True

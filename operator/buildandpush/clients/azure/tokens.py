@@ -1,0 +1,86 @@
+"""An ACR's own logins: an Entra token exchanged for a refresh token, and that for a token to some repositories.
+
+Protocol: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md. No client of Azure's gives out the refresh
+token, which is what build pods log in with.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+
+from buildandpush.clients.outside import Outside, read_bounded
+from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_access, classify_exchange, unreachable
+from buildandpush.core.redact import redact
+
+_MAX_BYTES: Final = 64 * 1024
+_Form = dict[str, str] | list[tuple[str, str]]
+_Classify = Callable[[str, int, str], LoginProblem]
+
+
+class AcrClient:
+    """Requests to the token services of registries. Nothing goes to any other host: no redirect is followed."""
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+
+    async def exchange(self, host: str, tenant: str | None, token: str, *, ca_bundle: str = "") -> str:
+        """The registry's refresh token for an Entra token; raises LoginError."""
+        form = {"grant_type": "access_token", "service": host, "access_token": token}
+        if tenant:
+            form["tenant"] = tenant
+        answer = await self._post(host, "exchange", form, ca_bundle, token, classify_exchange)
+        return _read(host, answer, "refresh_token")
+
+    async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str = "") -> str:
+        """A token for these scopes, or for what of them the identity is allowed; raises LoginError."""
+        form = [("grant_type", "refresh_token"), ("service", host), ("refresh_token", refresh_token)]
+        scoped = [*form, *(("scope", scope) for scope in scopes)]
+        answer = await self._post(host, "token", scoped, ca_bundle, refresh_token, classify_access)
+        return _read(host, answer, "access_token")
+
+    async def _post(
+        self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
+    ) -> dict[str, Any]:
+        """The answer's JSON object. What of it is told holds `hidden` in no form: a proxy may send back what it got."""
+        url = f"https://{host}/oauth2/{path}"
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            session = self._outside.session(ca_bundle)
+            async with session.post(url, data=form, headers=headers, allow_redirects=False) as response:
+                body = (await read_bounded(response.content, _MAX_BYTES, cut=True)).decode(errors="replace")
+                status = response.status
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            # ValueError: a host that no client can ask for. OpenSSL's errors are OSErrors.
+            raise LoginError(unreachable(host, redact(str(error) or type(error).__name__, [hidden]))) from None
+        if status != 200:
+            raise LoginError(classify(host, status, redact(_words(body), [hidden])))
+        answer = _parse(body)
+        if not isinstance(answer, dict):
+            raise LoginError(unreachable(host, f"the answer is not a registry's: {redact(body, [hidden])[:80]}"))
+        return answer
+
+
+def _parse(body: str) -> Any:
+    """JSON as a value; None where it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words(body: str) -> str:
+    """The message in a registry's error, or the body as it is."""
+    try:
+        first = _parse(body)["errors"][0]
+        return f"{first.get('code', '')} {first.get('message', '')}"
+    except (LookupError, TypeError, AttributeError):
+        return body
+
+
+def _read(host: str, answer: dict[str, Any], name: str) -> str:
+    value = answer.get(name)
+    if not isinstance(value, str) or not value:
+        raise LoginError(unreachable(host, f"the answer holds no {name}"))
+    return value

@@ -1,0 +1,1 @@
+"""Who logs in: clouds, credentials, connectors, logins, portal links."""

@@ -1,0 +1,120 @@
+"""Decides the status of an AzureConnector from its spec and from how its login went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from buildandpush.api import meta
+from buildandpush.api.connector import MAX_LOGINS, AzureConnectorSpec, AzureConnectorStatus, Identity, LoginStatus
+from buildandpush.api.meta import ConditionType
+from buildandpush.api.reasons import Reason
+from buildandpush.core.azure.credential import Connector, describe_identity
+from buildandpush.core.azure.errors import LoginProblem
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Waiting
+
+_MAX_VERIFY = 128
+
+
+@dataclass(frozen=True)
+class LoggedIn:
+    """A connector's login went well."""
+
+    identity: Identity
+    registries: tuple[str, ...] = ()
+    """Registries that it is logged in to now."""
+    checked: bool = True
+    """Whether somebody was asked; a user name and password is only tried by a build."""
+    expires_at: datetime | None = None
+    """When the first of the logins ends unless renewed."""
+
+
+Check = LoggedIn | LoginProblem | Waiting
+
+
+def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
+    """An AzureConnector object as a value, or why it is none."""
+    metadata = raw["metadata"]
+    name = metadata["name"]
+    try:
+        spec = AzureConnectorSpec.model_validate(raw.get("spec") or {})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {field}: {first['msg']}")
+    wrong = _find_contradiction(spec)
+    if wrong is not None:
+        return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {wrong}")
+    verify = (metadata.get("annotations") or {}).get(meta.ANNOTATION_VERIFY) or ""
+    return Connector(
+        metadata["namespace"], name, metadata["uid"], spec, metadata.get("generation") or 0, verify[:_MAX_VERIFY]
+    )
+
+
+def _find_contradiction(spec: AzureConnectorSpec) -> str | None:
+    """What the CRD's rules refuse as well; a connector may have been stored under older ones."""
+    given = (spec.service_principal, spec.workload_identity, spec.managed_identity, spec.registry_credentials)
+    if sum(item is not None for item in given) != 1:
+        return "give exactly one of servicePrincipal, workloadIdentity, managedIdentity and registryCredentials"
+    principal = spec.service_principal
+    if principal is not None and (principal.secret_ref is None) == (principal.certificate_ref is None):
+        return "servicePrincipal: give exactly one of secretRef and certificateRef"
+    if spec.registry_credentials is not None and not spec.registries:
+        return "registries: it is missing; name the hosts that the user name and password are for"
+    if (spec.cloud == "Custom") != (spec.custom_cloud is not None):
+        return "customCloud: it goes with cloud: Custom, and only with it"
+    return None
+
+
+def decide_connector(
+    status: AzureConnectorStatus,
+    generation: int,
+    check: Check,
+    now: datetime,
+    *,
+    spec: AzureConnectorSpec | None = None,
+    logins: tuple[LoginStatus, ...] = (),
+    verify: str = "",
+) -> AzureConnectorStatus:
+    """The connector's status: logged in, or why not, in Azure's own words and with the remedy. `spec` says who logs in
+    where the login fails; without one nobody can."""
+    conditions = ConditionSet(status.conditions, generation=generation, now=now)
+    if isinstance(check, LoggedIn):
+        reason = Reason.LOGGED_IN if check.checked else Reason.CREDENTIALS_FOUND
+        conditions.set(ConditionType.READY, "True", reason, _describe_login(reason, check))
+        conditions.drop(ConditionType.STALLED, ConditionType.RECONCILING)
+    else:
+        # Secret and connector may come in any order.
+        temporary = check.temporary if isinstance(check, LoginProblem) else check.reason is Reason.SECRET_MISSING
+        message = (
+            check.message if isinstance(check, LoginProblem) else describe(check.reason, check.message, check.remedy)
+        )
+        trouble, other = ConditionType.STALLED, ConditionType.RECONCILING
+        if temporary:
+            trouble, other = other, trouble
+        conditions.set(ConditionType.READY, "False", check.reason, message)
+        conditions.set(trouble, "True", check.reason, message)
+        conditions.drop(other)
+    login = check if isinstance(check, LoggedIn) else None
+    failing = describe_identity(spec) if spec is not None else None
+    return AzureConnectorStatus(
+        observed_generation=generation,
+        conditions=conditions.as_list(),
+        identity=login.identity if login else failing,
+        registries=list(login.registries) if login and login.checked else [],
+        expires_at=login.expires_at if login else None,
+        logins=list(logins[:MAX_LOGINS]),
+        handled_verify=verify or None,
+    )
+
+
+def _describe_login(reason: Reason, check: LoggedIn) -> str:
+    identity = check.identity
+    who = f"user {identity.username!r}" if identity.username else f"client {identity.client_id or 'of the node'}"
+    where = f" in tenant {identity.tenant_id}" if identity.tenant_id else ""
+    hosts = f" for {', '.join(check.registries)}" if check.registries else ""
+    return f"{describe(reason)} As {who}{where}{hosts}."

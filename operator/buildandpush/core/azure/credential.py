@@ -1,0 +1,228 @@
+"""What a connector logs in with, read from its spec and its Secret."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from buildandpush.api.connector import (
+    DEFAULT_SECRET_KEY,
+    DEFAULT_SERVICE_ACCOUNT,
+    AzureConnectorSpec,
+    Identity,
+    ServicePrincipal,
+)
+from buildandpush.api.reasons import Reason
+from buildandpush.core.azure.cloud import find_cloud
+from buildandpush.core.facts import Waiting
+from buildandpush.core.settings import LoginSettings
+
+_USERNAME, _PASSWORD = "username", "password"
+_CERTIFICATE, _PRIVATE_KEY = "tls.crt", "tls.key"
+_BEGIN_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+_END_OF_KEY: Final = b"PRIVATE KEY-----"
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One AzureConnector as the API server holds it."""
+
+    namespace: str
+    name: str
+    uid: str
+    spec: AzureConnectorSpec
+    generation: int = 0
+    verify: str = ""
+    """Value of the verify annotation; another one asks for a login afresh."""
+
+
+@dataclass(frozen=True)
+class ClientSecret:
+    """An application's client secret."""
+
+    tenant_id: str
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ClientCertificate:
+    """An application's certificate and private key, both in PEM form."""
+
+    tenant_id: str
+    client_id: str
+    pem: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class FederatedIdentity:
+    """An identity that trusts tokens of a service account."""
+
+    tenant_id: str
+    client_id: str
+    service_account: str
+
+
+@dataclass(frozen=True)
+class NodeIdentity:
+    """The managed identity of the operator's node."""
+
+    client_id: str | None
+
+
+@dataclass(frozen=True)
+class UserPassword:
+    """A user name and password of a registry."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+AzureCredential = ClientSecret | ClientCertificate | FederatedIdentity | NodeIdentity
+Credential = AzureCredential | UserPassword
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A credential, and the Secret it was read from with its uid and version."""
+
+    credential: Credential
+    inputs: tuple[tuple[str, str], ...] = ()
+
+
+def check_allowed(connector: Connector, settings: LoginSettings) -> Waiting | None:
+    """Whether the installer allows this credential here."""
+    spec = connector.spec
+    if spec.managed_identity is not None and connector.namespace not in settings.managed_identity_namespaces:
+        detail = f"managedIdentity in namespace {connector.namespace!r}"
+        return Waiting(Reason.CREDENTIAL_NOT_ALLOWED, detail, _allow("managedIdentityNamespaces"))
+    identity = spec.workload_identity
+    account = identity and (identity.service_account_name or DEFAULT_SERVICE_ACCOUNT)
+    if account and account not in settings.identity_service_accounts:
+        detail = f"workloadIdentity with service account {account!r}"
+        return Waiting(Reason.CREDENTIAL_NOT_ALLOWED, detail, _allow("identityServiceAccounts"))
+    if spec.custom_cloud is not None:
+        cloud = find_cloud(spec)
+        for host in (cloud.authority_host, cloud.resource_manager_host):
+            if host is not None and host not in settings.authority_hosts:
+                detail = f"cloud Custom with host {host}"
+                return Waiting(Reason.CREDENTIAL_NOT_ALLOWED, detail, _allow("allowedAuthorityHosts"))
+        if not spec.allowed_registries and spec.registry_credentials is None:
+            detail = (
+                f"connector {connector.name!r}: cloud Custom needs allowedRegistries, such as *.azurecr.example.com"
+            )
+            return Waiting(Reason.CONNECTOR_INVALID, detail)
+    return None
+
+
+def _allow(value: str) -> str:
+    return f"Ask whoever installed the operator to name it in the chart's value azure.{value}, or log in otherwise."
+
+
+def find_secret(spec: AzureConnectorSpec) -> str | None:
+    """Name of the Secret that the credential is in; None where it is in none."""
+    if spec.registry_credentials is not None:
+        return spec.registry_credentials.secret_ref.name
+    principal = spec.service_principal
+    if principal is None:
+        return None
+    reference = principal.secret_ref or principal.certificate_ref
+    return reference.name if reference else None
+
+
+def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> Resolved | Waiting:
+    """The credential, or what is missing for it. `secret` is the one of `find_secret`, None where there is none."""
+    spec = connector.spec
+    if spec.workload_identity is not None:
+        identity = spec.workload_identity
+        account = identity.service_account_name or DEFAULT_SERVICE_ACCOUNT
+        return Resolved(FederatedIdentity(identity.tenant_id, identity.client_id, account))
+    if spec.managed_identity is not None:
+        return Resolved(NodeIdentity(spec.managed_identity.client_id))
+    name = find_secret(spec)
+    if secret is None or name is None:
+        return Waiting(Reason.SECRET_MISSING, f"Secret {name!r}, which connector {connector.name!r} names")
+    data = secret.get("data") or {}
+    found: Credential | Waiting
+    if spec.service_principal is not None:
+        found = _read_principal(spec.service_principal, name, data)
+    else:
+        found = _read_user(name, data)
+    if isinstance(found, Waiting):
+        return found
+    metadata = secret.get("metadata") or {}
+    version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
+    return Resolved(found, ((f"Secret/{name}", version),))
+
+
+def _read_principal(
+    principal: ServicePrincipal, name: str, data: Mapping[str, str]
+) -> ClientSecret | ClientCertificate | Waiting:
+    tenant, client = principal.tenant_id, principal.client_id
+    if principal.secret_ref is not None:
+        key = principal.secret_ref.key or DEFAULT_SECRET_KEY
+        text = _read_text(name, data, key)
+        return text if isinstance(text, Waiting) else ClientSecret(tenant, client, text.strip())
+    chosen = principal.certificate_ref.key if principal.certificate_ref else None
+    parts = [_read_bytes(name, data, key) for key in ((chosen,) if chosen else (_CERTIFICATE, _PRIVATE_KEY))]
+    for part in parts:
+        if isinstance(part, Waiting):
+            return part
+    pem = b"\n".join(part for part in parts if isinstance(part, bytes))
+    if _BEGIN_CERTIFICATE not in pem:
+        return Waiting(Reason.SECRET_MISSING, f"certificate in PEM form in Secret {name!r}")
+    if _END_OF_KEY not in pem:
+        return Waiting(
+            Reason.SECRET_MISSING, f"private key in Secret {name!r}: there is a certificate in PEM form, but no key"
+        )
+    return ClientCertificate(tenant, client, pem)
+
+
+def _read_user(name: str, data: Mapping[str, str]) -> UserPassword | Waiting:
+    missing = [key for key in (_USERNAME, _PASSWORD) if not data.get(key)]
+    if missing:
+        return Waiting(Reason.SECRET_MISSING, f"key {' and '.join(missing)} in Secret {name!r}")
+    username, password = _read_text(name, data, _USERNAME), _read_text(name, data, _PASSWORD)
+    for value in (username, password):
+        if isinstance(value, Waiting):
+            return Waiting(Reason.SECRET_MISSING, f"text in Secret {name!r}: username and password must be UTF-8")
+    if ":" in str(username):
+        return Waiting(Reason.SECRET_MISSING, f"user name in Secret {name!r} that works: it must not hold a colon")
+    return UserPassword(str(username), str(password))
+
+
+def _read_text(name: str, data: Mapping[str, str], key: str) -> str | Waiting:
+    raw = _read_bytes(name, data, key)
+    if isinstance(raw, Waiting):
+        return raw
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return Waiting(Reason.SECRET_MISSING, f"text under key {key} in Secret {name!r}: it must be UTF-8")
+
+
+def _read_bytes(name: str, data: Mapping[str, str], key: str) -> bytes | Waiting:
+    try:
+        raw = base64.b64decode(data.get(key) or "", validate=False)
+    except binascii.Error:
+        raw = b""
+    return raw or Waiting(Reason.SECRET_MISSING, f"key {key} in Secret {name!r}")
+
+
+def describe_identity(spec: AzureConnectorSpec, credential: Credential | None = None) -> Identity:
+    """Who a connector logs in as, for its status. Only a user's name stands in the credential alone."""
+    if spec.managed_identity is not None:
+        return Identity(kind="managedIdentity", client_id=spec.managed_identity.client_id)
+    for kind, given in (("servicePrincipal", spec.service_principal), ("workloadIdentity", spec.workload_identity)):
+        if given is not None:
+            return Identity(kind=kind, tenant_id=given.tenant_id, client_id=given.client_id)
+    user = credential.username[:256] if isinstance(credential, UserPassword) else None
+    return Identity(kind="registryCredentials", username=user)
+
+
+def secrets_of(credential: Credential) -> tuple[str, ...]:
+    """What of a credential must appear nowhere."""
+    if isinstance(credential, ClientSecret):
+        return (credential.secret,)
+    return (credential.password,) if isinstance(credential, UserPassword) else ()

@@ -1,0 +1,134 @@
+"""What Azure's refusals of a login mean, and what to do about them.
+
+Numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.core.explain import describe
+from buildandpush.core.redact import redact
+from buildandpush.core.text import clip
+
+MAX_FOREIGN: Final = 256
+"""Of a foreign answer that many bytes are shown."""
+
+_NUMBER: Final = re.compile(r"AADSTS(\d+)")
+# What Entra ID appends to every error: of use to Microsoft's support, and another with every answer.
+_TRACE: Final = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+
+_HEALS: Final = "the run goes on by itself."
+_SECRET: Final = f"Put the secret's value, not its id, into the Secret that the connector names; {_HEALS}"
+_CERTIFICATE: Final = f"Upload this certificate to the application in Entra ID, or use the one it knows; {_HEALS}"
+_FEDERATED: Final = (
+    "Give the identity a federated credential with this cluster's issuer, the subject "
+    f"system:serviceaccount:<namespace>:<service account> and the audience api://AzureADTokenExchange; {_HEALS}"
+)
+_TENANT: Final = f"Correct the connector's tenantId; {_HEALS}"
+_CLIENT: Final = (
+    f"Correct the connector's clientId, or its tenantId if the application lives in another tenant; {_HEALS}"
+)
+
+_NODE: Final = (
+    f"Assign the identity to the operator's node (or its scale set), or correct managedIdentity.clientId; {_HEALS}"
+)
+
+_REMEDIES: Final[dict[int, str]] = {
+    7000215: _SECRET,
+    7000222: f"Make a new client secret for the application and put its value into the connector's Secret; {_HEALS}",
+    7000216: "Give the connector a secret, a certificate or a workload identity.",
+    7000112: "Enable the application in Entra ID (enterprise applications, sign-in).",
+    700016: _CLIENT,
+    90002: _TENANT,
+    900023: _TENANT,
+    50059: _TENANT,
+    70021: _FEDERATED,
+    700211: _FEDERATED,
+    700212: _FEDERATED,
+    700213: _FEDERATED,
+    7002138: _FEDERATED,
+    700223: "Wait a few minutes: the change of the federated credential has not reached all of Entra ID yet.",
+    700024: "Correct the clock of the cluster's nodes: the assertion is not valid at Entra ID's time.",
+    700027: _CERTIFICATE,
+    700030: _CERTIFICATE,
+    50027: _CERTIFICATE,
+    53003: "Let the Conditional Access policies admit the identity from the cluster's address.",
+    500011: "Register the provider Microsoft.ContainerRegistry in a subscription of the tenant.",
+}
+
+
+@dataclass(frozen=True)
+class LoginProblem:
+    """Why a login failed."""
+
+    reason: Reason
+    detail: str
+    """Azure's own words."""
+    remedy: str = ""
+    """What helps, where that is known better than by the reason."""
+    temporary: bool = False
+    """Whether it is expected to go away by itself."""
+
+    @property
+    def message(self) -> str:
+        """Cause, Azure's words and remedy."""
+        return describe(self.reason, self.detail, self.remedy)
+
+
+class LoginError(Exception):
+    """A login failed; carries the problem, never a token or a secret."""
+
+    def __init__(self, problem: LoginProblem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def clip_foreign(text: str) -> str:
+    """Foreign words in one line, short enough for a status and without tokens."""
+    return clip(" ".join(redact(_TRACE.sub("", text)).split()), MAX_FOREIGN)
+
+
+def is_busy(status: int) -> bool:
+    """Whether an answer's status asks to come again: a server's trouble of the moment, and no refusal."""
+    return status == 429 or status >= 500
+
+
+def classify_entra(text: str, status: int | None) -> LoginProblem:
+    """A refusal by Entra ID. `status` is the answer's, None where none came; one that is no refusal and yet holds no
+    token is not Entra ID's."""
+    # azure-identity and its error codes stand before Entra ID's own words.
+    words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
+    if status is None or status < 400 or is_busy(status):
+        return LoginProblem(Reason.LOGIN_UNAVAILABLE, words, temporary=True)
+    number = _NUMBER.search(text)
+    return LoginProblem(Reason.LOGIN_FAILED, words, _REMEDIES.get(int(number[1]), "") if number else "")
+
+
+def classify_node(text: str, status: int | None) -> LoginProblem:
+    """A refusal by the endpoint for the node's identities, which knows one word for what is wrong for good: 400.
+    https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling"""
+    if status == 400:
+        return LoginProblem(Reason.LOGIN_FAILED, clip_foreign(text), _NODE)
+    return LoginProblem(Reason.LOGIN_UNAVAILABLE, clip_foreign(text), temporary=True)
+
+
+def classify_access(host: str, status: int, body: str) -> LoginProblem:
+    """A registry's refusal of a token to some repositories, to a login that it gave itself."""
+    if status == 401 or (status == 400 and "denied" in body.lower()):
+        return LoginProblem(Reason.PUSH_NOT_ALLOWED, clip_foreign(f"{host} answered {status}: {body}"))
+    return classify_exchange(host, status, body)
+
+
+def classify_exchange(host: str, status: int, body: str) -> LoginProblem:
+    """A registry's refusal to take a token of Entra ID for a login of its own."""
+    words = clip_foreign(f"{host} answered {status}: {body}")
+    if is_busy(status):
+        return LoginProblem(Reason.REGISTRY_UNREACHABLE, words, temporary=True)
+    return LoginProblem(Reason.REGISTRY_NETWORK_DENIED if status == 403 else Reason.EXCHANGE_REFUSED, words)
+
+
+def unreachable(host: str, detail: str) -> LoginProblem:
+    """A host that gave no answer, or none that can be read."""
+    return LoginProblem(Reason.REGISTRY_UNREACHABLE, clip_foreign(f"{host}: {detail}"), temporary=True)

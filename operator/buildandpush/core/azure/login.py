@@ -1,0 +1,285 @@
+"""The docker config Secret that build pods log in with: which hosts it is for, what it holds, when it is renewed."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
+from buildandpush.core import naming
+from buildandpush.core.azure.cloud import is_allowed_registry
+from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.facts import Login, LoginNeed, Manifest, Waiting
+
+NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
+"""The user name that tells an ACR that the password is a token of its own.
+https://learn.microsoft.com/azure/container-registry/container-registry-authentication"""
+
+DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
+_RECORD_KEY: Final = "login.json"
+_MARGIN: Final = timedelta(minutes=10)
+_SPARE: Final = timedelta(minutes=1)
+"""With less than that to its end a login might end on its way to the registry."""
+_YEARS: Final = (2000, 9000)
+"""Times beyond cannot be added to."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What some hosts are logged in to with, and the certificates that they are trusted by."""
+
+    hosts: tuple[str, ...]
+    username: str
+    password: str = field(repr=False)
+    ca_bundle: str = ""
+
+    @property
+    def is_token(self) -> bool:
+        """Whether the password is an ACR's refresh token, which Entra ID's identity was exchanged for."""
+        return self.username == NULL_GUID
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """One host of a login: whose it is, and which repositories are pushed to there."""
+
+    connector: Connector
+    host: str
+    push: tuple[str, ...] = ()
+    """Repositories without the host."""
+    required: bool = True
+    """Whether the build waits for this login: not where a base image may or may not come from there."""
+
+
+@dataclass(frozen=True)
+class HostLogin:
+    """The login to one host."""
+
+    host: str
+    username: str
+    password: str = field(repr=False)
+    version: str
+    """What it was made from: a login of another version is made afresh."""
+    issued_at: datetime | None = None
+    expires_at: datetime | None = None
+    """None where it does not end."""
+    is_access_token: bool = False
+    """Whether it is an access token for some repositories rather than a user name and password."""
+
+    @property
+    def renew_at(self) -> datetime | None:
+        """At half its life, and at least ten minutes before its end where it lives that long."""
+        if self.issued_at is None or self.expires_at is None:
+            return None
+        half = self.issued_at + (self.expires_at - self.issued_at) / 2
+        early = self.expires_at - _MARGIN
+        return min(half, early) if early > self.issued_at else half
+
+    def lives(self, version: str, now: datetime) -> bool:
+        """Whether it can be used for want of a better one: it is due to be made afresh but has not ended."""
+        return self.version == version and (self.expires_at is None or now + _SPARE < self.expires_at)
+
+    def is_fresh(self, version: str, now: datetime) -> bool:
+        """Whether it can be used as it is."""
+        renew_at = self.renew_at
+        return self.version == version and (renew_at is None or now < renew_at)
+
+
+# ---- which hosts
+
+
+def check_registry(connector: Connector, host: str) -> Waiting | None:
+    """Whether the connector may be used for this host: its login goes nowhere else."""
+    spec, name = connector.spec, connector.name
+    if spec.registries and host not in spec.registries:
+        served = ", ".join(spec.registries)
+        return Waiting(
+            Reason.CONNECTOR_INVALID, f"connector {name!r} serves {served}, not {host}; add the host to its registries"
+        )
+    if spec.registry_credentials is None and not is_allowed_registry(spec, host):
+        return Waiting(
+            Reason.CONNECTOR_INVALID,
+            f"connector {name!r} must not send its identity's token to {host}; "
+            "add the host to its allowedRegistries if it is one of your registries",
+        )
+    return None
+
+
+def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) -> tuple[HostPlan, ...] | Waiting:
+    """The hosts of one login, each with the one connector that serves it, or why there is no such login.
+
+    The push's connector logs in to all its registries, since base images may come from there.
+    """
+    plans: dict[str, HostPlan] = {}
+    for need in needs:
+        connector = connectors[need.connector]
+        refused = _check_base(connector, need)
+        if refused is not None:
+            return refused
+        for host in _hosts_of(connector, need):
+            refused = check_registry(connector, host)
+            known = plans.get(host)
+            if refused is None and known is not None and known.connector.uid != connector.uid:
+                names = f"{known.connector.name!r} and {connector.name!r}"
+                message = f"connectors {names} both serve {host}, and a build has one login for a host"
+                refused = Waiting(Reason.CONNECTOR_INVALID, f"{message}; take it out of the registries of one")
+            if refused is not None:
+                return refused
+            push = [name.split("/", 1)[1] for name in need.push if name.split("/", 1)[0] == host]
+            merged = tuple(dict.fromkeys([*(known.push if known else ()), *push]))
+            required = not need.hosts or host in need.hosts or bool(known and known.required)
+            plans[host] = HostPlan(connector, host, merged, required)
+    return _check_pushes(needs, plans) or tuple(plans[host] for host in sorted(plans))
+
+
+def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
+    others = () if connector.spec.login_scope == "Repository" else connector.spec.registries or ()
+    return tuple(dict.fromkeys([*need.hosts, *others]))
+
+
+def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
+    """A connector for base images has to name their hosts, and its login may not be for pushes alone."""
+    if need.hosts:
+        return None
+    if connector.spec.login_scope == "Repository":
+        message = f"connector {connector.name!r} has loginScope Repository, which serves pushes only"
+        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; for base images use loginScope Registry")
+    if not connector.spec.registries:
+        message = f"connector {connector.name!r} names no registries, so it serves no base images"
+        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name their hosts in its registries")
+    return None
+
+
+def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, HostPlan]) -> Waiting | None:
+    """Whatever is pushed to, the cache included, has its login."""
+    for name in (name for need in needs for name in need.push):
+        host = name.split("/", 1)[0]
+        if host not in plans:
+            message = f"no connector of this build serves {host}, where {name} is pushed to"
+            return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name one that does in baseImageConnectorRefs")
+    return None
+
+
+def login_version(connector: Connector, resolved: Resolved, push: Sequence[str] = ()) -> str:
+    """What a login is made from, in short: a change of any of it asks for a login afresh."""
+    scope = sorted(push) if connector.spec.login_scope == "Repository" else []
+    parts = [connector.uid, str(connector.generation), connector.verify, resolved.inputs, scope]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+# ---- the Secret
+
+
+def build_login_secret(namespace: str, plans: Sequence[HostPlan], logins: Sequence[HostLogin]) -> Manifest:
+    """The Secret that build pods mount, owned by the connectors whose logins it holds."""
+    connectors = {plan.connector.uid: plan.connector for plan in plans}
+    scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.push if _is_scoped(plan)}
+    auths = {login.host: _entry(login) for login in sorted(logins, key=lambda item: item.host)}
+    data = {
+        DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),
+        _RECORD_KEY: _encode(json.dumps([_record(login) for login in logins], sort_keys=True)),
+    }
+    for plan in plans:
+        if plan.connector.spec.ca_bundle:
+            data[naming.ca_file(plan.host)] = _encode(plan.connector.spec.ca_bundle)
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {
+            "name": naming.login_secret_name(connectors, (plan.host for plan in plans), scoped),
+            "namespace": namespace,
+            "labels": {meta.LABEL_MANAGED_BY: meta.COMPONENT, meta.LABEL_LOGIN: "true"},
+            "ownerReferences": [
+                {
+                    "apiVersion": meta.API_VERSION,
+                    "kind": meta.CONNECTOR_KIND,
+                    "name": connectors[uid].name,
+                    "uid": uid,
+                }
+                for uid in sorted(connectors)
+            ],
+        },
+        "data": data,
+    }
+
+
+def read_login_secret(secret: Mapping[str, Any]) -> dict[str, HostLogin]:
+    """The logins in a Secret of ours by host; empty where it cannot be read, so that they are made afresh."""
+    data = secret.get("data") or {}
+    try:
+        auths = json.loads(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
+        records = json.loads(base64.b64decode(data[_RECORD_KEY]))
+        found = (_read_record(record, auths[record["host"]]) for record in records)
+        return {login.host: login for login in found}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
+        return {}
+
+
+def _is_scoped(plan: HostPlan) -> bool:
+    return plan.connector.spec.login_scope == "Repository"
+
+
+def _entry(login: HostLogin) -> dict[str, str]:
+    # https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go; `auth` is what every tool understands.
+    if login.is_access_token:
+        return {"registrytoken": login.password}
+    return {"auth": _encode(f"{login.username}:{login.password}")}
+
+
+def _record(login: HostLogin) -> dict[str, Any]:
+    return {
+        "host": login.host,
+        "version": login.version,
+        "issuedAt": login.issued_at.isoformat() if login.issued_at else None,
+        "expiresAt": login.expires_at.isoformat() if login.expires_at else None,
+    }
+
+
+def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> HostLogin:
+    token = entry.get("registrytoken")
+    if token is not None and not isinstance(token, str):
+        raise TypeError("registrytoken is no text")
+    username, _, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
+    login = HostLogin(record["host"], username, token or password, record["version"])
+    return replace(
+        login,
+        issued_at=_read_time(record.get("issuedAt")),
+        expires_at=_read_time(record.get("expiresAt")),
+        is_access_token=token is not None,
+    )
+
+
+def _read_time(text: str | None) -> datetime | None:
+    """A time of a record; raises ValueError or TypeError for one that nothing can be reckoned with."""
+    if text is None:
+        return None
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not _YEARS[0] <= found.year <= _YEARS[1]:
+        raise ValueError(f"{text} is no time of ours")
+    return found
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def describe_login(secret: Manifest, plans: Sequence[HostPlan], resolved: Iterable[Resolved]) -> Login:
+    """What a build needs to know of the Secret."""
+    ca_hosts = tuple(plan.host for plan in plans if plan.connector.spec.ca_bundle)
+    inputs = dict(pair for item in resolved for pair in item.inputs)
+    return Login(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
+
+
+def is_ours(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an existing Secret is this login: only with our label and its owners is it ever updated or deleted."""
+    metadata = existing.get("metadata") or {}
+    owners = {ref.get("uid") for ref in metadata.get("ownerReferences") or ()}
+    labels = metadata.get("labels") or {}
+    wanted_owners = {ref["uid"] for ref in wanted["metadata"]["ownerReferences"]}
+    return labels.get(meta.LABEL_LOGIN) == "true" and wanted_owners <= owners

@@ -1,0 +1,88 @@
+"""What several stages know of each other: plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from buildandpush.api.reasons import Reason
+
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The resource that a pod belongs to."""
+
+    namespace: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Login:
+    """The docker config Secret of a build, and the hosts whose CA certificate it carries (none: the usual CAs)."""
+
+    secret_name: str | None
+    """None for a build that logs in nowhere."""
+    ca_hosts: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()
+    """The Secrets it was made from, each with its uid and version."""
+    renew_at: datetime | None = None
+    """When it is renewed; None where it does not end."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something a build needs is not there yet; it heals by itself."""
+
+    reason: Reason
+    message: str
+    remedy: str = ""
+    """What helps, where that is known better than by the reason."""
+
+
+@dataclass(frozen=True)
+class LoginNeed:
+    """What a build wants of one connector."""
+
+    connector: str
+    hosts: tuple[str, ...] = ()
+    """Hosts to log in to; empty for all that the connector's registries name."""
+    push: tuple[str, ...] = ()
+    """Repositories that are pushed to, host included."""
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What the registry said of the pushed image."""
+
+    tags: Mapping[str, str | None]
+    """Digest per tag; None where the registry has no such tag."""
+    digest_found: bool
+    problem: str = ""
+    """Why the registry could not be read, else empty."""
+    passing: bool = False
+    """Whether that may be over a moment later."""
+    size_bytes: int | None = None
+    """Of the layers and the config, compressed."""
+    media_type: str | None = None
+    platform: str | None = None
+    """Such as linux/amd64; None for an index."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What the resource manager and the portal say of the registry that was pushed to."""
+
+    reason: Reason
+    message: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+    """Tag and its address in the portal; empty unless the registry was found."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Secrets by name, each with its uid and version; empty where they cannot be read."""
+
+    versions: tuple[tuple[str, str], ...] = ()

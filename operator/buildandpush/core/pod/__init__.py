@@ -1,0 +1,1 @@
+"""Which pod a build gets, and what a pod says."""

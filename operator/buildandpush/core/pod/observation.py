@@ -1,0 +1,171 @@
+"""What a pod object says about a build, reduced to the few facts that decisions need."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from buildandpush.api import meta
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ContainerObservation:
+    """One container's state; `state` is waiting, running or terminated."""
+
+    state: str = "waiting"
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def terminated(self) -> bool:
+        return self.state == "terminated"
+
+
+@dataclass(frozen=True)
+class PodObservation:
+    """One build pod."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    spec_hash_label: str
+    run: int
+    """Number of the run it was made for; 0 where its labels do not say."""
+    attempt: int
+    """Which of the run's pods it is; 0 where its labels do not say."""
+    phase: str
+    node: str
+    created_at: datetime | None
+    started_at: datetime | None
+    """When a kubelet took the pod."""
+    deleted_at: datetime | None
+    """When the pod is gone at the latest, its grace period over; None if nobody deletes it."""
+    changed_at: datetime | None
+    """When one of the pod's conditions last changed; None if that is not told."""
+    reason: str
+    """The kubelet's or a controller's word for the whole pod: Evicted, DeadlineExceeded, NodeLost …"""
+    message: str
+    unschedulable: str
+    """The scheduler's words while no node takes the pod, else empty."""
+    gated: bool
+    """Whether a scheduling gate keeps the scheduler from looking for a node."""
+    disruption: str
+    """Reason of the condition DisruptionTarget, which tells who ended the pod, else empty."""
+    active_deadline_seconds: int | None
+    source: ContainerObservation
+    kaniko: ContainerObservation
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody deletes it."""
+        return self.deleted_at is not None
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the last of its containers that matter ended."""
+        return self.kaniko.finished_at or self.source.finished_at
+
+    @property
+    def ended(self) -> bool:
+        """True once nothing of the build can run any more.
+
+        kaniko's own container decides, not the pod's phase: injected sidecars keep pods Running.
+        """
+        source_failed = self.source.terminated and self.source.exit_code != 0
+        return self.kaniko.terminated or source_failed or self.phase in ("Succeeded", "Failed")
+
+    @property
+    def digest(self) -> str | None:
+        """The digest kaniko reported; to be believed only with exit code 0 and once the registry agrees."""
+        if not self.kaniko.terminated or self.kaniko.exit_code != 0:
+            return None
+        text = self.kaniko.message.strip()
+        return text if _DIGEST.fullmatch(text) else None
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What the init container reported: a revision and commit, or why it failed."""
+
+    revision: str | None = None
+    commit: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
+    """Reduce a pod object."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    conditions = {item["type"]: item for item in status.get("conditions") or ()}
+    scheduled = conditions.get("PodScheduled", {})
+    disruption = conditions.get("DisruptionTarget", {})
+    labels: Mapping[str, str] = metadata.get("labels") or {}
+    owners: list[Mapping[str, Any]] = metadata.get("ownerReferences") or []
+    controller = next((ref for ref in owners if ref.get("controller")), {})
+    return PodObservation(
+        name=metadata["name"],
+        uid=metadata.get("uid", ""),
+        owner_uid=controller.get("uid", ""),
+        spec_hash_label=labels.get(meta.LABEL_SPEC_HASH, ""),
+        run=_number(labels.get(meta.LABEL_RUN)),
+        attempt=_number(labels.get(meta.LABEL_ATTEMPT)),
+        phase=status.get("phase") or "Pending",
+        node=spec.get("nodeName") or "",
+        created_at=parse_time(metadata.get("creationTimestamp")),
+        started_at=parse_time(status.get("startTime")),
+        deleted_at=parse_time(metadata.get("deletionTimestamp")),
+        changed_at=max(
+            filter(None, (parse_time(item.get("lastTransitionTime")) for item in conditions.values())), default=None
+        ),
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        gated=scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated",
+        disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
+        active_deadline_seconds=spec.get("activeDeadlineSeconds"),
+        source=_observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER),
+        kaniko=_observe_container(status.get("containerStatuses"), KANIKO_CONTAINER),
+    )
+
+
+def _observe_container(statuses: list[Mapping[str, Any]] | None, name: str) -> ContainerObservation:
+    status = next((item for item in statuses or () if item.get("name") == name), None)
+    for state, detail in ((status or {}).get("state") or {}).items():
+        if state not in ("waiting", "running", "terminated") or detail is None:
+            continue
+        return ContainerObservation(
+            state=state,
+            reason=detail.get("reason") or "",
+            message=detail.get("message") or "",
+            exit_code=detail.get("exitCode"),
+            started_at=parse_time(detail.get("startedAt")),
+            finished_at=parse_time(detail.get("finishedAt")),
+        )
+    return ContainerObservation()
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An RFC 3339 time of the API server, or None."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def read_source_report(container: ContainerObservation) -> SourceReport:
+    """The init container's JSON; anything malformed is an empty report, since a killed container writes none."""
+    try:
+        raw = json.loads(container.message)
+        values = {key: str(raw[key]) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return SourceReport()
+    return SourceReport(**values)

@@ -1,0 +1,1 @@
+"""What happens next: starts, progress, ends, and the status that says so."""

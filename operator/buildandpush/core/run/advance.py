@@ -1,0 +1,222 @@
+"""A run on its way, one step further: its pod is created, watched, given up, stopped or taken as ended."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from buildandpush.api.meta import Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core import naming
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Inputs, Login, ReadBack, Waiting
+from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run import failed, podended, progress, start
+from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, is_replaced, observe_generation
+from buildandpush.core.run.limits import GivingUp, find_limit
+from buildandpush.core.run.podended import find_live_pod
+from buildandpush.core.run.questions import AskLivePod, AskLogin, AskObjects, AskTags
+from buildandpush.core.run.status import (
+    announce,
+    derive_needs,
+    is_news,
+    run_of,
+)
+from buildandpush.core.run.world import Action, CancelPod, CreatePod, Decision, DeletePod, World, answer
+from buildandpush.core.spec.buildsecrets import input_keys
+from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+
+WAIT: Final = timedelta(seconds=10)
+"""How long until something that is missing is looked for again."""
+RENEWAL_WAIT: Final = timedelta(seconds=30)
+"""How long until a login that could not be renewed is tried again."""
+STOP_PATIENCE: Final = timedelta(seconds=120)
+"""How long a kubelet may take to end a pod whose deadline was lowered."""
+
+_STOP_DEADLINE_SECONDS: Final = 1
+
+
+def advance(world: World, run: RunStatus) -> Decision:
+    """The next step of a run."""
+    build = run.builds[0]
+    pod = world.pods.get(build.pod_name)
+    if pod is None and build.pod_uid is not None:
+        # The cache may lag or have lost it; only the API server's own word counts for a loss.
+        pod = find_live_pod(world, build)
+        if pod is None:
+            return podended.lose(world, run)
+    if pod is not None and pod.ended:
+        return podended.end(world, run, pod)
+    if is_cancelled(world, run) or is_replaced(world, run):
+        return _stop(world, run, pod)
+    current = observe_generation(world, run)
+    if pod is None:
+        return _create(current, run, build)
+    return _watch(current, run, pod)
+
+
+# ---- before there is a pod
+
+
+def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
+    """The pod is not there yet: everything it needs first, then the pod."""
+    status = world.resource.status
+    if build.next_attempt_at is not None and world.now < build.next_attempt_at:
+        return Decision(status, wake_at=build.next_attempt_at)
+    former = _find_former(world, run, build)
+    if former is not None:
+        # One of a later attempt says that this status is an old one.
+        is_former = (0, 0) < (former.run, former.attempt) < (run.number, build.attempt)
+        removal = (DeletePod(former.name, former.uid),) if is_former and not former.deleting else ()
+        return Decision(status, removal, wake_at=world.now + WAIT)
+    try:
+        plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+    except SpecInvalidError as error:
+        return progress.reject(world, error)  # a correction goes on from here
+    if asks_for_another_image(world, run):
+        return failed.end_superseded(world)  # queued behind a run that has nothing to end
+    # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
+    world = progress.note_plan(world, plan.effective(world.settings))
+    run = run_of(world)
+    login = answer(world, AskLogin(derive_needs(run.effective)), Login)
+    if isinstance(login, Waiting):
+        return _wait(world, login.reason, login.message, login.remedy)
+    inputs = _ask_inputs(world, plan)
+    if isinstance(inputs, Waiting):
+        return _wait(world, inputs.reason, inputs.message, inputs.remedy)
+    if world.refusal is not None:
+        if world.refusal.final:
+            return failed.fail_without_pod(world, world.refusal.reason, world.refusal.message)
+        return _wait(world, world.refusal.reason, world.refusal.message)
+    taken = _find_taken_tag(world, run, plan)
+    if taken is not None:
+        return taken
+    owner = world.resource.owner
+    attempt = Attempt(run.number, int(build.key), build.attempt, run.spec_hash)
+    manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
+    # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
+    fresh = build.reason is None
+    told = (announce(world, Reason.ACCEPTED, start.accepted_message(run)),) if fresh else ()
+    return Decision(progress.note_inputs(world, login, inputs), (*told, CreatePod(build.pod_name, manifest)))
+
+
+def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
+    """Whether the Secrets and ConfigMaps that the pod reads are there: without them it would stand till its timeout."""
+    keys = input_keys(plan.options.secret_files, plan.options.arg_sources)
+    return answer(world, AskObjects(keys), Inputs) if keys else Inputs()
+
+
+def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObservation | None:
+    """A pod of an earlier attempt or run that may still push, on a node that can be heard of.
+
+    The run it belonged to may have ended without it: given up, or past its deadline where the kubelet was slow.
+    """
+    names = {pod.name for pod in world.pods.values() if pod.name != build.pod_name and _may_push(world, pod)}
+    before = _name_before(world, run, build)
+    if before is not None and before not in world.pods:
+        names.add(before)  # the cache may lack one that lives
+    for name in sorted(names):
+        # The cache may hold one that is gone, too.
+        live = answer(world, AskLivePod(name), PodObservation)
+        if live is not None and live.owner_uid == world.resource.owner.uid and _may_push(world, live):
+            return live
+    return None
+
+
+def _may_push(world: World, pod: PodObservation) -> bool:
+    patience = timedelta(seconds=world.settings.node_lost_timeout_seconds)
+    return not pod.ended and (pod.deleted_at is None or world.now < pod.deleted_at + patience)
+
+
+def _name_before(world: World, run: RunStatus, build: BuildStatus) -> str | None:
+    """The name of the pod of the attempt before; None for a first one."""
+    owner, attempt = world.resource.owner, build.attempt - 1
+    if attempt < 1:
+        return None
+    return naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=attempt)
+
+
+def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
+    """A numbered tag that is in the registry before this resource ever pushed one: its numbers collide."""
+    tags = plan.numbered_tags
+    if not tags or world.resource.status.digest is not None or run.builds[0].attempt > 1:
+        return None
+    found = answer(world, AskTags(plan.repository, tags, plan.connector_ref), ReadBack)
+    taken = [tag for tag in tags if found.tags.get(tag)]
+    if not taken:
+        return None
+    # It may be this very run's push, if the operator was away when its pod ran.
+    pod = find_live_pod(world, run.builds[0])
+    if pod is not None:
+        return podended.end(world, run, pod) if pod.ended else _watch(world, run, pod)
+    if podended.find_pushed_image(world, run) is not None:
+        return podended.lose(world, run)
+    return failed.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
+
+
+def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:
+    told = describe(reason, message, remedy)
+    decision = progress.progress(world, Phase.PENDING, reason, told)
+    actions: tuple[Action, ...] = (announce(world, reason, told),) if is_news(world, reason) else ()
+    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+
+
+# ---- while the pod lives
+
+
+def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
+    """The pod lives: say where it stands, and give it up where it will not come to an end by itself."""
+    limit = find_limit(pod, run, world.settings)
+    if limit is not None and limit[0] <= world.now:
+        # A cache that lags behind may have it stand where it stood before it ended, or went on.
+        live = find_live_pod(world, run.builds[0])
+        if live is None:
+            return podended.lose(world, run)
+        if live.ended:
+            return podended.end(world, run, live)
+        pod, limit = live, find_limit(live, run, world.settings)
+    if limit is not None and limit[0] <= world.now:
+        return _give_up(world, limit[1], pod)
+    phase, reason, message = progress.describe_live_pod(pod)
+    decision = progress.progress(world, phase, reason, message, pod=pod)
+    # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
+    # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
+    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True), Login)
+    renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
+    return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
+
+
+def _give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
+    decision = failed.give_up(world, giving_up, pod)
+    removal = () if pod.deleting else (DeletePod(pod.name, pod.uid),)
+    return replace(decision, actions=(*decision.actions, *removal))
+
+
+def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
+    """End what is on its way, keeping its log where a kubelet can; the end of the pod ends the run."""
+    cancelled = is_cancelled(world, run)
+    pod = pod or find_live_pod(world, run.builds[0])
+    if pod is None:
+        return podended.end_stopped(world, cancelled=cancelled)
+    if pod.ended:
+        return podended.end(world, run, pod)
+    since = run.stopping_at or world.now
+    overdue = world.now >= since + STOP_PATIENCE
+    actions: tuple[Action, ...] = ()
+    if not pod.deleting and (not pod.node or overdue):
+        actions = (DeletePod(pod.name, pod.uid),)  # no kubelet is there to enforce a deadline
+    elif not pod.deleting and pod.active_deadline_seconds != _STOP_DEADLINE_SECONDS:
+        actions = (CancelPod(pod.name, pod.uid),)
+    elif pod.deleting:
+        limit = find_limit(pod, run, world.settings)
+        if limit is not None and limit[0] <= world.now:
+            live = find_live_pod(world, run.builds[0])
+            if live is not None and live.ended:
+                return podended.end(world, run, live)
+            return podended.end_stopped(world, cancelled=cancelled)
+    reason = Reason.CANCELLING if cancelled else Reason.SUPERSEDING
+    stopping = progress.note_stopping(world, since=since, cancelled=cancelled)
+    decision = progress.progress(stopping, Phase.RUNNING, reason, describe(reason), pod=pod)
+    return replace(decision, actions=actions, wake_at=world.now + WAIT)

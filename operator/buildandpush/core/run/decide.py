@@ -1,0 +1,136 @@
+"""The one decision: from what is, to the next status and the actions that follow it.
+
+`decide` is asked again after every event and at due times. It never assumes that an earlier answer was acted on, so a
+missed event, a crash or a conflict costs a repeat and nothing else. Intent is in the status before any action: the
+caller writes the status first and performs the actions only if that write succeeded.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, cast
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.api.status import RunStatus
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Inputs
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run import progress, start
+from buildandpush.core.run.advance import advance
+from buildandpush.core.run.questions import AskInputs, AskLivePod
+from buildandpush.core.run.retention import find_expired_pods, find_orphans
+from buildandpush.core.run.status import (
+    announce,
+    conditions_of,
+    derive_needs,
+    is_observed,
+    with_status,
+)
+from buildandpush.core.run.world import AskedError, Decision, DeletePod, World, answer
+from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.spechash import hash_spec
+from buildandpush.core.spec.strategy import is_met
+
+INPUT_POLL: Final = timedelta(minutes=5)
+"""How often a failed run's Secrets are looked at again: nothing tells the operator of their changes."""
+
+
+def decide(world: World) -> Decision:
+    """The next status and actions, or the questions to answer first."""
+    if world.resource.deleting:
+        return Decision(world.resource.status)
+    try:
+        run = world.resource.status.run
+        decision = advance(world, run) if run is not None and run.finished_at is None else _idle(world)
+        return _remove_expired_pods(world, decision)
+    except AskedError as asked:
+        return Decision(world.resource.status, questions=frozenset({asked.question}))
+
+
+def _idle(world: World) -> Decision:
+    """No run is on its way: should one start?"""
+    resource, status = world.resource, world.resource.status
+    new_generation = not is_observed(world)
+    superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
+    inputs_changed = _watches_inputs(world) and _inputs_changed(world)
+    outdated = start.is_outdated_failure(resource)
+    if not (new_generation or superseded or outdated or start.wants_rebuild(resource) or inputs_changed):
+        return _quiet(world)
+    try:
+        spec = parse_spec(resource.spec)
+        plan = plan_build(spec, world.settings, run_number=start.next_run_number(spec, status.run))
+    except SpecInvalidError as error:
+        return progress.reject(world, error)
+    if spec.suspend:
+        return _suspend(world, spec) if new_generation else _quiet(world)
+    trigger = start.find_trigger(world, hash_spec(spec), inputs_changed=inputs_changed)
+    if trigger is None:
+        return progress.accept(world)
+    if not is_met(spec.when, start.next_run_number(spec, status.run)):
+        return progress.skip(world)
+    started = with_status(world, start.start_run(world, spec, plan, trigger))
+    run = cast("RunStatus", started.resource.status.run)
+    decision = advance(started, run)
+    told = announce(started, Reason.ACCEPTED, start.accepted_message(run))
+    return decision if told in decision.actions else replace(decision, actions=(told, *decision.actions))
+
+
+def _quiet(world: World) -> Decision:
+    """Nothing to do, but a failed run's inputs are looked at again."""
+    return Decision(world.resource.status, wake_at=world.now + INPUT_POLL if _watches_inputs(world) else None)
+
+
+def _watches_inputs(world: World) -> bool:
+    """Whether a change of the Secrets that the last run was made with may start a new one."""
+    return start.is_retryable(world.resource.status.run) and not world.resource.spec.get("suspend")
+
+
+def _inputs_changed(world: World) -> bool:
+    """Whether a Secret that the failed run was made with is another one now, or has another content."""
+    last = world.resource.status.run
+    if last is None or not last.inputs:
+        return False
+    objects = tuple(sorted(last.inputs))
+    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective)), objects), Inputs)
+    return bool(inputs.versions) and dict(inputs.versions) != last.inputs
+
+
+def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
+    """No run starts. What the last good run left stays ready if it is what the spec asks for."""
+    status, generation = world.resource.status, world.resource.generation
+    last = status.run.spec_hash if status.run and status.run.builds[0].phase == Phase.SUCCEEDED else None
+    current = hash_spec(spec) in (status.good_spec_hash, last)
+    accepted = progress.accept(world)
+    if current and last is not None:
+        return replace(accepted, status=accepted.status.model_copy(update={"phase": Phase.SUSPENDED}))
+    conditions = conditions_of(with_status(world, accepted.status), generation=generation)
+    if current:  # a run that came after it, for another spec, did not end well
+        reason, message = Reason.SUCCEEDED, "An earlier run made what the spec asks for."
+    else:
+        reason, message = Reason.SUSPENDED, describe(Reason.SUSPENDED)
+    conditions.set(ConditionType.SUCCEEDED, "True" if current else "Unknown", reason, message)
+    conditions.set(ConditionType.COMPLETED, "True" if current else "False", reason, message)
+    changes = {"phase": Phase.SUSPENDED, "conditions": conditions.freeze()}
+    return replace(accepted, status=accepted.status.model_copy(update=changes))
+
+
+def _remove_expired_pods(world: World, decision: Decision) -> Decision:
+    """Besides whatever was decided: pods that are no longer kept go, and those that nobody waits for."""
+    run = decision.status.run
+    busy = run.builds[0].pod_name if run is not None and run.finished_at is None else None
+    expired, due = find_expired_pods(world.pods, spec=world.resource.spec, busy=busy, now=world.now)
+    orphans = _find_orphans(world, busy)
+    wake = min((when for when in (decision.wake_at, due) if when is not None), default=None)
+    removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans))
+    actions = (*decision.actions, *(removal for removal in removals if removal not in decision.actions))
+    return replace(decision, actions=actions, wake_at=wake)
+
+
+def _find_orphans(world: World, busy: str | None) -> list[PodObservation]:
+    """Pods that live beside the run, by the API server's own word: one that ended meanwhile is kept for its log."""
+    run = world.resource.status.run
+    candidates = find_orphans(world.pods, run, busy=busy) if run is not None else ()
+    lives = (answer(world, AskLivePod(pod.name), PodObservation) for pod in candidates)
+    return [pod for pod in lives if pod is not None and not pod.ended and not pod.deleting]

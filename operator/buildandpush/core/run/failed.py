@@ -1,0 +1,186 @@
+"""How a run or an attempt ends that did not succeed, as the status tells it. `advance` and `verdict` call it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import RUN_AGAIN, Reason
+from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure
+from buildandpush.api.step import FailureStrategy
+from buildandpush.core import naming
+from buildandpush.core.backoff import backoff_seconds
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import describe
+from buildandpush.core.pod.failure import FailureVerdict
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.limits import GivingUp
+from buildandpush.core.run.status import (
+    announce,
+    conditions_of,
+    run_of,
+    set_progress,
+    timings_of,
+    with_source,
+    with_status,
+    written,
+)
+from buildandpush.core.run.world import Decision, World
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.spec.strategy import check_strategies, decide_failure
+from buildandpush.core.text import clip
+
+_PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, Reason.PUSH_FAILED})
+
+
+def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -> Decision:
+    """kaniko's container ended well with a digest, but the registry has no such image, or nothing confirms it."""
+    run, conditions = run_of(world), conditions_of(world)
+    message = describe(reason, f"{run.effective.repository}@{digest}")
+    conditions.set(ConditionType.VERIFIED, "False", reason, message)
+    return _fail(world, conditions, reason, message, Failure(container=KANIKO_CONTAINER, exit_code=0), pod)
+
+
+def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> Decision:
+    """The attempt failed: another follows if it was nobody's fault and one is left, else the run has failed."""
+    if verdict.infrastructure and _attempts_left(world):
+        return _retry(world, verdict.reason, verdict.message, pod)
+    return _conclude(world, verdict.reason, verdict.message, verdict.failure, pod)
+
+
+def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
+    """The attempt's pod stands but will not come to an end by itself."""
+    message = describe(giving_up.reason, giving_up.detail)
+    if giving_up.infrastructure and _attempts_left(world):
+        return _retry(world, giving_up.reason, message, pod)
+    return _conclude(world, giving_up.reason, message, None, pod)
+
+
+def lose_attempt(world: World, detail: str) -> Decision:
+    """The attempt's pod is gone without a word."""
+    message = describe(Reason.POD_LOST, detail)
+    if _attempts_left(world):
+        return _retry(world, Reason.POD_LOST, message, None)
+    return _conclude(world, Reason.POD_LOST, message, None, None)
+
+
+def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
+    """The run failed for good, and there never was a pod."""
+    return _conclude(world, reason, describe(reason, detail), None, None)
+
+
+def _conclude(
+    world: World, reason: Reason, message: str, failure: Failure | None, pod: PodObservation | None
+) -> Decision:
+    """Nothing more is tried by itself: what the spec's failureStrategies make of it."""
+    outcome = decide_failure(_strategies(world), reason, run_of(world).builds[0].retried or 0)
+    # A further attempt would not look at the tags any more, and overwrite what is there.
+    if outcome.retry_after_seconds is not None and reason is not Reason.TAG_EXISTS:
+        return _retry(world, reason, message, pod, asked_delay=outcome.retry_after_seconds)
+    return _fail(world, conditions_of(world), reason, message, failure, pod, ignored=outcome.ignored)
+
+
+def _strategies(world: World) -> list[FailureStrategy]:
+    """The rules of the spec as it is now; one that cannot be used has none."""
+    try:
+        spec = parse_spec(world.resource.spec)
+        check_strategies(spec.failure_strategies)
+    except SpecInvalidError:
+        return []
+    return spec.failure_strategies or []
+
+
+def end_superseded(world: World) -> Decision:
+    """The run gave way to a newer spec; the next decision starts that one's run."""
+    message = describe(Reason.SUPERSEDED)
+    conditions = conditions_of(world)
+    set_progress(conditions, Reason.SUPERSEDED, message)
+    changes = {
+        "phase": Phase.SUPERSEDED,
+        "reason": Reason.SUPERSEDED,
+        "message": message,
+        "finished_at": world.now,
+    }
+    run = run_of(world)
+    build = run.builds[0].model_copy(update=changes)
+    status = written(world, run, build, conditions, finished_at=world.now)
+    return Decision(status, (announce(world, Reason.SUPERSEDED, message),), wake_at=world.now)
+
+
+def end_cancelled(world: World, failure: Failure | None = None, pod: PodObservation | None = None) -> Decision:
+    """The run ended because it was asked to."""
+    message = describe(Reason.CANCELLED)
+    decision = _fail(world, conditions_of(world), Reason.CANCELLED, message, failure, pod)
+    run = run_of(with_status(world, decision.status)).model_copy(update={"cancelled": True})
+    return replace(decision, status=decision.status.model_copy(update={"run": run}))
+
+
+def _attempts_left(world: World) -> bool:
+    run = run_of(world)
+    build = run.builds[0]
+    return build.attempt - (build.retried or 0) <= run.effective.retries
+
+
+def _retry(
+    world: World, reason: Reason, message: str, pod: PodObservation | None, *, asked_delay: int | None = None
+) -> Decision:
+    """The next attempt, written down with when it may start; `asked_delay` is in seconds, where a strategy asked."""
+    run, owner = run_of(world), world.resource.owner
+    build = run.builds[0]
+    attempt = build.attempt + 1
+    delay = backoff_seconds(build.attempt) if asked_delay is None else asked_delay
+    retried = (build.retried or 0) + (asked_delay is not None)
+    cause = message.removesuffix(f" {RUN_AGAIN}")  # nobody has to: that is what happens now
+    told = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."
+    conditions = conditions_of(world)
+    set_progress(conditions, Reason.RETRYING, told)
+    following = BuildStatus(
+        key=build.key,
+        phase=Phase.PENDING,
+        attempt=attempt,
+        pod_name=naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=attempt),
+        tags=build.tags,
+        reason=Reason.RETRYING,
+        message=clip(told, MAX_MESSAGE),
+        retried=retried or None,
+        next_attempt_at=world.now + timedelta(seconds=delay),
+    )
+    if pod is not None:
+        run = with_source(run, conditions, pod)
+    status = written(world, run, following, conditions)
+    return Decision(status, (announce(world, reason, told),), wake_at=following.next_attempt_at)
+
+
+def _fail(
+    world: World,
+    conditions: ConditionSet,
+    reason: Reason,
+    message: str,
+    failure: Failure | None,
+    pod: PodObservation | None,
+    *,
+    ignored: bool = False,
+) -> Decision:
+    run = run_of(world)
+    phase = Phase.CANCELLED if reason is Reason.CANCELLED else Phase.FAILED
+    if ignored:
+        phase = Phase.IGNORED
+    updates: dict[str, Any] = {"phase": phase, "reason": reason, "message": message, "failure": failure}
+    finished = world.now
+    if pod is not None:
+        run = with_source(run, conditions, pod)
+        finished = pod.finished_at or world.now
+        updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at, "timings": timings_of(run, pod)}
+    if reason in _PUSH_REASONS:
+        conditions.set(ConditionType.PUSHED, "False", reason, message)
+    elif pod is not None and pod.kaniko.terminated and pod.kaniko.exit_code != 0:
+        conditions.set(ConditionType.BUILT, "False", reason, message)
+    told = describe(Reason.IGNORED_FAILURE, f"{reason}: {message}") if ignored else message
+    shown = Reason.IGNORED_FAILURE if ignored else reason
+    conditions.set(ConditionType.SUCCEEDED, "True" if ignored else "False", shown, told)
+    conditions.set(ConditionType.COMPLETED, "True", shown, told)
+    build = run.builds[0].model_copy(update={**updates, "finished_at": finished})
+    status = written(world, run, build, conditions, finished_at=world.now)
+    return Decision(status, (announce(world, reason, message),))

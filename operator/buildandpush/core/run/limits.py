@@ -1,0 +1,64 @@
+"""When an attempt is given up while its pod still stands, and when the next one follows."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import RunStatus
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.settings import BuildSettings
+
+DEADLINE_GRACE_SECONDS: Final = 120
+"""The kubelet enforces a pod's deadline; past it and this long, the operator no longer waits for the kubelet."""
+
+IMAGE_TROUBLE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
+CONFIG_TROUBLE: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+@dataclass(frozen=True)
+class GivingUp:
+    """An attempt that will not come to an end by itself."""
+
+    reason: Reason
+    detail: str
+    infrastructure: bool
+
+
+def find_limit(pod: PodObservation, run: RunStatus, settings: BuildSettings) -> tuple[datetime, GivingUp] | None:
+    """Until when a living pod is waited for, and what is wrong if it still stands as it does then; None: no limit."""
+    if pod.deleted_at is not None:
+        limit = pod.deleted_at + timedelta(seconds=settings.node_lost_timeout_seconds)
+        return limit, GivingUp(Reason.NODE_LOST, f"node {pod.node!r} does not let pod {pod.name} go", True)
+    trouble = find_trouble(pod)
+    if trouble is not None:
+        # kaniko's own containers are looked at only once the source was fetched, which may have taken long.
+        since = pod.source.finished_at or pod.started_at or pod.created_at
+        patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
+        return (since + timedelta(seconds=patience), trouble) if since else None
+    if not pod.node and (pod.gated or run.builds[0].reason == Reason.SCHEDULING_GATED):
+        return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
+    if not pod.node:
+        limit_seconds = settings.pending_timeout_seconds
+        detail = pod.unschedulable or "the scheduler has not said why"
+        giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
+        since = run.builds[0].scheduling_from or pod.created_at
+        return (since + timedelta(seconds=limit_seconds), giving_up) if since else None
+    if pod.started_at is not None:
+        patience = run.effective.timeout_seconds + DEADLINE_GRACE_SECONDS
+        detail = f"the kubelet of node {pod.node!r} did not end pod {pod.name} at its deadline"
+        return pod.started_at + timedelta(seconds=patience), GivingUp(Reason.TIMED_OUT, detail, False)
+    return None
+
+
+def find_trouble(pod: PodObservation) -> GivingUp | None:
+    """What keeps a container from starting, by the kubelet's word."""
+    for container, image in ((pod.source, "source"), (pod.kaniko, "executor")):
+        detail = f"{image} image: {container.message or container.reason}"
+        if container.reason == "InvalidImageName":
+            return GivingUp(Reason.IMAGE_NAME_INVALID, detail, False)
+        if container.reason in IMAGE_TROUBLE:
+            return GivingUp(Reason.IMAGE_PULL_FAILED, detail, True)
+        if container.reason in CONFIG_TROUBLE:
+            return GivingUp(Reason.CONTAINER_CONFIG_INVALID, container.message or container.reason, False)
+    return None

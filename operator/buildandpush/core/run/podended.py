@@ -1,0 +1,122 @@
+"""What becomes of a run once its pod has ended, or is gone: what kaniko says counts as far as others confirm it."""
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core.facts import Links, ReadBack
+from buildandpush.core.pod.failure import classify_failure, failed_container
+from buildandpush.core.pod.kanikolog import find_cache_trouble
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run import failed, succeeded
+from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
+from buildandpush.core.run.questions import AskLinks, AskLivePod, AskLog, AskProof, AskPushed, AskReadBack
+from buildandpush.core.run.world import Decision, World, answer
+
+
+def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
+    """The build's pod by the API server's own word, past any cache."""
+    pod = answer(world, AskLivePod(build.pod_name), PodObservation)
+    if pod is None or pod.uid != (build.pod_uid or pod.uid) or pod.owner_uid != world.resource.owner.uid:
+        return None
+    return pod
+
+
+def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
+    """The pod has ended."""
+    settled = observe_generation(world, run)
+    if run.effective.no_push and pod.kaniko.exit_code == 0:
+        return succeeded.succeed_unpushed(settled, pod)
+    digest = _find_digest(world, run, pod)
+    if digest is not None:
+        return _end_pushed(world, settled, run, pod, digest)
+    cancelled = is_cancelled(world, run)
+    if is_replaced(world, run) and not cancelled:
+        return failed.end_superseded(world)
+    verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod)), str))
+    if cancelled:
+        return failed.end_cancelled(settled, verdict.failure, pod)
+    return failed.fail_attempt(settled, verdict, pod)
+
+
+def lose(world: World, run: RunStatus) -> Decision:
+    """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
+    cancelled = is_cancelled(world, run)
+    if cancelled or is_replaced(world, run):
+        return end_stopped(world, cancelled=cancelled)
+    settled = observe_generation(world, run)
+    digest = find_pushed_image(world, run)
+    if digest is not None:
+        return succeeded.succeed_without_pod(settled, digest, _find_links(world, run))
+    return failed.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
+
+
+def end_stopped(world: World, *, cancelled: bool) -> Decision:
+    """A run that was being stopped has nothing left to stop."""
+    return failed.end_cancelled(world) if cancelled else failed.end_superseded(world)
+
+
+def find_pushed_image(world: World, run: RunStatus) -> str | None:
+    """The digest that all tags name, if that image says itself that this run pushed it."""
+    effective = run.effective
+    # An image that is the same whoever builds it says nothing of a run, and one that was only passed on neither.
+    if effective.no_push or effective.push_only or effective.reproducible:
+        return None
+    return answer(world, _proof(world, run, tuple(run.builds[0].tags)), str)
+
+
+def _end_pushed(world: World, settled: World, run: RunStatus, pod: PodObservation, digest: str) -> Decision:
+    """kaniko ended well with a digest. Where it pushed to stands in the run's record: the spec may have changed."""
+    tags = tuple(run.builds[0].tags)
+    question = AskReadBack(run.effective.repository, tags, digest, run.effective.connector or "")
+    read_back = answer(world, question, ReadBack)
+    if _is_doubtful(world, run, pod, digest, read_back):
+        return failed.disbelieve(settled, pod, digest, Reason.DIGEST_NOT_CONFIRMED)
+    trouble = _find_cache_trouble(world, run, pod)
+    return succeeded.succeed(settled, pod, digest, read_back, _find_links(world, run), cache_trouble=trouble)
+
+
+def _is_doubtful(world: World, run: RunStatus, pod: PodObservation, digest: str, read_back: ReadBack) -> bool:
+    """Whether nothing but kaniko's message stands for the digest, which a process left behind by a RUN can write.
+
+    A tag that names the digest proves it. Where a tag names another, the digest may be an older image's, and the run's
+    label in the image tells; where the registry cannot be read, or the image has no such label, kaniko's log has to.
+    """
+    if read_back.problem:
+        return not _says_pushed(world, run, pod, digest)
+    if not read_back.digest_found or all(named == digest for named in read_back.tags.values()):
+        return False
+    if run.effective.push_only or run.effective.reproducible:
+        return not _says_pushed(world, run, pod, digest)
+    return answer(world, _proof(world, run, (digest,)), str) != digest
+
+
+def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
+    return answer(world, AskPushed(pod.name, run.effective.repository), str) == digest
+
+
+def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
+    """Why layers could not be cached, if kaniko's log says so: somewhere in it, since the build went on."""
+    if not run.effective.cache_repository:
+        return None
+    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True), str))
+
+
+def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:
+    """The digest that kaniko reported, or, where it only pushed, that its log names."""
+    if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
+        return pod.digest
+    return answer(world, AskPushed(pod.name, run.effective.repository), str)
+
+
+def _proof(world: World, run: RunStatus, names: tuple[str, ...]) -> AskProof:
+    label = f"{world.resource.owner.uid}/{run.number}"
+    return AskProof(run.effective.repository, names, label, run.effective.connector or "")
+
+
+def _find_links(world: World, run: RunStatus) -> Links | None:
+    """The portal's links, where a subscription to look in is named."""
+    effective = run.effective
+    if not effective.subscription or not effective.connector:
+        return None
+    tags = tuple(run.builds[0].tags)
+    return answer(world, AskLinks(effective.repository, tags, effective.connector, effective.subscription), Links)

@@ -1,0 +1,163 @@
+"""What a status says of a spec and of a run on its way. Decides nothing; `decide` and `advance` call it."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, Effective
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Inputs, Login
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.artifacts import build_artifact_file, wants_artifact_file
+from buildandpush.core.run.limits import find_trouble
+from buildandpush.core.run.status import (
+    announce,
+    conditions_of,
+    run_of,
+    set_progress,
+    with_source,
+    with_status,
+    written,
+)
+from buildandpush.core.run.world import Announce, Decision, World
+from buildandpush.core.spec.noeffect import explain_validity
+from buildandpush.core.spec.plan import parse_spec
+
+RUN_CONDITIONS: Final = (
+    ConditionType.SOURCE_READY,
+    ConditionType.BUILT,
+    ConditionType.PUSHED,
+    ConditionType.VERIFIED,
+    ConditionType.LINKS_RESOLVED,
+)
+"""Conditions that speak of one run and go when the next one starts."""
+
+
+def reject(world: World, error: SpecInvalidError) -> Decision:
+    """The spec cannot be used. No run number is used up, and what the last run left stays as it is."""
+    status, generation = world.resource.status, world.resource.generation
+    message = f"{error}."
+    conditions = conditions_of(world, generation=generation)
+    conditions.set(ConditionType.SPEC_VALID, "False", Reason.SPEC_INVALID, message)
+    changes: dict[str, Any] = {"observed_generation": generation, "conditions": conditions.freeze()}
+    if status.run is None or status.run.finished_at is not None:
+        changes["phase"] = Phase.INVALID
+    told = announce(world, Reason.SPEC_INVALID, message, key=f"generation-{generation}")
+    return _tell_changes(world, status.model_copy(update=changes), told)
+
+
+def _tell_changes(world: World, status: BuildAndPushACRStatus, told: Announce) -> Decision:
+    """What stands there already was told when it was written."""
+    return Decision(status, (told,) if status != world.resource.status else ())
+
+
+def accept(world: World) -> Decision:
+    """A generation that wants no new run: its status is that of the run before, or of the one on its way."""
+    status, generation = world.resource.status, world.resource.generation
+    conditions = conditions_of(world, generation=generation)
+    conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(parse_spec(world.resource.spec)))
+    run = status.run
+    if run is not None and run.finished_at is not None:
+        _restore_end(conditions, run.builds[0])
+    changes: dict[str, Any] = {
+        "observed_generation": generation,
+        "conditions": conditions.freeze(),
+        "artifact_file": _keep_artifact_file(world),
+    }
+    if run is not None:
+        changes["phase"] = run.builds[0].phase
+    return Decision(status.model_copy(update=changes))
+
+
+def _keep_artifact_file(world: World) -> str | None:
+    """The artifact list if the spec asks for it by now. Where the status has not room for all artifacts, only a list
+    that was made before has them all."""
+    spec, status = world.resource.spec, world.resource.status
+    if status.artifacts_omitted:
+        return status.artifact_file if wants_artifact_file(spec) else None
+    return build_artifact_file(spec, status.artifacts)
+
+
+def skip(world: World) -> Decision:
+    """What would start a run came, but the spec's `when` is not met: no run, and no number used up."""
+    status, generation = world.resource.status, world.resource.generation
+    message = describe(Reason.SKIPPED)
+    accepted = accept(world).status
+    changes: dict[str, Any] = {}
+    if status.run is None or status.run.builds[0].phase == Phase.SUPERSEDED:
+        conditions = ConditionSet(accepted.conditions, generation=generation, now=world.now)
+        conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SKIPPED, message)
+        conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
+        changes = {"conditions": conditions.freeze(), "phase": Phase.SKIPPED}
+    rebuild = world.resource.rebuild
+    if rebuild and rebuild not in status.handled_rebuilds:
+        changes["handled_rebuilds"] = [*status.handled_rebuilds, rebuild][-MAX_HANDLED_REBUILDS:]
+    told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{rebuild}")
+    return _tell_changes(world, accepted.model_copy(update=changes), told)
+
+
+def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:
+    """Suspension hid how the last run ended; it is over, so the end is told again."""
+    hidden = conditions.get(ConditionType.SUCCEEDED)
+    if hidden is None or build.reason is None:
+        return
+    reason: str = Reason.IGNORED_FAILURE if build.phase == Phase.IGNORED else build.reason
+    if hidden.reason == reason or build.phase == Phase.SUPERSEDED:
+        return
+    good = build.phase in (Phase.SUCCEEDED, Phase.IGNORED)
+    conditions.set(ConditionType.SUCCEEDED, "True" if good else "False", reason, build.message or "")
+    conditions.set(ConditionType.COMPLETED, "True", reason, build.message or "")
+
+
+def progress(
+    world: World, phase: Phase, reason: Reason, message: str, *, pod: PodObservation | None = None
+) -> Decision:
+    """The run is on its way and stands at this reason."""
+    run = run_of(world)
+    build = run.builds[0]
+    updates: dict[str, Any] = {"phase": phase, "reason": reason, "message": message}
+    conditions = conditions_of(world)
+    if pod is not None:
+        updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at or build.started_at}
+        if build.reason == Reason.SCHEDULING_GATED and not pod.gated:
+            updates["scheduling_from"] = world.now
+        run = with_source(run, conditions, pod)
+    set_progress(conditions, reason, message)
+    return Decision(written(world, run, build.model_copy(update=updates), conditions))
+
+
+def note_inputs(world: World, login: Login, read: Inputs) -> BuildAndPushACRStatus:
+    """Write down which Secrets and ConfigMaps the run is made with, before its pod is made."""
+    run = run_of(world)
+    inputs = dict((*login.inputs, *read.versions)) or None
+    return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
+
+
+def note_plan(world: World, effective: Effective) -> World:
+    """The world whose run goes on with the spec as it is now, and with these values in force."""
+    run = run_of(world)
+    changed = run.model_copy(update={"effective": effective, "generation": world.resource.generation})
+    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
+
+
+def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
+    """Write down that the run is being ended before its time, before anything is done for it."""
+    run = run_of(world).model_copy(update={"stopping_at": since, "cancelled": True if cancelled else None})
+    return with_status(world, world.resource.status.model_copy(update={"run": run}))
+
+
+def describe_live_pod(pod: PodObservation) -> tuple[Phase, Reason, str]:
+    """Phase, reason and message of a pod that has not ended."""
+    trouble = find_trouble(pod)
+    if trouble is not None:
+        return Phase.PENDING, trouble.reason, describe(trouble.reason, trouble.detail)
+    if pod.kaniko.state == "running":
+        return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
+    if pod.gated:
+        return Phase.PENDING, Reason.SCHEDULING_GATED, describe(Reason.SCHEDULING_GATED)
+    if pod.unschedulable:
+        return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable)
+    return Phase.PENDING, Reason.POD_CREATED, f"Pod {pod.name} was created."

@@ -1,0 +1,94 @@
+"""Which ended pods are kept for their logs, and which runs stay in the history. Never touches a resource."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from buildandpush.api.meta import Phase
+from buildandpush.api.spec import History
+from buildandpush.api.status import MAX_HISTORY, HistoryEntry, RunStatus
+from buildandpush.core.pod.observation import PodObservation
+
+KEPT_GOOD_PODS: Final = 1
+KEPT_FAILED_PODS: Final = 3
+POD_TTL_SECONDS: Final = 3600
+
+
+def find_expired_pods(
+    pods: Mapping[str, PodObservation], *, spec: Mapping[str, Any], busy: str | None, now: datetime
+) -> tuple[tuple[PodObservation, ...], datetime | None]:
+    """Ended pods that are no longer kept, and when the next one of the others will be due.
+
+    `busy` is the pod of the run on its way, which is never touched. Values of the spec that cannot be used count as
+    not given: retention must go on beside a spec that is invalid.
+    """
+    history = spec.get("history") or {}
+    kept = {
+        True: _count(history.get("succeededPods"), KEPT_GOOD_PODS),
+        False: _count(history.get("failedPods"), KEPT_FAILED_PODS),
+    }
+    ttl = timedelta(seconds=_count(spec.get("ttlSecondsAfterFinished"), POD_TTL_SECONDS))
+    ended = [pod for pod in pods.values() if pod.ended and not pod.deleting and pod.name != busy]
+    ended.sort(key=lambda pod: (_end(pod, now), pod.name), reverse=True)
+    expired: list[PodObservation] = []
+    due: datetime | None = None
+    for pod in ended:
+        good = pod.kaniko.exit_code == 0
+        kept[good] -= 1
+        expiry = _end(pod, now) + ttl
+        if kept[good] < 0 or expiry <= now:
+            expired.append(pod)
+        elif due is None or expiry < due:
+            due = expiry
+    return tuple(expired), due
+
+
+def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: str | None) -> tuple[PodObservation, ...]:
+    """Pods that may still push though their attempt is over for us, as where deleting one failed or was never done.
+
+    A pod of a later attempt than the status knows is none: the status is then an old one.
+    """
+    known = (run.number, run.builds[0].attempt)
+    return tuple(
+        pod
+        for _, pod in sorted(pods.items())
+        if not pod.ended and not pod.deleting and pod.name != busy and (0, 0) < (pod.run, pod.attempt) <= known
+    )
+
+
+def add_to_history(
+    history: Iterable[HistoryEntry], run: RunStatus, finished_at: datetime, limits: History | None
+) -> list[HistoryEntry]:
+    """The history with one more ended run at its front, the oldest beyond the limits dropped."""
+    build = run.builds[0]
+    entry = HistoryEntry(
+        number=run.number,
+        phase=build.phase,
+        reason=build.reason,
+        trigger=run.trigger,
+        digest=build.digest,
+        commit=run.source.commit if run.source else None,
+        started_at=run.started_at,
+        finished_at=finished_at,
+    )
+    left = {
+        True: _count(limits.succeeded if limits else None, MAX_HISTORY),
+        False: _count(limits.failed if limits else None, MAX_HISTORY),
+    }
+    kept: list[HistoryEntry] = []
+    for item in [entry, *(old for old in history if old.number != run.number)]:
+        good = item.phase == Phase.SUCCEEDED
+        left[good] -= 1
+        if left[good] >= 0:
+            kept.append(item)
+    return kept
+
+
+def _count(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else default
+
+
+def _end(pod: PodObservation, now: datetime) -> datetime:
+    """When a pod ended. One that was evicted may say nothing of kaniko's end, only of its source's long before."""
+    source_ended = pod.source.finished_at if pod.source.exit_code not in (0, None) else None
+    return pod.kaniko.finished_at or source_ended or pod.changed_at or pod.created_at or now

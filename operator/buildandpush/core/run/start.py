@@ -1,0 +1,101 @@
+"""When a run starts, and what stands in the status when it does."""
+
+from typing import Final
+
+from buildandpush.api.meta import ConditionType, Phase, Trigger
+from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, RunStatus
+from buildandpush.core import naming
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.run import progress
+from buildandpush.core.run.status import (
+    is_observed,
+    set_progress,
+)
+from buildandpush.core.run.world import Resource, World
+from buildandpush.core.spec.noeffect import explain_validity
+from buildandpush.core.spec.plan import BuildPlan
+from buildandpush.core.spec.spechash import hash_spec
+
+FIRST_RUN: Final = 1
+
+
+def next_run_number(spec: BuildAndPushACRSpec, last: RunStatus | None) -> int:
+    """One more than the last, and at least firstRunNumber."""
+    first = spec.first_run_number or FIRST_RUN
+    return max(last.number + 1, first) if last else first
+
+
+def wants_rebuild(resource: Resource) -> bool:
+    """Whether the rebuild annotation asks for something that was not done yet; without it nothing is asked."""
+    return bool(resource.rebuild) and resource.rebuild not in resource.status.handled_rebuilds
+
+
+def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
+    """Why a new run should start, if it should; no run is on its way."""
+    resource = world.resource
+    last = resource.status.run
+    if last is None or last.builds[0].phase == Phase.SUPERSEDED:
+        return Trigger.SPEC
+    if not is_observed(world) and last.spec_hash != spec_hash:
+        return Trigger.SPEC
+    if wants_rebuild(resource):
+        return Trigger.REBUILD
+    if is_outdated_failure(resource) or (is_retryable(last) and inputs_changed):
+        return Trigger.RETRY_AFTER_CHANGE
+    return None
+
+
+def is_retryable(last: RunStatus | None) -> bool:
+    """Whether a change should try the last run's work again: it failed, and not because it was asked to end."""
+    return last is not None and last.builds[0].phase == Phase.FAILED
+
+
+def is_outdated_failure(resource: Resource) -> bool:
+    """Whether the last run failed with another spec than today's, be it changed since or while that run was on its
+    way."""
+    last = resource.status.run
+    return last is not None and is_retryable(last) and last.generation != resource.generation
+
+
+def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:
+    """The status of a resource whose next run was accepted; nothing was done for it yet."""
+    resource, owner = world.resource, world.resource.owner
+    number = next_run_number(spec, resource.status.run)
+    build = BuildStatus(
+        key="0",
+        phase=Phase.PENDING,
+        attempt=1,
+        pod_name=naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1),
+        tags=list(plan.tags),
+    )
+    run = RunStatus(
+        number=number,
+        spec_hash=hash_spec(spec),
+        generation=resource.generation,
+        trigger=trigger,
+        started_at=world.now,
+        effective=plan.effective(world.settings),
+        builds=[build],
+    )
+    conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
+    conditions.drop(*progress.RUN_CONDITIONS)
+    conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(spec))
+    set_progress(conditions, Reason.ACCEPTED, accepted_message(run))
+    changes = {
+        "observed_generation": resource.generation,
+        "phase": Phase.PENDING,
+        "run": run,
+        "conditions": conditions.freeze(),
+    }
+    if wants_rebuild(resource):
+        changes["handled_rebuilds"] = [*resource.status.handled_rebuilds, resource.rebuild][-MAX_HANDLED_REBUILDS:]
+    return resource.status.model_copy(update=changes)
+
+
+def accepted_message(run: RunStatus) -> str:
+    """What is told of a run that was accepted."""
+    build = run.builds[0]
+    image = ":".join((run.effective.repository, *build.tags[:1]))
+    return f"Run {run.number} was accepted ({run.trigger}): {image}."

@@ -1,0 +1,148 @@
+"""The pieces that every change of a status is made of: conditions, Events, the run with its build. Decides nothing."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import History
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, RunStatus, SourceStatus, Timings
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import LoginNeed
+from buildandpush.core.pod.observation import PodObservation, read_source_report
+from buildandpush.core.run.retention import add_to_history
+from buildandpush.core.run.world import Announce, World
+
+_GOOD: Final = frozenset(
+    {
+        Reason.ACCEPTED,
+        Reason.SUCCEEDED,
+        Reason.SUCCEEDED_WITHOUT_PUSH,
+        Reason.SUPERSEDED,
+        Reason.CANCELLED,
+        Reason.SKIPPED,
+    }
+)
+
+
+def with_status(world: World, status: BuildAndPushACRStatus) -> World:
+    """The world in which this status is written already."""
+    return replace(world, resource=replace(world.resource, status=status))
+
+
+def conditions_of(world: World, *, generation: int | None = None) -> ConditionSet:
+    """The conditions to work on, for the generation that the status speaks of unless another is named."""
+    status = world.resource.status
+    chosen = status.observed_generation if generation is None else generation
+    return ConditionSet(status.conditions, generation=chosen, now=world.now)
+
+
+def set_progress(conditions: ConditionSet, reason: Reason, message: str) -> None:
+    """The run is on its way."""
+    conditions.set(ConditionType.SUCCEEDED, "Unknown", reason, message)
+    conditions.set(ConditionType.COMPLETED, "False", reason, message)
+
+
+def announce(world: World, reason: Reason, message: str, *, key: str = "") -> Announce:
+    """An Event for a transition, named after what it is about."""
+    run = world.resource.status.run
+    about = key or (f"run-{run.number}-attempt-{run.builds[0].attempt}" if run else "resource")
+    return Announce(warning=reason not in _GOOD, reason=reason, message=message, key=about)
+
+
+def announce_end(world: World) -> Announce | None:
+    """The Event of the last run's end, as it was told or should have been; None while the run is on its way."""
+    run = world.resource.status.run
+    if run is None or run.finished_at is None or run.builds[0].reason is None:
+        return None
+    build = run.builds[0]
+    return announce(world, Reason(build.reason), build.message or "") if build.reason in list(Reason) else None
+
+
+def is_observed(world: World) -> bool:
+    """Whether the status speaks of the spec that stands. A spec that was refused is looked at again whatever its
+    generation: what the installer allows may have changed."""
+    status = world.resource.status
+    refused = any(item.type == ConditionType.SPEC_VALID and item.status == "False" for item in status.conditions)
+    return world.resource.generation == status.observed_generation and not refused
+
+
+def is_news(world: World, reason: Reason) -> bool:
+    """Whether the status does not yet give this reason for the run's state."""
+    return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")
+
+
+def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -> RunStatus:
+    """The run with what its init container reported, once that has ended."""
+    if not pod.source.terminated:
+        return run
+    report = read_source_report(pod.source)
+    if pod.source.exit_code != 0:
+        reason = Reason(report.reason) if report.reason in list(Reason) else Reason.SOURCE_INVALID
+        conditions.set(ConditionType.SOURCE_READY, "False", reason, describe(reason, report.message or ""))
+        return run
+    conditions.set(ConditionType.SOURCE_READY, "True", Reason.SOURCE_FETCHED, describe(Reason.SOURCE_FETCHED))
+    if report.commit is None:
+        return run
+    return run.model_copy(update={"source": SourceStatus(revision=report.revision, commit=report.commit)})
+
+
+def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:
+    """Where the time of the attempt went, as far as the pod tells."""
+    told = Timings(
+        waiting_seconds=_seconds(run.started_at, pod.started_at),
+        source_seconds=_seconds(pod.source.started_at, pod.source.finished_at),
+        build_seconds=_seconds(pod.kaniko.started_at, pod.kaniko.finished_at),
+    )
+    return told if told.to_dict() else None
+
+
+def _seconds(begin: datetime | None, end: datetime | None) -> int | None:
+    # Clocks of nodes differ a little.
+    return None if begin is None or end is None else max(0, round((end - begin).total_seconds()))
+
+
+def run_of(world: World) -> RunStatus:
+    """The run on its way; raises ValueError where there is none."""
+    run = world.resource.status.run
+    if run is None:
+        raise ValueError("there is no run to speak of")
+    return run
+
+
+def written(
+    world: World,
+    run: RunStatus,
+    build: BuildStatus,
+    conditions: ConditionSet,
+    *,
+    finished_at: datetime | None = None,
+) -> BuildAndPushACRStatus:
+    """The status with this build, and, where the run has ended, its end and its line in the history."""
+    changed = run.model_copy(update={"builds": [build, *run.builds[1:]], "finished_at": finished_at})
+    status = world.resource.status
+    changes: dict[str, Any] = {"run": changed, "conditions": conditions.freeze(), "phase": build.phase}
+    if finished_at is not None:
+        changes["history"] = add_to_history(status.history, changed, finished_at, _history_limits(world))
+        if conditions.is_(ConditionType.SPEC_VALID, "False"):
+            changes["phase"] = Phase.INVALID
+    return status.model_copy(update=changes)
+
+
+def _history_limits(world: World) -> History | None:
+    try:
+        return History.model_validate(world.resource.spec.get("history") or {})
+    except ValueError:
+        return None
+
+
+def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
+    """One need for each connector: the push's registry, and every host that the base images' connectors name."""
+    cache = (effective.cache_repository,) if effective.cache_repository else ()
+    bases = [LoginNeed(name, push=cache) for name in effective.base_connectors or ()]
+    if effective.connector is None:
+        return tuple(bases)
+    host = effective.repository.split("/", 1)[0]
+    return (LoginNeed(effective.connector, (host,), (effective.repository, *cache)), *bases)

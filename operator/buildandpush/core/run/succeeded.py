@@ -1,0 +1,159 @@
+"""How a run ends well, as the status tells it, and what the registry's words add to it; `verdict` calls it."""
+
+from typing import Any, Final
+
+from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import MAX_MESSAGE, BuildStatus, RunStatus
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Links, ReadBack
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.artifacts import bound_artifacts, build_artifact_file, build_artifacts, build_image_links
+from buildandpush.core.run.failed import disbelieve
+from buildandpush.core.run.status import announce, conditions_of, run_of, timings_of, with_source, written
+from buildandpush.core.run.world import Decision, World
+from buildandpush.core.text import clean, clip
+
+
+def succeed(
+    world: World,
+    pod: PodObservation,
+    digest: str,
+    read_back: ReadBack,
+    links: Links | None = None,
+    *,
+    cache_trouble: str | None = None,
+) -> Decision:
+    """kaniko ended well with a digest: what the registry says decides the rest."""
+    run, conditions = run_of(world), conditions_of(world)
+    if not read_back.problem and not read_back.digest_found:
+        return disbelieve(world, pod, digest, Reason.DIGEST_NOT_IN_REGISTRY)
+    _set_verified(conditions, run.builds[0], digest, read_back)
+    _set_built(conditions, cache_trouble)
+    updates = {
+        "pod_uid": pod.uid,
+        "started_at": pod.kaniko.started_at,
+        "finished_at": pod.kaniko.finished_at or world.now,
+        "timings": timings_of(run, pod),
+        **describe_image(read_back),
+    }
+    return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
+
+
+def succeed_without_pod(world: World, digest: str, links: Links | None = None) -> Decision:
+    """The pod is gone, but the image in the registry says itself that this run pushed it."""
+    conditions = conditions_of(world)
+    conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
+    _set_built(conditions, None)
+    return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now}, links)
+
+
+def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
+    """kaniko ended well and was asked to push nothing: there is nothing to read back and nothing to list.
+
+    What an earlier run pushed stays the last pushed image; it is no artifact of this run.
+    """
+    conditions = conditions_of(world)
+    run = with_source(run_of(world), conditions, pod)
+    reported = f"digest {pod.digest}" if pod.digest else ""
+    message = describe(Reason.SUCCEEDED_WITHOUT_PUSH, reported)
+    conditions.set(ConditionType.BUILT, "True", Reason.BUILT, describe(Reason.BUILT))
+    conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
+    conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
+    ended = run.builds[0].model_copy(
+        update={
+            "phase": Phase.SUCCEEDED,
+            "reason": Reason.SUCCEEDED_WITHOUT_PUSH,
+            "message": message,
+            "pod_uid": pod.uid,
+            "started_at": pod.kaniko.started_at,
+            "finished_at": pod.kaniko.finished_at or world.now,
+            "timings": timings_of(run, pod),
+        }
+    )
+    status = written(world, run, ended, conditions, finished_at=world.now)
+    status = status.model_copy(
+        update={"artifacts": [], "artifacts_omitted": None, "artifact_file": None, "good_spec_hash": run.spec_hash}
+    )
+    return Decision(status, (announce(world, Reason.SUCCEEDED_WITHOUT_PUSH, message),))
+
+
+def _succeed(
+    world: World,
+    run: RunStatus,
+    conditions: ConditionSet,
+    digest: str,
+    updates: dict[str, Any],
+    links: Links | None,
+) -> Decision:
+    image = f"{run.effective.repository}@{digest}"
+    build = run.builds[0]
+    message = f"Pushed {image} as {', '.join(build.tags)}."
+    conditions.set(ConditionType.PUSHED, "True", Reason.PUSHED, describe(Reason.PUSHED))
+    conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED, message)
+    conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED, message)
+    if links is not None:
+        resolved = links.reason is Reason.LINKS_RESOLVED
+        told = describe(links.reason, links.message)
+        conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, told)
+    changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
+    ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
+    artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)
+    kept, omitted = bound_artifacts(artifacts)
+    status = written(world, run, ended, conditions, finished_at=world.now).model_copy(
+        update={
+            "digest": digest,
+            "image": image,
+            "good_spec_hash": run.spec_hash,
+            "links": build_image_links(run.effective.repository, digest),
+            "artifacts": kept,
+            "artifacts_omitted": omitted or None,
+            "artifact_file": build_artifact_file(world.resource.spec, artifacts),
+        }
+    )
+    return Decision(status, (announce(world, Reason.SUCCEEDED, message),))
+
+
+def _set_built(conditions: ConditionSet, cache_trouble: str | None) -> None:
+    reason = Reason.BUILT if cache_trouble is None else Reason.CACHE_NOT_WRITTEN
+    conditions.set(ConditionType.BUILT, "True", reason, describe(reason, cache_trouble or ""))
+
+
+def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, read_back: ReadBack) -> None:
+    if read_back.problem:
+        message = describe(Reason.NOT_VERIFIABLE, read_back.problem)
+        conditions.set(ConditionType.VERIFIED, "Unknown", Reason.NOT_VERIFIABLE, message)
+        return
+    moved = [tag for tag in build.tags if read_back.tags.get(tag) != digest]
+    if moved:
+        named = "; ".join(f"{tag} names {read_back.tags.get(tag) or 'nothing'}" for tag in moved)
+        message = describe(Reason.TAG_MOVED, f"{named}; pushed was {digest}")
+        conditions.set(ConditionType.VERIFIED, "False", Reason.TAG_MOVED, message)
+    else:
+        conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
+
+
+_MAX_SIZE: Final = 2**63 - 1
+
+
+_MAX_MEDIA_TYPE: Final = 128
+
+
+_MAX_PLATFORM: Final = 64
+
+
+def describe_image(read_back: ReadBack) -> dict[str, Any]:
+    """Size, media type and platform; None for each that is none. Nothing hangs on them."""
+    size: Any = read_back.size_bytes
+    fits = isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= _MAX_SIZE
+    return {
+        "size_bytes": size if fits else None,
+        "media_type": _word(read_back.media_type, _MAX_MEDIA_TYPE),
+        "platform": _word(read_back.platform, _MAX_PLATFORM),
+    }
+
+
+def _word(text: Any, longest: int) -> str | None:
+    """The text if it is one of at most so many characters; cut in two it would name something else."""
+    return text if isinstance(text, str) and 0 < len(text) <= longest and clean(text) == text else None

@@ -1,0 +1,126 @@
+"""What a decision is made from and what it consists of: plain values, without any way to get or do anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.core.facts import Manifest, Owner
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.questions import Answer, Question
+from buildandpush.core.settings import BuildSettings
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One BuildAndPushACR as the API server holds it."""
+
+    owner: Owner
+    generation: int
+    resource_version: str
+    deleting: bool
+    spec: Mapping[str, Any]
+    status: BuildAndPushACRStatus
+    rebuild: str = ""
+    """Value of the rebuild annotation, empty without one."""
+    cancel: str = ""
+    """Value of the cancel annotation, empty without one."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server would not create the pod."""
+
+    reason: Reason
+    message: str
+    final: bool
+
+
+# Questions: facts that cost a request and are therefore looked up only when a decision hangs on them.
+
+
+# Actions: performed after the status that announces them has been written.
+
+
+@dataclass(frozen=True)
+class CreatePod:
+    """Create the pod, or adopt the one of this name that is ours."""
+
+    name: str
+    manifest: Manifest = field(compare=False)
+
+
+@dataclass(frozen=True)
+class CancelPod:
+    """Let the kubelet end the pod and keep its log: lower its deadline to a second."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class DeletePod:
+    """Delete exactly this pod."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell a transition as a Kubernetes Event, once."""
+
+    warning: bool
+    reason: str
+    message: str
+    key: str
+    """What the Event is about, so that a repeated announcement has the same name."""
+
+
+Action = CreatePod | CancelPod | DeletePod | Announce
+
+
+@dataclass(frozen=True)
+class World:
+    """All that one decision may know."""
+
+    resource: Resource
+    now: datetime
+    settings: BuildSettings
+    pods: Mapping[str, PodObservation] = field(default_factory=dict)
+    """Pods of this resource by name, from a cache: hints, never proof of absence."""
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    refusal: Refusal | None = None
+    """How the API server refused the pod in this round, if it did."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Either questions to be answered first, or a status to be written and actions to be performed after it."""
+
+    status: BuildAndPushACRStatus
+    actions: tuple[Action, ...] = ()
+    questions: frozenset[Question] = frozenset()
+    wake_at: datetime | None = None
+    """When to decide again even if nothing happens."""
+
+
+_T = TypeVar("_T")
+
+
+class AskedError(Exception):
+    """The decision hangs on a fact that is not among the answers yet."""
+
+    def __init__(self, question: Question) -> None:
+        super().__init__(question)
+        self.question = question
+
+
+def answer(world: World, question: Question, kind: type[_T]) -> _T:
+    """The answer to a question; ends the decision with the question where there is none yet. `kind` is what the
+    answer is when it is not something rarer, such as Waiting or None."""
+    if question not in world.answers:
+        raise AskedError(question)
+    return cast("_T", world.answers[question])

@@ -1,0 +1,1 @@
+"""What was asked for: fields parsed, checked and planned."""

@@ -1,0 +1,243 @@
+"""From a spec to a BuildPlan: every value resolved, checked and with its default, ready to become a pod."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.sources import MAX_INLINE_BYTES, Source
+from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.status import Effective
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.naming import connector_name
+from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
+from buildandpush.core.spec.paths import plan_context, resolve_file, resolve_path
+from buildandpush.core.spec.quantity import parse_duration_seconds
+from buildandpush.core.spec.requirements import Requirements, plan_requirements
+from buildandpush.core.spec.strategy import check_strategies, is_met
+from buildandpush.core.spec.tags import TagPlan, plan_tags
+
+_MAX_ESCAPED_BYTES = 240 * 1024
+_MAX_UID = 2**31 - 1
+_DEFAULT_TAG = "latest"
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """One image to build, with nothing left open."""
+
+    registry: str
+    repository: str
+    """Registry and path, without a tag."""
+    tags: tuple[str, ...]
+    """Tags that are pushed; none where nothing is."""
+    dockerfile: str
+    """Relative to the source's root, normalised."""
+    context: str
+    """Relative to the source's root, normalised; `.` is the root."""
+    labels: Mapping[str, str]
+    build_args: Mapping[str, str]
+    target: str
+    snapshot_mode: str
+    run_as_user: int
+    requirements: Requirements
+    timeout_seconds: int
+    retries: int
+    source: Source
+    connector_ref: str
+    """Name of the AzureConnector, a pipeline's identifier already resolved; empty where none is needed."""
+    base_connector_refs: tuple[str, ...] = ()
+    """Names of the AzureConnectors that base images are pulled with, and caches in other registries are kept with."""
+    subscription: str | None = None
+    """Name or id of the subscription that links are looked up in."""
+    numbered_tags: tuple[str, ...] = ()
+    """Those of the tags that hold the run's number."""
+    name_tags: tuple[str, ...] = ()
+    """Tags that an image which is not pushed has in the files it is written to."""
+    options: BuildOptions = field(default_factory=BuildOptions)
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """Repository and tag, one per tag."""
+        return tuple(f"{self.repository}:{tag}" for tag in self.tags or self.name_tags)
+
+    @property
+    def cache_repository(self) -> str:
+        """Where layers are cached, with the registry; empty for no cache."""
+        return self.options.cache_repository
+
+    def effective(self, settings: BuildSettings) -> Effective:
+        """The values in force, for the status."""
+        return Effective(
+            repository=self.repository,
+            connector=self.connector_ref or None,
+            base_connectors=list(self.base_connector_refs) or None,
+            cache_repository=self.cache_repository or None,
+            subscription=self.subscription,
+            retries=self.retries,
+            timeout_seconds=self.timeout_seconds,
+            run_as_user=self.run_as_user,
+            memory_limit=self.requirements.memory_limit,
+            cpu_limit=self.requirements.cpu_limit,
+            executor_image=settings.executor_image,
+            no_push=self.options.no_push or None,
+            push_only=self.options.push_only or None,
+            reproducible=self.options.reproducible or None,
+            user_namespace=self.options.user_namespace or None,
+        )
+
+
+def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
+    """The spec as a model; raises SpecInvalidError where it is none (an API server with our CRD lets none through)."""
+    try:
+        return BuildAndPushACRSpec.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "spec"
+        raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
+
+
+def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int) -> BuildPlan:
+    """Resolve and check every value; raises SpecInvalidError that names field, value and remedy.
+
+    The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
+    been stored under older rules.
+    """
+    if not re.fullmatch(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(
+        ":", "."
+    ):
+        raise SpecInvalidError(
+            "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
+        )
+    refuse_unsupported(spec.to_dict())
+    options = plan_options(spec, settings)
+    tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
+    _check_source(spec.source)
+    check_strategies(spec.failure_strategies)
+    is_met(spec.when, run_number)
+    return BuildPlan(
+        registry=spec.repository.split("/", 1)[0],
+        repository=spec.repository,
+        tags=() if options.no_push else tags.tags,
+        dockerfile=resolve_file("dockerfile", spec.dockerfile or "Dockerfile"),
+        context=plan_context(spec.context or ".", options.flags),
+        labels=_check_keys("labels", merge_labels(spec.labels or {}, options.flags)),
+        build_args=_check_keys("buildArgs", spec.build_args or {}),
+        target=(spec.target or "").strip(),
+        snapshot_mode=plan_snapshot_mode(spec.optimize, options.flags),
+        run_as_user=_parse_user(spec.run_as_user, options),
+        requirements=plan_requirements(spec.resources, settings),
+        timeout_seconds=parse_duration_seconds("timeout", spec.timeout)
+        if spec.timeout and spec.timeout.strip()
+        else settings.timeout_seconds,
+        retries=settings.retries if spec.retries is None else spec.retries,
+        source=spec.source,
+        connector_ref=_plan_connector(spec.connector_ref, options),
+        base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
+        subscription=(spec.subscription_id or "").strip() or None,
+        numbered_tags=() if options.no_push else tags.numbered,
+        name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
+        options=options,
+    )
+
+
+def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:
+    if not tags.tags and not options.no_push:
+        raise SpecInvalidError("tags", "there is none; give at least one tag")
+    return tags
+
+
+def _plan_connector(reference: str | None, options: BuildOptions) -> str:
+    """The connector's name; only a build that pushes nothing, no cached layers either, can do without one."""
+    if reference:
+        return _connector("connectorRef", reference)
+    if not options.no_push:
+        raise SpecInvalidError("connectorRef", "it is missing; name the AzureConnector that logs in to the registry")
+    if options.cache_repository:
+        raise SpecInvalidError(
+            "connectorRef",
+            f"layers are cached in {options.cache_repository}; name the AzureConnector that logs in there",
+        )
+    return ""
+
+
+def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple[str, ...]:
+    """Each once; none where an image is only pushed, which pulls nothing."""
+    names = tuple(dict.fromkeys(_connector("baseImageConnectorRefs", reference) for reference in references))
+    return () if options.push_only else names
+
+
+def _connector(field: str, reference: str) -> str:
+    name = connector_name(reference)
+    if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
+        raise SpecInvalidError(field, f"{reference!r} is no name; write for example acr")
+    return name
+
+
+def _check_keys(field: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    for key, value in values.items():
+        if not key or "=" in key or key != key.strip() or not key.isprintable():
+            raise SpecInvalidError(
+                field, f"{key!r} cannot be a name; use printable characters without = or outer blanks"
+            )
+        if "\0" in value:
+            raise SpecInvalidError(field, f"the value of {key!r} holds a zero byte; remove it")
+    return values
+
+
+def _parse_user(value: int | str | None, options: BuildOptions) -> int:
+    text = "" if value is None else str(value).strip()
+    if not text:
+        return 0
+    highest = MAX_MAPPED_UID if options.user_namespace else _MAX_UID
+    if not re.fullmatch("[0-9]{1,10}", text) or int(text) > highest:
+        where = " in a user namespace" if options.user_namespace else ""
+        raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id{where}; write a number from 0 to {highest}")
+    return int(text)
+
+
+def _check_source(source: Source) -> None:
+    if len(source.kinds()) != 1:
+        given = " and ".join(source.kinds()) or "nothing"
+        raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
+    if source.inline is None:
+        return
+    for path in source.inline.files:
+        if resolve_path("source.inline.files", path) != path or path == ".":
+            raise SpecInvalidError(
+                "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
+            )
+    # The files travel in an annotation of the pod, as JSON: 256 KiB is the API server's limit for all annotations.
+    escaped = len(json.dumps(source.inline.files, ensure_ascii=False).encode())
+    if escaped > _MAX_ESCAPED_BYTES:
+        raise SpecInvalidError(
+            "source.inline.files", f"{escaped} bytes once written as JSON are too many; use source.git"
+        )
+    size = sum(len(path.encode()) + len(text.encode()) for path, text in source.inline.files.items())
+    if size > MAX_INLINE_BYTES:
+        raise SpecInvalidError(
+            "source.inline.files", f"{size} bytes are more than {MAX_INLINE_BYTES}; use source.git for larger sources"
+        )
+
+
+UNSUPPORTED: Final = ("strategy",)
+
+
+SUPPORTED_SOURCES: Final = ("git", "inline")
+
+
+def refuse_unsupported(values: Mapping[str, Any]) -> None:
+    """Raise SpecInvalidError for the first field that is set and not acted on. Empty values count as not set."""
+    for name in UNSUPPORTED:
+        if values.get(name) not in (None, "", [], {}, False):
+            raise SpecInvalidError(name, "it is not supported yet; remove it")
+    if (values.get("outputs") or {}).get("configMap"):
+        raise SpecInvalidError("outputs.configMap", "it is not supported yet; remove it")
+    for kind in values.get("source") or {}:
+        if kind not in SUPPORTED_SOURCES:
+            raise SpecInvalidError(f"source.{kind}", "it is not supported yet; use git or inline")

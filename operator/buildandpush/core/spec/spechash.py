@@ -1,0 +1,46 @@
+"""The hash over the fields that shape the image: it tells whether a changed spec wants a new run.
+
+Golden hashes in the tests hold it still. A change of meaning needs a new version prefix, never a silent new value.
+"""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from buildandpush.api.flagtable import FLAGS, Treatment
+from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.core.spec.flags import PluginFlags, parse_flags, shaping_flags
+
+VERSION: Final = "v1"
+
+SHAPING_FIELDS: Final = (
+    "source", "repository", "tags", "dockerfile", "context", "labels", "buildArgs", "target", "optimize",
+    "buildArgsFrom", "buildSecrets", "envDockerSecrets", "fileDockerSecrets",
+)  # fmt: skip
+"""The one list of fields that shape the image; of the plugin flags, their table says it. Limits, timeouts, users,
+logins, caches and mirrors do not."""
+
+_DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": True}
+
+
+def hash_spec(spec: BuildAndPushACRSpec) -> str:
+    """`v1:` and the sha256 over canonical JSON of the set, non-default values of the shaping fields.
+
+    Raises SpecInvalidError for flags that cannot be read; a spec that was planned has none.
+    """
+    values = spec.to_dict()
+    flags = parse_flags(spec.env_variables)
+    values["envVariables"] = shaping_flags(flags)
+    names = [*SHAPING_FIELDS, "envVariables", *(("workspace",) if _writes_image(flags) else ())]
+    shaping = {name: values[name] for name in names if _is_set(name, values.get(name))}
+    canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"{VERSION}:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _writes_image(flags: PluginFlags) -> bool:
+    """Whether the image is read from or written to the workspace's volume."""
+    return any(FLAGS[name].treatment is Treatment.PATH and FLAGS[name].shapes for name in flags.values)
+
+
+def _is_set(name: str, value: Any) -> bool:
+    return value not in (None, "", {}, []) and value != _DEFAULTS.get(name)

@@ -1,0 +1,525 @@
+"""Logins of Azure identities: exchanged once, renewed in time, refused with patience, never anybody else's."""
+
+import asyncio
+import base64
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.api.connector import MAX_LOGINS
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.logins import Logins
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.azure.connector import LoggedIn, parse_connector
+from buildandpush.core.azure.credential import Connector
+from buildandpush.core.azure.errors import LoginProblem
+from buildandpush.core.azure.login import NULL_GUID, read_login_secret
+from buildandpush.core.facts import Login, LoginNeed, Waiting
+from tests.unit.fake_azure import NOW, FakeGateway, make_sources
+from tests.unit.handlers.fake_api import FakeApi
+
+HOST = "contoso.azurecr.io"
+WEB = f"{HOST}/shop/web"
+CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+NEED = LoginNeed("acr", (HOST,), (WEB,))
+
+
+@dataclass
+class World:
+    """A cluster with one connector of a service principal, and Azure."""
+
+    api: FakeApi = field(default_factory=FakeApi)
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    now: datetime = NOW
+    logins: Logins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.put_connector()
+        self.put_secret("first")
+        self.restart()
+
+    def restart(self) -> None:
+        self.logins = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.gateway).logins
+
+    def put_connector(self, name: str = "acr", annotations: dict[str, str] | None = None, **changes: Any) -> None:
+        principal = {"tenantId": "contoso.com", "clientId": CLIENT, "secretRef": {"name": "sp"}}
+        known = self.api.objects.get((meta.CONNECTOR_PLURAL, "shop", name))
+        metadata = {"namespace": "shop", "name": name, "annotations": annotations or {}}
+        metadata |= {"uid": known["metadata"]["uid"]} if known else {}
+        body = {"metadata": metadata, "spec": {"servicePrincipal": principal, **changes}}
+        self.api.put(meta.CONNECTOR_PLURAL, body)
+
+    def put_secret(self, value: str) -> None:
+        data = {"clientSecret": base64.b64encode(value.encode()).decode()}
+        self.api.put("secrets", {"metadata": {"namespace": "shop", "name": "sp"}, "data": data})
+
+    def connector(self, name: str = "acr") -> Connector:
+        found = parse_connector(self.api.get(meta.CONNECTOR_PLURAL, "shop", name))
+        assert isinstance(found, Connector)
+        return found
+
+    async def ensure(self, *needs: LoginNeed, renewal: bool = False) -> Login | Waiting:
+        return await self.logins.ensure_login("shop", needs or (NEED,), renewal=renewal)
+
+    def secret(self, login: Login | Waiting) -> dict[str, Any]:
+        assert isinstance(login, Login), login
+        found: dict[str, Any] = self.api.get("secrets", "shop", str(login.secret_name))
+        return found
+
+    def auths(self, login: Login | Waiting) -> dict[str, dict[str, str]]:
+        assert isinstance(login, Login), login
+        secret = self.api.get("secrets", "shop", str(login.secret_name))
+        auths: dict[str, dict[str, str]] = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]
+        return auths
+
+
+def refusing(step: str, problem: LoginProblem) -> Any:
+    """Refuse one step."""
+    return lambda asked, host: problem if asked == step else None
+
+
+NOT_ALLOWED = LoginProblem(Reason.PUSH_NOT_ALLOWED, "401")
+DENIED = LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215: Invalid client secret provided.")
+BUSY = LoginProblem(Reason.LOGIN_UNAVAILABLE, "429", temporary=True)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_pods_get_the_registrys_token_and_never_the_secret(world: World) -> None:
+    login = await world.ensure()
+    entry = world.auths(login)[HOST]
+    username, _, token = base64.b64decode(entry["auth"]).decode().partition(":")
+    assert username == NULL_GUID
+    assert token.count(".") == 2
+    held = world.api.get("secrets", "shop", str(login.secret_name))["data"]  # type: ignore[union-attr]
+    assert not [key for key, value in held.items() if b"first" in base64.b64decode(value)]
+
+
+async def test_twenty_builds_at_once_cost_one_exchange(world: World) -> None:
+    needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number % 4}",)) for number in range(20)]
+    found = await asyncio.gather(*(world.ensure(need) for need in needs))
+    assert len({login.secret_name for login in found if isinstance(login, Login)}) == 1
+    assert world.gateway.exchanges == [("acr", HOST)]
+    assert len(world.gateway.accesses) == 4, "the right to push is asked once for each repository"
+
+
+async def test_an_operator_that_starts_anew_exchanges_nothing(world: World) -> None:
+    await world.ensure()
+    world.restart()
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 1
+
+
+@pytest.mark.parametrize(
+    ("life", "minutes", "exchanges"),
+    [
+        (timedelta(hours=3), 89, 1),
+        (timedelta(hours=3), 90, 2),
+        (timedelta(minutes=15), 4, 1),
+        (timedelta(minutes=15), 5, 2),
+        (timedelta(minutes=3), 1, 1),
+        (timedelta(minutes=3), 2, 2),
+    ],
+)
+async def test_a_login_is_renewed_at_half_its_life(world: World, life: timedelta, minutes: int, exchanges: int) -> None:
+    world.gateway.life = life
+    first = await world.ensure()
+    before = world.auths(first)
+    world.now += timedelta(minutes=minutes)
+    again = await world.ensure(renewal=True)
+    assert isinstance(first, Login)
+    assert isinstance(again, Login)
+    assert again.secret_name == first.secret_name
+    assert len(world.gateway.exchanges) == exchanges
+    assert (world.auths(again) != before) is (exchanges == 2)
+
+
+async def test_a_build_on_its_way_costs_no_request_until_the_login_is_due(world: World) -> None:
+    await world.ensure()
+    requests = len(world.api.requests)
+    for _ in range(10):
+        await world.ensure(renewal=True)
+    assert len(world.api.requests) == requests
+
+
+async def test_a_new_secret_logs_in_afresh(world: World) -> None:
+    await world.ensure()
+    world.put_secret("second")
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 2
+
+
+async def test_the_verify_annotation_logs_in_afresh(world: World) -> None:
+    await world.ensure()
+    world.put_connector(annotations={meta.ANNOTATION_VERIFY: "now"})
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 2
+
+
+@pytest.mark.parametrize("problem", [DENIED, BUSY])
+async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: LoginProblem) -> None:
+    world.gateway.refuse = refusing("token", problem)
+    for _ in range(5):
+        found = await world.ensure()
+        assert isinstance(found, Waiting)
+        assert found.reason is problem.reason
+    assert len(world.gateway.tokens) == 1
+    waits = []
+    for _ in range(8):
+        before = world.now
+        while len(world.gateway.tokens) == len(waits) + 1:
+            world.now += timedelta(seconds=10)
+            await world.ensure()
+        waits.append((world.now - before).total_seconds())
+    assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
+    world.gateway.refuse = refusing("token", DENIED)
+    await world.ensure()
+    world.gateway.refuse = lambda step, host: None
+    world.put_secret("right")
+    assert isinstance(await world.ensure(), Login)
+
+
+async def test_nothing_is_written_while_the_login_fails(world: World) -> None:
+    world.gateway.refuse = refusing("exchange", DENIED)
+    await world.ensure()
+    assert world.api.writes == []
+
+
+async def test_without_the_right_to_push_no_pod_is_made(world: World) -> None:
+    world.gateway.actions = ("pull",)
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.PUSH_NOT_ALLOWED
+    assert WEB in found.message
+    assert "pull" in found.message
+    world.gateway.actions = ("pull", "push")
+    world.now += timedelta(seconds=10)
+    assert isinstance(await world.ensure(), Login)
+    assert len(world.gateway.exchanges) == 2, "a new role stands only in a login made afresh"
+
+
+async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: World) -> None:
+    world.put_connector(loginScope="Repository")
+    cache = f"{HOST}/shop/web/cache"
+    login = await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
+    assert set(world.auths(login)[HOST]) == {"registrytoken"}
+    assert world.gateway.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
+    other = await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
+    assert isinstance(login, Login)
+    assert isinstance(other, Login)
+    assert login.secret_name != other.secret_name
+    world.restart()
+    await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
+    assert len(world.gateway.exchanges) == 1, "the token of before is good still"
+
+
+async def test_two_connectors_share_one_login_secret(world: World) -> None:
+    world.put_connector("base", registries=["base.azurecr.io"])
+    login = await world.ensure(NEED, LoginNeed("base"))
+    assert set(world.auths(login)) == {HOST, "base.azurecr.io"}
+    owners = world.api.get("secrets", "shop", str(login.secret_name))["metadata"]["ownerReferences"]  # type: ignore[union-attr]
+    assert {owner["name"] for owner in owners} == {"acr", "base"}
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ({"registries": [HOST]}, "both serve"),
+        ({}, "names no registries"),
+        ({"registries": ["b.azurecr.io"], "loginScope": "Repository"}, "loginScope"),
+        ({"registries": ["b.example.com"]}, "allowedRegistries"),
+    ],
+)
+async def test_base_connectors_that_cannot_serve_are_told(world: World, base: dict[str, Any], told: str) -> None:
+    world.put_connector("base", **base)
+    found = await world.ensure(NEED, LoginNeed("base"))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert told in found.message
+    assert world.gateway.exchanges == []
+
+
+async def test_a_look_alike_host_gets_no_token(world: World) -> None:
+    host = "x.azurecr.io.evil.test"
+    found = await world.ensure(LoginNeed("acr", (host,), (f"{host}/shop/web",)))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert (world.gateway.tokens, world.gateway.exchanges) == ([], [])
+
+
+async def test_a_cache_that_no_connector_serves_is_told(world: World) -> None:
+    found = await world.ensure(LoginNeed("acr", (HOST,), (WEB, "other.azurecr.io/cache")))
+    assert isinstance(found, Waiting)
+    assert "other.azurecr.io" in found.message
+
+
+async def test_the_check_tells_of_the_login_and_costs_the_builds_no_second_one(world: World) -> None:
+    world.put_connector(registries=[HOST])
+    found = await world.logins.check(world.connector())
+    assert isinstance(found, LoggedIn)
+    assert found.registries == (HOST,)
+    assert found.identity.client_id == CLIENT
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 1
+
+
+async def test_the_check_tells_of_a_refusal_in_azures_words(world: World) -> None:
+    world.gateway.refuse = refusing("token", DENIED)
+    found = await world.logins.check(world.connector())
+    assert isinstance(found, LoginProblem)
+    assert "AADSTS7000215" in found.message
+
+
+async def test_a_login_that_nobody_renewed_is_removed_once_it_has_ended(world: World) -> None:
+    login = await world.ensure()
+    assert isinstance(login, Login)
+    name = str(login.secret_name)
+    assert not await world.logins.remove_login(world.connector(), name), "it lives"
+    world.now += timedelta(hours=3)
+    assert await world.logins.remove_login(world.connector(), name)
+    assert not [body for body in world.api.all("secrets") if body["metadata"]["name"] == name]
+
+
+async def test_a_secret_of_somebody_elses_is_never_removed(world: World) -> None:
+    data = {".dockerconfigjson": "e30="}
+    world.api.put("secrets", {"metadata": {"namespace": "shop", "name": "theirs"}, "data": data})
+    assert not await world.logins.remove_login(world.connector(), "theirs")
+    assert world.api.get("secrets", "shop", "theirs")
+
+
+# ---- a login that lives still
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("step", ["token", "exchange", "access"])
+async def test_a_login_that_lives_still_is_used_while_azure_is_away(world: World, step: str, restart: bool) -> None:
+    before = world.auths(await world.ensure())
+    world.now += timedelta(hours=2)
+    world.gateway.refuse = refusing(step, BUSY)
+    if restart and step != "access":
+        world.restart()
+        # What the registry allows is not known any more, and asked with the login that lives still.
+    login = await world.ensure(renewal=True)
+    assert isinstance(login, Login)
+    assert (world.auths(login) == before) is (step != "access"), "a login made afresh is good as well"
+    assert login.renew_at is not None
+    assert login.renew_at == world.now + timedelta(seconds=30) if step != "access" else login.renew_at > world.now
+    world.now += timedelta(minutes=5)
+    world.gateway.refuse = lambda step, host: None
+    assert world.auths(await world.ensure(renewal=True)) != before
+
+
+async def test_a_login_about_to_end_is_not_used_any_more(world: World) -> None:
+    await world.ensure()
+    world.gateway.refuse = refusing("exchange", BUSY)
+    world.now += timedelta(hours=2, minutes=59)
+    assert isinstance(await world.ensure(), Waiting)
+
+
+@pytest.mark.parametrize("problem", [DENIED, LoginProblem(Reason.EXCHANGE_REFUSED, "401")])
+async def test_a_login_that_is_refused_for_good_is_not_used_any_more(world: World, problem: LoginProblem) -> None:
+    await world.ensure()
+    world.now += timedelta(hours=2)
+    world.gateway.refuse = refusing("exchange", problem)
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is problem.reason
+
+
+async def test_a_login_of_another_secret_is_not_used_while_azure_is_away(world: World) -> None:
+    await world.ensure()
+    world.put_secret("second")
+    world.gateway.refuse = refusing("token", BUSY)
+    assert isinstance(await world.ensure(), Waiting)
+
+
+@pytest.mark.parametrize("step", ["exchange", "access"])
+async def test_a_repository_login_that_lives_still_is_used_while_azure_is_away(world: World, step: str) -> None:
+    world.put_connector(loginScope="Repository")
+    before = world.auths(await world.ensure())
+    world.restart()
+    world.now += timedelta(minutes=70)
+    world.gateway.refuse = refusing(step, BUSY)
+    assert world.auths(await world.ensure()) == before
+    world.now += timedelta(minutes=5)
+    assert isinstance(await world.ensure(), Waiting)
+
+
+async def test_a_host_that_may_be_needed_keeps_its_login_while_it_lives(world: World) -> None:
+    base = "base.azurecr.io"
+    world.put_connector(registries=[HOST, base])
+    before = world.auths(await world.ensure())
+    assert set(before) == {HOST, base}
+    world.now += timedelta(hours=2)
+    world.gateway.refuse = lambda step, host: DENIED if host == base and step == "exchange" else None
+    now = await world.ensure()
+    assert world.auths(now)[base] == before[base]
+    assert world.auths(now)[HOST] != before[HOST]
+    world.now += timedelta(hours=1)
+    later = await world.ensure()
+    assert set(world.auths(later)) == {HOST}
+    (told,) = world.logins.logins_of(world.connector().uid).values()
+    assert told.registries == [HOST], "the status tells of the logins that are there"
+
+
+# ---- what the registry allows
+
+
+async def test_a_role_that_is_granted_later_is_seen_though_a_login_is_kept(world: World) -> None:
+    await world.ensure()
+    api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
+    world.gateway.refuse = lambda step, host: (
+        NOT_ALLOWED if (step, len(world.gateway.exchanges)) == ("access", 1) else None
+    )
+    found = await world.ensure(api)
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.PUSH_NOT_ALLOWED
+    assert "shop/api" in found.message
+    assert isinstance(await world.ensure(api), Waiting)
+    assert len(world.gateway.exchanges) == 1, "nothing is asked before the time for it"
+    world.now += timedelta(seconds=10)
+    assert isinstance(await world.ensure(api), Login)
+    assert len(world.gateway.exchanges) == 2
+    assert isinstance(await world.ensure(), Login)
+
+
+async def test_no_refused_login_comes_back_however_often_it_was_asked(world: World) -> None:
+    await world.ensure()
+    api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
+    world.gateway.refuse = refusing("access", NOT_ALLOWED)
+    for exchanges, seconds in ((1, 10), (2, 20), (3, 40), (4, 80)):
+        assert isinstance(await world.ensure(api), Waiting)
+        assert len(world.gateway.exchanges) == exchanges
+        world.now += timedelta(seconds=seconds)
+
+
+async def test_a_refusal_that_lasts_costs_an_exchange_for_each_time_it_is_asked_for(world: World) -> None:
+    world.gateway.refuse = refusing("access", NOT_ALLOWED)
+    for _ in range(60):
+        assert isinstance(await world.ensure(), Waiting)
+        world.now += timedelta(seconds=10)
+    assert len(world.gateway.exchanges) == len(world.gateway.accesses) == 6  # after 0, 10, 30, 70, 150 and 310 s
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.EXCHANGE_REFUSED, Reason.REGISTRY_NETWORK_DENIED, Reason.REGISTRY_UNREACHABLE]
+)
+async def test_what_is_no_word_about_the_push_is_told_as_what_it_is(world: World, reason: Reason) -> None:
+    world.gateway.refuse = refusing(
+        "access", LoginProblem(reason, "302", temporary=reason is Reason.REGISTRY_UNREACHABLE)
+    )
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is reason
+    world.now += timedelta(seconds=10)
+    await world.ensure()
+    assert len(world.gateway.exchanges) == 1, "the login is as good as before"
+
+
+# ---- odd tokens
+
+
+@pytest.mark.parametrize("life", [timedelta(0), timedelta(minutes=-1)])
+async def test_a_token_that_has_ended_is_no_login(world: World, life: timedelta) -> None:
+    world.gateway.life = life
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.REGISTRY_UNREACHABLE
+    assert "ended" in found.message
+    assert isinstance(await world.logins.check(world.connector()), LoggedIn), "nobody asked the registry"
+    world.gateway.life = timedelta(hours=3)
+    world.now += timedelta(seconds=10)
+    assert isinstance(await world.ensure(), Login)
+
+
+async def test_a_token_of_yesterday_is_no_login(world: World) -> None:
+    world.gateway.clock = lambda: world.now - timedelta(days=1)
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.REGISTRY_UNREACHABLE
+
+
+# ---- what is told and forgotten
+
+
+async def test_the_check_tells_when_the_login_ends(world: World) -> None:
+    world.put_connector(registries=[HOST])
+    found = await world.logins.check(world.connector())
+    assert isinstance(found, LoggedIn)
+    assert found.expires_at == NOW + timedelta(hours=3)
+
+
+async def test_a_connector_that_is_gone_is_forgotten(world: World) -> None:
+    await world.ensure()
+    uid = world.connector().uid
+    await world.logins.forget("shop", "acr", uid)
+    assert world.gateway.forgotten == [uid]
+    assert world.logins.logins_of(uid) == {}
+    world.api.drop("secrets", "shop", world.api.all("secrets")[-1]["metadata"]["name"])
+    login = await world.ensure(renewal=True)
+    assert len(world.gateway.exchanges) == 2
+    assert world.secret(login), "made anew, though a build used it already"
+
+
+# ---- how many
+
+
+async def fill(world: World, count: int) -> None:
+    """As many login Secrets, one for each repository."""
+    world.put_connector(loginScope="Repository")
+    for number in range(count):
+        need = LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number}",))
+        assert isinstance(await world.ensure(need), Login)
+
+
+async def test_no_more_logins_are_made_than_can_be_kept_track_of(world: World) -> None:
+    await fill(world, MAX_LOGINS)
+    status = {"logins": [item.to_dict() for item in world.logins.logins_of(world.connector().uid).values()]}
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.TOO_MANY_LOGINS
+    assert "acr" in found.message
+    # An operator that starts anew knows them by the connector's status.
+    body = world.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    world.api.put(meta.CONNECTOR_PLURAL, {**body, "status": status})
+    world.restart()
+    assert isinstance(await world.ensure(), Waiting)
+    known = LoginNeed("acr", (HOST,), (f"{HOST}/shop/web0",))
+    assert isinstance(await world.ensure(known), Login)
+    world.now += timedelta(minutes=75)
+    used = await world.ensure(known)
+    assert isinstance(used, Login)
+    (first, *_) = [item["secretName"] for item in status["logins"] if item["secretName"] != used.secret_name]
+    assert await world.logins.remove_login(world.connector(), first)
+    left = [item for item in status["logins"] if item["secretName"] != first]
+    world.api.put(meta.CONNECTOR_PLURAL, {**body, "status": {"logins": left}})
+    assert isinstance(await world.ensure(), Login)
+
+
+async def test_logins_made_side_by_side_are_counted_as_well(world: World) -> None:
+    await fill(world, MAX_LOGINS - 1)
+    needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/api{number}",)) for number in range(4)]
+    found = await asyncio.gather(*(world.ensure(need) for need in needs))
+    assert sum(isinstance(item, Login) for item in found) == 1
+    assert len(world.logins.logins_of(world.connector().uid)) == MAX_LOGINS
+
+
+async def test_a_login_of_an_unreadable_record_is_made_afresh(world: World) -> None:
+    login = await world.ensure()
+    secret = world.secret(login)
+    for stamp in ("2026-01-02T03:04:05", "now", 5):
+        records = [{"host": HOST, "version": "v", "issuedAt": stamp, "expiresAt": stamp}]
+        secret["data"]["login.json"] = base64.b64encode(json.dumps(records).encode()).decode()
+        world.api.put("secrets", secret)
+        world.restart()
+        assert set(read_login_secret(world.secret(await world.ensure()))) == {HOST}

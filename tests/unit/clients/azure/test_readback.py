@@ -1,0 +1,86 @@
+"""Reading back with Azure's own client: what fails for a moment is told apart from what fails."""
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from buildandpush.clients.azure.readback import AcrReader
+from buildandpush.clients.outside import Outside
+from buildandpush.clients.registry import RegistryClient
+from buildandpush.core.azure.login import NULL_GUID, Credentials
+from buildandpush.core.facts import ReadBack
+from tests.unit.clients.fake_registry import make_certificates, serve
+
+DIGEST = "sha256:" + "a" * 64
+PASSWORD = "an-opaque-refresh-token"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answering(status: int, body: str = "", kind: str = "application/json") -> Handler:
+    """Answer everything so; 0: the connection breaks off."""
+
+    async def handle(request: web.Request) -> web.Response:
+        if not status and request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=status or 499, text=body, content_type=kind)
+
+    return handle
+
+
+async def read(host: str) -> ReadBack:
+    """What a reader of its own finds."""
+    outside = Outside()
+    credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
+    try:
+        return await AcrReader(outside).read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
+    finally:
+        await outside.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "passing"), [(429, True), (500, True), (503, True), (0, True), (403, False), (400, False)]
+)
+async def test_a_moments_trouble_is_known_as_such(status: int, passing: bool) -> None:
+    async with serve(answering(status)) as host:
+        found = await read(host)
+    assert found.problem
+    assert found.passing is passing
+
+
+async def test_a_registry_that_cannot_be_reached_is_no_moments_trouble() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        found = await read(f"127.0.0.1:{closed.getsockname()[1]}")
+    assert found.problem
+    assert not found.passing
+
+
+@pytest.mark.parametrize("body", ["[" * 60_000, "{", "null", "5", '"text"', "[]", "<html>"])
+async def test_an_answer_that_is_none_is_a_problem(body: str) -> None:
+    for kind in ("application/json", "text/html"):
+        async with serve(answering(200, body, kind)) as host:
+            assert (await read(host)).problem
+
+
+async def test_a_login_that_comes_back_as_an_echo_is_told_to_nobody() -> None:
+    async with serve(answering(400, f"you sent {PASSWORD}", "text/plain")) as host:
+        assert PASSWORD not in (await read(host)).problem
+
+
+async def test_a_moments_trouble_is_waited_out() -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=503 if len(asked) == 1 else 403)
+
+    outside = Outside()
+    async with serve(handle) as host:
+        credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
+        client = RegistryClient(outside, lag_seconds=(0.0,))
+        found = await client.read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
+    await outside.close()
+    assert len(asked) == 2
+    assert "403" in found.problem

@@ -1,0 +1,116 @@
+"""A registry's token services, over real TLS: whatever they answer is a token or a problem that can be told."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.tokens import AcrClient
+from buildandpush.clients.outside import Outside
+from buildandpush.core.azure.errors import LoginError, LoginProblem
+from tests.unit.clients.fake_registry import make_certificates, serve
+
+TOKEN = "opaque-entra-token/with+signs=="
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def exchange(handle: Handler, *, host: str = "", ca_bundle: str | None = None) -> str:
+    """What comes of an exchange."""
+    outside = Outside()
+    bundle = make_certificates()[0] if ca_bundle is None else ca_bundle
+    try:
+        async with serve(handle) as served:
+            return await AcrClient(outside).exchange(host or served, "tenant", TOKEN, ca_bundle=bundle)
+    finally:
+        await outside.close()
+
+
+async def refused(handle: Handler, **where: str) -> LoginProblem:
+    """Why nothing comes of it."""
+    with pytest.raises(LoginError) as caught:
+        await exchange(handle, **where)
+    return caught.value.problem
+
+
+def answering(status: int, body: str) -> Handler:
+    """Answer everything so."""
+
+    async def handle(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    return handle
+
+
+async def test_an_answer_in_pieces_is_put_together() -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in ('{"refresh_', 'token": "', "x" * 5000, '"}'):
+            await response.write(piece.encode())
+            await asyncio.sleep(0.01)
+        await response.write_eof()
+        return response
+
+    assert await exchange(handle) == "x" * 5000
+
+
+@pytest.mark.parametrize("status", [200, 401, 503])
+@pytest.mark.parametrize("body", ["[" * 60_000, '{"errors":' * 6_000, "x" * 200_000, "", "null", '{"errors": {}}'])
+async def test_an_answer_that_is_none_is_told(status: int, body: str) -> None:
+    problem = await refused(answering(status, body))
+    wanted = {200: Reason.REGISTRY_UNREACHABLE, 401: Reason.EXCHANGE_REFUSED, 503: Reason.REGISTRY_UNREACHABLE}
+    assert problem.reason is wanted[status]
+
+
+@pytest.mark.parametrize("host", ["contoso..azurecr.io", f"{'a' * 64}.azurecr.io"])
+async def test_a_host_that_cannot_be_asked_for_is_told(host: str) -> None:
+    problem = await refused(answering(200, "{}"), host=host)
+    assert problem.reason is Reason.REGISTRY_UNREACHABLE
+
+
+async def test_certificates_with_a_comment_in_any_language_are_trusted() -> None:
+    bundle = "# Prüfstelle\n" + make_certificates()[0]
+    assert await exchange(answering(200, '{"refresh_token": "x"}'), ca_bundle=bundle) == "x"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 500])
+@pytest.mark.parametrize(
+    "form", [TOKEN, json.dumps(TOKEN).replace("/", "\\/"), "opaque-entra-token%2Fwith%2Bsigns%3D%3D"]
+)
+async def test_a_token_that_comes_back_as_an_echo_is_told_to_nobody(status: int, form: str) -> None:
+    for body in (f"you sent {form}", json.dumps({"errors": [{"code": "X", "message": f"you sent {form}"}]})):
+        problem = await refused(answering(status, body))
+        assert "opaque-entra" not in problem.message, problem.message
+
+
+async def test_half_an_answer_shows_nothing_of_the_token_in_it() -> None:
+    problem = await refused(answering(200, '{"refresh_token": "an-opaque-refresh-token'))
+    assert "opaque" not in problem.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (401, '{"errors": [{"code": "UNAUTHORIZED"}]}', Reason.PUSH_NOT_ALLOWED),
+        (401, "", Reason.PUSH_NOT_ALLOWED),
+        (400, '{"errors": [{"code": "DENIED", "message": "requested access is denied"}]}', Reason.PUSH_NOT_ALLOWED),
+        (400, "", Reason.EXCHANGE_REFUSED),
+        (403, '{"errors": [{"code": "DENIED"}]}', Reason.REGISTRY_NETWORK_DENIED),
+        (404, "", Reason.EXCHANGE_REFUSED),
+        (302, "", Reason.EXCHANGE_REFUSED),
+        (429, "", Reason.REGISTRY_UNREACHABLE),
+        (503, "", Reason.REGISTRY_UNREACHABLE),
+    ],
+)
+async def test_only_a_refusal_says_that_a_push_is_not_allowed(status: int, body: str, reason: Reason) -> None:
+    outside = Outside()
+    try:
+        async with serve(answering(status, body)) as host:
+            with pytest.raises(LoginError) as caught:
+                await AcrClient(outside).fetch_access_token(host, "x", ["s"], ca_bundle=make_certificates()[0])
+    finally:
+        await outside.close()
+    assert caught.value.problem.reason is reason

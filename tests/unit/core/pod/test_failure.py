@@ -1,0 +1,227 @@
+"""How a pod ended, to what went wrong: every row of the table, with states as kubelets and kaniko leave them."""
+
+from typing import Any
+
+import pytest
+
+from buildandpush.api.reasons import Reason, explain
+from buildandpush.core.pod.failure import classify_failure, error_line
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.progress import describe_live_pod
+from tests.unit.core.factories import container, ended_pod, pod, terminated
+from tests.unit.core.pod.test_observation import observe
+
+PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
+BUILD = "error building image: "
+RETRIED = BUILD + "unable to complete operation after 3 attempts, last error: "
+MISSING = BUILD + "failed to get files used from context: failed to get fileinfo for x: lstat /kaniko/workspace/source/"
+MANIFEST = "GET https://contoso.azurecr.io/v2/base/manifests/9: "
+
+
+def disrupted(by: str, **status: Any) -> PodObservation:
+    """A pod that somebody ended, as its condition says."""
+    return pod(phase="Failed", conditions=[{"type": "DisruptionTarget", "status": "True", "reason": by}], **status)
+
+
+def source_failed(report: str, code: int = 1, reason: str = "") -> PodObservation:
+    """The init container failed with this report."""
+    return pod(phase="Failed", initContainerStatuses=[container("source", terminated=terminated(code, reason, report))])
+
+
+INFRASTRUCTURE, USER = True, False
+
+ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
+    ("out of memory", ended_pod(137, reason="OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("out of memory with exit 0", ended_pod(0, reason="OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("fetch out of memory", source_failed("", 137, "OOMKilled"), "", Reason.OUT_OF_MEMORY, USER),
+    ("over its time", ended_pod(137, reason_of_pod="DeadlineExceeded"), "", Reason.TIMED_OUT, USER),
+    ("over its time, no container", pod(phase="Failed", reason="DeadlineExceeded"), "", Reason.TIMED_OUT, USER),
+    ("evicted for disk", pod(phase="Failed", reason="Evicted", message="low on ephemeral-storage"), "",
+     Reason.EVICTED, INFRASTRUCTURE),
+    ("evicted for memory", ended_pod(137, reason_of_pod="Evicted"), "", Reason.EVICTED, INFRASTRUCTURE),
+    ("evicted by the API", disrupted("EvictionByEvictionAPI"), "", Reason.EVICTED, INFRASTRUCTURE),
+    ("preempted", disrupted("PreemptionByScheduler"), "", Reason.PREEMPTED, INFRASTRUCTURE),
+    ("tainted node", disrupted("DeletionByTaintManager"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node collected", disrupted("DeletionByPodGC"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node shut down", disrupted("TerminationByKubelet", reason="Terminated"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("node lost", pod(phase="Failed", reason="NodeLost"), "", Reason.NODE_LOST, INFRASTRUCTURE),
+    ("pod deleted", ended_pod(2, deleting=True), "", Reason.POD_LOST, INFRASTRUCTURE),
+    ("sigterm", ended_pod(143), "", Reason.KILLED, INFRASTRUCTURE),
+    ("sigkill", ended_pod(137), "", Reason.KILLED, INFRASTRUCTURE),
+    ("go runtime ended by a signal", ended_pod(2), "", Reason.KILLED, INFRASTRUCTURE),
+    ("command killed by a signal", ended_pod(255), BUILD + "signal: killed", Reason.BUILD_FAILED, USER),
+    ("a command's own code", ended_pod(7), BUILD + "error building stage: failed to execute command: waiting for "
+     "process to exit: exit status 7", Reason.RUN_FAILED, USER),
+    ("a command's code 1", ended_pod(1), BUILD + "error building stage: failed to execute command: waiting for "
+     "process to exit: exit status 1", Reason.RUN_FAILED, USER),
+    ("a command that prints another error", ended_pod(1), BUILD + "failed to execute command: waiting for process to "
+     "exit: exit status 1\nerror pushing image: UNAUTHORIZED", Reason.RUN_FAILED, USER),
+    ("no Dockerfile", ended_pod(1), "Error: error resolving dockerfile path: please provide a valid path to a "
+     "Dockerfile within the build context with --dockerfile", Reason.DOCKERFILE_NOT_FOUND, USER),
+    ("bad Dockerfile", ended_pod(1), BUILD + "parsing dockerfile: dockerfile parse error on line 2: unknown "
+     "instruction: FORM", Reason.DOCKERFILE_INVALID, USER),
+    ("base unknown", ended_pod(1), RETRIED + MANIFEST + "MANIFEST_UNKNOWN: manifest unknown",
+     Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base repository unknown", ended_pod(1), RETRIED + MANIFEST + "NAME_UNKNOWN: repository name not known",
+     Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base unauthorized", ended_pod(1), RETRIED + MANIFEST + "UNAUTHORIZED: authentication required",
+     Reason.BASE_IMAGE_DENIED, USER),
+    ("base denied", ended_pod(1), RETRIED + MANIFEST + "DENIED: requested access is denied",
+     Reason.BASE_IMAGE_DENIED, USER),
+    ("base registry away", ended_pod(1), RETRIED + 'Get "https://mirror.test/v2/": dial tcp 10.0.0.1:443: connect: '
+     "connection refused", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("wrong password", ended_pod(1), PUSH + "POST https://contoso.azurecr.io/v2/web/blobs/uploads/: UNAUTHORIZED: "
+     "authentication required", Reason.PUSH_UNAUTHORIZED, USER),
+    ("wrong password, seen late", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: HEAD "
+     "https://c/v2/web: unexpected status code 401 Unauthorized", Reason.PUSH_UNAUTHORIZED, USER),
+    ("no right to push", ended_pod(1), PUSH + "POST https://contoso.azurecr.io/v2/: DENIED: requested access denied",
+     Reason.PUSH_DENIED, USER),
+    ("registry away", ended_pod(1), PUSH + 'creating push check transport for c failed: Get "https://c/v2/": dial '
+     "tcp: lookup c: no such host", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("registry away at the end", ended_pod(1), 'error pushing image: failed to push to destination c/web:v1: Put '
+     '"https://c/v2/": dial tcp 10.0.0.1:443: connect: connection refused', Reason.REGISTRY_UNREACHABLE,
+     INFRASTRUCTURE),
+    ("registry of an unknown authority", ended_pod(1), PUSH + 'creating push check transport for c failed: Get '
+     '"https://c/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+     Reason.CERTIFICATE_NOT_TRUSTED, USER),
+    ("base registry behind a proxy", ended_pod(1), RETRIED + 'Get "https://mirror.test/v2/": x509: certificate has '
+     "expired or is not yet valid", Reason.CERTIFICATE_NOT_TRUSTED, USER),
+    ("image called as a push", ended_pod(1), RETRIED + "GET https://c/v2/prom/pushgateway/manifests/v1: "
+     "MANIFEST_UNKNOWN: manifest unknown", Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("image called as a push, no right", ended_pod(1), RETRIED + "GET https://contoso.azurecr.io/v2/push/manifests/v1: "
+     "UNAUTHORIZED: authentication required", Reason.BASE_IMAGE_DENIED, USER),
+    ("base by the bare status", ended_pod(1), RETRIED + "GET https://c/v2/base/manifests/9: unexpected status code 404 "
+     "Not Found", Reason.BASE_IMAGE_NOT_FOUND, USER),
+    ("base registry busy", ended_pod(1), RETRIED + "GET https://index.docker.io/v2/library/x/manifests/1: "
+     "TOOMANYREQUESTS: You have reached your pull rate limit", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("base image's layer broke off", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: "
+     "error removing usr to make way for new symlink: unexpected EOF", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+    ("broken archive of the user's", ended_pod(1), BUILD + "error building stage: failed to execute command: "
+     "extracting fs: unexpected EOF", Reason.BUILD_FAILED, USER),
+    ("file named as a status", ended_pod(1), MISSING + "site/404.html: no such file or directory",
+     Reason.COPIED_FILE_NOT_FOUND, USER),
+    ("file named as a push", ended_pod(1), MISSING + "scripts/push.sh: no such file or directory",
+     Reason.COPIED_FILE_NOT_FOUND, USER),
+    ("file named as the Dockerfile", ended_pod(1), MISSING + "Dockerfile.d/x: no such file or directory",
+     Reason.COPIED_FILE_NOT_FOUND, USER),
+    ("script that may not be run", ended_pod(1), BUILD + "error building stage: failed to execute command: starting "
+     "command: fork/exec /app/run.sh: permission denied", Reason.BUILD_FAILED, USER),
+    ("user named as a status", ended_pod(1), BUILD + "error building stage: failed to execute command: resolving user "
+     "app-401: user app-401 not found", Reason.BUILD_FAILED, USER),
+    ("digest that holds a status", ended_pod(1), BUILD + "could not parse sha256:1140103f", Reason.BUILD_FAILED, USER),
+    ("not root, merged /usr", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: "
+     "symlink usr/bin /bin: permission denied", Reason.ROOT_REQUIRED, USER),
+    ("not root, a folder that is there", ended_pod(1), BUILD + "error building stage: failed to get filesystem from "
+     "image: chmod /tmp: operation not permitted", Reason.ROOT_REQUIRED, USER),
+    ("registry busy", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT https://c/v2/: "
+     "TOOMANYREQUESTS: too many requests", Reason.PUSH_FAILED, INFRASTRUCTURE),
+    ("manifest rejected", ended_pod(1), "error pushing image: failed to push to destination c/web:v1: PUT "
+     "https://c/v2/web/manifests/v1: MANIFEST_INVALID: manifest invalid", Reason.PUSH_FAILED, USER),
+    ("not root", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: mkdir /bin: "
+     "permission denied", Reason.ROOT_REQUIRED, USER),
+    ("not the owner of the source's files", ended_pod(1), BUILD + "error building stage: failed to get files used from "
+     "context: copying file: open /kaniko/workspace/source/a.py: operation not permitted", Reason.ROOT_REQUIRED, USER),
+    ("image file missing", ended_pod(1), "Error: path /kaniko/volume/push.tar not readable: stat /kaniko/volume/"
+     "push.tar: no such file or directory\nUsage:\n  executor push <path> [flags]", Reason.IMAGE_FILE_NOT_FOUND, USER),
+    ("image file is no image", ended_pod(1), "Error: loading image: file manifest.json not found in tar",
+     Reason.IMAGE_FILE_NOT_FOUND, USER),
+    ("push command denied", ended_pod(1), "Error: checking push permissions: checking push permission for c/web:v1: "
+     "POST https://c/v2/: UNAUTHORIZED: authentication required", Reason.PUSH_UNAUTHORIZED, USER),
+    ("anything else", ended_pod(1), BUILD + "something new", Reason.BUILD_FAILED, USER),
+    ("no digest", ended_pod(0, "nonsense"), "", Reason.DIGEST_MISSING, USER),
+    ("source says why", source_failed('{"reason": "RevisionNotFound", "message": "git: no v9"}'), "",
+     Reason.REVISION_NOT_FOUND, USER),
+    ("source ended without a word", source_failed(""), "", Reason.BUILD_FAILED, USER),
+    ("source of another version", source_failed('{"reason": "NewReason", "message": "x"}'), "",
+     Reason.SOURCE_INVALID, USER),
+    ("sidecar goes on", ended_pod(7, phase="Running"), BUILD + "waiting for process to exit: exit status 7",
+     Reason.RUN_FAILED, USER),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "ended", "log", "reason", "infrastructure"), ROWS, ids=[row[0] for row in ROWS])
+def test_row(case: str, ended: PodObservation, log: str, reason: Reason, infrastructure: bool) -> None:
+    verdict = classify_failure(ended, log)
+    assert (verdict.reason, verdict.infrastructure) == (reason, infrastructure)
+    assert verdict.message.startswith(explain(reason).cause.removesuffix("."))
+    assert verdict.message.endswith(explain(reason).remedy)
+
+
+def test_the_message_has_the_code_the_line_and_the_remedy() -> None:
+    verdict = classify_failure(ended_pod(1), "INFO[0001] unpacking\n" + BUILD + "something new")
+    assert verdict.message == f"kaniko ended with an error (exit code 1: {BUILD}something new). Read the log tail."
+
+
+def test_the_message_names_files_as_the_user_knows_them() -> None:
+    message = classify_failure(ended_pod(1), MISSING + "web/app.py: no such file or directory").message
+    assert "lstat web/app.py" in message
+
+
+def test_the_log_tail_is_twenty_lines_without_colours() -> None:
+    log = "\n".join(f"\x1b[36mline {number}\x1b[0m" for number in range(100))
+    failure = classify_failure(ended_pod(1), log).failure
+    assert failure.log_tail == "\n".join(f"line {number}" for number in range(80, 100))
+    assert (failure.container, failure.exit_code) == ("kaniko", 1)
+
+
+def test_the_sources_failure_is_told_with_its_own_words() -> None:
+    report = '{"reason": "DockerfileNotFound", "message": "dockerfile \'x\'; the source\'s root has a, b"}'
+    verdict = classify_failure(source_failed(report), "DockerfileNotFound")
+    assert "the source's root has a, b" in verdict.message
+    assert verdict.failure.container == "source"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("", ""),
+        ("one\ntwo\n", "two"),
+        (f"{BUILD}it\nlater output\n", f"{BUILD}it"),
+        ("Error: unknown flag: --x\nUsage:\n  executor [flags]\n", "Error: unknown flag: --x"),
+    ],
+)
+def test_kanikos_own_error_line(log: str, line: str) -> None:
+    assert error_line(log) == line
+
+
+def test_root_required_names_every_way_out() -> None:
+    remedy = explain(Reason.ROOT_REQUIRED).remedy
+    assert [
+        word for word in ("runAsUser unset or 0", "userNamespace: Always", "executor's image") if word not in remedy
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("recorded", "log", "reason", "infrastructure"),
+    [
+        ("deadline-exceeded", "", Reason.TIMED_OUT, USER),
+        ("evicted", "", Reason.EVICTED, INFRASTRUCTURE),
+        ("oom-killed", "", Reason.OUT_OF_MEMORY, USER),
+        ("preempted", "", Reason.PREEMPTED, INFRASTRUCTURE),
+        ("node-lost", "", Reason.NODE_LOST, INFRASTRUCTURE),
+        ("succeeded-without-digest", "", Reason.DIGEST_MISSING, USER),
+        ("failed-after-digest", BUILD + "x: waiting for process to exit: exit status 1", Reason.RUN_FAILED, USER),
+        ("failed-after-digest", PUSH + "POST https://c/v2/: DENIED: denied", Reason.PUSH_DENIED, USER),
+        ("source-failed", "", Reason.REVISION_NOT_FOUND, USER),
+        ("source-killed", "", Reason.OUT_OF_MEMORY, USER),
+    ],
+)
+def test_recorded_pods_are_classified_by_what_kubelets_write(
+    recorded: str, log: str, reason: Reason, infrastructure: bool
+) -> None:
+    verdict = classify_failure(observe(recorded), log)
+    assert (verdict.reason, verdict.infrastructure) == (reason, infrastructure)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "reason"),
+    [
+        ("image-pull-backoff", Reason.IMAGE_PULL_FAILED),
+        ("pending-unschedulable", Reason.UNSCHEDULABLE),
+        ("pending-just-created", Reason.POD_CREATED),
+        ("source-running", Reason.POD_CREATED),
+        ("kaniko-running", Reason.BUILDING),
+    ],
+)
+def test_recorded_pods_that_live_say_where_they_stand(recorded: str, reason: Reason) -> None:
+    assert describe_live_pod(observe(recorded))[1] == reason

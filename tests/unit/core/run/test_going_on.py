@@ -1,0 +1,336 @@
+"""What is changed, late or lost while a run is on its way."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from buildandpush.api.meta import Phase
+from buildandpush.api.reasons import Reason
+from buildandpush.core.facts import Login, LoginNeed, Waiting
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.run.decide import decide
+from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
+from buildandpush.core.run.questions import AskLivePod, AskLogin
+from buildandpush.core.run.world import CancelPod, CreatePod, Decision, DeletePod, Resource
+from tests.unit.core.factories import (
+    DIGEST,
+    LOGIN,
+    NOW,
+    REPOSITORY,
+    SETTINGS,
+    ended_pod,
+    login_question,
+    pod,
+    pod_name,
+    resource,
+    running_pod,
+    spec,
+    world,
+)
+from tests.unit.core.run.test_decide import (
+    PROOF,
+    PUSH_LOG,
+    READ_BACK,
+    VERIFIED,
+    after,
+    conditions,
+    failed,
+    reason_of,
+    seen,
+    started,
+    succeeded,
+)
+
+LIVE = AskLivePod(pod_name())
+NO_CONNECTOR = Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")
+BROKEN = {PUSH_LOG: "error building image: it broke"}
+
+
+def run_of(decision: Decision) -> Any:
+    assert decision.status.run is not None
+    return decision.status.run
+
+
+def created(decision: Decision) -> list[CreatePod]:
+    return [action for action in decision.actions if isinstance(action, CreatePod)]
+
+
+def deleted(decision: Decision) -> list[str]:
+    return [action.name for action in decision.actions if isinstance(action, DeletePod)]
+
+
+def waiting() -> Resource:
+    """A resource whose first run waits for its connector."""
+    fresh = resource()
+    return after(decide(world(fresh, answers={login_question(): NO_CONNECTOR})), fresh)
+
+
+class TestChangesBeforeThePod:
+    def test_a_corrected_connector_is_the_one_that_is_asked_for(self) -> None:
+        corrected = replace(waiting(), generation=2, spec=spec(connectorRef="other"))
+        need = LoginNeed("other", (REPOSITORY.split("/", maxsplit=1)[0],), (REPOSITORY,))
+        decision = decide(world(corrected, answers={AskLogin((need,)): LOGIN}))
+        assert created(decision)
+        assert run_of(decision).effective.connector == "other"
+        assert run_of(decision).generation == 2
+
+    def test_a_run_that_was_made_with_the_correction_is_not_run_again_for_it(self) -> None:
+        corrected = replace(waiting(), generation=2, spec=spec(timeout="2h"))
+        going = after(decide(world(corrected)), corrected)
+        broken = after(decide(world(going, pods=(ended_pod(1),), answers=BROKEN)), going)
+        assert decide(world(broken, pods=(ended_pod(1),))).status == broken.status
+
+    def test_a_longer_timeout_is_the_one_that_is_waited_for(self) -> None:
+        changed = replace(waiting(), generation=2, spec=spec(timeout="2h"))
+        decision = decide(world(changed))
+        (creation,) = created(decision)
+        assert creation.manifest["spec"]["activeDeadlineSeconds"] == 7200
+        found = find_limit(replace(running_pod(), started_at=NOW), run_of(decision), SETTINGS)
+        assert found is not None
+        assert found[0] == NOW + timedelta(seconds=7200 + DEADLINE_GRACE_SECONDS)
+
+    def test_what_the_installer_no_longer_allows_is_told_and_goes_on_once_it_is_allowed(self) -> None:
+        template = spec(podTemplate={"priorityClassName": "batch"})
+        fresh = resource(template)
+        held = after(decide(world(fresh, answers={login_question(): NO_CONNECTOR})), fresh)
+        strict = replace(SETTINGS, priority_classes=())
+        refused = decide(replace(world(held), settings=strict))
+        assert (reason_of(refused), run_of(refused).number) == (Reason.SPEC_INVALID, 1)
+        assert not created(refused)
+        again = decide(world(after(refused, held)))
+        assert created(again)
+        assert conditions(again)["SpecValid"] == "True"
+
+
+class TestSpecsThatWereRefused:
+    """A spec that was refused and is allowed by now, since the installer changed his mind, is like a new one."""
+
+    REFUSED = spec(target="other", serviceAccountName="builder")
+    OPEN = replace(SETTINGS, service_accounts=("builder",))
+
+    def refused(self, of: Resource, **surroundings: Any) -> Resource:
+        changed = replace(of, generation=2, spec=self.REFUSED)
+        decision = decide(world(changed, **surroundings))
+        assert reason_of(decision) == Reason.SPEC_INVALID
+        return after(decision, changed)
+
+    def test_one_for_another_image_replaces_the_run_on_its_way(self) -> None:
+        held = self.refused(seen(), pods=(running_pod(),))
+        decision = decide(replace(world(held, pods=(running_pod(),)), settings=self.OPEN))
+        assert decision.actions == (CancelPod(pod_name(), "pod-1"),)
+
+    def test_one_for_another_image_is_built_after_the_run_before(self) -> None:
+        held = self.refused(succeeded())
+        decision = decide(replace(world(held), settings=self.OPEN))
+        assert (run_of(decision).number, run_of(decision).trigger) == (2, "Spec")
+
+    def test_it_is_told_once(self) -> None:
+        held = self.refused(failed())
+        again = decide(world(held))
+        assert (again.status, again.actions) == (held.status, ())
+
+
+class TestGivingUp:
+    """The cache may lag behind a pod that has gone on, ended or is gone."""
+
+    OVERDUE = replace(running_pod(), started_at=NOW)
+    LATE = NOW + timedelta(seconds=3600 + DEADLINE_GRACE_SECONDS)
+
+    def ask(self, live: PodObservation | None, **answers: Any) -> Decision:
+        known: dict[Any, Any] = {LIVE: live, READ_BACK: VERIFIED, PROOF: answers.get("proof")}
+        return decide(world(seen(), pods=(self.OVERDUE,), answers=known, now=self.LATE))
+
+    def test_the_api_server_is_asked_before(self) -> None:
+        asked = replace(world(seen(), pods=(self.OVERDUE,), now=self.LATE), answers={})
+        assert decide(asked).questions == {LIVE}
+
+    def test_one_that_has_ended_well_has_ended_well(self) -> None:
+        decision = self.ask(ended_pod(0, DIGEST))
+        assert (decision.status.phase, decision.status.digest) == (Phase.SUCCEEDED, DIGEST)
+        assert not deleted(decision)
+
+    @pytest.mark.parametrize("proof", [DIGEST, None])
+    def test_one_that_is_gone_is_lost_unless_its_push_is_proved(self, proof: str | None) -> None:
+        decision = self.ask(None, proof=proof)
+        assert decision.status.digest == proof
+        assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.RETRYING)
+
+    def test_one_that_went_on_is_left_to_it(self) -> None:
+        waits = replace(pod(spec_changes={"nodeName": ""}, phase="Pending"), created_at=NOW)
+        later = NOW + timedelta(seconds=SETTINGS.pending_timeout_seconds)
+        decision = decide(world(seen(), pods=(waits,), answers={LIVE: running_pod()}, now=later))
+        assert (decision.actions, reason_of(decision)) == ((), Reason.BUILDING)
+
+    def test_one_on_a_lost_node_that_ended_after_all_is_no_longer_waited_for(self) -> None:
+        cancelled = replace(seen(), cancel="1")
+        going = replace(running_pod(), deleted_at=NOW)
+        lost = NOW + timedelta(seconds=SETTINGS.node_lost_timeout_seconds)
+        answers: dict[Any, Any] = {LIVE: replace(ended_pod(0, DIGEST), deleted_at=NOW), READ_BACK: VERIFIED}
+        decision = decide(world(cancelled, pods=(going,), answers=answers, now=lost))
+        assert decision.status.digest == DIGEST
+
+    def test_a_pod_that_fetched_for_long_has_all_the_time_to_start_kaniko(self) -> None:
+        fetched = pod(
+            phase="Pending",
+            startTime="2026-11-24T11:50:00Z",
+            initContainerStatuses=[
+                {
+                    "name": "source",
+                    "state": {
+                        "terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-11-24T12:00:00Z"}
+                    },
+                }
+            ],
+            containerStatuses=[{"name": "kaniko", "state": {"waiting": {"reason": "ErrImagePull"}}}],
+        )
+        decision = decide(world(seen(), pods=(fetched,)))
+        assert reason_of(decision) == Reason.IMAGE_PULL_FAILED
+        assert run_of(decision).builds[0].attempt == 1
+        assert decision.wake_at == NOW + timedelta(seconds=SETTINGS.start_timeout_seconds)
+
+    def test_a_pod_behind_a_scheduling_gate_waits_without_limit(self) -> None:
+        gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "blocked"}
+        gated = pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[gate])
+        decision = decide(world(seen(), pods=(replace(gated, created_at=NOW),), now=NOW + timedelta(days=3)))
+        assert (decision.status.phase, reason_of(decision)) == (Phase.PENDING, Reason.SCHEDULING_GATED)
+        assert not deleted(decision)
+
+    def test_a_gate_that_is_lifted_late_leaves_all_the_time_for_a_node(self) -> None:
+        gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "blocked"}
+        held = replace(pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[gate]), created_at=NOW)
+        first = after(decide(world(seen(), pods=(held,))), seen())
+        free = replace(held, gated=False, unschedulable="0/3 nodes are available")
+        lifted = NOW + timedelta(hours=2)
+        decision = decide(world(first, pods=(free,), now=lifted))
+        assert reason_of(decision) == Reason.UNSCHEDULABLE
+        assert not deleted(decision)
+        limit = lifted + timedelta(seconds=SETTINGS.pending_timeout_seconds)
+        going = after(decision, first)
+        settled = decide(world(going, pods=(free,), now=lifted))
+        assert settled.status == going.status
+        assert settled.wake_at == limit
+        assert deleted(decide(world(going, pods=(free,), now=limit))) == [pod_name()]
+
+
+class TestOrphans:
+    """Pods that may still push though nobody waits for them: their deletion failed, or was never done."""
+
+    def test_a_pod_that_outlived_its_run_goes(self) -> None:
+        assert deleted(decide(world(failed(), pods=(running_pod(),)))) == [pod_name()]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            replace(running_pod(), deleted_at=NOW),
+            replace(running_pod(run=2)),
+            replace(running_pod(), attempt=2, name=pod_name(attempt=2)),
+            replace(running_pod(), run=0, attempt=0, name="somebody-elses"),
+        ],
+        ids=["going already", "of a later run", "of a later attempt", "not labelled"],
+    )
+    def test_no_other_pod_is_touched(self, other: PodObservation) -> None:
+        """A status that is older than the pod says nothing of it."""
+        assert not deleted(decide(world(failed(), pods=(other,))))
+
+    def test_one_that_has_ended_meanwhile_is_kept_for_its_log(self) -> None:
+        assert not deleted(decide(world(failed(), pods=(running_pod(),), answers={LIVE: ended_pod(1)})))
+        assert not deleted(decide(world(failed(), pods=(running_pod(),), answers={LIVE: None})))
+
+    def test_a_pod_of_a_later_attempt_is_waited_for_and_not_deleted(self) -> None:
+        """The status is then an old one, as from an API server whose cache lags behind."""
+        later = replace(running_pod(), attempt=2, name=pod_name(attempt=2), uid="later")
+        decision = decide(world(started(), pods=(later,)))
+        assert (decision.actions, created(decision)) == ((), [])
+        assert decision.wake_at is not None
+
+    def test_the_pod_of_the_run_on_its_way_stays(self) -> None:
+        assert not deleted(decide(world(seen(), pods=(running_pod(),))))
+
+
+class TestAfterwards:
+    def test_a_replaced_run_whose_successor_is_not_wanted_comes_to_rest(self) -> None:
+        changed = replace(seen(), generation=2, spec=spec(target="x", when={"condition": "false"}))
+        superseded = after(decide(world(changed, answers={LIVE: None})), changed)
+        assert superseded.status.phase == Phase.SUPERSEDED
+        skipped = decide(world(superseded))
+        assert (conditions(skipped)["Ready"], reason_of(skipped)) == ("True", Reason.SKIPPED)
+        assert "Reconciling" not in conditions(skipped)
+        assert conditions(skipped)["Completed"] == "True"
+        settled = after(skipped, superseded)
+        assert decide(world(settled)).status == settled.status
+
+    def test_a_change_made_while_a_run_failed_tries_it_again(self) -> None:
+        """Such as more memory, which a running pod cannot get."""
+        changed = replace(seen(), generation=2, spec=spec(resources={"limits": {"memory": "2Gi"}}))
+        going = after(decide(world(changed, pods=(running_pod(),))), changed)
+        assert (going.status.observed_generation, run_of(Decision(going.status)).generation) == (2, 1)
+        out = after(decide(world(going, pods=(ended_pod(137, reason="OOMKilled"),), answers={PUSH_LOG: ""})), going)
+        assert out.status.phase == Phase.FAILED
+        again = decide(world(out, pods=(ended_pod(137, reason="OOMKilled"),)))
+        assert (run_of(again).number, run_of(again).trigger, run_of(again).generation) == (2, "RetryAfterChange", 2)
+
+    def test_a_failed_run_of_todays_spec_is_not_tried_again(self) -> None:
+        assert decide(world(failed())).status == failed().status
+
+    def test_a_suspended_resource_whose_image_an_earlier_run_pushed_is_ready(self) -> None:
+        changed = replace(succeeded(), generation=2, spec=spec(target="broken"))
+        second = after(decide(world(changed)), changed)
+        log = replace(PUSH_LOG, pod=pod_name(2))
+        broken = decide(world(second, pods=(ended_pod(1, run=2),), answers={log: "error building image: x"}))
+        back = replace(after(broken, second), generation=3, spec=spec(suspend=True))
+        decision = decide(world(back))
+        assert (decision.status.phase, conditions(decision)["Ready"]) == (Phase.SUSPENDED, "True")
+        assert not {"Stalled", "Reconciling"} & set(conditions(decision))
+        assert decision.status.digest == DIGEST
+        resumed = decide(world(replace(after(decision, back), generation=4, spec=spec())))
+        assert run_of(resumed).number == 3, "the last run was of another spec"
+
+    def test_a_cancelled_run_is_one_again_once_nothing_is_suspended(self) -> None:
+        again = replace(succeeded(), rebuild="please")
+        second = after(decide(world(again)), again)
+        ask = AskLivePod(pod_name(2))
+        ended = after(decide(world(replace(second, cancel="2"), answers={ask: None})), second)
+        assert reason_of(Decision(ended.status)) == Reason.CANCELLED
+        held = replace(ended, generation=2, spec=spec(suspend=True))
+        suspended = after(decide(world(held)), held)
+        assert conditions(Decision(suspended.status))["Ready"] == "True"
+        resumed = decide(world(replace(suspended, generation=3, spec=spec())))
+        assert (resumed.status.phase, reason_of(resumed)) == (Phase.CANCELLED, Reason.CANCELLED)
+        assert conditions(resumed)["Ready"] == "False"
+
+    def test_an_evicted_pod_is_kept_for_its_time_from_its_end(self) -> None:
+        """Of kaniko's end nothing is known then, only of its source's, hours before."""
+        moved = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-11-24T14:00:00Z"}
+        evicted = pod(
+            phase="Failed",
+            reason="Evicted",
+            startTime="2026-11-24T12:00:00Z",
+            conditions=[moved],
+            initContainerStatuses=[
+                {
+                    "name": "source",
+                    "state": {
+                        "terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": "2026-11-24T12:00:30Z"}
+                    },
+                }
+            ],
+        )
+        at = NOW + timedelta(hours=2, minutes=59)
+        early = decide(world(failed(), pods=(evicted,), now=at))
+        assert (deleted(early), early.wake_at) == ([], NOW + timedelta(hours=3))
+        assert deleted(decide(world(failed(), pods=(evicted,), now=NOW + timedelta(hours=3)))) == [pod_name()]
+
+    def test_where_the_time_went_is_told(self) -> None:
+        ended = replace(ended_pod(0, DIGEST), started_at=NOW + timedelta(seconds=2))
+        decision = decide(world(started(), pods=(ended,), answers={READ_BACK: VERIFIED}))
+        timings = run_of(decision).builds[0].timings
+        assert (timings.waiting_seconds, timings.source_seconds, timings.build_seconds) == (2, 30, 30)
+
+
+def test_the_login_of_a_build_is_not_forgotten_where_nothing_changed() -> None:
+    login = Login("buildandpush-login-0123456789ab", inputs=(("Secret/acr", "uid/1"),))
+    fresh = resource()
+    decision = decide(world(fresh, answers={login_question(): login}))
+    assert run_of(decision).inputs == {"Secret/acr": "uid/1"}

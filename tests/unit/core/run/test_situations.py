@@ -1,0 +1,138 @@
+"""The table of situations, row by row: what the conditions say, and what kstatus and Argo CD make of them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lupa import lua51
+
+from buildandpush.api.reasons import Reason
+from buildandpush.core.facts import ReadBack, Waiting
+from buildandpush.core.run.decide import decide
+from buildandpush.core.run.questions import AskLivePod
+from buildandpush.core.run.world import Resource
+from tests.unit.core.factories import DIGEST, ended_pod, login_question, pod_name, resource, running_pod, spec, world
+from tests.unit.core.kstatus import judge
+from tests.unit.core.run.test_decide import OWN, PUSH_LOG, PUSHED, READ_BACK, after, failed, seen, started, succeeded
+from tests.unit.core.spec.test_strategy import failing, rule
+
+HEALTH = Path(__file__).parents[4] / "charts" / "buildandpush-operator" / "argocd" / "health.lua"
+SHOWN = ("Ready", "Succeeded", "Completed", "Reconciling", "Stalled")
+
+
+def argo_health(obj: dict[str, Any]) -> str:
+    """What the chart's health script says, in the Lua that Argo CD runs."""
+    runtime = lua51.LuaRuntime(unpack_returned_tuples=True)
+    script = runtime.eval("function(obj_) obj = obj_; return loadstring(source)() end")
+    runtime.globals().source = HEALTH.read_text()
+    return str(script(to_lua(runtime, obj))["status"])
+
+
+def to_lua(runtime: Any, value: Any) -> Any:
+    """Nested dicts and lists as Lua tables."""
+    if isinstance(value, dict):
+        return runtime.table_from({key: to_lua(runtime, inner) for key, inner in value.items()})
+    if isinstance(value, list):
+        return runtime.table_from([to_lua(runtime, inner) for inner in value])
+    return value
+
+
+def as_object(of: Resource) -> dict[str, Any]:
+    """The resource as the API server shows it."""
+    return {
+        "metadata": {"name": of.owner.name, "generation": of.generation},
+        "spec": dict(of.spec),
+        "status": of.status.to_dict(),
+    }
+
+
+def ended(read_back: ReadBack) -> Resource:
+    first = seen()
+    answers = {READ_BACK: read_back, PUSH_LOG: PUSHED, OWN: DIGEST}
+    return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers=answers)), first)
+
+
+def decided(of: Resource, **surroundings: Any) -> Resource:
+    return after(decide(world(of, **surroundings)), of)
+
+
+def unpushed() -> Resource:
+    fresh = resource(spec(envVariables={"PLUGIN_NO_PUSH": True}))
+    running = decided(decided(fresh), pods=(running_pod(),))
+    return decided(running, pods=(ended_pod(0, DIGEST),))
+
+
+def waiting() -> Resource:
+    question = login_question()
+    return decided(resource(), answers={question: Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")})
+
+
+def cancelled() -> Resource:
+    return decided(replace(started(), cancel="1"), answers={AskLivePod(pod_name()): None})
+
+
+def changed(of: Resource, **changes: Any) -> Resource:
+    return decided(replace(of, generation=of.generation + 1, spec=spec(**changes)))
+
+
+MOVED = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
+UNREADABLE = ReadBack({}, digest_found=False, problem="no route")
+MISSING = ReadBack({"latest": None}, digest_found=False)
+
+NEVER = {"stageStatus": "Failure"}
+
+ROWS: list[tuple[str, Resource, str, str, str]] = [
+    ("not seen yet", resource(), "- - - - -", "InProgress", "Progressing"),
+    ("accepted", started(), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("waits", waiting(), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("running", seen(), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("pushed and read back", succeeded(), "True True True - -", "Current", "Healthy"),
+    ("pushed, not readable from here", ended(UNREADABLE), "True True True - -", "Current", "Healthy"),
+    ("built and not pushed", unpushed(), "True True True - -", "Current", "Healthy"),
+    ("pushed, tag moved since", ended(MOVED), "True True True - -", "Current", "Healthy"),
+    ("pushed by kaniko's word only", ended(MISSING), "False False True - True", "Failed", "Degraded"),
+    ("failed for good", failed(), "False False True - True", "Failed", "Degraded"),
+    ("cancelled", cancelled(), "False False True - True", "Failed", "Degraded"),
+    ("spec invalid at first", changed(resource(), timeout="never"), "False - - - True", "Failed", "Degraded"),
+    ("spec invalid later", changed(succeeded(), timeout="never"), "False True True - True", "Failed", "Degraded"),
+    ("suspended, image current", changed(succeeded(), suspend=True), "True True True - -", "Current", "Suspended"),
+    (
+        "suspended, image not current",
+        changed(succeeded(), suspend=True, target="x"),
+        "Unknown Unknown False - -",
+        "InProgress",
+        "Suspended",
+    ),
+    ("failure ignored", failing(rule("Ignore")), "True True True - -", "Current", "Healthy"),
+    ("failure marked as success", failing(rule("MarkAsSuccess")), "True True True - -", "Current", "Healthy"),
+    ("when not met at first", changed(resource(), when=NEVER), "True Unknown True - -", "Current", "Healthy"),
+    ("when not met later", changed(succeeded(), when=NEVER, target="x"), "True True True - -", "Current", "Healthy"),
+    ("when not met after a failure", changed(failed(), when=NEVER), "False False True - True", "Failed", "Degraded"),
+    ("suspended at first", changed(resource(), suspend=True), "Unknown Unknown False - -", "InProgress", "Suspended"),
+]
+
+
+@pytest.mark.parametrize(("situation", "of", "values", "kstatus", "argo"), ROWS, ids=[row[0] for row in ROWS])
+def test_situation(situation: str, of: Resource, values: str, kstatus: str, argo: str) -> None:
+    found = {item.type: item.status for item in of.status.conditions}
+    assert " ".join(found.get(kind, "-") for kind in SHOWN) == values
+    assert judge(as_object(of)) == kstatus
+    assert argo_health(as_object(of)) == argo
+
+
+@pytest.mark.parametrize("of", [row[1] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_new_generation_is_in_progress_until_it_was_seen(of: Resource) -> None:
+    newer = as_object(replace(of, generation=of.generation + 1))
+    assert (judge(newer), argo_health(newer)) == ("InProgress", "Progressing")
+
+
+@pytest.mark.parametrize("of", [row[1] for row in ROWS[1:]], ids=[row[0] for row in ROWS[1:]])
+def test_every_condition_speaks_of_the_generation_that_the_status_does(of: Resource) -> None:
+    assert {item.observed_generation for item in of.status.conditions} == {of.status.observed_generation}
+
+
+def test_a_run_goes_on_while_its_spec_is_invalid() -> None:
+    bad = replace(seen(), generation=2, spec=spec(timeout="never"))
+    obj = as_object(decided(bad, pods=(running_pod(),)))
+    assert (judge(obj), argo_health(obj)) == ("Failed", "Degraded")
