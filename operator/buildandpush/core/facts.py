@@ -20,7 +20,7 @@ class Owner:
 
 
 @dataclass(frozen=True)
-class Login:
+class LoginSecretRef:
     """The docker config Secret of a build, and the hosts whose CA certificate it carries (none: the usual CAs)."""
 
     secret_name: str | None

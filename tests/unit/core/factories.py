@@ -7,7 +7,7 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
-from buildandpush.core.facts import Login, LoginNeed, Owner
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Owner
 from buildandpush.core.pod.kanikolog import find_pushed_digest
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskLogin, AskPushed, Question
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
 SETTINGS = BuildSettings(executor_image="kaniko:v1.28.3", source_image="operator:0.1.0")
 DIGEST = "sha256:" + "a" * 64
-LOGIN = Login("buildandpush-login-0123456789ab")
+LOGIN = LoginSecretRef("buildandpush-login-0123456789ab")
 
 REPOSITORY = "contoso.azurecr.io/shop/web"
 SPEC: dict[str, Any] = {

@@ -9,7 +9,7 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from buildandpush.core.azure.login import HostLogin
+from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import advance, decide, podended, start
@@ -63,7 +63,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
     "believes a digest where the registry is away": [(podended, "_says_pushed", lambda world, run, pod, digest: True)],
-    "uses a login that has ended": [(HostLogin, "is_fresh", lambda self, version, now: True)],
+    "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],

@@ -13,7 +13,7 @@ from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import Connector, Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
-from buildandpush.core.azure.login import NULL_GUID, HostLogin, HostPlan, login_version
+from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
 from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
 from buildandpush.core.backoff import backoff_seconds
 
@@ -78,7 +78,7 @@ class IdentityLogins:
     def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
         self._gateway = gateway
         self._clock = clock
-        self._logins: Recent[_Key, HostLogin] = Recent()
+        self._logins: Recent[_Key, RegistryToken] = Recent()
         self._refused: Recent[tuple[str, str, str], bool] = Recent()
         """Logins that the registry refused a push with, by uid, host and token: what an identity may do stands in the
         login itself."""
@@ -87,8 +87,8 @@ class IdentityLogins:
         self._allowed: Recent[tuple[str, str, str], tuple[str, str]] = Recent()
 
     async def log_in(
-        self, connector: Connector, resolved: Resolved, host: str, kept: HostLogin | None = None
-    ) -> HostLogin:
+        self, connector: Connector, resolved: Resolved, host: str, kept: RegistryToken | None = None
+    ) -> RegistryToken:
         """The login to a host, made afresh only where it is due; raises LoginError.
 
         `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
@@ -110,7 +110,7 @@ class IdentityLogins:
                     raise
                 return self._logins.put(key, living)
 
-    async def _exchange(self, connector: Connector, resolved: Resolved, host: str, version: str) -> HostLogin:
+    async def _exchange(self, connector: Connector, resolved: Resolved, host: str, version: str) -> RegistryToken:
         key = (connector.uid, host)
         self._raise_remembered(key, version)
         try:
@@ -134,12 +134,12 @@ class IdentityLogins:
                 raise
             self._failed.pop(key)
 
-    def recall_refusal(self, plan: HostPlan, resolved: Resolved) -> None:
+    def recall_refusal(self, plan: RegistryAccess, resolved: Resolved) -> None:
         """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
         early would know nothing of a new role either."""
         self._raise_remembered(_push_key(plan), login_version(plan.connector, resolved))
 
-    async def authorize_push(self, plan: HostPlan, resolved: Resolved, login: HostLogin) -> HostLogin:
+    async def authorize_push(self, plan: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
 
         With loginScope Repository it is a token for these repositories; else the login itself, asked once per
@@ -167,7 +167,7 @@ class IdentityLogins:
         self._allowed.put(asked, (login.version, login.password))
         return replace(made, is_access_token=True) if scoped else login
 
-    async def _fetch_access(self, plan: HostPlan, login: HostLogin) -> str:
+    async def _fetch_access(self, plan: RegistryAccess, login: RegistryToken) -> str:
         """A token that may push to all of the plan's repositories; raises LoginError."""
         try:
             token = await self._gateway.fetch_access_token(plan.connector, plan.host, login.password, plan.push)
@@ -188,7 +188,7 @@ class IdentityLogins:
         ends = (login.expires_at for login in self._living(connector_uid))
         return min((end for end in ends if end is not None), default=None)
 
-    def _living(self, connector_uid: str) -> list[HostLogin]:
+    def _living(self, connector_uid: str) -> list[RegistryToken]:
         now = self._clock()
         mine = [login for (uid, _), login in self._logins.items() if uid == connector_uid]
         return [login for login in mine if login.expires_at is None or login.expires_at > now]
@@ -205,12 +205,12 @@ class IdentityLogins:
     def _lock(self, key: _Key) -> asyncio.Lock:
         return self._locks.get(key) or self._locks.put(key, asyncio.Lock())
 
-    def _made(self, host: str, token: str, version: str) -> HostLogin:
+    def _made(self, host: str, token: str, version: str) -> RegistryToken:
         # By this clock and the token's life: the registry's clock may be another.
         now, life, end = self._clock(), read_life(token), read_end(token)
         if not life or (end is not None and end <= now):
             raise LoginError(unreachable(host, "the token that it gave had ended already"))
-        return HostLogin(host, NULL_GUID, token, version, now, now + life)
+        return RegistryToken(host, NULL_GUID, token, version, now, now + life)
 
     def _raise_remembered(self, key: _Key, version: str) -> None:
         failed = self._failed.get(key)
@@ -224,11 +224,11 @@ class IdentityLogins:
         self._failed.put(key, _Failed(version, problem, count, until))
 
 
-def _push_key(plan: HostPlan) -> _Key:
+def _push_key(plan: RegistryAccess) -> _Key:
     return plan.connector.uid, f"{plan.host}/{' '.join(plan.push)}"
 
 
-def _check_access(plan: HostPlan, token: str) -> None:
+def _check_access(plan: RegistryAccess, token: str) -> None:
     """A registry leaves out of a token what the identity may not do; one that does not say is left to the push."""
     access = read_access(token)
     if access is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from buildandpush.api.connector import MAX_LOGINS, LoginStatus
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure.credential import Connector, Resolved
-from buildandpush.core.azure.login import HostLogin
+from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.facts import Waiting
 
 
@@ -29,7 +29,7 @@ class LoginLedger:
         self._on_change = on_change
         self._made: dict[str, dict[str, LoginStatus]] = {}
 
-    def note(self, name: str, sessions: Mapping[str, Session], logins: Sequence[HostLogin]) -> None:
+    def note(self, name: str, sessions: Mapping[str, Session], logins: Sequence[RegistryToken]) -> None:
         """A login is about to be made or renewed for these connectors, by uid."""
         ends = min((login.expires_at for login in logins if login.expires_at is not None), default=None)
         hosts = sorted(login.host for login in logins)

@@ -26,8 +26,8 @@ from buildandpush.core.azure.credential import (
 from buildandpush.core.azure.errors import LoginError
 from buildandpush.core.azure.login import (
     Credentials,
-    HostLogin,
-    HostPlan,
+    RegistryAccess,
+    RegistryToken,
     build_login_secret,
     check_registry,
     describe_login,
@@ -36,7 +36,7 @@ from buildandpush.core.azure.login import (
     plan_hosts,
     read_login_secret,
 )
-from buildandpush.core.facts import Inputs, Login, LoginNeed, Waiting
+from buildandpush.core.facts import Inputs, LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.settings import LoginSettings
 
 _MAX_KNOWN: Final = 4096
@@ -63,15 +63,15 @@ class Logins:
         self._identities = identities
         self._settings = settings
         self._clock = clock
-        self._known: dict[tuple[str, tuple[LoginNeed, ...]], Login] = {}
+        self._known: dict[tuple[str, tuple[LoginNeed, ...]], LoginSecretRef] = {}
         self._ledger = LoginLedger(on_change)
 
     async def ensure_login(
         self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
-    ) -> Login | Waiting:
+    ) -> LoginSecretRef | Waiting:
         """A login Secret that build pods can mount, made or renewed where needed; or what it waits for."""
         if not needs:
-            return Login(None)
+            return LoginSecretRef(None)
         known = self._known.get((namespace, needs))
         if renewal and known is not None and (known.renew_at is None or self._clock() < known.renew_at):
             return known
@@ -82,7 +82,7 @@ class Logins:
         if isinstance(plans, Waiting):
             return plans
         login = await self._ensure(namespace, plans, {item.connector.uid: item for item in sessions.values()})
-        if isinstance(login, Login):
+        if isinstance(login, LoginSecretRef):
             if len(self._known) > _MAX_KNOWN:
                 self._known.clear()  # only a shortcut: what is needed of it comes back
             self._known[namespace, needs] = login
@@ -195,8 +195,8 @@ class Logins:
         return resolved if isinstance(resolved, Waiting) else Session(connector, resolved)
 
     async def _ensure(
-        self, namespace: str, plans: tuple[HostPlan, ...], sessions: dict[str, Session]
-    ) -> Login | Waiting:
+        self, namespace: str, plans: tuple[RegistryAccess, ...], sessions: dict[str, Session]
+    ) -> LoginSecretRef | Waiting:
         shape = build_login_secret(namespace, plans, ())
         name = shape["metadata"]["name"]
         full = self._ledger.find_full(name, sessions)
@@ -222,10 +222,10 @@ class Logins:
         return replace(described, renew_at=self._renew_at(logins))
 
     async def _log_in_all(
-        self, plans: tuple[HostPlan, ...], sessions: dict[str, Session], kept: dict[str, HostLogin]
-    ) -> list[HostLogin] | Waiting:
+        self, plans: tuple[RegistryAccess, ...], sessions: dict[str, Session], kept: dict[str, RegistryToken]
+    ) -> list[RegistryToken] | Waiting:
         """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
-        logins: list[HostLogin] = []
+        logins: list[RegistryToken] = []
         for plan in plans:
             session, old = sessions[plan.connector.uid], kept.get(plan.host)
             try:
@@ -239,7 +239,7 @@ class Logins:
                     logins.append(old)
         return logins
 
-    async def _host_login(self, plan: HostPlan, session: Session, kept: HostLogin | None) -> HostLogin:
+    async def _host_login(self, plan: RegistryAccess, session: Session, kept: RegistryToken | None) -> RegistryToken:
         """The login of build pods to a host; raises LoginError."""
         if isinstance(session.resolved.credential, UserPassword):
             return await self._log_in(session, plan.host, kept)
@@ -256,16 +256,16 @@ class Logins:
                 raise
             return token
 
-    async def _log_in(self, session: Session, host: str, kept: HostLogin | None) -> HostLogin:
+    async def _log_in(self, session: Session, host: str, kept: RegistryToken | None) -> RegistryToken:
         credential = session.resolved.credential
         if not isinstance(credential, UserPassword):
             return await self._identities.log_in(session.connector, session.resolved, host, kept)
         version, now = login_version(session.connector, session.resolved), self._clock()
         if kept is not None and kept.expires_at is not None and kept.is_fresh(version, now):
             return kept
-        return HostLogin(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)
+        return RegistryToken(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)
 
-    def _renew_at(self, logins: Sequence[HostLogin]) -> datetime | None:
+    def _renew_at(self, logins: Sequence[RegistryToken]) -> datetime | None:
         """When the first of them is to be made afresh. One that could not be just now is tried again in a while."""
         due = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
         return due and max(due, self._clock() + _RENEWAL_WAIT)

@@ -14,7 +14,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved
-from buildandpush.core.facts import Login, LoginNeed, Manifest, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Manifest, Waiting
 
 NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
 """The user name that tells an ACR that the password is a token of its own.
@@ -45,7 +45,7 @@ class Credentials:
 
 
 @dataclass(frozen=True)
-class HostPlan:
+class RegistryAccess:
     """One host of a login: whose it is, and which repositories are pushed to there."""
 
     connector: Connector
@@ -57,7 +57,7 @@ class HostPlan:
 
 
 @dataclass(frozen=True)
-class HostLogin:
+class RegistryToken:
     """The login to one host."""
 
     host: str
@@ -110,12 +110,12 @@ def check_registry(connector: Connector, host: str) -> Waiting | None:
     return None
 
 
-def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) -> tuple[HostPlan, ...] | Waiting:
+def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) -> tuple[RegistryAccess, ...] | Waiting:
     """The hosts of one login, each with the one connector that serves it, or why there is no such login.
 
     The push's connector logs in to all its registries, since base images may come from there.
     """
-    plans: dict[str, HostPlan] = {}
+    plans: dict[str, RegistryAccess] = {}
     for need in needs:
         connector = connectors[need.connector]
         refused = _check_base(connector, need)
@@ -133,7 +133,7 @@ def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) 
             push = [name.split("/", 1)[1] for name in need.push if name.split("/", 1)[0] == host]
             merged = tuple(dict.fromkeys([*(known.push if known else ()), *push]))
             required = not need.hosts or host in need.hosts or bool(known and known.required)
-            plans[host] = HostPlan(connector, host, merged, required)
+            plans[host] = RegistryAccess(connector, host, merged, required)
     return _check_pushes(needs, plans) or tuple(plans[host] for host in sorted(plans))
 
 
@@ -155,7 +155,7 @@ def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
     return None
 
 
-def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, HostPlan]) -> Waiting | None:
+def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, RegistryAccess]) -> Waiting | None:
     """Whatever is pushed to, the cache included, has its login."""
     for name in (name for need in needs for name in need.push):
         host = name.split("/", 1)[0]
@@ -175,7 +175,7 @@ def login_version(connector: Connector, resolved: Resolved, push: Sequence[str] 
 # ---- the Secret
 
 
-def build_login_secret(namespace: str, plans: Sequence[HostPlan], logins: Sequence[HostLogin]) -> Manifest:
+def build_login_secret(namespace: str, plans: Sequence[RegistryAccess], logins: Sequence[RegistryToken]) -> Manifest:
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
     connectors = {plan.connector.uid: plan.connector for plan in plans}
     scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.push if _is_scoped(plan)}
@@ -209,7 +209,7 @@ def build_login_secret(namespace: str, plans: Sequence[HostPlan], logins: Sequen
     }
 
 
-def read_login_secret(secret: Mapping[str, Any]) -> dict[str, HostLogin]:
+def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
     """The logins in a Secret of ours by host; empty where it cannot be read, so that they are made afresh."""
     data = secret.get("data") or {}
     try:
@@ -221,18 +221,18 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, HostLogin]:
         return {}
 
 
-def _is_scoped(plan: HostPlan) -> bool:
+def _is_scoped(plan: RegistryAccess) -> bool:
     return plan.connector.spec.login_scope == "Repository"
 
 
-def _entry(login: HostLogin) -> dict[str, str]:
+def _entry(login: RegistryToken) -> dict[str, str]:
     # https://github.com/docker/cli/blob/master/cli/config/types/authconfig.go; `auth` is what every tool understands.
     if login.is_access_token:
         return {"registrytoken": login.password}
     return {"auth": _encode(f"{login.username}:{login.password}")}
 
 
-def _record(login: HostLogin) -> dict[str, Any]:
+def _record(login: RegistryToken) -> dict[str, Any]:
     return {
         "host": login.host,
         "version": login.version,
@@ -241,12 +241,12 @@ def _record(login: HostLogin) -> dict[str, Any]:
     }
 
 
-def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> HostLogin:
+def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> RegistryToken:
     token = entry.get("registrytoken")
     if token is not None and not isinstance(token, str):
         raise TypeError("registrytoken is no text")
     username, _, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
-    login = HostLogin(record["host"], username, token or password, record["version"])
+    login = RegistryToken(record["host"], username, token or password, record["version"])
     return replace(
         login,
         issued_at=_read_time(record.get("issuedAt")),
@@ -269,11 +269,11 @@ def _encode(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def describe_login(secret: Manifest, plans: Sequence[HostPlan], resolved: Iterable[Resolved]) -> Login:
+def describe_login(secret: Manifest, plans: Sequence[RegistryAccess], resolved: Iterable[Resolved]) -> LoginSecretRef:
     """What a build needs to know of the Secret."""
     ca_hosts = tuple(plan.host for plan in plans if plan.connector.spec.ca_bundle)
     inputs = dict(pair for item in resolved for pair in item.inputs)
-    return Login(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
+    return LoginSecretRef(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
 
 
 def is_ours(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from buildandpush.api import meta
 from buildandpush.api.meta import API_VERSION, BUILD_KIND
 from buildandpush.core import naming
-from buildandpush.core.facts import Login, Manifest, Owner
+from buildandpush.core.facts import LoginSecretRef, Manifest, Owner
 from buildandpush.core.pod.kaniko import CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
@@ -40,7 +40,7 @@ class Attempt:
 
 
 def build_pod_manifest(
-    plan: BuildPlan, *, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
+    plan: BuildPlan, *, owner: Owner, attempt: Attempt, login: LoginSecretRef, settings: BuildSettings
 ) -> Manifest:
     """The whole pod. The same arguments give the same pod, which the golden files in the tests hold."""
     return {
@@ -163,7 +163,7 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
 
 
 def _kaniko_container(
-    plan: BuildPlan, owner: Owner, attempt: Attempt, login: Login, settings: BuildSettings
+    plan: BuildPlan, owner: Owner, attempt: Attempt, login: LoginSecretRef, settings: BuildSettings
 ) -> Manifest:
     options = plan.options
     mounts: list[Manifest] = [{"name": "workspace", "mountPath": WORKSPACE}] if _fetches(plan) else []
@@ -206,7 +206,7 @@ def _resources(plan: BuildPlan) -> Manifest:
     }
 
 
-def _volumes(plan: BuildPlan, login: Login) -> list[Manifest]:
+def _volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     config = {"key": ".dockerconfigjson", "path": "config.json"}
     field = {"fieldPath": f"metadata.annotations['{meta.ANNOTATION_SOURCE}']"}
     volumes: list[Manifest] = []

@@ -10,7 +10,7 @@ from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Inputs, Login, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, podended, progress, start
@@ -80,7 +80,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
     world = progress.note_plan(world, plan.effective(world.settings))
     run = run_of(world)
-    login = answer(world, AskLogin(derive_needs(run.effective)), Login)
+    login = answer(world, AskLogin(derive_needs(run.effective)), LoginSecretRef)
     if isinstance(login, Waiting):
         return _wait(world, login.reason, login.message, login.remedy)
     inputs = _ask_inputs(world, plan)
@@ -183,7 +183,7 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
-    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True), Login)
+    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True), LoginSecretRef)
     renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
     return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
 

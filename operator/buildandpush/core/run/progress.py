@@ -9,7 +9,7 @@ from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus,
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Inputs, Login
+from buildandpush.core.facts import Inputs, LoginSecretRef
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.artifacts import build_artifact_file, wants_artifact_file
 from buildandpush.core.run.limits import find_trouble
@@ -129,7 +129,7 @@ def progress(
     return Decision(written(world, run, build.model_copy(update=updates), conditions))
 
 
-def note_inputs(world: World, login: Login, read: Inputs) -> BuildAndPushACRStatus:
+def note_inputs(world: World, login: LoginSecretRef, read: Inputs) -> BuildAndPushACRStatus:
     """Write down which Secrets and ConfigMaps the run is made with, before its pod is made."""
     run = run_of(world)
     inputs = dict((*login.inputs, *read.versions)) or None

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from buildandpush.core.facts import Inputs, Links, Login, LoginNeed, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 
 
 @dataclass(frozen=True)
 class AskLogin:
-    """Is the login of this build's connectors there? Answered by Login or Waiting."""
+    """Is the login of this build's connectors there? Answered by LoginSecretRef or Waiting."""
 
     needs: tuple[LoginNeed, ...]
     renewal: bool = False
@@ -102,4 +102,4 @@ Question = (
 )
 
 
-Answer = Login | Waiting | PodObservation | str | ReadBack | Links | Inputs | None
+Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | None

@@ -40,7 +40,7 @@ _KINDS: Final = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FailureOutcome:
     """What a failure becomes."""
 
     ignored: bool = False
@@ -48,7 +48,7 @@ class Outcome:
     """None: no further attempt."""
 
 
-FAILS: Final = Outcome()
+FAILS: Final = FailureOutcome()
 
 
 def check_strategies(strategies: Sequence[FailureStrategy] | None) -> None:
@@ -74,7 +74,7 @@ def _check_action(action: FailureAction) -> None:
     _check_action(last)
 
 
-def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason, retried: int) -> Outcome:
+def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason, retried: int) -> FailureOutcome:
     """What a failure for this reason becomes, after so many attempts that a strategy asked for already. The first rule
     that matches is taken."""
     kind = _KINDS.get(reason, "Unknown")
@@ -84,13 +84,13 @@ def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason,
     return FAILS
 
 
-def _decide(action: FailureAction, retried: int) -> Outcome:
+def _decide(action: FailureAction, retried: int) -> FailureOutcome:
     if action.type == "Retry":
         if retried < _retry_count(action):
             intervals = _intervals(action)
-            return Outcome(retry_after_seconds=intervals[min(retried, len(intervals) - 1)])
+            return FailureOutcome(retry_after_seconds=intervals[min(retried, len(intervals) - 1)])
         return _decide(_last_action(action), retried)
-    return Outcome(ignored=action.type in ("Ignore", "MarkAsSuccess"))
+    return FailureOutcome(ignored=action.type in ("Ignore", "MarkAsSuccess"))
 
 
 def _retry_count(action: FailureAction) -> int:

@@ -18,7 +18,7 @@ from buildandpush.core.azure.connector import LoggedIn, parse_connector
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.azure.login import NULL_GUID, read_login_secret
-from buildandpush.core.facts import Login, LoginNeed, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from tests.unit.fake_azure import NOW, FakeGateway, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
@@ -62,16 +62,16 @@ class World:
         assert isinstance(found, Connector)
         return found
 
-    async def ensure(self, *needs: LoginNeed, renewal: bool = False) -> Login | Waiting:
+    async def ensure(self, *needs: LoginNeed, renewal: bool = False) -> LoginSecretRef | Waiting:
         return await self.logins.ensure_login("shop", needs or (NEED,), renewal=renewal)
 
-    def secret(self, login: Login | Waiting) -> dict[str, Any]:
-        assert isinstance(login, Login), login
+    def secret(self, login: LoginSecretRef | Waiting) -> dict[str, Any]:
+        assert isinstance(login, LoginSecretRef), login
         found: dict[str, Any] = self.api.get("secrets", "shop", str(login.secret_name))
         return found
 
-    def auths(self, login: Login | Waiting) -> dict[str, dict[str, str]]:
-        assert isinstance(login, Login), login
+    def auths(self, login: LoginSecretRef | Waiting) -> dict[str, dict[str, str]]:
+        assert isinstance(login, LoginSecretRef), login
         secret = self.api.get("secrets", "shop", str(login.secret_name))
         auths: dict[str, dict[str, str]] = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))["auths"]
         return auths
@@ -105,7 +105,7 @@ async def test_pods_get_the_registrys_token_and_never_the_secret(world: World) -
 async def test_twenty_builds_at_once_cost_one_exchange(world: World) -> None:
     needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number % 4}",)) for number in range(20)]
     found = await asyncio.gather(*(world.ensure(need) for need in needs))
-    assert len({login.secret_name for login in found if isinstance(login, Login)}) == 1
+    assert len({login.secret_name for login in found if isinstance(login, LoginSecretRef)}) == 1
     assert world.gateway.exchanges == [("acr", HOST)]
     assert len(world.gateway.accesses) == 4, "the right to push is asked once for each repository"
 
@@ -134,8 +134,8 @@ async def test_a_login_is_renewed_at_half_its_life(world: World, life: timedelta
     before = world.auths(first)
     world.now += timedelta(minutes=minutes)
     again = await world.ensure(renewal=True)
-    assert isinstance(first, Login)
-    assert isinstance(again, Login)
+    assert isinstance(first, LoginSecretRef)
+    assert isinstance(again, LoginSecretRef)
     assert again.secret_name == first.secret_name
     assert len(world.gateway.exchanges) == exchanges
     assert (world.auths(again) != before) is (exchanges == 2)
@@ -186,7 +186,7 @@ async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
     await world.ensure()
     world.gateway.refuse = lambda step, host: None
     world.put_secret("right")
-    assert isinstance(await world.ensure(), Login)
+    assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_nothing_is_written_while_the_login_fails(world: World) -> None:
@@ -204,7 +204,7 @@ async def test_without_the_right_to_push_no_pod_is_made(world: World) -> None:
     assert "pull" in found.message
     world.gateway.actions = ("pull", "push")
     world.now += timedelta(seconds=10)
-    assert isinstance(await world.ensure(), Login)
+    assert isinstance(await world.ensure(), LoginSecretRef)
     assert len(world.gateway.exchanges) == 2, "a new role stands only in a login made afresh"
 
 
@@ -215,8 +215,8 @@ async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: Wo
     assert set(world.auths(login)[HOST]) == {"registrytoken"}
     assert world.gateway.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
     other = await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
-    assert isinstance(login, Login)
-    assert isinstance(other, Login)
+    assert isinstance(login, LoginSecretRef)
+    assert isinstance(other, LoginSecretRef)
     assert login.secret_name != other.secret_name
     world.restart()
     await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
@@ -282,7 +282,7 @@ async def test_the_check_tells_of_a_refusal_in_azures_words(world: World) -> Non
 
 async def test_a_login_that_nobody_renewed_is_removed_once_it_has_ended(world: World) -> None:
     login = await world.ensure()
-    assert isinstance(login, Login)
+    assert isinstance(login, LoginSecretRef)
     name = str(login.secret_name)
     assert not await world.logins.remove_login(world.connector(), name), "it lives"
     world.now += timedelta(hours=3)
@@ -310,7 +310,7 @@ async def test_a_login_that_lives_still_is_used_while_azure_is_away(world: World
         world.restart()
         # What the registry allows is not known any more, and asked with the login that lives still.
     login = await world.ensure(renewal=True)
-    assert isinstance(login, Login)
+    assert isinstance(login, LoginSecretRef)
     assert (world.auths(login) == before) is (step != "access"), "a login made afresh is good as well"
     assert login.renew_at is not None
     assert login.renew_at == world.now + timedelta(seconds=30) if step != "access" else login.renew_at > world.now
@@ -388,9 +388,9 @@ async def test_a_role_that_is_granted_later_is_seen_though_a_login_is_kept(world
     assert isinstance(await world.ensure(api), Waiting)
     assert len(world.gateway.exchanges) == 1, "nothing is asked before the time for it"
     world.now += timedelta(seconds=10)
-    assert isinstance(await world.ensure(api), Login)
+    assert isinstance(await world.ensure(api), LoginSecretRef)
     assert len(world.gateway.exchanges) == 2
-    assert isinstance(await world.ensure(), Login)
+    assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_no_refused_login_comes_back_however_often_it_was_asked(world: World) -> None:
@@ -439,7 +439,7 @@ async def test_a_token_that_has_ended_is_no_login(world: World, life: timedelta)
     assert isinstance(await world.logins.check(world.connector()), LoggedIn), "nobody asked the registry"
     world.gateway.life = timedelta(hours=3)
     world.now += timedelta(seconds=10)
-    assert isinstance(await world.ensure(), Login)
+    assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_a_token_of_yesterday_is_no_login(world: World) -> None:
@@ -479,7 +479,7 @@ async def fill(world: World, count: int) -> None:
     world.put_connector(loginScope="Repository")
     for number in range(count):
         need = LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number}",))
-        assert isinstance(await world.ensure(need), Login)
+        assert isinstance(await world.ensure(need), LoginSecretRef)
 
 
 async def test_no_more_logins_are_made_than_can_be_kept_track_of(world: World) -> None:
@@ -495,22 +495,22 @@ async def test_no_more_logins_are_made_than_can_be_kept_track_of(world: World) -
     world.restart()
     assert isinstance(await world.ensure(), Waiting)
     known = LoginNeed("acr", (HOST,), (f"{HOST}/shop/web0",))
-    assert isinstance(await world.ensure(known), Login)
+    assert isinstance(await world.ensure(known), LoginSecretRef)
     world.now += timedelta(minutes=75)
     used = await world.ensure(known)
-    assert isinstance(used, Login)
+    assert isinstance(used, LoginSecretRef)
     (first, *_) = [item["secretName"] for item in status["logins"] if item["secretName"] != used.secret_name]
     assert await world.logins.remove_login(world.connector(), first)
     left = [item for item in status["logins"] if item["secretName"] != first]
     world.api.put(meta.CONNECTOR_PLURAL, {**body, "status": {"logins": left}})
-    assert isinstance(await world.ensure(), Login)
+    assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_logins_made_side_by_side_are_counted_as_well(world: World) -> None:
     await fill(world, MAX_LOGINS - 1)
     needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/api{number}",)) for number in range(4)]
     found = await asyncio.gather(*(world.ensure(need) for need in needs))
-    assert sum(isinstance(item, Login) for item in found) == 1
+    assert sum(isinstance(item, LoginSecretRef) for item in found) == 1
     assert len(world.logins.logins_of(world.connector().uid)) == MAX_LOGINS
 
 

@@ -14,7 +14,7 @@ from buildandpush.clients.errors import ConflictError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import parse_connector
 from buildandpush.core.azure.credential import Connector
-from buildandpush.core.facts import Login, LoginNeed, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from tests.unit.fake_azure import NOW, make_sources
 from tests.unit.handlers.fake_api import FakeApi, Write
 
@@ -54,7 +54,9 @@ def put_password(api: FakeApi, password: str) -> None:
     )
 
 
-async def ensure(api: FakeApi, *, registry: str = HOST, connector: str = "acr", now: datetime = NOW) -> Login | Waiting:
+async def ensure(
+    api: FakeApi, *, registry: str = HOST, connector: str = "acr", now: datetime = NOW
+) -> LoginSecretRef | Waiting:
     """The login, or what it waits for."""
     logins = make_sources(KubernetesClient(api), None, lambda: now).logins
     return await logins.ensure_login("shop", (LoginNeed(connector, (registry,), (f"{registry}/shop/web",)),))
@@ -74,7 +76,7 @@ def password_in(secret: dict[str, Any]) -> str:
 
 async def test_login_is_made_once(api: FakeApi) -> None:
     first = await ensure(api)
-    assert isinstance(first, Login)
+    assert isinstance(first, LoginSecretRef)
     assert first.secret_name == made(api)["metadata"]["name"]
     assert password_in(made(api)) == "first"
     writes = len(api.writes)
@@ -86,8 +88,8 @@ async def test_new_password_reaches_the_login_in_place(api: FakeApi) -> None:
     first = await ensure(api)
     put_password(api, "second")
     second = await ensure(api)
-    assert isinstance(first, Login)
-    assert isinstance(second, Login)
+    assert isinstance(first, LoginSecretRef)
+    assert isinstance(second, LoginSecretRef)
     assert first.secret_name == second.secret_name
     assert password_in(made(api)) == "second"
 
@@ -99,8 +101,8 @@ async def test_certificate_comes_and_goes_with_the_connectors(api: FakeApi) -> N
     put_connector(api)
     without = await ensure(api)
     assert set(made(api)["data"]) == {".dockerconfigjson", "login.json"}
-    assert isinstance(with_ca, Login)
-    assert isinstance(without, Login)
+    assert isinstance(with_ca, LoginSecretRef)
+    assert isinstance(without, LoginSecretRef)
     assert (with_ca.ca_hosts, without.ca_hosts) == ((HOST,), ())
 
 
@@ -108,8 +110,8 @@ async def test_other_hosts_have_another_login(api: FakeApi) -> None:
     one = await ensure(api)
     put_connector(api, registries=[HOST, "base.azurecr.io"])
     other = await ensure(api)
-    assert isinstance(one, Login)
-    assert isinstance(other, Login)
+    assert isinstance(one, LoginSecretRef)
+    assert isinstance(other, LoginSecretRef)
     assert one.secret_name != other.secret_name
 
 
@@ -148,7 +150,7 @@ async def test_login_made_by_another_meanwhile_is_taken(api: FakeApi) -> None:
 
     api.before_write = race
     found = await ensure(api)
-    assert isinstance(found, Login)
+    assert isinstance(found, LoginSecretRef)
     assert made(api)["data"] == ours["data"]
 
 
@@ -187,7 +189,7 @@ async def test_what_is_missing_is_waited_for(api: FakeApi, missing: tuple[str, s
     assert missing[1] in found.message
     assert api.writes == []
     api.put(missing[0], body)
-    assert isinstance(await ensure(api), Login)
+    assert isinstance(await ensure(api), LoginSecretRef)
 
 
 async def test_registry_that_the_connector_does_not_serve_gets_no_login(api: FakeApi) -> None:
@@ -207,7 +209,7 @@ async def test_a_password_is_looked_at_again_each_hour_while_a_build_runs(api: F
     logins = make_sources(KubernetesClient(api), None, lambda: now).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     first = await logins.ensure_login("shop", needs)
-    assert isinstance(first, Login)
+    assert isinstance(first, LoginSecretRef)
     assert first.renew_at == NOW + timedelta(hours=1)
     put_password(api, "second")
     now = NOW + timedelta(minutes=59)
@@ -216,7 +218,7 @@ async def test_a_password_is_looked_at_again_each_hour_while_a_build_runs(api: F
     now = NOW + timedelta(hours=1)
     again = await logins.ensure_login("shop", needs, renewal=True)
     assert password_in(made(api)) == "second"
-    assert isinstance(again, Login)
+    assert isinstance(again, LoginSecretRef)
     assert again.secret_name == first.secret_name
 
 
@@ -232,7 +234,7 @@ async def test_a_passwords_login_that_no_build_uses_is_removed(api: FakeApi) -> 
     now = NOW
     logins = make_sources(KubernetesClient(api), None, lambda: now).logins
     found = await logins.ensure_login("shop", (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),))
-    assert isinstance(found, Login)
+    assert isinstance(found, LoginSecretRef)
     connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
     assert isinstance(connector, Connector)
     name = str(found.secret_name)
@@ -276,7 +278,7 @@ async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeAp
     logins = make_sources(KubernetesClient(api), None, lambda: now).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     first = await logins.ensure_login("shop", needs)
-    assert isinstance(first, Login)
+    assert isinstance(first, LoginSecretRef)
     name = str(first.secret_name)
     connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
     assert isinstance(connector, Connector)

@@ -13,8 +13,8 @@ from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure.credential import Connector, Resolved, UserPassword, read_credential
 from buildandpush.core.azure.login import (
-    HostLogin,
-    HostPlan,
+    RegistryAccess,
+    RegistryToken,
     build_login_secret,
     check_registry,
     describe_login,
@@ -47,13 +47,13 @@ def make(
     username: str = "push", password: str = PASSWORD, ca: str | None = None, hosts: tuple[str, ...] = HOSTS
 ) -> dict[str, Any]:
     """The login Secret of both hosts."""
-    plans = [HostPlan(connector(ca=ca, hosts=hosts), host) for host in hosts]
-    return build_login_secret("shop", plans, [HostLogin(host, username, password, "v1") for host in sorted(hosts)])
+    plans = [RegistryAccess(connector(ca=ca, hosts=hosts), host) for host in hosts]
+    return build_login_secret("shop", plans, [RegistryToken(host, username, password, "v1") for host in sorted(hosts)])
 
 
 def ca_hosts(ca: str | None = None) -> tuple[str, ...]:
     """The hosts with certificates of their own."""
-    plans = [HostPlan(connector(ca=ca), host) for host in HOSTS]
+    plans = [RegistryAccess(connector(ca=ca), host) for host in HOSTS]
     return describe_login(make(ca=ca), plans, []).ca_hosts
 
 
@@ -95,7 +95,7 @@ def test_secret_without_any_data_is_told() -> None:
 
 
 def test_password_is_in_no_repr() -> None:
-    for value in (UserPassword("push", PASSWORD), HostLogin("h", "push", PASSWORD, "v1")):
+    for value in (UserPassword("push", PASSWORD), RegistryToken("h", "push", PASSWORD, "v1")):
         assert PASSWORD not in repr(value)
         assert PASSWORD not in str(value)
 

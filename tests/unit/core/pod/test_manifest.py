@@ -9,7 +9,7 @@ import yaml
 from buildandpush.api import meta
 from buildandpush.core import naming
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import Login, Manifest
+from buildandpush.core.facts import LoginSecretRef, Manifest
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
@@ -17,10 +17,10 @@ from tests.unit.conftest import Golden
 from tests.unit.core.factories import OWNER, SETTINGS, spec
 
 GIT = {"git": {"url": "https://github.com/contoso/shop.git", "revision": "v1.4.2"}}
-USUAL = Login("buildandpush-login-0123456789ab")
-WITH_CA = Login("buildandpush-login-0123456789ab", ("contoso.azurecr.io",))
+USUAL = LoginSecretRef("buildandpush-login-0123456789ab")
+WITH_CA = LoginSecretRef("buildandpush-login-0123456789ab", ("contoso.azurecr.io",))
 
-CASES: dict[str, tuple[dict[str, Any], Login]] = {
+CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
     "smallest": ({}, USUAL),
     "ca": ({}, WITH_CA),
     "non-root": ({"runAsUser": "1000"}, USUAL),
@@ -69,11 +69,11 @@ CASES: dict[str, tuple[dict[str, Any], Login]] = {
         },
         USUAL,
     ),
-    "no-push": ({"envVariables": {"PLUGIN_NO_PUSH": True}, "connectorRef": None, "tags": None}, Login(None)),
+    "no-push": ({"envVariables": {"PLUGIN_NO_PUSH": True}, "connectorRef": None, "tags": None}, LoginSecretRef(None)),
 }
 
 
-def manifest(changes: dict[str, Any] | None = None, login: Login = USUAL) -> Manifest:
+def manifest(changes: dict[str, Any] | None = None, login: LoginSecretRef = USUAL) -> Manifest:
     """The pod of the second attempt of run 7."""
     parsed = parse_spec(spec(**(changes or {})))
     plan = plan_build(parsed, SETTINGS, run_number=7)

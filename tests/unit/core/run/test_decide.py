@@ -8,7 +8,7 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
-from buildandpush.core.facts import Login, ReadBack, Waiting
+from buildandpush.core.facts import LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
@@ -461,7 +461,7 @@ class TestSummary:
         ]
 
     def test_the_manifest_belongs_to_the_resource(self) -> None:
-        decision = decide(world(resource(), answers={login_question(): Login("s")}))
+        decision = decide(world(resource(), answers={login_question(): LoginSecretRef("s")}))
         created = next(action for action in decision.actions if isinstance(action, CreatePod))
         assert created.manifest["metadata"]["ownerReferences"][0]["uid"] == OWNER.uid
 

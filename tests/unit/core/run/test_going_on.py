@@ -8,7 +8,7 @@ import pytest
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import Login, LoginNeed, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
@@ -330,7 +330,7 @@ class TestAfterwards:
 
 
 def test_the_login_of_a_build_is_not_forgotten_where_nothing_changed() -> None:
-    login = Login("buildandpush-login-0123456789ab", inputs=(("Secret/acr", "uid/1"),))
+    login = LoginSecretRef("buildandpush-login-0123456789ab", inputs=(("Secret/acr", "uid/1"),))
     fresh = resource()
     decision = decide(world(fresh, answers={login_question(): login}))
     assert run_of(decision).inputs == {"Secret/acr": "uid/1"}

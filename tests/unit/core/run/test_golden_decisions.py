@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import Inputs, Links, Login, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskInputs, AskLinks, AskLivePod, AskLog, AskObjects, AskProof, AskTags
@@ -139,7 +139,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "start": lambda: decide(world(resource())),
     "start-asks-for-the-login": lambda: decide(replace(world(resource()), answers={})),
     "start-with-inputs": lambda: decide(
-        world(resource(), answers={login_question(): Login("s", (), (("Secret/acr-push", "u/1"),))})
+        world(resource(), answers={login_question(): LoginSecretRef("s", (), (("Secret/acr-push", "u/1"),))})
     ),
     "start-again-after-a-crash": lambda: decide(world(started())),
     "start-without-connector": lambda: decide(

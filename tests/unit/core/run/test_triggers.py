@@ -9,7 +9,7 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.backoff import backoff_seconds
-from buildandpush.core.facts import Inputs, Login, ReadBack
+from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import INPUT_POLL, decide
@@ -229,7 +229,7 @@ def started_without_pod(raw: dict[str, Any]) -> Resource:
 
 
 class TestRetryAfterChange:
-    LOGIN = Login("login", inputs=(("Secret/acr-login", "uid/1"),))
+    LOGIN = LoginSecretRef("login", inputs=(("Secret/acr-login", "uid/1"),))
 
     def failed_with_inputs(self) -> Resource:
         answers = {login_question(): self.LOGIN}

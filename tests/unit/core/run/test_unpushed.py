@@ -7,14 +7,14 @@ import pytest
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import Login, ReadBack
+from buildandpush.core.facts import LoginSecretRef, ReadBack
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin, AskPushed
 from buildandpush.core.run.world import Announce, CreatePod, Resource
 from tests.unit.core.factories import DIGEST, REPOSITORY, ended_pod, pod_name, resource, running_pod, spec, world
 from tests.unit.core.run.test_decide import READ_BACK, VERIFIED, after, conditions, reason_of, succeeded
 
-NO_LOGIN = {AskLogin((), renewal): Login(None) for renewal in (False, True)}
+NO_LOGIN = {AskLogin((), renewal): LoginSecretRef(None) for renewal in (False, True)}
 NO_PUSH = spec(envVariables={"PLUGIN_NO_PUSH": True}, connectorRef=None, tags=None)
 PUSH_ONLY = spec(
     envVariables={"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "x.tar"},

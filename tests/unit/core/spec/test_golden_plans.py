@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from buildandpush.core.azure.credential import NodeIdentity, Resolved
-from buildandpush.core.azure.login import HostLogin, build_login_secret, describe_login, login_version, plan_hosts
+from buildandpush.core.azure.login import RegistryToken, build_login_secret, describe_login, login_version, plan_hosts
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import Login, LoginNeed
+from buildandpush.core.facts import LoginNeed, LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
@@ -181,7 +181,9 @@ def test_plan_and_pod(name: str) -> None:
         plan,
         owner=OWNER,
         attempt=Attempt(7, 0, 1, "v1:abc"),
-        login=Login("buildandpush-login-1", ("contoso.azurecr.io",)) if plan.connector_ref else Login(None),
+        login=LoginSecretRef("buildandpush-login-1", ("contoso.azurecr.io",))
+        if plan.connector_ref
+        else LoginSecretRef(None),
         settings=BROAD,
     )
     golden.check(
@@ -253,7 +255,8 @@ def test_login(name: str) -> None:
     resolved = Resolved(NodeIdentity(None), (("Secret/s", "u/7"),))
     versions = {plan.host: login_version(plan.connector, resolved, plan.push) for plan in plans}
     logins = [
-        HostLogin(plan.host, "user", "password", versions[plan.host], issued_at=NOW, expires_at=NOW) for plan in plans
+        RegistryToken(plan.host, "user", "password", versions[plan.host], issued_at=NOW, expires_at=NOW)
+        for plan in plans
     ]
     secret = build_login_secret("shop", plans, logins)
     shown = {

@@ -12,7 +12,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskLivePod, AskLog
 from buildandpush.core.run.world import CreatePod, Resource
-from buildandpush.core.spec.strategy import FAILS, Outcome, check_strategies, decide_failure
+from buildandpush.core.spec.strategy import FAILS, FailureOutcome, check_strategies, decide_failure
 from tests.unit.core.factories import NOW, ended_pod, pod_name, resource, spec, world
 from tests.unit.core.run.test_decide import after, succeeded
 
@@ -28,7 +28,7 @@ def rules(*items: dict[str, Any]) -> list[FailureStrategy]:
     return [FailureStrategy.model_validate(item) for item in items]
 
 
-IGNORED = Outcome(ignored=True)
+IGNORED = FailureOutcome(ignored=True)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ IGNORED = Outcome(ignored=True)
         ((rule("Ignore", "Verification"),), Reason.TAG_EXISTS, 0, IGNORED),
         ((rule("Ignore", "Unknown"),), Reason.RUN_FAILED, 0, IGNORED),
         ((rule("Abort", "Timeout"), rule("Ignore")), Reason.RUN_FAILED, 0, IGNORED),
-        ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 0, Outcome(retry_after_seconds=10)),
-        ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 1, Outcome(retry_after_seconds=10)),
+        ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 0, FailureOutcome(retry_after_seconds=10)),
+        ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 1, FailureOutcome(retry_after_seconds=10)),
         ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 2, FAILS),
-        ((rule("Retry", retryCount=3, retryIntervals=["5s", "1m"]),), Reason.RUN_FAILED, 0, Outcome(False, 5)),
-        ((rule("Retry", retryCount=3, retryIntervals=["5s", "1m"]),), Reason.RUN_FAILED, 2, Outcome(False, 60)),
+        ((rule("Retry", retryCount=3, retryIntervals=["5s", "1m"]),), Reason.RUN_FAILED, 0, FailureOutcome(False, 5)),
+        ((rule("Retry", retryCount=3, retryIntervals=["5s", "1m"]),), Reason.RUN_FAILED, 2, FailureOutcome(False, 60)),
         (
             (rule("Retry", retryCount=1, onRetryFailure={"action": {"type": "Ignore"}}),),
             Reason.RUN_FAILED,
@@ -62,7 +62,7 @@ IGNORED = Outcome(ignored=True)
 )
 @pytest.mark.proves("failureStrategies")
 def test_the_first_rule_that_matches_is_taken(
-    strategies: tuple[dict[str, Any], ...], reason: Reason, retried: int, outcome: Outcome
+    strategies: tuple[dict[str, Any], ...], reason: Reason, retried: int, outcome: FailureOutcome
 ) -> None:
     made = rules(*strategies)
     check_strategies(made)
