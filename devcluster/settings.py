@@ -200,7 +200,7 @@ def build_no_proxy(settings: Settings, environ: Mapping[str, str] = os.environ) 
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read DEVCLUSTER_STATE and XDG_CACHE_HOME; the only place where the settings look at the environment."""
+    """Read DEVCLUSTER_STATE and XDG_CACHE_HOME; nothing else of the settings reads the environment."""
     cache_home = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/root')}/.cache"
     return Settings(
         state=Path(environ.get("DEVCLUSTER_STATE") or "/var/lib/buildandpush-devcluster"),

@@ -1,4 +1,4 @@
-"""Brings the whole cluster up and tells how it is; taking it down is teardown.py's work."""
+"""Brings the whole cluster up and tells how it is; down.py takes it down."""
 
 import datetime
 import time
@@ -37,7 +37,7 @@ class ComponentStatus:
 
 
 def bring_up(settings: Settings) -> None:
-    """Do whatever is missing until the node is ready; safe to repeat at any time."""
+    """Bring the node to ready. Steps that are done already are skipped, so it may run at any time."""
     began = time.monotonic()
     preflight.check_state_path(settings.state)
     check_owner(settings)

@@ -38,7 +38,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who a registry takes a caller for: an identity, a user of the registry's own, or nobody."""
+    """Who a caller is to a registry: an identity, one of the registry's own users, or nobody."""
 
     kind: str
     name: str
@@ -109,7 +109,7 @@ class Access:
         return web.json_response({"access_token": token}), caller.name
 
     def authorize(self, registry: Registry, authorization: str, need: Need | None, realm_host: str) -> str:
-        """Let a request pass, saying whose it is, or raise the challenge, to be met at the host the client used."""
+        """Return whose request it is, or raise the challenge. The challenge names the host that the client used."""
         scheme, _, value = authorization.partition(" ")
         if scheme.lower() == "bearer":
             claims = self._tokens.read(value, registry.host)

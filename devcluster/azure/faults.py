@@ -1,4 +1,4 @@
-"""Faults that are asked for over the control API, and the log of what was asked of the emulated services."""
+"""Faults that the control API puts in force, and the log of the requests to the emulated services."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ _LOG_SIZE = 100_000
 
 
 class Match(BaseModel):
-    """Which requests a fault meets: all of what is given has to fit."""
+    """Which requests a fault meets. Every field that is set has to fit."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class Action(BaseModel):
 
 
 class Fault(BaseModel):
-    """A fault, for some requests or until it is taken back."""
+    """A fault: for a number of requests, or until it is removed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +93,7 @@ class Faults:
         return number
 
     def remove(self, number: int | None = None) -> None:
-        """Take one back, or all."""
+        """Remove one fault, or all."""
         if number is None:
             self._faults.clear()
         else:
@@ -134,7 +134,7 @@ async def apply(action: Action, request: web.Request) -> web.StreamResponse | No
 
 
 class RequestLog:
-    """What was asked, the latest last."""
+    """The requests, the latest last."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=_LOG_SIZE)

@@ -21,7 +21,7 @@ _SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)")
 
 
 class Manager:
-    """What the resource manager shows to whom."""
+    """What the resource manager shows to each principal."""
 
     def __init__(self, world: World, tokens: Tokens) -> None:
         self._world = world
@@ -60,7 +60,7 @@ class Manager:
         return principal
 
     def _sees(self, principal: Principal, subscription: Subscription) -> bool:
-        """A subscription is shown to whom it, or anything in it, may be read by."""
+        """A principal sees a subscription if it may read the subscription or anything in it."""
         inside = [item.host for item in self._world.registries if item.subscription == subscription.id]
         return any(may_read(principal, scope) for scope in (subscription.id, *inside))
 

@@ -1,4 +1,4 @@
-"""A registry's metadata API, computed from what the registry behind holds.
+"""A registry's metadata API, computed from the registry behind it.
 
 Shapes: https://learn.microsoft.com/rest/api/containerregistry/
 """
@@ -73,7 +73,7 @@ class Metadata:
         return tags
 
     def _time(self, host: str, digest: str) -> str:
-        """When a digest was first seen; the registry behind does not say."""
+        """When the emulator saw a digest first: the registry behind it keeps no times."""
         return self._times.setdefault((host, digest), f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}0Z")
 
     def _describe_tag(self, host: str, tag: str, digest: str) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class Principal(_Model):
 
 
 class World(_Model):
-    """All of it."""
+    """Everything that the emulator knows."""
 
     tenants: list[Tenant] = []
     subscriptions: list[Subscription] = []

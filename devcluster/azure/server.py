@@ -1,4 +1,4 @@
-"""The emulated hosts behind one address: who is asked is told by the request's Host."""
+"""All emulated hosts behind one address: the request's Host header says which of them is asked."""
 
 import asyncio
 import json

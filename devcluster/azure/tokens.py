@@ -1,4 +1,4 @@
-"""Tokens that the emulated services give and take, as signed JWTs."""
+"""The signed JWTs that the emulated services give and accept."""
 
 import time
 import uuid
@@ -14,13 +14,13 @@ class Tokens:
         self._key = key
 
     def make(self, lifetime_seconds: int, **claims: Any) -> str:
-        """A token. `jti` makes each another."""
+        """A token. `jti` makes each token different."""
         now = int(time.time())
         usual = {"jti": str(uuid.uuid4()), "iat": now, "nbf": now, "exp": now + lifetime_seconds}
         return jwt.encode({**usual, **claims}, self._key, algorithm="HS256")
 
     def read(self, token: str, audience: str | list[str]) -> dict[str, Any] | None:
-        """The claims of a token of ours for this audience; None if it is not, or has ended."""
+        """The claims of our token for this audience; None for another token, or one that has ended."""
         try:
             claims: dict[str, Any] = jwt.decode(token, self._key, algorithms=["HS256"], audience=audience)
         except jwt.PyJWTError:

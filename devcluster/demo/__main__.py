@@ -1,4 +1,4 @@
-"""`make demo`: from nothing to images that the operator built and pushed, and that run; each step told as it goes.
+"""`make demo`: from nothing to images that the operator built and pushed, and that run; it prints each step.
 
 python -m devcluster.demo
 python -m devcluster.demo --kind NAME

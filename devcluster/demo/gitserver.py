@@ -1,4 +1,4 @@
-"""Serves this repository's last commit over http by git's own server, on one address, while the demo runs."""
+"""Serves this repository's last commit over http with git's own server, on one address, while the demo runs."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """What of an http request a CGI program is told."""
+    """The parts of an http request that a CGI program gets."""
 
     method: str
     target: str

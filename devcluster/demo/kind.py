@@ -38,7 +38,7 @@ _CERTIFICATES = "/etc/containerd/certs.d"
 
 
 def bring_up_kind(settings: Settings, name: str) -> Settings:
-    """Do whatever is missing until the operator runs on the kind cluster; return the settings that speak of it."""
+    """Bring the kind cluster to where the operator runs, and return its settings. It skips steps that are done."""
     check_programs()
     own = replace(settings, state=settings.cache / f"kind-{name}", images=_IMAGES)
     if name not in run(("kind", "get", "clusters")).split():
@@ -82,7 +82,7 @@ def render_removal(name: str) -> str:
 
 
 def build_hosts_toml(host: str) -> str:
-    """Build containerd's word on the registry: the usual address, and our authority."""
+    """Build containerd's hosts.toml for the registry: its usual address, and our authority."""
     return f'server = "https://{host}"\n\n[host."https://{host}"]\n  ca = "{_CERTIFICATES}/{host}/ca.crt"\n'
 
 

@@ -1,4 +1,4 @@
-"""Calls kubectl for the demo; what it is called with is decided elsewhere."""
+"""Calls kubectl for the demo; callers decide the arguments."""
 
 import json
 from collections.abc import Sequence

@@ -43,7 +43,7 @@ def read_examples(folder: Path) -> tuple[Manifest, ...]:
 def adapt_examples(
     examples: Iterable[Manifest], *, namespace: str, login: RegistryLogin, served: Served
 ) -> tuple[Manifest, ...]:
-    """Put in what only this machine knows: the registry's login and certificate, git's address and the commit."""
+    """Fill in what only this machine knows: the registry's login and certificate, git's address and the commit."""
     return tuple(_adapt(example, namespace=namespace, login=login, served=served) for example in examples)
 
 

@@ -1,4 +1,4 @@
-"""Reads how builds stand and says so, a line for each change; it changes nothing."""
+"""Reads the builds' statuses and prints a line for each change. It changes nothing."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Puts image archives into the node's containerd and knows which are there; building them is images.py's work."""
+"""Puts image archives into the node's containerd and knows which are there; catalogue.py builds them."""
 
 import hashlib
 import json

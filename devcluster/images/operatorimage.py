@@ -1,4 +1,4 @@
-"""Builds the operator's image from its Dockerfile with buildah; nothing of the building machine is kept in it."""
+"""Builds the operator's image from its Dockerfile with buildah. The image keeps nothing of this machine."""
 
 import configparser
 import os

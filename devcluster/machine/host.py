@@ -1,4 +1,4 @@
-"""Reads facts of the machine (distribution, user, Go, cgroups, capabilities); judging them is preflight.py's work."""
+"""Reads facts of the machine (distribution, user, Go, cgroups, capabilities); preflight.py judges them."""
 
 import os
 import re

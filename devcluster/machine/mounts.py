@@ -1,4 +1,4 @@
-"""Finds and undoes mounts below a folder of ours; it never touches others."""
+"""Finds and undoes mounts below a folder of ours; it never touches other mounts."""
 
 import re
 from collections.abc import Iterable

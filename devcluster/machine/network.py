@@ -1,4 +1,4 @@
-"""Makes and removes the node's own bridge; the rules around it are iptables.py's."""
+"""Makes and removes the node's own bridge; iptables.py makes the rules around it."""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Remembers which state folder the machine's one cluster lives in, so that no command takes down another's."""
+"""Remembers the state folder of the machine's one cluster, so that no command takes down another checkout's cluster."""
 
 from pathlib import Path
 

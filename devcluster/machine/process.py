@@ -1,4 +1,4 @@
-"""Starts, recognises and stops detached processes by pid records that survive pid reuse; knows no component."""
+"""Starts, recognises and stops detached processes by pid records that survive pid reuse; it knows no component."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Runs other programs and turns their failures into DevclusterError; long-lived processes belong to process.py."""
+"""Runs other programs and turns their failures into DevclusterError; process.py runs what lives longer."""
 
 import os
 import shlex

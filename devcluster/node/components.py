@@ -1,4 +1,4 @@
-"""The one table of components: command line, ports, readiness and order; starting them is cluster.py's work."""
+"""The one table of components: command line, ports, readiness and order; supervisor.py starts them."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The emulated Azure's secrets and configuration; the process itself is one of components.py."""
+"""The emulated Azure's secrets and configuration; components.py starts the process."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Says, as shell exports, how others reach the cluster; the values come from settings.py alone."""
+"""Renders shell exports for programs that use the cluster. All values come from settings.py."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Asks the components whether they are ready; every question is quick and answers False rather than raising."""
+"""Asks the components whether they are ready; each check is quick, and returns False instead of raising."""
 
 import http.client
 import json

@@ -81,7 +81,7 @@ def list_certificates(settings: Settings) -> tuple[Certificate, ...]:
 
 
 def ensure_pki(settings: Settings, now: datetime.datetime) -> tuple[str, ...]:
-    """Make what is missing, about to end, or says something else than wanted; return the names of what was made."""
+    """Make each certificate that is missing, ends soon, or differs from the table; return the names of those."""
     made: list[str] = []
     authority = _read_authority(settings.pki, now)
     if authority is None:

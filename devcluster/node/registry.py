@@ -1,4 +1,4 @@
-"""The registry's login and configuration, and pushing to it; the process itself is one of components.py."""
+"""The registry's login and configuration, and pushing to it; components.py starts the process."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Starts and stops components by their pid files and waits for them; the order of all of them is cluster.py's."""
+"""Starts and stops components by their pid files and waits for them; up.py knows the order of all of them."""
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ def read_running(settings: Settings, name: str) -> ProcessRecord | None:
 
 
 def compute_fingerprint(component: Component) -> str:
-    """Compute what the process was started with: another program, flag, or file makes `up` restart it."""
+    """Hash what the process starts with. `up` restarts a process whose program, flags or files have changed."""
     digest = hashlib.sha256()
     for part in (os.path.realpath(component.argv[0]), *component.argv, *(f"{k}={v}" for k, v in component.env.items())):
         digest.update(part.encode() + b"\0")
@@ -44,7 +44,7 @@ def compute_fingerprint(component: Component) -> str:
 
 
 def ensure_running(settings: Settings, components: Sequence[Component]) -> tuple[str, ...]:
-    """Start what does not run, or runs with something else than wanted, each after those it needs; name them."""
+    """Start each component that does not run, or runs with other settings, in order; return their names."""
     stale = [component for component in components if not _is_current(settings, component)]
     for component in stale:
         stop(settings, component.name)
@@ -89,7 +89,7 @@ def stop(settings: Settings, name: str, *, kill: bool = False) -> bool:
 
 
 def stop_all(settings: Settings, names: Iterable[str]) -> tuple[str, ...]:
-    """Stop several components one after another; name those that ran."""
+    """Stop several components one after another; return the names of those that ran."""
     return tuple(name for name in names if stop(settings, name))
 
 

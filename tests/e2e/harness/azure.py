@@ -83,7 +83,7 @@ class Azure:
         self._post("/world", {"principals": [principal]})
 
     def remember(self, secret: str) -> None:
-        """Note a secret that must stand nowhere."""
+        """Remember a secret that no object and no log may hold."""
         with self.used_secrets.open("a") as stream:
             stream.write(f"{secret}\n")
 

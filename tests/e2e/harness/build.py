@@ -1,4 +1,4 @@
-"""A BuildAndPushACR as a test sees it: its status in words, and waiting for what becomes of it."""
+"""A BuildAndPushACR as a test sees it: its status in words, and waits for a state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a failed test's namespace looks like, as text that explains the failure without a second run."""
+"""The state of a failed test's namespace as text, so that no second run is needed to explain the failure."""
 
 import json
 from typing import Final

@@ -101,7 +101,7 @@ def namespace(request: pytest.FixtureRequest, api: Api, registry: Registry, azur
 
 @pytest.fixture
 def make_login(api: Api, namespace: str, settings: Settings, registry: Registry) -> LoginFactory:
-    """Make a Secret and the connector `acr`, or only one of them, or other than the good ones."""
+    """Make a Secret and the connector `acr`; arguments leave one out or make it wrong."""
 
     def make(*, secret: bool = True, connector: bool = True, **changes: Any) -> None:
         data = {"username": registry.user, "password": registry.password, **changes.pop("login", {})}

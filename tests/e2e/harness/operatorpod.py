@@ -52,7 +52,7 @@ class OperatorPod:
         )
 
     def all_logs(self) -> str:
-        """These, and those of the operators that were ended by tests."""
+        """The logs of all replicas, and of the operators that tests have ended."""
         kept = self.kept.read_text() if self.kept and self.kept.exists() else ""
         return kept + self.log()
 
@@ -82,7 +82,7 @@ class OperatorPod:
                 os.kill(pid, signal.SIGCONT)
 
     def lose(self) -> tuple[str, set[str]]:
-        """End the leader for good, without a chance to give its Lease back; its name and those of the others."""
+        """End the leader for good; it cannot give its Lease back. Returns its name and those of the others."""
         pod = self.read()
         leader, processes = pod["metadata"]["name"], _processes(pod)
         others = eventually(lambda: self._standing_by(leader), "another operator stands by", within=60)

@@ -58,7 +58,7 @@ class Registry:
 
     @property
     def secret_forms(self) -> tuple[str, ...]:
-        """The spellings of the password that must stand nowhere."""
+        """The spellings of the password that no object and no log may hold."""
         pair = f"{self.user}:{self.password}"
         return (
             self.password,

@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline: the only place of these tests where time passes on purpose."""
+"""Waiting for a condition with a deadline: the e2e tests wait nowhere else."""
 
 import time
 from collections.abc import Callable
