@@ -92,7 +92,7 @@ class Api:
         return self.request("PATCH", _path(kind, namespace, name), body=body, content_type=MERGE_PATCH)
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, grace_seconds: int | None = None) -> None:
-        """Ask for an object's deletion and do not wait. With 0 s of grace the API server does not wait for the kubelet."""
+        """Ask for an object to be deleted, and do not wait. With 0 s of grace the kubelet is not waited for either."""
         query = {} if grace_seconds is None else {"gracePeriodSeconds": str(grace_seconds)}
         self.request("DELETE", _path(kind, namespace, name), query=query)
 
