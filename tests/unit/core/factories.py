@@ -1,4 +1,4 @@
-"""Resources, pods and worlds for tests of the core, with the least that makes them real."""
+"""Resources, pods, nodes and worlds for tests of the core, with the least that makes them real."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -143,3 +143,20 @@ def ended_pod(
             **status,
         },
     )
+
+
+def rule(action: str, *errors: str, **settings: Any) -> dict[str, Any]:
+    """One rule as pipelines spell it."""
+    what = {"type": action, **({"spec": settings} if settings else {})}
+    return {"onFailure": {"errors": list(errors or ("AllErrors",)), "action": what}}
+
+
+def node(
+    kubelet: str | None = "v1.34.4", kernel: str | None = "6.8.0-45-generic", handlers: Any = ({"name": ""},)
+) -> dict[str, Any]:
+    """A node whose handlers can, unless they say otherwise."""
+    features = {"features": {"userNamespaces": True}}
+    info = {"kubeletVersion": kubelet, "kernelVersion": kernel, "operatingSystem": "linux"}
+    able = None if handlers is None else [{**features, **handler} for handler in handlers]
+    labels = {"kubernetes.io/os": "linux"}
+    return {"metadata": {"labels": labels}, "status": {"nodeInfo": info, "runtimeHandlers": able}}

@@ -7,7 +7,7 @@ import pytest
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.handlers.nodes import LOOK_SECONDS, RETRY_SECONDS, NodeWatch, all_nodes_map_users
-from tests.unit.core.pod.test_nodes import node
+from tests.unit.core.factories import node
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 OLD = node(kernel="5.15.0")

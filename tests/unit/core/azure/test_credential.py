@@ -1,11 +1,9 @@
 """What a connector logs in with: every kind is read, what is missing is told, what is not allowed is refused."""
 
-import base64
 from typing import Any
 
 import pytest
 
-from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure.connector import parse_connector
 from buildandpush.core.azure.credential import (
@@ -23,23 +21,7 @@ from buildandpush.core.azure.credential import (
 )
 from buildandpush.core.facts import Waiting
 from buildandpush.core.settings import LoginSettings
-
-CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-WHO = {"tenantId": "contoso.onmicrosoft.com", "clientId": CLIENT}
-CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n"
-KEY = "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n"
-
-
-def connector(**spec: Any) -> Connector:
-    """A connector of the namespace shop."""
-    return Connector("shop", "acr", "uid-1", AzureConnectorSpec.model_validate(spec))
-
-
-def secret(**data: str) -> dict[str, Any]:
-    """A Secret as the API server gives it."""
-    encoded = {key.replace("_", "."): base64.b64encode(value.encode()).decode() for key, value in data.items()}
-    return {"metadata": {"name": "s", "uid": "u", "resourceVersion": "7"}, "data": encoded}
-
+from tests.unit.core.connectors import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, connector, secret
 
 BY_SECRET = connector(servicePrincipal={**WHO, "secretRef": {"name": "s"}})
 BY_CERTIFICATE = connector(servicePrincipal={**WHO, "certificateRef": {"name": "s"}})
@@ -101,9 +83,6 @@ def test_what_is_missing_is_told(of: Connector, found: dict[str, Any] | None, to
     assert isinstance(waiting, Waiting)
     assert waiting.reason is Reason.SECRET_MISSING
     assert told in waiting.message
-
-
-CUSTOM = {"authorityHost": "https://login.example.com", "resourceManagerEndpoint": "https://arm.example.com"}
 
 
 @pytest.mark.parametrize(

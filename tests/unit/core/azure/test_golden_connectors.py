@@ -15,10 +15,10 @@ from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Waiting
 from buildandpush.core.settings import LoginSettings
 from tests.unit.core import golden
-from tests.unit.core.azure.test_credential import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, connector, secret
+from tests.unit.core.argo import argo_health
+from tests.unit.core.connectors import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, connector, secret
 from tests.unit.core.factories import NOW
 from tests.unit.core.kstatus import judge
-from tests.unit.core.run.test_situations import argo_health
 
 PRINCIPAL = Identity(kind="servicePrincipal", tenant_id="contoso.com", client_id=CLIENT)
 CHECKS: dict[str, Check] = {

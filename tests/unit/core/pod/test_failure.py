@@ -9,7 +9,7 @@ from buildandpush.core.pod.failure import classify_failure, error_line
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.progress import describe_live_pod
 from tests.unit.core.factories import container, ended_pod, pod, terminated
-from tests.unit.core.pod.test_observation import observe
+from tests.unit.core.recorded import observe
 
 PUSH = 'error checking push permissions: checking push permission for "contoso.azurecr.io/web:v1": '
 BUILD = "error building image: "

@@ -5,17 +5,7 @@ from typing import Any
 import pytest
 
 from buildandpush.core.pod.nodes import can_map_users, runs_builds
-
-
-def node(
-    kubelet: str | None = "v1.34.4", kernel: str | None = "6.8.0-45-generic", handlers: Any = ({"name": ""},)
-) -> dict[str, Any]:
-    """A node whose handlers can, unless they say otherwise."""
-    features = {"features": {"userNamespaces": True}}
-    info = {"kubeletVersion": kubelet, "kernelVersion": kernel, "operatingSystem": "linux"}
-    told = None if handlers is None else [{**features, **handler} for handler in handlers]
-    labels = {"kubernetes.io/os": "linux"}
-    return {"metadata": {"labels": labels}, "status": {"nodeInfo": info, "runtimeHandlers": told}}
+from tests.unit.core.factories import node
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """What pods as a kubelet 1.34 writes them say about a build."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +14,8 @@ from buildandpush.core.pod.observation import (
     parse_time,
     read_source_report,
 )
+from tests.unit.core.recorded import PODS, load, observe
 
-PODS = Path(__file__).parents[3] / "fixtures" / "pods"
 DIGEST = "sha256:" + "a" * 64
 
 # What is seen of each recorded pod: ended, digest, and the states of source and kaniko.
@@ -39,17 +37,6 @@ RECORDED: dict[str, tuple[bool, str | None, str, str]] = {
     "sidecar-still-running": (True, DIGEST, "terminated", "terminated"),
     "node-lost": (True, None, "terminated", "running"),
 }
-
-
-def load(name: str) -> dict[str, Any]:
-    """A recorded pod."""
-    raw: dict[str, Any] = json.loads((PODS / f"{name}.json").read_text())
-    return raw
-
-
-def observe(name: str) -> PodObservation:
-    """What is seen of a recorded pod."""
-    return observe_pod(load(name))
 
 
 def ended(code: int, message: str) -> PodObservation:

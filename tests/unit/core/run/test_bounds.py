@@ -43,7 +43,7 @@ from tests.unit.core.factories import (
     terminated,
     world,
 )
-from tests.unit.core.run.test_decide import after
+from tests.unit.core.scenes import after
 
 BOUND = 128 * 1024
 """Of the 1.5 MiB that etcd takes in one request, managed fields and the spec included."""

@@ -12,7 +12,7 @@ from buildandpush.core.facts import LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskProof, AskReadBack
+from buildandpush.core.run.questions import AskLivePod, AskLog
 from buildandpush.core.run.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
     DIGEST,
@@ -28,55 +28,21 @@ from tests.unit.core.factories import (
     spec,
     world,
 )
-
-READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
-PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), f"{OWNER.uid}/1", "acr")
-OWN = AskProof("contoso.azurecr.io/shop/web", (DIGEST,), f"{OWNER.uid}/1", "acr")
-VERIFIED = ReadBack({"latest": DIGEST}, digest_found=True)
-
-
-def conditions(decision: Decision) -> dict[str, str]:
-    """Condition values by type."""
-    return {item.type: item.status for item in decision.status.conditions}
-
-
-def reason_of(decision: Decision, kind: ConditionType = ConditionType.READY) -> str:
-    """The reason of one condition."""
-    return next(item.reason for item in decision.status.conditions if item.type == kind)
-
-
-def after(decision: Decision, of: Resource, **changes: Any) -> Resource:
-    """The resource as it is once the decision's status was written."""
-    return replace(of, status=decision.status, **changes)
-
-
-def started(raw: dict[str, Any] | None = None) -> Resource:
-    """A resource whose first run was accepted."""
-    fresh = resource(raw)
-    return after(decide(world(fresh)), fresh)
-
-
-def seen(raw: dict[str, Any] | None = None) -> Resource:
-    """A resource whose pod was seen running."""
-    first = started(raw)
-    return after(decide(world(first, pods=(running_pod(),))), first)
-
-
-PUSH_LOG = AskLog(pod_name(), "kaniko")
-PUSHED = f"INFO[0007] Pushed contoso.azurecr.io/shop/web@{DIGEST}"
-
-
-def succeeded() -> Resource:
-    """A resource whose first run ended well."""
-    first = seen()
-    return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers={READ_BACK: VERIFIED})), first)
-
-
-def failed(log: str = "error building image: it broke") -> Resource:
-    """A resource whose first run failed."""
-    first = seen()
-    ended = ended_pod(1)
-    return after(decide(world(first, pods=(ended,), answers={AskLog(pod_name(), "kaniko"): log})), first)
+from tests.unit.core.scenes import (
+    OWN,
+    PROOF,
+    PUSH_LOG,
+    PUSHED,
+    READ_BACK,
+    VERIFIED,
+    after,
+    conditions,
+    failed,
+    reason_of,
+    seen,
+    started,
+    succeeded,
+)
 
 
 class TestStart:

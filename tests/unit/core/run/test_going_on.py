@@ -29,7 +29,7 @@ from tests.unit.core.factories import (
     spec,
     world,
 )
-from tests.unit.core.run.test_decide import (
+from tests.unit.core.scenes import (
     PROOF,
     PUSH_LOG,
     READ_BACK,

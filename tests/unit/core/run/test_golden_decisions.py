@@ -25,25 +25,28 @@ from tests.unit.core.factories import (
     pod,
     pod_name,
     resource,
+    rule,
     running_pod,
     spec,
     world,
 )
-from tests.unit.core.run.test_decide import (
+from tests.unit.core.scenes import (
+    NO_LOGIN,
+    NO_PUSH,
     OWN,
     PROOF,
     PUSH_LOG,
+    PUSH_ONLY,
     PUSHED,
     READ_BACK,
     VERIFIED,
     after,
     failed,
+    failing,
     seen,
+    seen_without_login,
     succeeded,
 )
-from tests.unit.core.run.test_unpushed import NO_LOGIN, NO_PUSH, PUSH_ONLY
-from tests.unit.core.run.test_unpushed import started as unpushed
-from tests.unit.core.spec.test_strategy import failing, rule
 
 LOG = AskLog(pod_name(), "kaniko")
 BROKE = "\x1b[31merror building image: it broke\x1b[0m\n"
@@ -235,9 +238,9 @@ CASES: dict[str, Callable[[], Decision]] = {
     "succeeded-after-an-invalid-change": lambda: going_on(
         change(seen(), timeout="never"), ended_pod(0, DIGEST), answers={READ_BACK: VERIFIED}
     ),
-    "succeeded-without-push": lambda: going_on(unpushed(NO_PUSH), ended_pod(0, DIGEST), answers=NO_LOGIN),
+    "succeeded-without-push": lambda: going_on(seen_without_login(NO_PUSH), ended_pod(0, DIGEST), answers=NO_LOGIN),
     "succeeded-without-build": lambda: going_on(
-        unpushed(PUSH_ONLY), ended_pod(0), answers={LOG: PUSHED, READ_BACK: VERIFIED}
+        seen_without_login(PUSH_ONLY), ended_pod(0), answers={LOG: PUSHED, READ_BACK: VERIFIED}
     ),
     "settled": lambda: decide(world(succeeded())),
     # how it ends badly
@@ -282,7 +285,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "lost": lost,
     "lost-after-its-push": lambda: lost(proof=DIGEST),
     "lost-for-good": lambda: lost(spec(retries=0)),
-    "lost-without-push": lambda: going_on(unpushed(NO_PUSH), answers={**NO_LOGIN, **GONE}),
+    "lost-without-push": lambda: going_on(seen_without_login(NO_PUSH), answers={**NO_LOGIN, **GONE}),
     "attempt-that-waits": lambda: decide(world(after(lost(), seen()), now=NOW + timedelta(seconds=9))),
     "attempt-that-follows": lambda: decide(world(after(lost(), seen()), now=NOW + timedelta(seconds=10), answers=GONE)),
     "attempt-that-asks-for-the-one-before": lambda: decide(

@@ -1,41 +1,31 @@
 """The table of situations, row by row: what the conditions say, and what kstatus and Argo CD make of them."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lupa import lua51
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.facts import ReadBack, Waiting
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.world import Resource
-from tests.unit.core.factories import DIGEST, ended_pod, login_question, pod_name, resource, running_pod, spec, world
+from tests.unit.core.argo import argo_health
+from tests.unit.core.factories import (
+    DIGEST,
+    ended_pod,
+    login_question,
+    pod_name,
+    resource,
+    rule,
+    running_pod,
+    spec,
+    world,
+)
 from tests.unit.core.kstatus import judge
-from tests.unit.core.run.test_decide import OWN, PUSH_LOG, PUSHED, READ_BACK, after, failed, seen, started, succeeded
-from tests.unit.core.spec.test_strategy import failing, rule
+from tests.unit.core.scenes import OWN, PUSH_LOG, PUSHED, READ_BACK, after, failed, failing, seen, started, succeeded
 
-HEALTH = Path(__file__).parents[4] / "charts" / "buildandpush-operator" / "argocd" / "health.lua"
 SHOWN = ("Ready", "Succeeded", "Completed", "Reconciling", "Stalled")
-
-
-def argo_health(obj: dict[str, Any]) -> str:
-    """What the chart's health script says, in the Lua that Argo CD runs."""
-    runtime = lua51.LuaRuntime(unpack_returned_tuples=True)
-    script = runtime.eval("function(obj_) obj = obj_; return loadstring(source)() end")
-    runtime.globals().source = HEALTH.read_text()
-    return str(script(to_lua(runtime, obj))["status"])
-
-
-def to_lua(runtime: Any, value: Any) -> Any:
-    """Nested dicts and lists as Lua tables."""
-    if isinstance(value, dict):
-        return runtime.table_from({key: to_lua(runtime, inner) for key, inner in value.items()})
-    if isinstance(value, list):
-        return runtime.table_from([to_lua(runtime, inner) for inner in value])
-    return value
 
 
 def as_object(of: Resource) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from tests.unit.core.factories import (
     spec,
     world,
 )
-from tests.unit.core.run.test_decide import PROOF, after, conditions, failed, reason_of, seen, started, succeeded
+from tests.unit.core.scenes import PROOF, after, conditions, failed, reason_of, seen, started, succeeded
 
 LOG = AskLog(pod_name(), "kaniko")
 

@@ -1,33 +1,30 @@
 """Runs that do only half of the work: those that push nothing, and those that only push."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import LoginSecretRef, ReadBack
+from buildandpush.core.facts import ReadBack
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin, AskPushed
-from buildandpush.core.run.world import Announce, CreatePod, Resource
-from tests.unit.core.factories import DIGEST, REPOSITORY, ended_pod, pod_name, resource, running_pod, spec, world
-from tests.unit.core.run.test_decide import READ_BACK, VERIFIED, after, conditions, reason_of, succeeded
-
-NO_LOGIN = {AskLogin((), renewal): LoginSecretRef(None) for renewal in (False, True)}
-NO_PUSH = spec(envVariables={"PLUGIN_NO_PUSH": True}, connectorRef=None, tags=None)
-PUSH_ONLY = spec(
-    envVariables={"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "x.tar"},
-    workspace={"persistentVolumeClaim": {"claimName": "builds"}},
+from buildandpush.core.run.questions import AskLivePod, AskLog, AskPushed
+from buildandpush.core.run.world import Announce, CreatePod
+from tests.unit.core.factories import DIGEST, REPOSITORY, ended_pod, pod_name, resource, spec, world
+from tests.unit.core.scenes import (
+    NO_LOGIN,
+    NO_PUSH,
+    PUSH_ONLY,
+    READ_BACK,
+    VERIFIED,
+    after,
+    conditions,
+    reason_of,
+    seen_without_login,
+    succeeded,
 )
+
 LOG = AskLog(pod_name(), "kaniko")
-
-
-def started(raw: dict[str, Any]) -> Resource:
-    """A resource whose pod was made and seen running."""
-    fresh = resource(raw)
-    accepted = after(decide(world(fresh, answers=NO_LOGIN)), fresh)
-    return after(decide(world(accepted, pods=(running_pod(),), answers=NO_LOGIN)), accepted)
 
 
 class TestNothingIsPushed:
@@ -39,7 +36,7 @@ class TestNothingIsPushed:
 
     @pytest.mark.parametrize("message", [DIGEST, "", "nonsense"])
     def test_exit_code_0_is_all_it_takes_since_there_is_nothing_to_read_back(self, message: str) -> None:
-        decision = decide(world(started(NO_PUSH), pods=(ended_pod(0, message),), answers=NO_LOGIN))
+        decision = decide(world(seen_without_login(NO_PUSH), pods=(ended_pod(0, message),), answers=NO_LOGIN))
         assert decision.questions == frozenset()
         assert reason_of(decision) == Reason.SUCCEEDED_WITHOUT_PUSH
         found = conditions(decision)
@@ -48,7 +45,7 @@ class TestNothingIsPushed:
 
     def test_no_artifact_is_listed(self) -> None:
         """The plugin's artifact file named images that were never pushed."""
-        status = decide(world(started(NO_PUSH), pods=(ended_pod(0, DIGEST),), answers=NO_LOGIN)).status
+        status = decide(world(seen_without_login(NO_PUSH), pods=(ended_pod(0, DIGEST),), answers=NO_LOGIN)).status
         assert (status.phase, status.artifacts, status.digest, status.image) == (Phase.SUCCEEDED, [], None, None)
         assert status.run is not None
         assert status.run.builds[0].tags == []
@@ -67,16 +64,16 @@ class TestNothingIsPushed:
 
     def test_a_failure_is_a_failure(self) -> None:
         log = "error building image: it broke"
-        decision = decide(world(started(NO_PUSH), pods=(ended_pod(1),), answers={**NO_LOGIN, LOG: log}))
+        decision = decide(world(seen_without_login(NO_PUSH), pods=(ended_pod(1),), answers={**NO_LOGIN, LOG: log}))
         assert reason_of(decision) == Reason.BUILD_FAILED
 
     def test_a_pod_that_is_gone_left_no_proof_anywhere_so_the_build_is_done_again(self) -> None:
-        decision = decide(world(started(NO_PUSH), answers={**NO_LOGIN, AskLivePod(pod_name()): None}))
+        decision = decide(world(seen_without_login(NO_PUSH), answers={**NO_LOGIN, AskLivePod(pod_name()): None}))
         assert decision.questions == frozenset()
         assert reason_of(decision) == Reason.RETRYING
 
     def test_switching_the_push_on_again_is_another_image(self) -> None:
-        built = started(NO_PUSH)
+        built = seen_without_login(NO_PUSH)
         done = after(decide(world(built, pods=(ended_pod(0, DIGEST),), answers=NO_LOGIN)), built)
         second = decide(world(replace(done, generation=2, spec=spec())))
         assert second.status.run is not None
@@ -88,7 +85,7 @@ class TestNothingIsBuilt:
 
     def test_the_digest_in_kanikos_log_is_read_back_like_any_other(self) -> None:
         """The plugin listed no artifact of a push."""
-        running = started(PUSH_ONLY)
+        running = seen_without_login(PUSH_ONLY)
         asked = decide(world(running, pods=(ended_pod(0),)))
         assert asked.questions == {AskPushed(LOG.pod, REPOSITORY)}
         asked = decide(world(running, pods=(ended_pod(0),), answers={LOG: self.PUSHED}))
@@ -100,28 +97,30 @@ class TestNothingIsBuilt:
 
     def test_a_registry_that_does_not_have_it_is_believed(self) -> None:
         answers = {LOG: self.PUSHED, READ_BACK: ReadBack({"latest": None}, digest_found=False)}
-        done = decide(world(started(PUSH_ONLY), pods=(ended_pod(0),), answers=answers))
+        done = decide(world(seen_without_login(PUSH_ONLY), pods=(ended_pod(0),), answers=answers))
         assert reason_of(done) == Reason.DIGEST_NOT_IN_REGISTRY
 
     def test_a_log_without_a_push_is_no_success(self) -> None:
-        done = decide(world(started(PUSH_ONLY), pods=(ended_pod(0),), answers={LOG: ""}))
+        done = decide(world(seen_without_login(PUSH_ONLY), pods=(ended_pod(0),), answers={LOG: ""}))
         assert reason_of(done) == Reason.DIGEST_MISSING
 
     def test_a_build_is_never_believed_by_its_log(self) -> None:
         """A RUN line may print what it likes."""
-        done = decide(world(started(spec()), pods=(ended_pod(0, "nonsense"),), answers={LOG: self.PUSHED}))
+        done = decide(world(seen_without_login(spec()), pods=(ended_pod(0, "nonsense"),), answers={LOG: self.PUSHED}))
         assert reason_of(done) == Reason.DIGEST_MISSING
 
     def test_an_image_file_that_is_not_there_is_named(self) -> None:
         log = "Error: path /kaniko/volume/x.tar not readable: stat /kaniko/volume/x.tar: no such file or directory"
-        done = decide(world(started(PUSH_ONLY), pods=(ended_pod(1),), answers={LOG: log + "\nUsage:\n  executor push"}))
+        done = decide(
+            world(seen_without_login(PUSH_ONLY), pods=(ended_pod(1),), answers={LOG: log + "\nUsage:\n  executor push"})
+        )
         assert reason_of(done) == Reason.IMAGE_FILE_NOT_FOUND
 
 
 def test_expanded_tags_are_what_the_status_lists_and_the_registry_is_asked_for() -> None:
     """The plugin's artifact list had the tags as they were given."""
     raw = spec(tags=["v1.2.3"], envVariables={"PLUGIN_EXPAND_TAG": True})
-    running = started(raw)
+    running = seen_without_login(raw)
     question = replace(READ_BACK, tags=("1", "1.2", "1.2.3"))
     answer = ReadBack(dict.fromkeys(question.tags, DIGEST), digest_found=True)
     done = decide(world(running, pods=(ended_pod(0, DIGEST),), answers={question: answer}))

@@ -13,7 +13,7 @@ from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from tests.unit.core import golden
-from tests.unit.core.azure.test_credential import CUSTOM, WHO, connector
+from tests.unit.core.connectors import CUSTOM, WHO, connector
 from tests.unit.core.factories import NOW, OWNER, SETTINGS, spec
 
 VOLUME = {"persistentVolumeClaim": {"claimName": "builds", "subPath": "a/b"}}

@@ -13,14 +13,8 @@ from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskLivePod, AskLog
 from buildandpush.core.run.world import CreatePod, Resource
 from buildandpush.core.spec.strategy import FAILS, FailureOutcome, check_strategies, decide_failure
-from tests.unit.core.factories import NOW, ended_pod, pod_name, resource, spec, world
-from tests.unit.core.run.test_decide import after, succeeded
-
-
-def rule(action: str, *errors: str, **settings: Any) -> dict[str, Any]:
-    """One rule as pipelines spell it."""
-    what = {"type": action, **({"spec": settings} if settings else {})}
-    return {"onFailure": {"errors": list(errors or ("AllErrors",)), "action": what}}
+from tests.unit.core.factories import NOW, ended_pod, pod_name, resource, rule, spec, world
+from tests.unit.core.scenes import after, failing, succeeded
 
 
 def rules(*items: dict[str, Any]) -> list[FailureStrategy]:
@@ -93,18 +87,7 @@ def test_what_cannot_be_done_is_refused_with_what_to_use_instead(strategy: dict[
     assert told in str(caught.value)
 
 
-def failing(*strategies: dict[str, Any], of: Resource | None = None) -> Resource:
-    """A resource with these rules whose RUN line has failed."""
-    fresh = of or resource(spec(failureStrategies=list(strategies)))
-    started = after(decide(world(fresh)), fresh)
-    assert started.status.run is not None
-    build = started.status.run.builds[0]
-    ended = replace(ended_pod(7), name=build.pod_name)
-    answers = {AskLog(build.pod_name, "kaniko"): 'error building image: "RUN false": exit status 7'}
-    return after(decide(world(started, pods=(ended,), answers=answers)), started)
-
-
-def told(of: Resource, kind: str) -> tuple[str, str]:
+def shown(of: Resource, kind: str) -> tuple[str, str]:
     """Value and reason of a condition."""
     found = next(item for item in of.status.conditions if item.type == kind)
     return found.status, found.reason
@@ -120,7 +103,7 @@ def test_an_ignored_failure_keeps_its_cause_and_the_last_good_image() -> None:
     pod = replace(ended_pod(7), name=started.status.run.builds[0].pod_name)
     answers = {AskLog(pod.name, "kaniko"): "error building image: it broke"}
     ended = after(decide(world(started, pods=(pod,), answers=answers)), started)
-    assert told(ended, "Ready") == ("True", "IgnoredFailure")
+    assert shown(ended, "Ready") == ("True", "IgnoredFailure")
     assert ended.status.run is not None
     build = ended.status.run.builds[0]
     assert (build.phase, ended.status.phase) == ("Ignored", "Ignored")
@@ -136,7 +119,7 @@ def test_suspending_and_resuming_shows_an_ignored_failure_again() -> None:
     raw = {**ended.spec, "suspend": True}
     suspended = after(decide(world(replace(ended, generation=2, spec=raw))), replace(ended, generation=2, spec=raw))
     resumed = replace(suspended, generation=3, spec={**raw, "suspend": False})
-    assert told(after(decide(world(resumed)), resumed), "Ready") == ("True", "IgnoredFailure")
+    assert shown(after(decide(world(resumed)), resumed), "Ready") == ("True", "IgnoredFailure")
 
 
 def test_a_retry_that_was_asked_for_is_an_attempt_of_the_same_run() -> None:
@@ -152,14 +135,14 @@ def test_a_retry_that_was_asked_for_is_an_attempt_of_the_same_run() -> None:
     ended = replace(ended_pod(7), name=build.pod_name)
     answers = {AskLog(build.pod_name, "kaniko"): "error building image: it broke"}
     failed = after(decide(world(going, pods=(ended,), answers=answers, now=later)), going)
-    assert told(failed, "Ready")[0] == "False"
+    assert shown(failed, "Ready")[0] == "False"
 
 
 @pytest.mark.proves("when.condition")
 def test_a_skipped_first_run_uses_up_no_number_and_is_not_looked_at_again() -> None:
     fresh = resource(spec(when={"condition": "<+pipeline.sequenceId> > 1"}))
     skipped = after(decide(world(fresh)), fresh)
-    assert told(skipped, "Ready") == ("True", "Skipped")
+    assert shown(skipped, "Ready") == ("True", "Skipped")
     assert skipped.status.run is None
     assert decide(world(skipped)).status == skipped.status
     met = replace(skipped, generation=2, spec=spec(when={"condition": "<+pipeline.sequenceId> == 1"}))
@@ -189,4 +172,4 @@ def test_there_is_no_stage_that_could_have_failed(status: str, built: bool) -> N
 
 def test_a_condition_that_is_none_is_an_invalid_spec() -> None:
     fresh = resource(spec(when={"condition": "1 +"}))
-    assert told(after(decide(world(fresh)), fresh), "Ready") == ("False", "SpecInvalid")
+    assert shown(after(decide(world(fresh)), fresh), "Ready") == ("False", "SpecInvalid")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
 import jwt
 import yaml
 from cryptography import x509
@@ -22,7 +23,8 @@ from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.outside import Outside
-from buildandpush.core.azure.credential import Connector, Credential, Resolved
+from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
+from buildandpush.core.azure.credential import ClientSecret, Connector, Credential, FederatedIdentity, Resolved
 from devcluster.azure.server import Azure, ServerConfig
 from devcluster.node.pki import ensure_pki
 from devcluster.settings import Settings
@@ -42,6 +44,8 @@ SUBJECT = "system:serviceaccount:shop:buildandpush-identity"
 HOST = "contoso.azurecr.io"
 ABAC = "contosoabac.azurecr.io"
 MANY = [f"many{number}.azurecr.io" for number in range(5)]
+BY_SECRET = ClientSecret(TENANT, APP, SECRET)
+FEDERATED = FederatedIdentity(TENANT, APP, "buildandpush-identity")
 
 
 def make_certificate() -> tuple[str, str]:
@@ -212,3 +216,14 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+async def log_in(at: Running, credential: Credential = BY_SECRET, audience: str = REGISTRY_AUDIENCE) -> str:
+    """A token of Entra ID."""
+    return await at.entra.fetch_token(connector(), resolved(credential), audience)
+
+
+async def fault(at: Running, **body: Any) -> None:
+    """Give the emulated Azure a fault."""
+    async with aiohttp.ClientSession() as session, session.post(f"{at.control}/faults", json=body) as answer:
+        assert answer.status == 200, await answer.text()

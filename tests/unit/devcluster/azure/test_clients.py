@@ -17,16 +17,19 @@ from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, 
 from buildandpush.core.azure.errors import LoginError, LoginProblem
 from tests.unit.devcluster.azure.azure_world import (
     APP,
+    BY_SECRET,
+    FEDERATED,
     HOST,
     SECRET,
     TENANT,
     Running,
     connector,
+    fault,
+    log_in,
     make_certificate,
     resolved,
     run_azure,
 )
-from tests.unit.devcluster.azure.test_emulator import BY_SECRET, FEDERATED, fault, log_in
 
 JSON = {"Content-Type": "application/json"}
 HTML = {"Content-Type": "text/html"}

@@ -14,14 +14,16 @@ import pytest_asyncio
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
-from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, Credential, FederatedIdentity
+from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, Credential
 from buildandpush.core.azure.errors import LoginError
 from buildandpush.core.run.questions import AskLinks
 from buildandpush.core.settings import PortalSettings
 from tests.unit.devcluster.azure.azure_world import (
     ABAC,
     APP,
+    BY_SECRET,
     CUSTOM_TENANT,
+    FEDERATED,
     HOST,
     MANY,
     NOBODY,
@@ -31,13 +33,12 @@ from tests.unit.devcluster.azure.azure_world import (
     TENANT,
     Running,
     connector,
+    fault,
+    log_in,
     make_certificate,
     resolved,
     run_azure,
 )
-
-BY_SECRET = ClientSecret(TENANT, APP, SECRET)
-FEDERATED = FederatedIdentity(TENANT, APP, "buildandpush-identity")
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +57,10 @@ def claims(token: str) -> dict[str, Any]:
     return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
-async def log_in(at: Running, credential: Credential = BY_SECRET, audience: str = REGISTRY_AUDIENCE) -> str:
-    return await at.entra.fetch_token(connector(), resolved(credential), audience)
-
-
 async def refused(at: Running, credential: Credential) -> str:
     with pytest.raises(LoginError) as caught:
         await log_in(at, credential)
     return caught.value.problem.message
-
-
-async def fault(at: Running, **body: Any) -> None:
-    async with aiohttp.ClientSession() as session, session.post(f"{at.control}/faults", json=body) as answer:
-        assert answer.status == 200, await answer.text()
 
 
 class TestEntra:
