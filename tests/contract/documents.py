@@ -28,13 +28,16 @@ def load_examples() -> dict[str, Document]:
     return _placed((path, load_all(path.read_text())) for path in files)
 
 
+def list_pages() -> list[Path]:
+    """The Markdown files for users: README.md and docs/."""
+    return [REPOSITORY_ROOT / "README.md", *sorted((REPOSITORY_ROOT / "docs").rglob("*.md"))]
+
+
 def load_samples() -> dict[str, Document]:
-    """Every YAML block of the Markdown files by its place."""
-    files = [REPOSITORY_ROOT / "README.md", *sorted((REPOSITORY_ROOT / "docs").rglob("*.md"))]
+    """Every YAML block of the pages by its place."""
     return _placed(
         (path, [document for block in _FENCED.findall(path.read_text()) for document in load_all(block)])
-        for path in files
-        if path.exists()
+        for path in list_pages()
     )
 
 

@@ -44,6 +44,12 @@ def test_every_sample_in_the_docs_is_accepted(api: Api, empty: str, place: str) 
     _create_dry(api, empty, SAMPLES[place])
 
 
+@pytest.mark.parametrize("place", SAMPLES)
+def test_every_sample_is_a_whole_resource_or_a_status(place: str) -> None:
+    """A part of a resource would be a sample that no test looks at."""
+    assert SAMPLES[place].get("kind") in _OURS or set(SAMPLES[place]) == {"status"}
+
+
 def test_the_readme_shows_both_kinds() -> None:
     shown = {document.get("kind") for place, document in SAMPLES.items() if place.startswith("README.md")}
     assert shown >= set(_OURS)

@@ -1,0 +1,100 @@
+"""README.md and docs/ name only what exists, and a page names all that it promises to list."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from buildandpush.api.meta import ConditionType
+from buildandpush.api.reasons import Reason
+from buildandpush.api.schema import render_schema
+from buildandpush.api.spec import BuildAndPushACRSpec
+from tests.contract.documents import CHART, list_pages
+
+ROOT: Final = Path(__file__).parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = {str(path.relative_to(ROOT)): path for path in list_pages()}
+
+_LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING: Final = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_FENCED: Final = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"`([^`]+)`")
+
+
+def _read_links(page: Path) -> list[str]:
+    """The links of a page that lead to files of this repository."""
+    return [link for link in _LINK.findall(page.read_text()) if not link.startswith(("http://", "https://"))]
+
+
+def _read_anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = _HEADING.findall(_FENCED.sub("", page.read_text()))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _read_first_column(page: Path, heading: str) -> list[str]:
+    """What stands as code in the first column of the first table below a heading."""
+    section = page.read_text().partition(f"{heading}\n")[2]
+    table = re.search(r"^\|.*?(?=^[^|])", f"{section}\n\n", re.MULTILINE | re.DOTALL)
+    assert table, f"{page.name} has no table below {heading!r}"
+    rows = table.group().splitlines()[2:]
+    return [name for row in rows for name in _CODE.findall(row.split("|")[1])]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in _read_links(PAGES[page]):
+        path, _, anchor = link.partition("#")
+        target = (PAGES[page].parent / path).resolve() if path else PAGES[page]
+        assert target.exists(), link
+        assert not anchor or anchor in _read_anchors(target), link
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [PAGES["README.md"]]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        targets = {(page.parent / link.partition("#")[0]).resolve() for link in _read_links(page)}
+        waiting += [target for target in targets - seen if target in PAGES.values()]
+    assert seen == set(PAGES.values())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_of_make_that_a_page_names_exists(page: str) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = PAGES[page].read_text()
+    named = re.findall(r"(?:^ {4}|`|&& )make ([a-z][a-z0-9-]*)", text, re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_the_page_of_fields_lists_every_field_of_the_spec() -> None:
+    listed = _read_first_column(DOCS / "fields.md", "# Fields of a build")
+    assert {name.partition(".")[0] for name in listed} == set(render_schema(BuildAndPushACRSpec)["properties"])
+
+
+def test_the_page_of_the_status_lists_every_condition() -> None:
+    assert set(_read_first_column(DOCS / "status.md", "## Conditions")) == {str(kind) for kind in ConditionType}
+
+
+def test_the_most_common_reasons_are_reasons() -> None:
+    listed = _read_first_column(DOCS / "troubleshooting.md", "# Troubleshooting")
+    assert listed
+    assert set(listed) <= {str(reason) for reason in Reason}
+
+
+def _list_values(values: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, value in values.items():
+        yield f"{path}{name}"
+        if isinstance(value, dict):
+            yield from _list_values(value, f"{path}{name}.")
+
+
+def test_the_settings_of_the_chart_are_in_its_values() -> None:
+    values = set(_list_values(yaml.safe_load((CHART / "values.yaml").read_text())))
+    listed = _read_first_column(DOCS / "install.md", "## Settings of the chart")
+    assert {name for name in listed if name.removesuffix(".…") not in values} == set()
