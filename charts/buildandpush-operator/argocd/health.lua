@@ -1,5 +1,5 @@
--- Health of a BuildAndPushACR and of an AzureConnector for Argo CD, in the ConfigMap argocd-cm, under
--- resource.customizations.health.buildandpush.dev_BuildAndPushACR and …dev_AzureConnector. https://argo-cd.readthedocs.io/en/stable/operator-manual/health/
+-- Argo CD reads the health of a BuildAndPushACR and of an AzureConnector with this script. docs/install.md says where it
+-- goes. https://argo-cd.readthedocs.io/en/stable/operator-manual/health/
 local function condition(name)
   if obj.status == nil or obj.status.conditions == nil then
     return nil

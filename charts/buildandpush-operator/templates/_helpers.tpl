@@ -18,12 +18,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ required "image.repository is not set: build the image from operator/Dockerfile, push it, and name it with --set image.repository=<registry>/<image>" .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* Nodes belong to the cluster: whoever may look at some namespaces only cannot ask them. */}}
+{{/* Nodes belong to the cluster. An operator with rights in some namespaces only cannot list them. */}}
 {{- define "operator.userNamespaces" -}}
 {{- if and (eq .Values.userNamespaces "Auto") .Values.watchNamespaces }}Never{{ else }}{{ .Values.userNamespaces }}{{ end }}
 {{- end }}
 
-{{/* Exactly the verbs that the operator uses; a test compares them with the API server's own record. */}}
+{{/* These are exactly the verbs that the operator uses. A test compares them with its requests. */}}
 {{- define "operator.rules" -}}
 - apiGroups: [buildandpush.dev]
   resources: [buildandpushacrs, azureconnectors]
@@ -37,16 +37,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# By name only: no list, no watch.
+# The operator reads Secrets by name. It does not list or watch them.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
-# Those that buildArgsFrom names.
+# The ConfigMaps in buildArgsFrom.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get]
 {{- with .Values.azure.identityServiceAccounts }}
-# Tokens of these service accounts alone, for connectors with a workload identity.
+# Tokens for connectors with a workload identity, of these service accounts only.
 - apiGroups: [""]
   resources: [serviceaccounts/token]
   resourceNames: {{ toJson . }}

@@ -1,4 +1,4 @@
-"""Starts the service on $PORT; `python3 web.pyz` runs this file."""
+"""Start the service on $PORT. `python3 web.pyz` runs this file."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from server import make_server
 
 
 def main() -> None:
-    """Serve until Kubernetes says stop."""
-    # A container's first process ignores signals it has no handler for, and would be killed 30 s later.
+    """Serve until Kubernetes stops the container."""
+    # The first process of a container ignores a signal without a handler. Kubernetes would kill it 30 s later.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     port = int(os.environ.get("PORT", "8080"))
     version = os.environ.get("VERSION", "dev")

@@ -1,4 +1,4 @@
-"""The service itself: answers / and /healthz with JSON."""
+"""The service. It answers / and /healthz with JSON."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 def answer(path: str, version: str) -> tuple[int, dict[str, object]]:
-    """Return status code and body for a path; the one place that knows what the service says."""
+    """Return the status code and the body for a path."""
     match path.partition("?")[0]:
         case "/":
             return 200, {
@@ -22,7 +22,7 @@ def answer(path: str, version: str) -> tuple[int, dict[str, object]]:
 
 
 def make_server(port: int, version: str) -> ThreadingHTTPServer:
-    """Make the server; it listens at once and serves when told to."""
+    """Make the server. It listens at once. serve_forever answers requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

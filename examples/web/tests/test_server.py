@@ -1,4 +1,4 @@
-"""Tests of the service; the Dockerfile's first stage runs them, so that an image of a broken one is never pushed."""
+"""Tests of the service. The first stage of the Dockerfile runs them, so kaniko never pushes a broken service."""
 
 # ruff: noqa: PT009 - the base image has no pytest
 
@@ -26,7 +26,7 @@ class AnswerTest(unittest.TestCase):
 
 
 class ServerTest(unittest.TestCase):
-    """That it says so over http."""
+    """What the service says over http."""
 
     def test_it_answers_over_http(self) -> None:
         with make_server(0, "1.2.3") as server:
