@@ -1,6 +1,7 @@
 """Reads facts of the machine (distribution, user, Go, cgroups, capabilities); preflight.py judges them."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -48,6 +49,12 @@ def parse_version(text: str) -> tuple[int, ...]:
 def read_os_release(path: Path = Path("/etc/os-release")) -> dict[str, str]:
     """Read the machine's os-release, empty if it has none."""
     return parse_os_release(path.read_text()) if path.exists() else {}
+
+
+def read_architecture() -> str:
+    """Read the machine's architecture, as container images name it."""
+    machine = platform.machine().lower()
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def read_go_version() -> str:

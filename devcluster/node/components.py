@@ -145,6 +145,9 @@ def _build_api_server(settings: Settings) -> Component:
         f"--service-account-signing-key-file={pki}/sa.key",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # Tests change pods at their creation, as meshes and policy engines do; this one needs no webhook server.
+        "--feature-gates=MutatingAdmissionPolicy=true",
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
         "--allow-privileged=true",
         "--event-ttl=1h",
         # Pods leave a dead node after seconds rather than five minutes, so that tests can watch it.

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from devcluster.errors import DevclusterError
+from devcluster.machine.host import read_architecture
 from devcluster.settings import REPOSITORY_ROOT, Settings
 
 NAMESPACE = "buildandpush-system"
@@ -26,6 +27,7 @@ def deploy_operator(settings: Settings) -> None:
         "image.tag": tag,
         "image.pullPolicy": "Never",
         "executor.image": settings.images.executor,
+        "builds.platform": f"linux/{read_architecture()}",
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
     # Entra ID and the resource manager of the dev cluster have certificates of its own authority.

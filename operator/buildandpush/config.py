@@ -6,10 +6,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from buildandpush.api.pod import PodTemplate
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings
+from buildandpush.core.spec.platform import parse_platform
 from buildandpush.core.spec.quantity import parse_cpu, parse_memory
+from buildandpush.core.spec.registries import parse_mirrors
 
 PREFIX = "BUILDANDPUSH_"
 
@@ -51,6 +54,24 @@ class OperatorConfig(BaseModel):
     """Runtime classes that a spec may name, separated by commas; * for all."""
     allowed_pod_marks: str = ""
     """Beginnings of labels and annotations that are refused otherwise, separated by commas."""
+    pod_defaults: PodTemplate = PodTemplate()
+    """Placement and marks of every build pod, as JSON in the form of podTemplate."""
+    outside_mesh: bool = True
+    """Whether build pods carry the marks that keep service meshes from adding their proxy."""
+    keep_from_eviction: bool = True
+    """Whether build pods carry the marks that keep autoscalers from draining their node."""
+    platform: str = "linux/amd64"
+    """Platform of images whose spec names none. Empty: the one of the node that is found."""
+    storage_limit: str = ""
+    """Limit of ephemeral storage where the spec names none. Empty: no limit."""
+    registry_mirrors: str = ""
+    """Mirrors where the spec names none, separated by commas, in the form of registryMirrors."""
+    pending_timeout_seconds: int = Field(3600, ge=60)
+    """How long a pod may wait for a node."""
+    start_timeout_seconds: int = Field(300, ge=30)
+    """How long a pod with a node may fail to pull its images or to make its containers."""
+    node_lost_timeout_seconds: int = Field(300, ge=30)
+    """How long a pod may be going away before its node counts as lost."""
     ca_file: str = ""
     """File of certificates in PEM form that every host outside is trusted by, beside the usual ones."""
     authority_hosts: str = ""
@@ -85,10 +106,15 @@ class OperatorConfig(BaseModel):
             name.removeprefix(PREFIX).lower(): value for name, value in environment.items() if name.startswith(PREFIX)
         }
         try:
-            config = cls.model_validate({**values, **_read_json(values, "portal_tag_urls")})
+            read = {**_read_json(values, "portal_tag_urls"), **_read_json(values, "pod_defaults")}
+            config = cls.model_validate({**values, **read})
             parse_memory("memory_limit", config.memory_limit)
             parse_cpu("cpu_limit", config.cpu_limit)
             parse_cpu("cpu_request", config.cpu_request)
+            parse_platform("platform", config.platform)
+            parse_mirrors("registry_mirrors", _split(config.registry_mirrors))
+            if config.storage_limit:
+                parse_memory("storage_limit", config.storage_limit)
             if config.pod_namespace and not config.pod_name:
                 raise ConfigError(f"{PREFIX}POD_NAME is not set, but {PREFIX}POD_NAMESPACE is; set both or none")
         except ValidationError as error:
@@ -135,6 +161,15 @@ class OperatorConfig(BaseModel):
             priority_classes=_split(self.allowed_priority_classes),
             runtime_classes=_split(self.allowed_runtime_classes),
             pod_marks=_split(self.allowed_pod_marks),
+            pod_defaults=self.pod_defaults,
+            outside_mesh=self.outside_mesh,
+            keep_from_eviction=self.keep_from_eviction,
+            platform=self.platform,
+            storage_limit=self.storage_limit,
+            registry_mirrors=_split(self.registry_mirrors),
+            pending_timeout_seconds=self.pending_timeout_seconds,
+            start_timeout_seconds=self.start_timeout_seconds,
+            node_lost_timeout_seconds=self.node_lost_timeout_seconds,
         )
 
 

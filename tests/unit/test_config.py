@@ -33,6 +33,12 @@ def test_required_variables_are_enough() -> None:
         ("memory_limit", "2Gi", "2Gi"),
         ("cpu_limit", "2", "2"),
         ("cpu_request", "50m", "50m"),
+        ("outside_mesh", "false", False),
+        ("keep_from_eviction", "false", False),
+        ("platform", "linux/arm64", "linux/arm64"),
+        ("platform", "", ""),
+        ("storage_limit", "10Gi", "10Gi"),
+        ("start_timeout_seconds", "60", 60),
     ],
 )
 def test_variable_is_read(name: str, text: str, value: Any) -> None:
@@ -57,6 +63,13 @@ def test_variable_is_read(name: str, text: str, value: Any) -> None:
         ("memory_limit", "lots"),
         ("cpu_limit", "0"),
         ("cpu_request", "1Gi"),
+        ("outside_mesh", "perhaps"),
+        ("platform", "arm64"),
+        ("storage_limit", "much"),
+        ("registry_mirrors", "https://mirror.gcr.io"),
+        ("pod_defaults", "{"),
+        ("pod_defaults", '{"tolerations": "all"}'),
+        ("start_timeout_seconds", "5"),
         ("executor_image", ""),
     ],
 )
@@ -117,3 +130,13 @@ def test_what_a_spec_may_do_reaches_the_builds() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         read().workers = 1
+
+
+def test_what_the_installer_gives_every_pod_reaches_the_builds() -> None:
+    mirrors = "mirror.gcr.io, quay.io=q.example"
+    config = read(pod_defaults='{"nodeSelector": {"pool": "builds"}}', registry_mirrors=mirrors)
+    settings = config.build_settings
+    assert settings.pod_defaults is not None
+    assert settings.pod_defaults.node_selector == {"pool": "builds"}
+    assert settings.registry_mirrors == ("mirror.gcr.io", "quay.io=q.example")
+    assert settings.platform == "linux/amd64"

@@ -56,3 +56,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [events]
   verbs: [create]
 {{- end }}
+
+{{/* Those of `builds` that a spec's podTemplate has too, in its form, as JSON. */}}
+{{- define "operator.podDefaults" -}}
+{{- $fields := dict -}}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" "labels" "annotations" "imagePullSecrets" "priorityClassName" "runtimeClassName" -}}
+{{- with index $.Values.builds $name -}}
+{{- $_ := set $fields $name . -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $fields -}}
+{{- end -}}

@@ -131,6 +131,7 @@ class Effective(ApiModel):
     push_only: bool | None = Field(None, description="Whether an image that was built before is pushed.")
     reproducible: bool | None = Field(None, description="Whether the image holds nothing of the run that made it.")
     user_namespace: bool | None = Field(None, description="Whether the build's root is root only inside of its pod.")
+    platform: str | None = Field(None, max_length=64, description="Platform of the image. Example: linux/amd64")
 
 
 class RunStatus(ApiModel):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from buildandpush.api.pod import PodTemplate
+
 ANY: Final = "*"
 """In a list of names: all of them are allowed."""
 
@@ -41,6 +43,18 @@ class BuildSettings:
     """Runtime classes that a spec may name."""
     pod_marks: tuple[str, ...] = ()
     """Beginnings of labels and annotations of identity, mesh and security systems that a spec may set all the same."""
+    pod_defaults: PodTemplate | None = None
+    """Placement and marks of every build pod; a spec's podTemplate stands above them."""
+    outside_mesh: bool = True
+    """Whether build pods carry the marks that keep service meshes from adding their proxy."""
+    keep_from_eviction: bool = True
+    """Whether build pods carry the marks that keep autoscalers from draining their node."""
+    platform: str = ""
+    """Platform of images whose spec names none, such as linux/amd64; empty: the one of the node that is found."""
+    storage_limit: str = ""
+    """Limit of ephemeral storage where the spec names none; empty: no limit."""
+    registry_mirrors: tuple[str, ...] = ()
+    """Mirrors where the spec names none, in the form of its registryMirrors."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ GROUP_VERSION: Final = "buildandpush.dev/v1alpha1"
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 
+_ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1beta1"
+
 _PLACES: Final = {
     "Namespace": ("/api/v1", "namespaces"),
     "Node": ("/api/v1", "nodes"),
@@ -31,6 +33,8 @@ _PLACES: Final = {
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
+    "MutatingAdmissionPolicy": (_ADMISSION, "mutatingadmissionpolicies"),
+    "MutatingAdmissionPolicyBinding": (_ADMISSION, "mutatingadmissionpolicybindings"),
     BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),
     CONNECTOR: (f"/apis/{GROUP_VERSION}", "azureconnectors"),
 }

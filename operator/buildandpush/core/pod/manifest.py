@@ -13,7 +13,8 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
 from buildandpush.core.spec.buildsecrets import arg_environment, secret_volume
 from buildandpush.core.spec.plan import BuildPlan
-from buildandpush.core.spec.podtemplate import pod_annotations, pod_fields, pod_labels
+from buildandpush.core.spec.platform import arch_of
+from buildandpush.core.spec.podtemplate import node_selector, pod_annotations, pod_fields, pod_labels
 from buildandpush.core.spec.workspace import MOUNT as VOLUME_MOUNT
 
 SOURCE_CONTAINER: Final = "source"
@@ -53,7 +54,7 @@ def build_pod_manifest(
             "namespace": owner.namespace,
             # Ours come last: a user's marks never stand for what a pod is found and adopted by.
             "labels": {
-                **pod_labels(plan.options.pod_template),
+                **pod_labels(plan.options.pod_template, settings),
                 **naming.build_pod_labels(
                     owner.name,
                     run=attempt.run,
@@ -62,7 +63,7 @@ def build_pod_manifest(
                     spec_hash=attempt.spec_hash,
                 ),
             },
-            "annotations": {**pod_annotations(plan.options.pod_template), **_annotations(plan)},
+            "annotations": {**pod_annotations(plan.options.pod_template, settings), **_annotations(plan)},
             # No blockOwnerDeletion: deleting the resource never waits for a pod.
             "ownerReferences": [
                 {
@@ -113,8 +114,9 @@ def _pod_security(plan: BuildPlan) -> Manifest:
 def _pod_options(plan: BuildPlan) -> Manifest:
     """Fields of the pod's spec that are there only where they were asked for."""
     options = plan.options
-    chosen = options.pod_template.node_selector if options.pod_template else None
-    fields: Manifest = {"nodeSelector": {**(chosen or {}), "kubernetes.io/os": "linux"}}
+    # A push of an image file runs nothing of the image's, so any node will do.
+    arch = "" if options.push_only else arch_of(options.platform)
+    fields: Manifest = {"nodeSelector": node_selector(options.pod_template, arch)}
     if options.service_account:
         fields["serviceAccountName"] = options.service_account
     if options.user_namespace:

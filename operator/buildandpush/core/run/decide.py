@@ -20,7 +20,7 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import progress, start
 from buildandpush.core.run.advance import advance
 from buildandpush.core.run.questions import AskInputs, AskLivePod
-from buildandpush.core.run.retention import find_expired_pods, find_orphans
+from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
 from buildandpush.core.run.status import (
     announce,
     conditions_of,
@@ -28,7 +28,7 @@ from buildandpush.core.run.status import (
     is_observed,
     with_status,
 )
-from buildandpush.core.run.world import AskedError, Decision, DeletePod, World, answer
+from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, World, answer
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 from buildandpush.core.spec.strategy import is_met
@@ -117,14 +117,18 @@ def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
 
 
 def _remove_expired_pods(world: World, decision: Decision) -> Decision:
-    """Besides whatever was decided: pods that are no longer kept go, and those that nobody waits for."""
+    """Besides whatever was decided, pods are removed: those that are no longer kept, those that nobody waits for, and
+    those that an injected container keeps running."""
     run = decision.status.run
     busy = run.builds[0].pod_name if run is not None and run.finished_at is None else None
     expired, due = find_expired_pods(world.pods, spec=world.resource.spec, busy=busy, now=world.now)
     orphans = _find_orphans(world, busy)
-    wake = min((when for when in (decision.wake_at, due) if when is not None), default=None)
+    lingering, lingers = find_lingering(world.pods, busy=busy, now=world.now)
+    wake = min((when for when in (decision.wake_at, due, lingers) if when is not None), default=None)
     removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans))
-    actions = (*decision.actions, *(removal for removal in removals if removal not in decision.actions))
+    cancels = [CancelPod(pod.name, pod.uid) for pod in lingering if pod not in expired]
+    further: list[Action] = [*removals, *cancels]
+    actions = (*decision.actions, *(action for action in further if action not in decision.actions))
     return replace(decision, actions=actions, wake_at=wake)
 
 

@@ -12,6 +12,8 @@ from buildandpush.core.pod.observation import PodObservation
 KEPT_GOOD_PODS: Final = 1
 KEPT_FAILED_PODS: Final = 3
 POD_TTL_SECONDS: Final = 3600
+LINGER_PATIENCE: Final = timedelta(seconds=30)
+"""How long the containers beside kaniko's may take to end after it."""
 
 
 def find_expired_pods(
@@ -54,6 +56,30 @@ def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: st
         for _, pod in sorted(pods.items())
         if not pod.ended and not pod.deleting and pod.name != busy and (0, 0) < (pod.run, pod.attempt) <= known
     )
+
+
+def find_lingering(
+    pods: Mapping[str, PodObservation], *, busy: str | None, now: datetime
+) -> tuple[tuple[PodObservation, ...], datetime | None]:
+    """Pods that run on though their build has ended, and when the next one of the others will be one of them.
+
+    A container that somebody injected keeps such a pod, its node's room and its quota. A native sidecar ends by itself
+    within the patience.
+    """
+    lingering: list[PodObservation] = []
+    due: datetime | None = None
+    for _, pod in sorted(pods.items()):
+        ended = pod.kaniko.finished_at
+        if pod.phase != "Running" or ended is None or pod.deleting or pod.name == busy:
+            continue
+        if pod.active_deadline_seconds == 1:
+            continue  # the kubelet has been asked to end it already
+        limit = ended + LINGER_PATIENCE
+        if limit <= now:
+            lingering.append(pod)
+        elif due is None or limit < due:
+            due = limit
+    return tuple(lingering), due
 
 
 def add_to_history(

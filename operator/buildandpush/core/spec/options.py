@@ -12,7 +12,8 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import ArgSource, SecretFile, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.caching import plan_cache_repository
 from buildandpush.core.spec.flags import NO_PUSH, PUSH_ONLY, VERBOSITY, PluginFlags, field_name, parse_flags
-from buildandpush.core.spec.podtemplate import check_pod_template, check_service_account
+from buildandpush.core.spec.platform import plan_platform
+from buildandpush.core.spec.podtemplate import check_pod_template, check_service_account, merge_pod_template
 from buildandpush.core.spec.registries import RegistryPlan, plan_registries
 from buildandpush.core.spec.workspace import WorkspacePlan, plan_workspace, source_image
 
@@ -47,6 +48,9 @@ class BuildOptions:
     name_servers: tuple[str, ...] = ()
     service_account: str = ""
     pod_template: PodTemplate | None = None
+    """The spec's, with the installer's below it."""
+    platform: str = ""
+    """The image's platform, such as linux/amd64; empty where the node that is found decides."""
     user_namespace: bool = False
     """Whether the pod's root is root only inside of it."""
 
@@ -72,19 +76,21 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
     if flags.is_on(NO_PUSH) and flags.is_on(PUSH_ONLY):
         raise SpecInvalidError(field_name(PUSH_ONLY), f"it contradicts {flags.name_of(NO_PUSH)}; give one of them")
     check_pod_template(spec.pod_template, settings)
+    template = merge_pod_template(spec.pod_template, settings.pod_defaults)
     workspace = plan_workspace(spec.workspace, flags)
     options = BuildOptions(
         flags=flags,
         source_image=source_image(flags, workspace),
         cache_repository=plan_cache_repository(spec, flags),
-        registries=plan_registries(spec, flags, settings.insecure_registries),
+        registries=plan_registries(spec, flags, settings.insecure_registries, settings.registry_mirrors),
         workspace=workspace,
         secret_files=plan_secret_files(spec),
         arg_sources=plan_arg_sources(spec),
         name_servers=_plan_name_servers(flags),
         service_account=check_service_account((spec.service_account_name or "").strip(), settings),
-        pod_template=spec.pod_template,
-        user_namespace=_plan_user_namespace(spec, settings, has_volume=bool(workspace.claim)),
+        pod_template=template,
+        platform=plan_platform(flags, (template and template.node_selector) or {}, settings.platform),
+        user_namespace=_plan_user_namespace(spec, settings, template, has_volume=bool(workspace.claim)),
     )
     if options.push_only:
         return _without_build(options)
@@ -149,7 +155,9 @@ def _plan_name_servers(flags: PluginFlags) -> tuple[str, ...]:
     return servers
 
 
-def _plan_user_namespace(spec: BuildAndPushACRSpec, settings: BuildSettings, *, has_volume: bool) -> bool:
+def _plan_user_namespace(
+    spec: BuildAndPushACRSpec, settings: BuildSettings, template: PodTemplate | None, *, has_volume: bool
+) -> bool:
     if spec.user_namespace in ("Always", "Never"):
         return spec.user_namespace == "Always"
     # Many kinds of volumes cannot be mapped to other user ids, and a pod with one of those would never start; neither
@@ -159,5 +167,5 @@ def _plan_user_namespace(spec: BuildAndPushACRSpec, settings: BuildSettings, *, 
         outside = int(spec.run_as_user or 0) > MAX_MAPPED_UID
     except ValueError:
         outside = False  # what it is instead is told elsewhere
-    other_runtime = spec.pod_template is not None and bool(spec.pod_template.runtime_class_name)
+    other_runtime = template is not None and bool(template.runtime_class_name)
     return settings.user_namespaces and not (has_volume or other_runtime or outside)

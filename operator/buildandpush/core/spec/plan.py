@@ -89,6 +89,7 @@ class BuildPlan:
             push_only=self.options.push_only or None,
             reproducible=self.options.reproducible or None,
             user_namespace=self.options.user_namespace or None,
+            platform=self.options.platform or None,
         )
 
 

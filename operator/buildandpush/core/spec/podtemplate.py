@@ -1,11 +1,15 @@
 """What a user may set of the build pod: placement and marks, without the marks that give a pod powers."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from buildandpush.api import meta
 from buildandpush.api.pod import PodTemplate
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import ANY, BuildSettings
+from buildandpush.core.spec.platform import ARCH_LABEL
+
+_T = TypeVar("_T")
 
 Manifest = dict[str, Any]
 
@@ -27,14 +31,34 @@ _POWERS: Final = (
 
 _OS: Final = "kubernetes.io/os"
 
+# What the meshes' own documents give for a pod that they leave alone. Istio reads the label, older ones the annotation.
+_OUTSIDE_LABELS: Final = {
+    "sidecar.istio.io/inject": "false",
+    "istio.io/dataplane-mode": "none",
+    "kuma.io/sidecar-injection": "disabled",
+}
+_OUTSIDE_ANNOTATIONS: Final = {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    "kuma.io/sidecar-injection": "disabled",
+    "consul.hashicorp.com/connect-inject": "false",
+}
+_OUTSIDE: Final = frozenset({*_OUTSIDE_LABELS.items(), *_OUTSIDE_ANNOTATIONS.items()})
+"""Marks that take a power away, so every user may set them."""
+
+# A build that is moved begins anew. https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md,
+# https://karpenter.sh/docs/concepts/disruption/#pod-level-controls
+_STAYS: Final = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+
 
 def check_pod_template(template: PodTemplate | None, settings: BuildSettings) -> None:
     """Raises SpecInvalidError for what a build's owner may not set, or not without the installer's leave."""
     if template is None:
         return
     for field, marks in (("labels", template.labels), ("annotations", template.annotations)):
-        for name in marks or {}:
-            _check_mark(f"podTemplate.{field}", name, settings)
+        for name, value in (marks or {}).items():
+            if (name, value) not in _OUTSIDE:
+                _check_mark(f"podTemplate.{field}", name, settings)
     if (template.node_selector or {}).get(_OS, "linux") != "linux":
         raise SpecInvalidError("podTemplate.nodeSelector", f"{_OS} can only be linux, which kaniko needs; remove it")
     priority = template.priority_class_name or ""
@@ -53,14 +77,42 @@ def check_service_account(name: str, settings: BuildSettings) -> str:
     return name
 
 
-def pod_labels(template: PodTemplate | None) -> dict[str, str]:
-    """The labels that a template adds."""
-    return dict((template and template.labels) or {})
+def merge_pod_template(template: PodTemplate | None, defaults: PodTemplate | None) -> PodTemplate | None:
+    """The spec's template above the installer's. Maps are merged, tolerations and pull Secrets are added up; of every
+    other field the spec's value holds."""
+    if template is None or defaults is None:
+        return template or defaults
+    return PodTemplate(
+        labels={**(defaults.labels or {}), **(template.labels or {})} or None,
+        annotations={**(defaults.annotations or {}), **(template.annotations or {})} or None,
+        node_selector={**(defaults.node_selector or {}), **(template.node_selector or {})} or None,
+        tolerations=_joined(defaults.tolerations, template.tolerations),
+        affinity=template.affinity or defaults.affinity,
+        priority_class_name=template.priority_class_name or defaults.priority_class_name,
+        runtime_class_name=template.runtime_class_name or defaults.runtime_class_name,
+        topology_spread_constraints=template.topology_spread_constraints or defaults.topology_spread_constraints,
+        image_pull_secrets=_joined(defaults.image_pull_secrets, template.image_pull_secrets),
+    )
 
 
-def pod_annotations(template: PodTemplate | None) -> dict[str, str]:
-    """The annotations that a template adds."""
-    return dict((template and template.annotations) or {})
+def pod_labels(template: PodTemplate | None, settings: BuildSettings) -> dict[str, str]:
+    """The labels that installer and user add."""
+    return {**(_OUTSIDE_LABELS if settings.outside_mesh else {}), **((template and template.labels) or {})}
+
+
+def pod_annotations(template: PodTemplate | None, settings: BuildSettings) -> dict[str, str]:
+    """The annotations that installer and user add."""
+    return {
+        **(_OUTSIDE_ANNOTATIONS if settings.outside_mesh else {}),
+        **(_STAYS if settings.keep_from_eviction else {}),
+        **((template and template.annotations) or {}),
+    }
+
+
+def node_selector(template: PodTemplate | None, arch: str) -> dict[str, str]:
+    """The labels that the node must have: kaniko needs Linux, and the image its architecture, if there is one."""
+    chosen: Mapping[str, str] = (template and template.node_selector) or {}
+    return {**({ARCH_LABEL: arch} if arch else {}), **chosen, _OS: "linux"}
 
 
 def pod_fields(template: PodTemplate | None) -> Manifest:
@@ -72,6 +124,11 @@ def pod_fields(template: PodTemplate | None) -> Manifest:
     fields = {name: values[name] for name in names if values.get(name)}
     secrets = [{"name": name} for name in template.image_pull_secrets or ()]
     return {**fields, **({"imagePullSecrets": secrets} if secrets else {})}
+
+
+def _joined(first: list[_T] | None, second: list[_T] | None) -> list[_T] | None:
+    joined = [*(first or ())]
+    return [*joined, *(item for item in second or () if item not in joined)] or None
 
 
 def _check_mark(field: str, name: str, settings: BuildSettings) -> None:

@@ -31,9 +31,12 @@ class RegistryPlan:
     """Hosts spoken to over plain http."""
 
 
-def plan_registries(spec: BuildAndPushACRSpec, flags: PluginFlags, allowed: tuple[str, ...]) -> RegistryPlan:
-    """`allowed` are the hosts that the installer lets TLS be switched off for; raises SpecInvalidError."""
-    mirrors, maps = _plan_mirrors(spec, flags)
+def plan_registries(
+    spec: BuildAndPushACRSpec, flags: PluginFlags, allowed: tuple[str, ...], default_mirrors: tuple[str, ...] = ()
+) -> RegistryPlan:
+    """`allowed` are the hosts that the installer lets TLS be switched off for, `default_mirrors` the installer's
+    mirrors for a spec that names none; raises SpecInvalidError."""
+    mirrors, maps = _plan_mirrors(spec, flags, default_mirrors)
     own = spec.repository.split("/", 1)[0]
     return RegistryPlan(
         mirrors=mirrors,
@@ -53,12 +56,19 @@ def registry_arguments(plan: RegistryPlan) -> list[str]:
     ]
 
 
-def _plan_mirrors(spec: BuildAndPushACRSpec, flags: PluginFlags) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+def _plan_mirrors(
+    spec: BuildAndPushACRSpec, flags: PluginFlags, default: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     field, given = "registryMirrors", tuple(spec.registry_mirrors or ())
     if flags.items(MIRRORS):
         if given:
             raise SpecInvalidError(field_name(MIRRORS), "registryMirrors is given too; give one of them")
         field, given = field_name(MIRRORS), flags.items(MIRRORS)
+    return parse_mirrors(field, given or default)
+
+
+def parse_mirrors(field: str, given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Mirrors of docker.io, and pairs of another registry and its mirror; raises SpecInvalidError."""
     mirrors: list[str] = []
     maps: list[tuple[str, str]] = []
     for entry in given:

@@ -30,7 +30,9 @@ def plan_requirements(resources: Resources | None, settings: BuildSettings) -> R
     # The default request must not stand above a limit that the user set lower.
     default_cpu = min(settings.cpu_request, cpu, key=quantity_value)
     cpu_request = parse_cpu("resources.requests.cpu", _or(requests.cpu, default_cpu))
-    storage = _optional_storage("resources.limits.ephemeral-storage", limits.ephemeral_storage)
+    storage = _optional_storage(
+        "resources.limits.ephemeral-storage", _or(limits.ephemeral_storage, settings.storage_limit) or None
+    )
     storage_request = _optional_storage("resources.requests.ephemeral-storage", requests.ephemeral_storage)
     _check_request("memory", memory_request, memory)
     _check_request("cpu", cpu_request, cpu)

@@ -1,8 +1,8 @@
 """What is changed, late or lost while a run is on its way."""
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
 from buildandpush.core.run.questions import AskLivePod, AskLogin
+from buildandpush.core.run.retention import LINGER_PATIENCE
 from buildandpush.core.run.world import CancelPod, CreatePod, Decision, DeletePod, Resource
 from tests.unit.core.factories import (
     DIGEST,
@@ -247,6 +248,42 @@ class TestOrphans:
 
     def test_the_pod_of_the_run_on_its_way_stays(self) -> None:
         assert not deleted(decide(world(seen(), pods=(running_pod(),))))
+
+
+class TestLingering:
+    """Pods that a container which somebody injected keeps running after the build."""
+
+    ended = replace(ended_pod(0), phase="Running")
+
+    def cancelled(self, pod: PodObservation, *, later: int = 60, of: Resource | None = None) -> list[str]:
+        at = cast("datetime", self.ended.kaniko.finished_at) + timedelta(seconds=later)
+        actions = decide(world(of or succeeded(), pods=(pod,), now=at)).actions
+        return [action.name for action in actions if isinstance(action, CancelPod)]
+
+    def test_one_is_ended_once_its_sidecars_had_their_time(self) -> None:
+        assert self.cancelled(self.ended) == [pod_name()]
+        assert self.cancelled(self.ended, later=5) == []
+
+    def test_it_is_looked_at_again_when_that_time_is_over(self) -> None:
+        at = cast("datetime", self.ended.kaniko.finished_at)
+        woken = decide(world(succeeded(), pods=(self.ended,), now=at)).wake_at
+        assert woken == at + LINGER_PATIENCE
+
+    @pytest.mark.parametrize(
+        "pod",
+        [
+            replace(ended, phase="Succeeded"),
+            replace(ended, deleted_at=NOW),
+            replace(ended, active_deadline_seconds=1),
+            running_pod(),
+        ],
+        ids=["ended", "going already", "asked already", "building"],
+    )
+    def test_no_other_pod_is_touched(self, pod: PodObservation) -> None:
+        assert self.cancelled(pod) == []
+
+    def test_the_pod_of_the_run_on_its_way_is_left_until_its_end_is_told(self) -> None:
+        assert self.cancelled(self.ended, of=seen()) == []
 
 
 class TestAfterwards:

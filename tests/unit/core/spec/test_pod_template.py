@@ -7,8 +7,16 @@ import pytest
 
 from buildandpush.api.pod import PodTemplate
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.settings import ANY
-from buildandpush.core.spec.podtemplate import check_pod_template, check_service_account, pod_fields
+from buildandpush.core.settings import ANY, BuildSettings
+from buildandpush.core.spec.podtemplate import (
+    check_pod_template,
+    check_service_account,
+    merge_pod_template,
+    node_selector,
+    pod_annotations,
+    pod_fields,
+    pod_labels,
+)
 from tests.unit.core.factories import SETTINGS
 
 
@@ -120,3 +128,92 @@ def test_what_kubernetes_itself_checks_is_passed_on_as_it_is() -> None:
     assert found["runtimeClassName"] == "kata"
     assert found["imagePullSecrets"] == [{"name": "mirror-pull"}]
     assert pod_fields(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "name", "value"),
+    [
+        ("labels", "sidecar.istio.io/inject", "false"),
+        ("labels", "istio.io/dataplane-mode", "none"),
+        ("labels", "kuma.io/sidecar-injection", "disabled"),
+        ("annotations", "sidecar.istio.io/inject", "false"),
+        ("annotations", "linkerd.io/inject", "disabled"),
+        ("annotations", "consul.hashicorp.com/connect-inject", "false"),
+    ],
+)
+def test_every_user_may_keep_a_mesh_away(field: str, name: str, value: str) -> None:
+    check({field: {name: value}})
+    with pytest.raises(SpecInvalidError, match="powers"):
+        check({field: {name: "enabled"}})
+
+
+def _settings(**changes: Any) -> BuildSettings:
+    return replace(SETTINGS, **changes)
+
+
+def test_pods_stay_outside_of_meshes_and_on_their_node_unless_the_installer_says_otherwise() -> None:
+    assert pod_labels(None, SETTINGS)["sidecar.istio.io/inject"] == "false"
+    assert pod_annotations(None, SETTINGS)["linkerd.io/inject"] == "disabled"
+    assert pod_annotations(None, SETTINGS)["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    assert pod_annotations(None, SETTINGS)["karpenter.sh/do-not-disrupt"] == "true"
+    bare = _settings(outside_mesh=False, keep_from_eviction=False)
+    assert pod_labels(None, bare) == {}
+    assert pod_annotations(None, bare) == {}
+
+
+def test_a_users_own_mark_stands_above_those() -> None:
+    template = PodTemplate(annotations={"karpenter.sh/do-not-disrupt": "false"})
+    assert pod_annotations(template, SETTINGS)["karpenter.sh/do-not-disrupt"] == "false"
+
+
+DEFAULTS = PodTemplate.model_validate(
+    {
+        "labels": {"team": "platform", "cost": "1"},
+        "nodeSelector": {"pool": "builds"},
+        "tolerations": [{"key": "builds", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "batch",
+        "runtimeClassName": "kata",
+        "imagePullSecrets": ["mirror"],
+    }
+)
+
+
+def test_the_installers_template_holds_where_the_spec_says_nothing() -> None:
+    assert merge_pod_template(None, DEFAULTS) == DEFAULTS
+    assert merge_pod_template(PodTemplate(), DEFAULTS) == DEFAULTS
+    assert merge_pod_template(DEFAULTS, None) == DEFAULTS
+    assert merge_pod_template(None, None) is None
+
+
+def test_the_specs_template_stands_above_the_installers() -> None:
+    own = PodTemplate.model_validate(
+        {
+            "labels": {"team": "shop"},
+            "nodeSelector": {"disk": "fast"},
+            "tolerations": [{"key": "builds", "operator": "Exists"}, {"key": "mine"}],
+            "affinity": {"podAffinity": {}},
+            "priorityClassName": "urgent",
+            "imagePullSecrets": ["own", "mirror"],
+        }
+    )
+    assert merge_pod_template(own, DEFAULTS) == PodTemplate.model_validate(
+        {
+            "labels": {"team": "shop", "cost": "1"},
+            "nodeSelector": {"pool": "builds", "disk": "fast"},
+            "tolerations": [{"key": "builds", "operator": "Exists"}, {"key": "mine"}],
+            "affinity": {"podAffinity": {}},
+            "priorityClassName": "urgent",
+            "runtimeClassName": "kata",
+            "imagePullSecrets": ["mirror", "own"],
+        }
+    )
+
+
+def test_the_node_has_linux_and_the_images_architecture() -> None:
+    assert node_selector(None, "") == {"kubernetes.io/os": "linux"}
+    assert node_selector(PodTemplate(node_selector={"pool": "x"}), "arm64") == {
+        "kubernetes.io/arch": "arm64",
+        "kubernetes.io/os": "linux",
+        "pool": "x",
+    }

@@ -1,0 +1,68 @@
+"""Policies that change pods at their creation, as meshes and policy engines do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.e2e.harness.api import Api
+from tests.e2e.harness.waiting import eventually
+
+_VERSION = "admissionregistration.k8s.io/v1beta1"
+
+
+@contextmanager
+def changed_pods(api: Api, namespace: str, patches: str, *, opt_out: dict[str, str] | None = None) -> Iterator[None]:
+    """Apply JSON patches (a CEL list of JSONPatch) to every new pod of a namespace, for the length of a `with`.
+
+    Pods with one of the labels in `opt_out` are left alone, as meshes do.
+    """
+    name = f"e2e-{namespace}"
+    unless = [{"key": key, "operator": "NotIn", "values": [value]} for key, value in (opt_out or {}).items()]
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    policy: dict[str, Any] = {
+        "apiVersion": _VERSION,
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [rule],
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+                "objectSelector": {"matchExpressions": unless},
+            },
+            "reinvocationPolicy": "Never",
+            "failurePolicy": "Fail",
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patches}}],
+        },
+    }
+    binding = {
+        "apiVersion": _VERSION,
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name},
+    }
+    api.apply(policy)
+    api.apply(binding)
+    try:
+        eventually(lambda: _is_in_force(api, namespace, patches), f"policy {name} is in force", within=30)
+        yield
+    finally:
+        api.delete("MutatingAdmissionPolicyBinding", name)
+        api.delete("MutatingAdmissionPolicy", name)
+
+
+def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
+    """The API server learns of a policy a moment after it is stored."""
+    probe = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "policy-probe", "namespace": namespace},
+        "spec": {
+            "initContainers": [{"name": "first", "image": "pause", "securityContext": {"runAsUser": 0}}],
+            "containers": [{"name": "only", "image": "pause", "securityContext": {"runAsUser": 0}}],
+        },
+    }
+    asked = {"spec": {name: probe["spec"][name] for name in ("initContainers", "containers")}}
+    found = api.create(probe, dry_run=True)
+    names = [[item["name"] for item in found["spec"].get(name, [])] for name in asked["spec"]]
+    contexts = [item["securityContext"] for item in found["spec"]["containers"] if item["name"] == "only"]
+    return names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}]

@@ -1,0 +1,42 @@
+"""Pods that a mesh or a policy changes at their creation."""
+
+import pytest
+
+from tests.e2e.harness.api import Api
+from tests.e2e.harness.build import BASE
+from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.policy import changed_pods
+from tests.e2e.harness.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
+
+
+def add_container(command: str, *, init: bool = False) -> str:
+    """A CEL list of one patch that adds a container with this shell command."""
+    kind = "initContainers" if init else "containers"
+    place = "0" if init else "-"
+    fields = f'name: "injected", image: "{BASE}", command: ["sh", "-c", "{command}"]'
+    return f'[JSONPatch{{op: "add", path: "/spec/{kind}/{place}", value: Object.spec.{kind}{{{fields}}}}}]'
+
+
+def test_a_pod_that_an_injected_container_keeps_running_is_ended_with_its_build(
+    make_build: BuildFactory, api: Api, namespace: str
+) -> None:
+    with changed_pods(api, namespace, add_container("trap exit TERM; while true; do sleep 1; done")):
+        build = make_build()
+        build.wait_succeeded()
+    pod = build.pod()
+    assert len(pod["spec"]["containers"]) == 2, "the policy was in force"
+    eventually(lambda: build.pod()["status"]["phase"] in ("Succeeded", "Failed"), "the pod has ended", within=90)
+    ended = build.read()
+    assert ended.told("Ready")[0] == "True"
+    assert ended.build["attempt"] == 1
+
+
+def test_a_mesh_leaves_build_pods_alone(make_build: BuildFactory, api: Api, namespace: str) -> None:
+    """As Istio's webhook does, the policy leaves pods alone that carry the label."""
+    patch = add_container("exit 1", init=True)
+    with changed_pods(api, namespace, patch, opt_out={"sidecar.istio.io/inject": "false"}):
+        build = make_build()
+        build.wait_succeeded()
+    assert [item["name"] for item in build.pod()["spec"]["initContainers"]] == ["source"]
