@@ -23,7 +23,7 @@ from tests.unit.core.factories import SETTINGS, spec
         (" linux/arm64 ", "", "", "linux/arm64"),
     ],
 )
-@pytest.mark.proves("PLUGIN_CUSTOM_PLATFORM", "PLUGIN_PLATFORM", "podTemplate")
+@pytest.mark.proves("PLUGIN_CUSTOM_PLATFORM", "PLUGIN_PLATFORM")
 def test_the_flag_decides_then_the_node_selector_then_the_installer(
     asked: str, arch: str, default: str, planned: str
 ) -> None:
