@@ -8,24 +8,26 @@ from buildandpush.api.flagtable import GROUPS, REFUSED, Flag, Treatment
 _INTRODUCTION: Final = f"""\
 # Plugin flags
 
-`envVariables` takes the flags of the pipeline step's plugin, one property each (`kubectl explain
-buildandpushacr.spec.envVariables`). An unknown name is refused when the resource is applied: a variable for the build
-itself goes into an ENV line of the Dockerfile, into `buildArgs`, or, where it is a secret, into `buildArgsFrom` or
-`buildSecrets`.
+`envVariables` holds the flags of the pipeline step's plugin. Each flag is a field:
+`kubectl explain buildandpushacr.spec.envVariables` lists them.
 
-Values may be quoted or not. True and false are read as the plugin reads them: {", ".join(BOOLEANS)}.
-Lists are separated by commas. An empty value is the same as none.
+The API server refuses a name that is not on this page. `envVariables` is not for variables of the build itself. Write
+those into an ENV line of the Dockerfile or into `buildArgs`. Write secrets into `buildArgsFrom` or `buildSecrets`.
 
-Paths are relative to the volume that `workspace.persistentVolumeClaim` names; the pipeline's `/harness/` stands for its
-root. Flags that take security away from a registry work only for registries among the chart's
-`allowed.insecureRegistries`.
+- You can quote a value or not.
+- The operator reads true and false as the plugin does: {", ".join(BOOLEANS)}.
+- Commas separate the entries of a list.
+- An empty value means that the flag is not set.
+- A path is relative to the root of the volume in `workspace.persistentVolumeClaim`. The pipeline's `/harness/` means this
+  root too.
+- A flag that turns off TLS or its checks works only for the registries in the chart's `allowed.insecureRegistries`.
 
-"New image" says whether a change of the flag makes a new run.
+The column "New image" says "yes" if a change of the flag starts a new run.
 """
 
 _TITLES: Final = {
-    "Without effect": "Accepted, and the condition `SpecValid` says that they change nothing.",
-    "Refused": "Refused by name, with what to use instead.",
+    "Without effect": "The operator accepts these flags. They change nothing, and the condition `SpecValid` says so.",
+    "Refused": "The operator refuses these flags. The message says what to use instead.",
 }
 
 
