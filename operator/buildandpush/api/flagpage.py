@@ -18,8 +18,8 @@ those into an ENV line of the Dockerfile or into `buildArgs`. Write secrets into
 - The operator reads true and false as the plugin does: {", ".join(BOOLEANS)}.
 - Commas separate the entries of a list.
 - An empty value means that the flag is not set.
-- A path is relative to the root of the volume in `workspace.persistentVolumeClaim`. The pipeline's `/harness/` means this
-  root too.
+- A path is relative to the root of the volume in `workspace.persistentVolumeClaim`. The pipeline's `/harness/` means
+  this root too.
 - A flag that turns off TLS or its checks works only for the registries in the chart's `allowed.insecureRegistries`.
 
 The column "New image" says "yes" if a change of the flag starts a new run.
