@@ -34,6 +34,8 @@ def deploy_operator(settings: Settings) -> None:
     arguments += ["--set", f"azure.managedIdentityNamespaces={{{NODE_IDENTITY_NAMESPACE}}}"]
     arguments += ["--set", f"azure.allowedAuthorityHosts={{{','.join(STACK_HOSTS)}}}"]
     arguments += ["--set", f"allowed.insecureRegistries={{{UNVERIFIED_HOST}}}"]
+    # The tests try what a connector's caBundle does, so builds must not trust that authority anyway.
+    arguments += ["--set", "builds.trustCertificates=false"]
     arguments += ["--set-file", f"trustedCertificates={settings.ca_certificate}"]
     # Helm installs the CRDs of a chart but never upgrades them.
     _run(settings, "kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(_CHART / "crds"))

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,7 +54,7 @@ async def _serve_health(port: int, is_healthy: Callable[[], bool]) -> web.AppRun
     return runner
 
 
-async def run(config: OperatorConfig) -> int:
+async def run(config: OperatorConfig, certificates: str = "") -> int:
     """Stand by until this operator leads, then run until SIGTERM or SIGINT, and let what is being worked on come to its
     end. Gives back the exit code: 1 where the lease was lost, since nothing done by then may be gone on with."""
     stop = asyncio.Event()
@@ -68,7 +69,7 @@ async def run(config: OperatorConfig) -> int:
         health = await _serve_health(config.port, lambda: not any(task.done() for task in tasks))
         lease = _make_lease(config, client) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
-            await _lead(config, client, lease, tasks, stop, take_signals)
+            await _lead(config, certificates, client, lease, tasks, stop, take_signals)
         lost = lease is not None and not stop.is_set()
         await health.cleanup()
     _log.info("operator.stopped")
@@ -81,6 +82,7 @@ def _make_lease(config: OperatorConfig, client: KubernetesClient) -> Lease:
 
 async def _lead(
     config: OperatorConfig,
+    certificates: str,
     client: KubernetesClient,
     lease: Lease | None,
     tasks: list[asyncio.Task[None]],
@@ -90,6 +92,7 @@ async def _lead(
     """Watch and act until told to stop, or until the lease is lost."""
     acting = client.guarded(lease.check) if lease is not None else client
     store, outside = Store(), Outside(config.ca_file)
+    settings = replace(config.build_settings, trusted_certificates=certificates)
     entra = EntraClient(outside, acting)
     identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
 
@@ -102,7 +105,7 @@ async def _lead(
         RegistryClient(outside),
         ResourceManager(outside, entra, config.portal_settings, _utc_now),
     )
-    reconciler = Reconciler(sources, store, config.build_settings, _utc_now)
+    reconciler = Reconciler(sources, store, settings, _utc_now)
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
@@ -152,11 +155,12 @@ def main() -> int:
     """The entry point; exit code 2 for settings that cannot be used."""
     try:
         config = OperatorConfig.from_env(os.environ)
+        certificates = config.read_certificates()
     except ConfigError as error:
         print(f"buildandpush: {error}", file=sys.stderr)
         return 2
     configure_logging(config.log_level)
-    return asyncio.run(run(config))
+    return asyncio.run(run(config, certificates))
 
 
 if __name__ == "__main__":

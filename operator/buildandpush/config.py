@@ -2,19 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from buildandpush.api.pod import PodTemplate
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings
+from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings, ProxySettings
 from buildandpush.core.spec.platform import parse_platform
 from buildandpush.core.spec.quantity import parse_cpu, parse_memory
 from buildandpush.core.spec.registries import parse_mirrors
 
 PREFIX = "BUILDANDPUSH_"
+MAX_CERTIFICATES_BYTES: Final = 64 * 1024
 
 
 class ConfigError(Exception):
@@ -60,6 +63,16 @@ class OperatorConfig(BaseModel):
     """Whether build pods carry the marks that keep service meshes from adding their proxy."""
     keep_from_eviction: bool = True
     """Whether build pods carry the marks that keep autoscalers from draining their node."""
+    trust_in_builds: bool = True
+    """Whether build pods trust the certificates of ca_file too."""
+    http_proxy: str = ""
+    """Proxy for http of build pods."""
+    https_proxy: str = ""
+    """Proxy for https of build pods."""
+    no_proxy: str = ""
+    """Hosts, domains and networks that build pods reach without it, separated by commas."""
+    proxy_run_lines: bool = False
+    """Whether RUN lines get the proxy too, as predefined build arguments."""
     platform: str = "linux/amd64"
     """Platform of images whose spec names none. Empty: the one of the node that is found."""
     storage_limit: str = ""
@@ -111,6 +124,8 @@ class OperatorConfig(BaseModel):
             parse_memory("memory_limit", config.memory_limit)
             parse_cpu("cpu_limit", config.cpu_limit)
             parse_cpu("cpu_request", config.cpu_request)
+            _check_proxy("http_proxy", config.http_proxy)
+            _check_proxy("https_proxy", config.https_proxy)
             parse_platform("platform", config.platform)
             parse_mirrors("registry_mirrors", _split(config.registry_mirrors))
             if config.storage_limit:
@@ -144,6 +159,18 @@ class OperatorConfig(BaseModel):
         """How links to the portal are made."""
         return PortalSettings(self.portal_tag_url, self.portal_tag_urls)
 
+    def read_certificates(self) -> str:
+        """Read the certificates that build pods trust; raises ConfigError for what a pod's annotation cannot hold."""
+        if not self.ca_file or not self.trust_in_builds:
+            return ""
+        text = Path(self.ca_file).read_text()
+        if len(text.encode()) > MAX_CERTIFICATES_BYTES:
+            raise ConfigError(
+                f"{PREFIX}CA_FILE={self.ca_file!r} has {len(text.encode())} bytes; build pods take at most "
+                f"{MAX_CERTIFICATES_BYTES}: name your own authorities alone, or set {PREFIX}TRUST_IN_BUILDS=false"
+            )
+        return text
+
     @property
     def build_settings(self) -> BuildSettings:
         """What the core needs of it."""
@@ -164,12 +191,26 @@ class OperatorConfig(BaseModel):
             pod_defaults=self.pod_defaults,
             outside_mesh=self.outside_mesh,
             keep_from_eviction=self.keep_from_eviction,
+            proxy=ProxySettings(self.http_proxy, self.https_proxy, self.no_proxy, self.proxy_run_lines),
             platform=self.platform,
             storage_limit=self.storage_limit,
             registry_mirrors=_split(self.registry_mirrors),
             pending_timeout_seconds=self.pending_timeout_seconds,
             start_timeout_seconds=self.start_timeout_seconds,
             node_lost_timeout_seconds=self.node_lost_timeout_seconds,
+        )
+
+
+def _check_proxy(name: str, address: str) -> None:
+    """Raise ConfigError for what is no proxy's address, or holds a password: it stands in every build pod."""
+    parts = urlsplit(address)
+    if address and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ConfigError(
+            f"{PREFIX}{name.upper()}={address!r} is no proxy; write for example http://proxy.example:3128"
+        )
+    if "@" in parts.netloc:
+        raise ConfigError(
+            f"{PREFIX}{name.upper()} holds a login, which every build could read; use a proxy that asks for none"
         )
 
 

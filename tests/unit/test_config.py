@@ -1,5 +1,6 @@
 """The operator's settings from its environment; what cannot be used is named."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,6 +65,9 @@ def test_variable_is_read(name: str, text: str, value: Any) -> None:
         ("cpu_limit", "0"),
         ("cpu_request", "1Gi"),
         ("outside_mesh", "perhaps"),
+        ("https_proxy", "proxy.example:3128"),
+        ("http_proxy", "socks5://proxy.example"),
+        ("https_proxy", "http://user:pass@proxy.example:3128"),
         ("platform", "arm64"),
         ("storage_limit", "much"),
         ("registry_mirrors", "https://mirror.gcr.io"),
@@ -140,3 +144,20 @@ def test_what_the_installer_gives_every_pod_reaches_the_builds() -> None:
     assert settings.pod_defaults.node_selector == {"pool": "builds"}
     assert settings.registry_mirrors == ("mirror.gcr.io", "quay.io=q.example")
     assert settings.platform == "linux/amd64"
+
+
+def test_builds_trust_what_the_operator_trusts_unless_the_installer_says_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "ca.crt"
+    path.write_text("PEM")
+    assert read(ca_file=str(path)).read_certificates() == "PEM"
+    assert read(ca_file=str(path), trust_in_builds="false").read_certificates() == ""
+    assert read().read_certificates() == ""
+    path.write_text("x" * 65537)
+    with pytest.raises(ConfigError, match=r"BUILDANDPUSH_CA_FILE=.*65537 bytes.*at most 65536.*TRUST_IN_BUILDS=false"):
+        read(ca_file=str(path)).read_certificates()
+
+
+def test_a_proxys_password_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as raised:
+        read(https_proxy="http://user:hunter22@proxy.example:3128")
+    assert "hunter22" not in str(raised.value)

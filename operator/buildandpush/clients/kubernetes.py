@@ -54,6 +54,8 @@ class KubernetesClient:
             aio.config.load_incluster_config(client_configuration=configuration)
         except aio.config.ConfigException:
             await aio.config.load_kube_config(client_configuration=configuration)
+        # Not through the proxy of the environment, which is for hosts outside; reading it costs time at each request.
+        configuration.client_session_kwargs = {"trust_env": False}
         return cls(aio.client.ApiClient(configuration))
 
     async def __aenter__(self) -> Self:

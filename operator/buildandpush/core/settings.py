@@ -11,6 +11,20 @@ ANY: Final = "*"
 
 
 @dataclass(frozen=True)
+class ProxySettings:
+    """The proxy that build pods reach the outside through."""
+
+    http: str = ""
+    """Address for http, empty for none."""
+    https: str = ""
+    """Address for https, empty for none."""
+    exceptions: str = ""
+    """Hosts, domains and networks that are reached without it, separated by commas, as NO_PROXY has them."""
+    run_lines: bool = False
+    """Whether RUN lines get these too, as predefined build arguments."""
+
+
+@dataclass(frozen=True)
 class BuildSettings:
     """Defaults and images of build pods."""
 
@@ -53,6 +67,9 @@ class BuildSettings:
     """Platform of images whose spec names none, such as linux/amd64; empty: the one of the node that is found."""
     storage_limit: str = ""
     """Limit of ephemeral storage where the spec names none; empty: no limit."""
+    proxy: ProxySettings = ProxySettings()
+    trusted_certificates: str = ""
+    """Certificates in PEM form that the containers of build pods trust beside the usual ones."""
     registry_mirrors: tuple[str, ...] = ()
     """Mirrors where the spec names none, in the form of its registryMirrors."""
 

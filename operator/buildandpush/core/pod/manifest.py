@@ -8,6 +8,7 @@ from buildandpush.api import meta
 from buildandpush.api.meta import API_VERSION, BUILD_KIND
 from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef, Manifest, Owner
+from buildandpush.core.pod import egress
 from buildandpush.core.pod.kaniko import CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
@@ -63,7 +64,11 @@ def build_pod_manifest(
                     spec_hash=attempt.spec_hash,
                 ),
             },
-            "annotations": {**pod_annotations(plan.options.pod_template, settings), **_annotations(plan)},
+            "annotations": {
+                **pod_annotations(plan.options.pod_template, settings),
+                **egress.certificate_annotations(settings),
+                **_annotations(plan),
+            },
             # No blockOwnerDeletion: deleting the resource never waits for a pod.
             "ownerReferences": [
                 {
@@ -86,7 +91,7 @@ def build_pod_manifest(
             "securityContext": _pod_security(plan),
             "initContainers": [_source_container(plan, settings)] if _fetches(plan) else [],
             "containers": [_kaniko_container(plan, owner, attempt, login, settings)],
-            "volumes": _volumes(plan, login),
+            "volumes": [*_volumes(plan, login), *egress.certificate_volumes(settings)],
         },
     }
 
@@ -145,7 +150,10 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["python3", "-m", "buildandpush.source"],
         "args": [f"{_REQUEST_MOUNT}/source.json"],
-        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 - a path in the pod, an emptyDir of its own
+        "env": [
+            {"name": "HOME", "value": "/tmp"},  # noqa: S108 - a path in the pod, an emptyDir of its own
+            *egress.proxy_environment(settings.proxy),
+        ],
         "securityContext": {
             "runAsUser": uid,
             "runAsGroup": uid,
@@ -159,6 +167,7 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
             {"name": "workspace", "mountPath": WORKSPACE},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             {"name": "request", "mountPath": _REQUEST_MOUNT, "readOnly": True},
+            *egress.certificate_mounts(settings, egress.SOURCE_MOUNT),
         ],
         "terminationMessagePolicy": "File",
     }
@@ -178,13 +187,21 @@ def _kaniko_container(
         mounts.append({"name": "login", "mountPath": LOGIN_MOUNT, "readOnly": True})
     if login.ca_hosts:
         mounts.append({"name": "ca", "mountPath": CA_MOUNT, "readOnly": True})
+    mounts += egress.certificate_mounts(settings, egress.KANIKO_MOUNT)
+    arguments = kaniko_arguments(plan, run_label=f"{owner.uid}/{attempt.run}", ca_hosts=login.ca_hosts)
+    if _fetches(plan):
+        arguments += egress.proxy_build_arguments(settings.proxy, tuple(plan.build_args))
     return {
         "name": KANIKO_CONTAINER,
         "image": settings.executor_image,
         "imagePullPolicy": settings.image_pull_policy,
-        "args": kaniko_arguments(plan, run_label=f"{owner.uid}/{attempt.run}", ca_hosts=login.ca_hosts),
+        "args": arguments,
         # kaniko refuses to run where it sees no container, and without a service account token it may see none.
-        "env": [{"name": "container", "value": "kube"}, *arg_environment(options.arg_sources)],
+        "env": [
+            {"name": "container", "value": "kube"},
+            *egress.kaniko_environment(settings),
+            *arg_environment(options.arg_sources),
+        ],
         "securityContext": {
             "runAsUser": plan.run_as_user,
             "runAsGroup": plan.run_as_user,

@@ -118,7 +118,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
     tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
-    _check_source(spec.source)
+    _check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates))
     check_strategies(spec.failure_strategies)
     is_met(spec.when, run_number)
     return BuildPlan(
@@ -202,7 +202,8 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
     return int(text)
 
 
-def _check_source(source: Source) -> None:
+def _check_source(source: Source, room: int) -> None:
+    """`room` is how many bytes of the pod's annotations the files may take."""
     if len(source.kinds()) != 1:
         given = " and ".join(source.kinds()) or "nothing"
         raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
@@ -215,7 +216,7 @@ def _check_source(source: Source) -> None:
             )
     # The files travel in an annotation of the pod, as JSON: 256 KiB is the API server's limit for all annotations.
     escaped = len(json.dumps(source.inline.files, ensure_ascii=False).encode())
-    if escaped > _MAX_ESCAPED_BYTES:
+    if escaped > room:
         raise SpecInvalidError(
             "source.inline.files", f"{escaped} bytes once written as JSON are too many; use source.git"
         )
