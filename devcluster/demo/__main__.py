@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from devcluster.demo.gitserver import serving
-from devcluster.demo.kind import bring_up_kind, render_removal
+from devcluster.demo.kind import bring_up_kind
+from devcluster.demo.kindchecks import render_removal
 from devcluster.demo.kubectl import Kubectl
 from devcluster.demo.objects import (
     PROOF_LABEL,

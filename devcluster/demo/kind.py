@@ -5,12 +5,12 @@ The tests have no Docker daemon: they try the pure parts of this module, and kin
 
 import datetime
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from devcluster.demo.kindchecks import LABEL, check_programs, check_registries, registry_name
 from devcluster.demo.kubectl import Kubectl
 from devcluster.errors import DevclusterError
 from devcluster.machine.shell import run, write_file
@@ -19,12 +19,6 @@ from devcluster.node.pki import ensure_pki
 from devcluster.node.registry import ensure_registry_login
 from devcluster.settings import REPOSITORY_ROOT, ImageNames, Network, Settings
 
-_PROGRAMS = {
-    "docker": "docs.docker.com/engine/install",
-    "kind": "kind.sigs.k8s.io",
-    "kubectl": "kubernetes.io/docs/tasks/tools",
-    "helm": "helm.sh/docs/intro/install",
-}
 _NETWORK = "kind"
 _REGISTRY_IMAGE = "docker.io/library/registry:2"
 _SKOPEO_IMAGE = "quay.io/skopeo/stable:latest"
@@ -35,16 +29,16 @@ _BASES = {
     "base/busybox:1.36": "docker.io/library/busybox:1.36",
 }
 _CERTIFICATES = "/etc/containerd/certs.d"
+_CREATION_SECONDS = 1800
+"""kind's node image is about 1 GB, and downloading it is part of the creation."""
 
 
 def bring_up_kind(settings: Settings, name: str) -> Settings:
     """Bring the kind cluster to where the operator runs, and return its settings. It skips steps that are done."""
     check_programs()
+    check_registries(name)
     own = replace(settings, state=settings.cache / f"kind-{name}", images=_IMAGES)
-    if name not in run(("kind", "get", "clusters")).split():
-        print(f"kind: creating cluster {name}", flush=True)
-        config = REPOSITORY_ROOT / "kind-config.yaml"
-        run(("kind", "create", "cluster", "--name", name, "--config", config, "--kubeconfig", own.kubeconfig))
+    _ensure_cluster(own, name)
     run(("kind", "export", "kubeconfig", "--name", name, "--kubeconfig", own.kubeconfig))
     own = replace(own, network=replace(Network(), gateway=_read_gateway()))
     ensure_pki(own, datetime.datetime.now(datetime.UTC))
@@ -58,27 +52,29 @@ def bring_up_kind(settings: Settings, name: str) -> Settings:
     return own
 
 
-def check_programs() -> None:
-    """Raise unless all programs are there and Docker answers."""
-    for program, page in _PROGRAMS.items():
-        if shutil.which(program) is None:
-            raise DevclusterError(
-                f"CLUSTER=kind needs {program}, which is not on PATH; install it ({page}), or run `make demo` without"
-                " CLUSTER=kind on Debian as root."
-            )
+def _ensure_cluster(settings: Settings, name: str) -> None:
+    """Create the cluster unless it is there whole. A creation that was interrupted leaves a part, which is removed."""
+    exists = name in run(("kind", "get", "clusters")).split()
+    complete = settings.config / "kind-complete"
+    if exists and complete.exists():
+        return
+    if exists:
+        print(f"kind: deleting cluster {name}, whose creation did not end", flush=True)
+        run(("kind", "delete", "cluster", "--name", name))
+    complete.unlink(missing_ok=True)
+    # A new cluster counts its runs from 1 again, so images of the old one would stand in the way of its tags.
+    registry = registry_name(name)
+    run(("docker", "rm", "--force", registry))
+    run(("docker", "volume", "rm", "--force", registry))
+    print(f"kind: creating cluster {name}; the first time, this downloads 1 GB", flush=True)
+    config = REPOSITORY_ROOT / "kind-config.yaml"
+    creation = ("kind", "create", "cluster", "--name", name, "--config", config, "--kubeconfig", settings.kubeconfig)
     try:
-        run(("docker", "info"), timeout_seconds=30)
-    except DevclusterError as err:
-        raise DevclusterError(
-            "CLUSTER=kind needs a Docker daemon, but `docker info` fails; start Docker, or run `make demo` without"
-            " CLUSTER=kind on Debian as root."
-        ) from err
-
-
-def render_removal(name: str) -> str:
-    """Render the command that removes all that bring_up_kind made outside of the cache."""
-    registry = _registry_name(name)
-    return f"kind delete cluster --name {name} && docker rm --force {registry} && docker volume rm {registry}"
+        run(creation, timeout_seconds=_CREATION_SECONDS)
+    except BaseException:
+        run(("kind", "delete", "cluster", "--name", name))
+        raise
+    write_file(complete, "The cluster was created to its end.\n")
 
 
 def build_hosts_toml(host: str) -> str:
@@ -116,13 +112,9 @@ def _read_gateway() -> str:
     return find_gateway(json.loads(run(("docker", "network", "inspect", _NETWORK))))
 
 
-def _registry_name(name: str) -> str:
-    return f"{name}-registry"
-
-
 def _ensure_registry(settings: Settings, name: str) -> str:
     """Run the registry and return its address; always anew, for its certificates may be. Its images are in a volume."""
-    registry, folder = _registry_name(name), settings.registry_password.parent
+    registry, folder = registry_name(name), settings.registry_password.parent
     run(("docker", "rm", "--force", registry))
     variables = {
         "REGISTRY_HTTP_ADDR": "0.0.0.0:443",
@@ -133,7 +125,7 @@ def _ensure_registry(settings: Settings, name: str) -> str:
         "REGISTRY_AUTH_HTPASSWD_PATH": "/login/htpasswd",
     }
     run((
-        "docker", "run", "--detach", "--name", registry, "--restart=unless-stopped",
+        "docker", "run", "--detach", "--name", registry, "--restart=unless-stopped", "--label", LABEL,
         "--network", _NETWORK, "--network-alias", settings.registry_host,
         "--volume", f"{registry}:/var/lib/registry",
         "--volume", f"{settings.pki}:/pki:ro",
@@ -171,20 +163,42 @@ def _push_bases(settings: Settings) -> None:
     certificates = settings.config / "registry-ca"
     write_file(certificates / "ca.crt", settings.ca_certificate.read_text())
     for repository, origin in _BASES.items():
+        if _has_image(settings, certificates, repository):
+            continue
         print(f"registry: copying {origin} to {settings.registry_host}/{repository}", flush=True)
         run((
-            "docker", "run", "--rm", "--network", _NETWORK,
-            "--volume", f"{certificates}:/certificates:ro",
-            "--volume", f"{settings.registry_dockerconfig}:/login.json:ro",
-            _SKOPEO_IMAGE, "copy", "--quiet", "--retry-times=2",
+            *_skopeo(settings, certificates), "copy", "--quiet", "--retry-times=2",
             "--dest-authfile=/login.json", "--dest-cert-dir=/certificates",
             f"docker://{origin}", f"docker://{settings.registry_host}/{repository}",
         ))  # fmt: skip
+
+
+def _has_image(settings: Settings, certificates: Path, repository: str) -> bool:
+    image = f"docker://{settings.registry_host}/{repository}"
+    options = ("--authfile=/login.json", "--cert-dir=/certificates")
+    try:
+        run((*_skopeo(settings, certificates), "inspect", "--raw", *options, image))
+    except DevclusterError:
+        return False
+    return True
+
+
+def _skopeo(settings: Settings, certificates: Path) -> tuple[str, ...]:
+    return (
+        "docker", "run", "--rm", "--network", _NETWORK,
+        "--volume", f"{certificates}:/certificates:ro",
+        "--volume", f"{settings.registry_dockerconfig}:/login.json:ro",
+        _SKOPEO_IMAGE,
+    )  # fmt: skip
 
 
 def _load_images(name: str) -> None:
     print(f"docker: building {_IMAGES.operator} from operator/Dockerfile", flush=True)
     dockerfile = Path("operator") / "Dockerfile"
     run(("docker", "build", "--file", dockerfile, "--tag", _IMAGES.operator, "."), cwd=REPOSITORY_ROOT)
-    run(("docker", "pull", _IMAGES.executor))
-    run(("kind", "load", "docker-image", "--name", name, _IMAGES.operator, _IMAGES.executor))
+    run(("kind", "load", "docker-image", "--name", name, _IMAGES.operator))
+    # Docker 29 keeps an image's whole index, of which `kind load` finds only this machine's part:
+    # https://github.com/kubernetes-sigs/kind/issues/3795
+    for node in run(("kind", "get", "nodes", "--name", name)).split():
+        print(f"kind: node {node} pulls {_IMAGES.executor}", flush=True)
+        run(("docker", "exec", node, "crictl", "pull", _IMAGES.executor))

@@ -27,6 +27,9 @@ from tests.unit.core.factories import node
         (node(handlers=({"name": "kata"},)), False),
         (node(handlers=({"name": "", "features": {"recursiveReadOnlyMounts": True}},)), False),
         (node(handlers=({"name": "", "features": None},)), False),
+        ({**node(), "spec": {"providerID": "kind://docker/demo/demo-control-plane"}}, False),
+        ({**node(), "spec": {"providerID": "azure:///subscriptions/x"}}, True),
+        ({**node(), "spec": None}, True),
         ({}, False),
     ],
 )
