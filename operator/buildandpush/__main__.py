@@ -15,7 +15,7 @@ from aiohttp import web
 from buildandpush import __version__
 from buildandpush.api import meta
 from buildandpush.clients.azure.entra import EntraClient
-from buildandpush.clients.azure.identity import AzureGateway, IdentityLogins
+from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.azure.tokens import AcrClient
@@ -94,7 +94,7 @@ async def _lead(
     store, outside = Store(), Outside(config.ca_file)
     settings = replace(config.build_settings, trusted_certificates=certificates)
     entra = EntraClient(outside, acting)
-    identities = IdentityLogins(AzureGateway(entra, AcrClient(outside)), _utc_now)
+    identities = IdentityLogins(entra, AcrClient(outside), _utc_now)
 
     def wake_connector(namespace: str, name: str) -> None:
         queue.add(Key(meta.CONNECTOR_KIND, namespace, name))

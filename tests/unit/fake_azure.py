@@ -10,8 +10,7 @@ import jwt
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
-from buildandpush.clients.azure.resource_manager import LinkFinder
-from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
 from buildandpush.core.facts import Links
 from buildandpush.core.run.questions import AskLinks
@@ -30,8 +29,8 @@ def make_token(life: timedelta = timedelta(hours=3), *, at: datetime = NOW, **cl
 
 
 @dataclass
-class FakeGateway:
-    """What Entra ID and the registries answer."""
+class FakeAzure:
+    """Entra ID and the registries, in place of EntraClient and AcrClient. It takes no token that it did not give."""
 
     life: timedelta = timedelta(hours=3)
     actions: tuple[str, ...] = ("pull", "push", "metadata_read")
@@ -41,20 +40,31 @@ class FakeGateway:
     tokens: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     accesses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    _bearers: dict[str, Resolved] = field(default_factory=dict)
+    """Whom a token of Entra ID was given to."""
+    _hosts: dict[str, str] = field(default_factory=dict)
+    """The registry that gave a refresh token."""
 
-    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
+    async def fetch_token(self, resolved: Resolved, audience: str) -> str:
         self.tokens.append(audience)
         self._check("token", audience)
-        return f"entra-token-{len(self.tokens)}"
+        token = f"entra-token-{len(self.tokens)}"
+        self._bearers[token] = resolved
+        return token
 
-    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str) -> str:
-        self.exchanges.append((connector.name, host))
+    async def exchange(self, host: str, tenant: str | None, token: str, *, ca_bundle: str) -> str:
+        bearer = self._bearers[token]
+        assert tenant == getattr(bearer.credential, "tenant_id", None), tenant
+        assert ca_bundle == (bearer.connector.spec.ca_bundle or "")
+        self.exchanges.append((bearer.connector.name, host))
         self._check("exchange", host)
-        return make_token(self.life, at=self.clock(), n=len(self.exchanges))
+        made = make_token(self.life, at=self.clock(), n=len(self.exchanges))
+        self._hosts[made] = host
+        return made
 
-    async def fetch_access_token(
-        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...]
-    ) -> str:
+    async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str) -> str:
+        assert self._hosts[refresh_token] == host
+        repositories = tuple(_repository_of(scope) for scope in scopes)
         self.accesses.append((host, repositories))
         self._check("access", host)
         entries = [{"type": "repository", "name": name, "actions": list(self.actions)} for name in repositories]
@@ -70,6 +80,13 @@ class FakeGateway:
             raise LoginError(problem)
 
 
+def _repository_of(scope: str) -> str:
+    """The repository of a scope for pushes; any other scope is an error."""
+    kind, name, actions = scope.split(":")
+    assert (kind, actions) == ("repository", "pull,push,metadata_read"), scope
+    return name
+
+
 @dataclass
 class FakeLinks:
     """What the resource manager answers."""
@@ -78,7 +95,7 @@ class FakeLinks:
     asked: list[AskLinks] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
 
-    async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks) -> Links:
+    async def find_links(self, resolved: Resolved, question: AskLinks) -> Links:
         self.asked.append(question)
         return self.links
 
@@ -90,11 +107,11 @@ def make_sources(
     client: Any,
     registry: Any,
     clock: Callable[[], datetime],
-    gateway: FakeGateway | None = None,
-    links: LinkFinder | None = None,
+    azure: FakeAzure | None = None,
+    links: FakeLinks | None = None,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
-    gateway = gateway or FakeGateway()
-    gateway.clock = clock
-    logins = Logins(client, IdentityLogins(gateway, clock), SETTINGS, clock)
+    azure = azure or FakeAzure()
+    azure.clock = clock
+    logins = Logins(client, IdentityLogins(azure, azure, clock), SETTINGS, clock)
     return Sources(client, logins, registry, links or FakeLinks())

@@ -6,7 +6,7 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
-from buildandpush.clients.azure.resource_manager import LinkFinder
+from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
@@ -53,7 +53,7 @@ class Sources:
     kubernetes: KubernetesClient
     logins: Logins
     registry: RegistryReader
-    links: LinkFinder
+    links: ResourceManager
 
     async def forget_connector(self, namespace: str, name: str, uid: str) -> None:
         """Let them go of what they keep for a connector that is gone."""
@@ -107,10 +107,10 @@ async def _find_inputs(sources: Sources, namespace: str, question: AskInputs) ->
 
 
 async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> Links:
-    session = await sources.logins.find_session(namespace, question.connector_ref)
-    if isinstance(session, Waiting):
-        return Links(Reason.LINKS_UNAVAILABLE, session.message)
-    return await sources.links.find_links(*session, question)
+    resolved = await sources.logins.resolve(namespace, question.connector_ref)
+    if isinstance(resolved, Waiting):
+        return Links(Reason.LINKS_UNAVAILABLE, resolved.message)
+    return await sources.links.find_links(resolved, question)
 
 
 async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
@@ -151,10 +151,10 @@ async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
     known: set[str] = set()
     run = resource.status.run
     for need in derive_needs(run.effective) if run else ():
-        session = await sources.logins.find_session(resource.owner.namespace, need.connector)
-        if not isinstance(session, Waiting):
-            secrets += secrets_of(session[1].credential)
-            known.update(place for place, _ in session[1].inputs)
+        resolved = await sources.logins.resolve(resource.owner.namespace, need.connector)
+        if not isinstance(resolved, Waiting):
+            secrets += secrets_of(resolved.credential)
+            known.update(place for place, _ in resolved.inputs)
     try:
         spec = parse_spec(resource.spec)
         keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))

@@ -372,13 +372,13 @@ async def test_connector_that_is_gone_or_another_by_now_is_forgotten(cluster: Cl
     body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
     first = body["metadata"]["uid"]
     await reconciler.reconcile(CONNECTOR)
-    assert cluster.gateway.forgotten == []
+    assert cluster.azure.forgotten == []
     again = {**body, "metadata": {**body["metadata"], "uid": "another", "resourceVersion": "999"}}
     cluster.store.put(meta.CONNECTOR_KIND, again)
     cluster.api.put(meta.CONNECTOR_PLURAL, again)
     await reconciler.reconcile(CONNECTOR)
-    assert cluster.gateway.forgotten == cluster.links.forgotten == [first]
+    assert cluster.azure.forgotten == cluster.links.forgotten == [first]
     cluster.store.drop(meta.CONNECTOR_KIND, again)
     assert await reconciler.reconcile(CONNECTOR) is None
     assert await reconciler.reconcile(CONNECTOR) is None
-    assert cluster.gateway.forgotten == cluster.links.forgotten == [first, "another"]
+    assert cluster.azure.forgotten == cluster.links.forgotten == [first, "another"]

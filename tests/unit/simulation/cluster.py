@@ -18,7 +18,7 @@ from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.settings import BuildSettings
-from tests.unit.fake_azure import FakeGateway
+from tests.unit.fake_azure import FakeAzure
 
 Object = dict[str, Any]
 
@@ -75,7 +75,7 @@ class Cluster:
         self.labels: dict[str, str] = {}
         self.quota_full = False
         self.registry_down = False
-        self.gateway = FakeGateway(life=timedelta(minutes=30))
+        self.azure = FakeAzure(life=timedelta(minutes=30))
         self.images = 0
         self.violations: list[str] = []
         self.created_pods: dict[str, int] = {}

@@ -77,7 +77,7 @@ class Operator:
         self.watcher = Watcher(self.store, self.queue)
         self.client = Client(cluster, network)
         self.reconciler = Reconciler(
-            make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.gateway),
+            make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.azure),
             self.store,
             SETTINGS,
             lambda: cluster.now,
@@ -227,11 +227,11 @@ class World(RuleBasedStateMachine):
     @rule(step=st.sampled_from(["token", "exchange", "access"]), temporary=st.booleans())
     def azure_refuses(self, step: str, temporary: bool) -> None:
         problem = LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215", temporary=temporary)
-        self.cluster.gateway.refuse = lambda asked, host: problem if asked == step else None
+        self.cluster.azure.refuse = lambda asked, host: problem if asked == step else None
 
     @rule()
     def azure_answers(self) -> None:
-        self.cluster.gateway.refuse = lambda asked, host: None
+        self.cluster.azure.refuse = lambda asked, host: None
 
     def put_connector(self) -> None:
         reference = {"secretRef": {"name": "acr-login"}}

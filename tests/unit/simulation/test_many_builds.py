@@ -48,7 +48,7 @@ def test_a_thousand_builds_cost_one_exchange() -> None:
     work_until_idle(operator, cluster)
     phases = {obj["status"]["phase"] for (kind, _), obj in cluster.objects.items() if kind == meta.BUILD_KIND}
     assert phases == {"Succeeded"}
-    assert len(cluster.gateway.exchanges) == 1
-    assert len(cluster.gateway.accesses) == REPOSITORIES, "whether it may push is asked once a repository"
+    assert len(cluster.azure.exchanges) == 1
+    assert len(cluster.azure.accesses) == REPOSITORIES, "whether it may push is asked once a repository"
     assert len([name for kind, name in cluster.objects if kind == "Secret"]) == 2
     assert not cluster.violations

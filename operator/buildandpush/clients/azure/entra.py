@@ -53,7 +53,7 @@ class _Assertion:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _HeldCredential:
     version: str
     credential: AsyncTokenCredential
     assertion: _Assertion
@@ -69,14 +69,14 @@ class EntraClient:
         self._outside = outside
         self._kubernetes = kubernetes
         self._clock = clock
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _HeldCredential] = {}
 
-    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
+    async def fetch_token(self, resolved: Resolved, audience: str) -> str:
         """A token for this audience; raises LoginError with Entra ID's own words."""
-        held = await self._hold(connector, resolved)
+        held = await self._hold(resolved)
         assertion = held.assertion
         if isinstance(resolved.credential, FederatedIdentity) and self._clock() >= assertion.until:
-            assertion.value = await self._fetch_assertion(connector, resolved.credential.service_account)
+            assertion.value = await self._fetch_assertion(resolved.connector, resolved.credential.service_account)
             assertion.until = self._clock() + ASSERTION_SECONDS
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
@@ -86,26 +86,26 @@ class EntraClient:
             raise LoginError(_classify(error, resolved.credential, assertion.value)) from None
         return token.token
 
-    async def _hold(self, connector: Connector, resolved: Resolved) -> _Held:
-        version = login_version(connector, resolved)
-        held = self._held.get(connector.uid)
+    async def _hold(self, resolved: Resolved) -> _HeldCredential:
+        uid, version = resolved.connector.uid, login_version(resolved)
+        held = self._held.get(uid)
         if held is not None and held.version == version:
             return held
         assertion = _Assertion()
         try:
-            made = _Held(version, self._make(connector, resolved, assertion), assertion)
+            made = _HeldCredential(version, self._make(resolved, assertion), assertion)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise LoginError(_unusable(error, resolved.credential)) from None
-        self._held[connector.uid] = made
+        self._held[uid] = made
         if held is not None:
             await held.credential.close()
         return made
 
-    def _make(self, connector: Connector, resolved: Resolved, assertion: _Assertion) -> AsyncTokenCredential:
+    def _make(self, resolved: Resolved, assertion: _Assertion) -> AsyncTokenCredential:
         credential = resolved.credential
         # Without instance discovery no other host is asked whether the authority is a true one.
         settings: dict[str, Any] = {
-            "authority": find_cloud(connector.spec).authority,
+            "authority": find_cloud(resolved.connector.spec).authority,
             "transport": self._outside.transport(),
             "disable_instance_discovery": True,
             **_NO_RETRY,

@@ -4,60 +4,18 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
-from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
 from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
 from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
 from buildandpush.core.backoff import backoff_seconds
-
-
-class Gateway(Protocol):
-    """What Azure is asked for a login; every method raises LoginError."""
-
-    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str, /) -> str: ...
-
-    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str, /) -> str: ...
-
-    async def fetch_access_token(
-        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...], /
-    ) -> str: ...
-
-    async def forget(self, connector_uid: str, /) -> None: ...
-
-
-class AzureGateway:
-    """Azure itself."""
-
-    def __init__(self, entra: EntraClient, acr: AcrClient) -> None:
-        self._entra = entra
-        self._acr = acr
-
-    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str) -> str:
-        """A token of Entra ID."""
-        return await self._entra.fetch_token(connector, resolved, audience)
-
-    async def exchange(self, connector: Connector, resolved: Resolved, host: str, token: str) -> str:
-        """A registry's refresh token."""
-        tenant = getattr(resolved.credential, "tenant_id", None)
-        return await self._acr.exchange(host, tenant, token, ca_bundle=connector.spec.ca_bundle or "")
-
-    async def fetch_access_token(
-        self, connector: Connector, host: str, refresh_token: str, repositories: tuple[str, ...]
-    ) -> str:
-        """A registry's access token for pushes to some repositories."""
-        scopes = [scope_of(repository) for repository in repositories]
-        return await self._acr.fetch_access_token(host, refresh_token, scopes, ca_bundle=connector.spec.ca_bundle or "")
-
-    async def forget(self, connector_uid: str) -> None:
-        """Let go of what is held for a connector that is gone."""
-        await self._entra.forget(connector_uid)
 
 
 @dataclass(frozen=True)
@@ -75,8 +33,9 @@ _Key = tuple[str, str]
 class IdentityLogins:
     """The logins of connectors with an Azure identity. One exchange serves every build until it is due again."""
 
-    def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
-        self._gateway = gateway
+    def __init__(self, entra: EntraClient, acr: AcrClient, clock: Callable[[], datetime]) -> None:
+        self._entra = entra
+        self._acr = acr
         self._clock = clock
         self._logins: Recent[_Key, RegistryToken] = Recent()
         self._refused: Recent[tuple[str, str, str], bool] = Recent()
@@ -86,16 +45,14 @@ class IdentityLogins:
         self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
         self._allowed: Recent[tuple[str, str, str], tuple[str, str]] = Recent()
 
-    async def log_in(
-        self, connector: Connector, resolved: Resolved, host: str, kept: RegistryToken | None = None
-    ) -> RegistryToken:
+    async def log_in(self, resolved: Resolved, host: str, kept: RegistryToken | None = None) -> RegistryToken:
         """The login to a host, made afresh only where it is due; raises LoginError.
 
         `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
         refusal is remembered for 10 s, doubled each time up to 5 min, unless connector or Secret change. While Azure
         is away, a login that has not ended is good enough.
         """
-        key, version = (connector.uid, host), login_version(connector, resolved)
+        key, version = (resolved.connector.uid, host), login_version(resolved)
         async with self._lock(key):
             now = self._clock()
             known = [item for item in (self._logins.get(key), kept) if item is not None and not item.is_access_token]
@@ -103,32 +60,33 @@ class IdentityLogins:
                 if login.is_fresh(version, now) and not self._refused.get((*key, login.password)):
                     return self._logins.put(key, login)
             try:
-                return await self._exchange(connector, resolved, host, version)
+                return await self._exchange(resolved, host, version)
             except LoginError as error:
                 living = next((login for login in known if login.lives(version, now)), None)
                 if living is None or not error.problem.temporary:
                     raise
                 return self._logins.put(key, living)
 
-    async def _exchange(self, connector: Connector, resolved: Resolved, host: str, version: str) -> RegistryToken:
-        key = (connector.uid, host)
+    async def _exchange(self, resolved: Resolved, host: str, version: str) -> RegistryToken:
+        key, ca_bundle = (resolved.connector.uid, host), resolved.connector.spec.ca_bundle or ""
+        tenant = getattr(resolved.credential, "tenant_id", None)
         self._raise_remembered(key, version)
         try:
-            token = await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
-            login = self._made(host, await self._gateway.exchange(connector, resolved, host, token), version)
+            token = await self._entra.fetch_token(resolved, REGISTRY_AUDIENCE)
+            login = self._made(host, await self._acr.exchange(host, tenant, token, ca_bundle=ca_bundle), version)
         except LoginError as error:
             self._remember(key, version, error.problem)
             raise
         self._failed.pop(key)
         return self._logins.put(key, login)
 
-    async def check_token(self, connector: Connector, resolved: Resolved) -> None:
+    async def check_token(self, resolved: Resolved) -> None:
         """Whether Entra ID gives the identity a token at all; raises LoginError."""
-        key, version = (connector.uid, ""), login_version(connector, resolved)
+        key, version = (resolved.connector.uid, ""), login_version(resolved)
         async with self._lock(key):
             self._raise_remembered(key, version)
             try:
-                await self._gateway.fetch_token(connector, resolved, REGISTRY_AUDIENCE)
+                await self._entra.fetch_token(resolved, REGISTRY_AUDIENCE)
             except LoginError as error:
                 self._remember(key, version, error.problem)
                 raise
@@ -137,7 +95,7 @@ class IdentityLogins:
     def recall_refusal(self, plan: RegistryAccess, resolved: Resolved) -> None:
         """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
         early would know nothing of a new role either."""
-        self._raise_remembered(_push_key(plan), login_version(plan.connector, resolved))
+        self._raise_remembered(_push_key(plan), login_version(resolved))
 
     async def authorize_push(self, plan: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
@@ -154,11 +112,11 @@ class IdentityLogins:
             return login
         try:
             token = await self._fetch_access(plan, login)
-            made = self._made(plan.host, token, login_version(plan.connector, resolved, plan.push))
+            made = self._made(plan.host, token, login_version(resolved, plan.push))
         except LoginError as error:
             if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
                 return login  # what was allowed with the login before will be with this one of the same identity
-            self._remember(key, login_version(plan.connector, resolved), error.problem)
+            self._remember(key, login_version(resolved), error.problem)
             if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
                 self._refused.put((plan.connector.uid, plan.host, login.password), True)
                 self._allowed.pop(asked)
@@ -169,8 +127,9 @@ class IdentityLogins:
 
     async def _fetch_access(self, plan: RegistryAccess, login: RegistryToken) -> str:
         """A token that may push to all of the plan's repositories; raises LoginError."""
+        scopes, ca_bundle = [scope_of(repository) for repository in plan.push], plan.connector.spec.ca_bundle or ""
         try:
-            token = await self._gateway.fetch_access_token(plan.connector, plan.host, login.password, plan.push)
+            token = await self._acr.fetch_access_token(plan.host, login.password, scopes, ca_bundle=ca_bundle)
         except LoginError as error:
             if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
                 raise
@@ -200,7 +159,7 @@ class IdentityLogins:
         )  # fmt: skip
         for table in tables:
             table.drop(lambda key: bool(key[0] == connector_uid))
-        await self._gateway.forget(connector_uid)
+        await self._entra.forget(connector_uid)
 
     def _lock(self, key: _Key) -> asyncio.Lock:
         return self._locks.get(key) or self._locks.put(key, asyncio.Lock())

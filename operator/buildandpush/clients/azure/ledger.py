@@ -1,24 +1,13 @@
 """Which login Secrets there are, for the status of their connectors and to make no more than that can list."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from buildandpush.api.connector import MAX_LOGINS, LoginStatus
 from buildandpush.api.reasons import Reason
-from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.facts import Waiting
-
-
-@dataclass(frozen=True)
-class Session:
-    """A connector with its credential."""
-
-    connector: Connector
-    resolved: Resolved
-    listed: frozenset[str] = frozenset()
-    """Names of the login Secrets that the connector's status lists."""
 
 
 class LoginLedger:
@@ -29,23 +18,23 @@ class LoginLedger:
         self._on_change = on_change
         self._made: dict[str, dict[str, LoginStatus]] = {}
 
-    def note(self, name: str, sessions: Mapping[str, Session], logins: Sequence[RegistryToken]) -> None:
+    def note(self, name: str, opened: Mapping[str, Resolved], logins: Sequence[RegistryToken]) -> None:
         """A login is about to be made or renewed for these connectors, by uid."""
         ends = min((login.expires_at for login in logins if login.expires_at is not None), default=None)
         hosts = sorted(login.host for login in logins)
         status = LoginStatus(secret_name=name, registries=hosts, expires_at=ends)
-        for uid, session in sessions.items():
+        for uid, resolved in opened.items():
             made = self._made.setdefault(uid, {})
             if made.get(name) != status:
                 made[name] = status
-                self._on_change(session.connector.namespace, session.connector.name)
+                self._on_change(resolved.connector.namespace, resolved.connector.name)
 
-    def find_full(self, name: str, sessions: Mapping[str, Session]) -> Waiting | None:
+    def find_full(self, name: str, opened: Mapping[str, Resolved]) -> Waiting | None:
         """Whether a connector has as many login Secrets as its status can list: one more would be lost sight of."""
-        for uid, session in sessions.items():
-            known = session.listed | set(self._made.get(uid, {}))
+        for uid, resolved in opened.items():
+            known = resolved.connector.listed | set(self._made.get(uid, {}))
             if name not in known and len(known) >= MAX_LOGINS:
-                detail = f"connector {session.connector.name!r} has {len(known)} login Secrets"
+                detail = f"connector {resolved.connector.name!r} has {len(known)} login Secrets"
                 return Waiting(Reason.TOO_MANY_LOGINS, detail)
         return None
 

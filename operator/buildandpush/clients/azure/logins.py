@@ -9,7 +9,7 @@ from buildandpush.api.connector import LoginStatus
 from buildandpush.api.meta import CONNECTOR_PLURAL
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.identity import IdentityLogins
-from buildandpush.clients.azure.ledger import LoginLedger, Session
+from buildandpush.clients.azure.ledger import LoginLedger
 from buildandpush.clients.azure.secrets import LoginSecrets
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
@@ -33,6 +33,7 @@ from buildandpush.core.azure.login import (
     describe_login,
     is_ours,
     login_version,
+    owners_of,
     plan_hosts,
     read_login_secret,
 )
@@ -75,13 +76,13 @@ class Logins:
         known = self._known.get((namespace, needs))
         if renewal and known is not None and (known.renew_at is None or self._clock() < known.renew_at):
             return known
-        sessions = await self._open(namespace, [need.connector for need in needs])
-        if isinstance(sessions, Waiting):
-            return sessions
-        plans = plan_hosts(needs, {name: session.connector for name, session in sessions.items()})
+        opened = await self._open(namespace, [need.connector for need in needs])
+        if isinstance(opened, Waiting):
+            return opened
+        plans = plan_hosts(needs, {name: resolved.connector for name, resolved in opened.items()})
         if isinstance(plans, Waiting):
             return plans
-        login = await self._ensure(namespace, plans, {item.connector.uid: item for item in sessions.values()})
+        login = await self._ensure(namespace, plans, {item.connector.uid: item for item in opened.values()})
         if isinstance(login, LoginSecretRef):
             if len(self._known) > _MAX_KNOWN:
                 self._known.clear()  # only a shortcut: what is needed of it comes back
@@ -90,52 +91,49 @@ class Logins:
 
     async def find_credentials(self, namespace: str, connector_ref: str, host: str) -> Credentials | Waiting:
         """What the operator itself logs in to a host with."""
-        sessions = await self._open(namespace, [connector_ref])
-        if isinstance(sessions, Waiting):
-            return sessions
-        session = sessions[connector_ref]
-        refused = check_registry(session.connector, host)
+        opened = await self._open(namespace, [connector_ref])
+        if isinstance(opened, Waiting):
+            return opened
+        resolved = opened[connector_ref]
+        refused = check_registry(resolved.connector, host)
         if refused is not None:
             return refused
         try:
-            login = await self._log_in(session, host, None)
+            login = await self._log_in(resolved, host, None)
         except LoginError as error:
             return _waiting(error)
-        return Credentials((host,), login.username, login.password, session.connector.spec.ca_bundle or "")
+        return Credentials((host,), login.username, login.password, resolved.connector.spec.ca_bundle or "")
 
-    async def find_session(self, namespace: str, connector_ref: str) -> tuple[Connector, Resolved] | Waiting:
-        """A connector with its credential."""
-        sessions = await self._open(namespace, [connector_ref])
-        if isinstance(sessions, Waiting):
-            return sessions
-        return sessions[connector_ref].connector, sessions[connector_ref].resolved
+    async def resolve(self, namespace: str, connector_ref: str) -> Resolved | Waiting:
+        """A connector with its credential, or what it waits for."""
+        opened = await self._open(namespace, [connector_ref])
+        return opened if isinstance(opened, Waiting) else opened[connector_ref]
 
     async def find_inputs(self, namespace: str, connector_refs: Sequence[str]) -> Inputs:
         """The Secrets of connectors with their versions; none where one cannot be read."""
-        sessions = await self._open(namespace, connector_refs)
-        if isinstance(sessions, Waiting):
+        opened = await self._open(namespace, connector_refs)
+        if isinstance(opened, Waiting):
             return Inputs()
-        pairs = {pair for session in sessions.values() for pair in session.resolved.inputs}
+        pairs = {pair for resolved in opened.values() for pair in resolved.inputs}
         return Inputs(tuple(sorted(pairs)))
 
     async def check(self, connector: Connector) -> Check:
         """Whether the connector can log in: to Entra ID, and to every registry that it names."""
-        found = await self._resolve(connector)
-        if isinstance(found, Waiting):
-            return found
-        resolved = found.resolved
+        resolved = await self._resolve(connector)
+        if isinstance(resolved, Waiting):
+            return resolved
         identity = describe_identity(connector.spec, resolved.credential)
         registries = tuple(connector.spec.registries or ())
         if isinstance(resolved.credential, UserPassword):
             return LoggedIn(identity, registries, checked=False)
         try:
             if not registries:
-                await self._identities.check_token(connector, resolved)
+                await self._identities.check_token(resolved)
             for host in registries:
                 refused = check_registry(connector, host)
                 if refused is not None:
                     return refused
-                await self._identities.log_in(connector, resolved, host)
+                await self._identities.log_in(resolved, host)
         except LoginError as error:
             return error.problem
         uid = connector.uid
@@ -165,23 +163,21 @@ class Logins:
 
     # ---- the steps
 
-    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, Session] | Waiting:
-        sessions: dict[str, Session] = {}
+    async def _open(self, namespace: str, names: Sequence[str]) -> dict[str, Resolved] | Waiting:
+        opened: dict[str, Resolved] = {}
         for name in dict.fromkeys(names):
             try:
                 raw = await self._client.read_custom(CONNECTOR_PLURAL, namespace, name)
             except NotFoundError:
                 return Waiting(Reason.CONNECTOR_MISSING, f"AzureConnector {name!r} in namespace {namespace!r}")
             connector = parse_connector(raw)
-            session = connector if isinstance(connector, Waiting) else await self._resolve(connector)
-            if isinstance(session, Waiting):
-                return session
-            listed = (raw.get("status") or {}).get("logins") or ()
-            session = replace(session, listed=frozenset(item["secretName"] for item in listed))
-            sessions[name] = session
-        return sessions
+            resolved = connector if isinstance(connector, Waiting) else await self._resolve(connector)
+            if isinstance(resolved, Waiting):
+                return resolved
+            opened[name] = resolved
+        return opened
 
-    async def _resolve(self, connector: Connector) -> Session | Waiting:
+    async def _resolve(self, connector: Connector) -> Resolved | Waiting:
         refused = check_allowed(connector, self._settings)
         if refused is not None:
             return refused
@@ -191,76 +187,73 @@ class Logins:
                 secret = await self._client.read_secret(connector.namespace, name)
             except NotFoundError:
                 secret = None
-        resolved = read_credential(connector, secret)
-        return resolved if isinstance(resolved, Waiting) else Session(connector, resolved)
+        return read_credential(connector, secret)
 
     async def _ensure(
-        self, namespace: str, plans: tuple[RegistryAccess, ...], sessions: dict[str, Session]
+        self, namespace: str, plans: tuple[RegistryAccess, ...], opened: dict[str, Resolved]
     ) -> LoginSecretRef | Waiting:
         shape = build_login_secret(namespace, plans, ())
         name = shape["metadata"]["name"]
-        full = self._ledger.find_full(name, sessions)
+        full = self._ledger.find_full(name, opened)
         if full is not None:
             return full
         existing = await self._secrets.read(shape)
-        if existing is not None and not is_ours(existing, shape):
+        if existing is not None and not is_ours(existing, owners_of(shape)):
             return _taken(shape)
-        logins = await self._log_in_all(plans, sessions, read_login_secret(existing) if existing is not None else {})
+        logins = await self._log_in_all(plans, opened, read_login_secret(existing) if existing is not None else {})
         if isinstance(logins, Waiting):
             return logins
         wanted = build_login_secret(namespace, plans, logins)
         # Again, since others may have been made meanwhile, and noted before it is made, so that they count this one.
-        full = self._ledger.find_full(name, sessions)
+        full = self._ledger.find_full(name, opened)
         if full is not None:
             return full
-        self._ledger.note(name, sessions, logins)
-        if not is_ours(await self._secrets.write(wanted, existing), wanted):
-            for uid in sessions:
+        self._ledger.note(name, opened, logins)
+        if not is_ours(await self._secrets.write(wanted, existing), owners_of(wanted)):
+            for uid in opened:
                 self._ledger.drop(uid, name)
             return _taken(wanted)
-        described = describe_login(wanted, plans, [session.resolved for session in sessions.values()])
+        described = describe_login(wanted, plans, opened.values())
         return replace(described, renew_at=self._renew_at(logins))
 
     async def _log_in_all(
-        self, plans: tuple[RegistryAccess, ...], sessions: dict[str, Session], kept: dict[str, RegistryToken]
+        self, plans: tuple[RegistryAccess, ...], opened: dict[str, Resolved], kept: dict[str, RegistryToken]
     ) -> list[RegistryToken] | Waiting:
         """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
         logins: list[RegistryToken] = []
         for plan in plans:
-            session, old = sessions[plan.connector.uid], kept.get(plan.host)
+            resolved, old = opened[plan.connector.uid], kept.get(plan.host)
             try:
-                logins.append(await self._host_login(plan, session, old))
+                logins.append(await self._host_login(plan, resolved, old))
             except LoginError as error:
                 if plan.required:
                     return _waiting(error)
-                if old is not None and old.lives(
-                    login_version(plan.connector, session.resolved, plan.push), self._clock()
-                ):
+                if old is not None and old.lives(login_version(resolved, plan.push), self._clock()):
                     logins.append(old)
         return logins
 
-    async def _host_login(self, plan: RegistryAccess, session: Session, kept: RegistryToken | None) -> RegistryToken:
+    async def _host_login(self, plan: RegistryAccess, resolved: Resolved, kept: RegistryToken | None) -> RegistryToken:
         """The login of build pods to a host; raises LoginError."""
-        if isinstance(session.resolved.credential, UserPassword):
-            return await self._log_in(session, plan.host, kept)
-        scoped, now = login_version(session.connector, session.resolved, plan.push), self._clock()
+        if isinstance(resolved.credential, UserPassword):
+            return await self._log_in(resolved, plan.host, kept)
+        scoped, now = login_version(resolved, plan.push), self._clock()
         token = kept if kept is not None and kept.is_access_token else None
         if token is not None and token.is_fresh(scoped, now):
             return token
         try:
-            self._identities.recall_refusal(plan, session.resolved)
-            login = await self._log_in(session, plan.host, kept)
-            return await self._identities.authorize_push(plan, session.resolved, login)
+            self._identities.recall_refusal(plan, resolved)
+            login = await self._log_in(resolved, plan.host, kept)
+            return await self._identities.authorize_push(plan, resolved, login)
         except LoginError as error:
             if token is None or not error.problem.temporary or not token.lives(scoped, now):
                 raise
             return token
 
-    async def _log_in(self, session: Session, host: str, kept: RegistryToken | None) -> RegistryToken:
-        credential = session.resolved.credential
+    async def _log_in(self, resolved: Resolved, host: str, kept: RegistryToken | None) -> RegistryToken:
+        credential = resolved.credential
         if not isinstance(credential, UserPassword):
-            return await self._identities.log_in(session.connector, session.resolved, host, kept)
-        version, now = login_version(session.connector, session.resolved), self._clock()
+            return await self._identities.log_in(resolved, host, kept)
+        version, now = login_version(resolved), self._clock()
         if kept is not None and kept.expires_at is not None and kept.is_fresh(version, now):
             return kept
         return RegistryToken(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)

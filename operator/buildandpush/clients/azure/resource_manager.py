@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -14,10 +14,11 @@ from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
 
 from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.outside import ODD_ANSWERS, Outside
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import Cloud, find_cloud
-from buildandpush.core.azure.credential import Connector, Resolved, UserPassword
+from buildandpush.core.azure.credential import Resolved, UserPassword
 from buildandpush.core.azure.errors import LoginError, clip_foreign
 from buildandpush.core.azure.portal import build_tag_urls
 from buildandpush.core.facts import Links
@@ -36,20 +37,6 @@ _Key = tuple[str, str]
 """A connector's uid and what a build calls a subscription."""
 
 
-class TokenSource(Protocol):
-    """Where tokens of Entra ID come from; raises LoginError."""
-
-    async def fetch_token(self, connector: Connector, resolved: Resolved, audience: str, /) -> str: ...
-
-
-class LinkFinder(Protocol):
-    """What this module offers, so that a test's resource manager can take its place."""
-
-    async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks, /) -> Links: ...
-
-    def forget(self, connector_uid: str, /) -> None: ...
-
-
 @dataclass(frozen=True)
 class _Found:
     registries: dict[str, str]
@@ -65,18 +52,18 @@ class ResourceManager:
     """Looks registries up; what was found is good for ten minutes, so that many builds cost one question."""
 
     def __init__(
-        self, outside: Outside, tokens: TokenSource, settings: PortalSettings, clock: Callable[[], datetime]
+        self, outside: Outside, entra: EntraClient, settings: PortalSettings, clock: Callable[[], datetime]
     ) -> None:
         self._outside = outside
-        self._tokens = tokens
+        self._entra = entra
         self._settings = settings
         self._clock = clock
         self._found: Recent[_Key, _Found] = Recent(_MAX_FOUND)
         self._locks: Recent[_Key, asyncio.Lock] = Recent(_MAX_FOUND, is_idle=lambda lock: not lock.locked())
 
-    async def find_links(self, connector: Connector, resolved: Resolved, question: AskLinks) -> Links:
+    async def find_links(self, resolved: Resolved, question: AskLinks) -> Links:
         """The portal's links of some tags, or why there are none; never raises for what Azure does."""
-        cloud = find_cloud(connector.spec)
+        cloud = find_cloud(resolved.connector.spec)
         if isinstance(resolved.credential, UserPassword):
             detail = "the connector has a user name and password, which the resource manager does not know"
             return Links(Reason.LINKS_UNAVAILABLE, detail)
@@ -85,7 +72,7 @@ class ResourceManager:
         host, path = question.repository.split("/", 1)
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                registries = await self._registries(connector, resolved, cloud, question.subscription, host)
+                registries = await self._registries(resolved, cloud, question.subscription, host)
         except LoginError as error:
             return Links(Reason.LINKS_UNAVAILABLE, error.problem.detail)
         except _NotFoundError:
@@ -106,15 +93,13 @@ class ResourceManager:
         self._found.drop(lambda key: key[0] == connector_uid)
         self._locks.drop(lambda key: key[0] == connector_uid)
 
-    async def _registries(
-        self, connector: Connector, resolved: Resolved, cloud: Cloud, subscription: str, host: str
-    ) -> dict[str, str]:
-        key = (connector.uid, subscription)
+    async def _registries(self, resolved: Resolved, cloud: Cloud, subscription: str, host: str) -> dict[str, str]:
+        key = (resolved.connector.uid, subscription)
         async with self._locks.get(key) or self._locks.put(key, asyncio.Lock()):
             known = self._found.get(key)
             if known is not None and self._clock() < known.until:
                 return known.registries
-            token = await self._tokens.fetch_token(connector, resolved, cloud.resource_manager_audience or "")
+            token = await self._entra.fetch_token(resolved, cloud.resource_manager_audience or "")
             subscription_id = await self._find_subscription(cloud, token, subscription)
             registries = await self._list_registries(cloud, token, subscription_id)
             kept = _KEPT if host.lower() in registries else _KEPT_UNFOUND
@@ -125,14 +110,14 @@ class ResourceManager:
         """The id of a subscription that is named by its id or its display name."""
         if re.fullmatch(GUID_PATTERN, subscription):
             return subscription
-        async with SubscriptionClient(_Held(token), **self._arguments(cloud)) as client:
+        async with SubscriptionClient(_HeldToken(token), **self._arguments(cloud)) as client:
             async for item in client.subscriptions.list():
                 if (item.display_name or "").lower() == subscription.lower() and item.subscription_id:
                     return str(item.subscription_id)
         raise _NotFoundError
 
     async def _list_registries(self, cloud: Cloud, token: str, subscription_id: str) -> dict[str, str]:
-        client = ContainerRegistryManagementClient(_Held(token), subscription_id, **self._arguments(cloud))
+        client = ContainerRegistryManagementClient(_HeldToken(token), subscription_id, **self._arguments(cloud))
         async with client:
             return {
                 item.properties.login_server.lower(): str(item.id)
@@ -149,7 +134,7 @@ class ResourceManager:
         }
 
 
-class _Held:
+class _HeldToken:
     """A token that is there already, in the form the Azure clients ask for one."""
 
     def __init__(self, token: str) -> None:
@@ -162,7 +147,7 @@ class _Held:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def __aenter__(self) -> "_Held":
+    async def __aenter__(self) -> "_HeldToken":
         return self
 
     async def __aexit__(self, *_: object) -> None:

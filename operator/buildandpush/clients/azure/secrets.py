@@ -6,7 +6,7 @@ from datetime import datetime
 from buildandpush.clients.errors import ConflictError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
 from buildandpush.core.azure.credential import Connector
-from buildandpush.core.azure.login import is_ours, read_login_secret
+from buildandpush.core.azure.login import is_ours, owners_of, read_login_secret
 
 
 class LoginSecrets:
@@ -31,7 +31,7 @@ class LoginSecrets:
                 return await self._client.create_secret(wanted)
             except ConflictError:
                 existing = await self._client.read_secret(namespace, name)
-        if not is_ours(existing, wanted) or existing.get("data") == wanted["data"]:
+        if not is_ours(existing, owners_of(wanted)) or existing.get("data") == wanted["data"]:
             return existing
         version = existing["metadata"]["resourceVersion"]
         # null removes keys that are no longer wanted, as a merge patch would keep them.
@@ -46,10 +46,9 @@ class LoginSecrets:
         except NotFoundError:
             return True
         metadata = secret["metadata"]
-        owner = {"metadata": {"ownerReferences": [{"uid": connector.uid}]}}
         now = self._clock()
         alive = any(login.expires_at is None or now < login.expires_at for login in read_login_secret(secret).values())
-        if alive or not is_ours(secret, owner):
+        if alive or not is_ours(secret, {connector.uid}):
             return False
         try:
             await self._client.delete_secret(

@@ -51,7 +51,13 @@ def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
         return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {wrong}")
     verify = (metadata.get("annotations") or {}).get(meta.ANNOTATION_VERIFY) or ""
     return Connector(
-        metadata["namespace"], name, metadata["uid"], spec, metadata.get("generation") or 0, verify[:_MAX_VERIFY]
+        metadata["namespace"],
+        name,
+        metadata["uid"],
+        spec,
+        metadata.get("generation") or 0,
+        verify[:_MAX_VERIFY],
+        frozenset(item["secretName"] for item in (raw.get("status") or {}).get("logins") or ()),
     )
 
 

@@ -35,6 +35,8 @@ class Connector:
     generation: int = 0
     verify: str = ""
     """Value of the verify annotation; another one asks for a login afresh."""
+    listed: frozenset[str] = frozenset()
+    """Names of the login Secrets that its status lists."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ Credential = AzureCredential | UserPassword
 
 @dataclass(frozen=True)
 class Resolved:
-    """A credential, and the Secret it was read from with its uid and version."""
+    """A connector with its credential, and the Secret it was read from with its uid and version."""
 
+    connector: Connector
     credential: Credential
     inputs: tuple[tuple[str, str], ...] = ()
 
@@ -137,9 +140,9 @@ def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> R
     if spec.workload_identity is not None:
         identity = spec.workload_identity
         account = identity.service_account_name or DEFAULT_SERVICE_ACCOUNT
-        return Resolved(FederatedIdentity(identity.tenant_id, identity.client_id, account))
+        return Resolved(connector, FederatedIdentity(identity.tenant_id, identity.client_id, account))
     if spec.managed_identity is not None:
-        return Resolved(NodeIdentity(spec.managed_identity.client_id))
+        return Resolved(connector, NodeIdentity(spec.managed_identity.client_id))
     name = find_secret(spec)
     if secret is None or name is None:
         return Waiting(Reason.SECRET_MISSING, f"Secret {name!r}, which connector {connector.name!r} names")
@@ -153,7 +156,7 @@ def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> R
         return found
     metadata = secret.get("metadata") or {}
     version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
-    return Resolved(found, ((f"Secret/{name}", version),))
+    return Resolved(connector, found, ((f"Secret/{name}", version),))
 
 
 def _read_principal(

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -165,8 +165,9 @@ def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, RegistryAccess
     return None
 
 
-def login_version(connector: Connector, resolved: Resolved, push: Sequence[str] = ()) -> str:
+def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
     """What a login is made from, in short: a change of any of it asks for a login afresh."""
+    connector = resolved.connector
     scope = sorted(push) if connector.spec.login_scope == "Repository" else []
     parts = [connector.uid, str(connector.generation), connector.verify, resolved.inputs, scope]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
@@ -276,10 +277,14 @@ def describe_login(secret: Manifest, plans: Sequence[RegistryAccess], resolved: 
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
 
 
-def is_ours(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an existing Secret is this login: only with our label and its owners is it ever updated or deleted."""
-    metadata = existing.get("metadata") or {}
-    owners = {ref.get("uid") for ref in metadata.get("ownerReferences") or ()}
-    labels = metadata.get("labels") or {}
-    wanted_owners = {ref["uid"] for ref in wanted["metadata"]["ownerReferences"]}
-    return labels.get(meta.LABEL_LOGIN) == "true" and wanted_owners <= owners
+def is_ours(secret: Mapping[str, Any], connector_uids: Set[str]) -> bool:
+    """Whether a Secret is a login of these connectors: only with our label and them as owners is it ever updated or
+    deleted."""
+    labels = (secret.get("metadata") or {}).get("labels") or {}
+    return labels.get(meta.LABEL_LOGIN) == "true" and connector_uids <= owners_of(secret)
+
+
+def owners_of(secret: Mapping[str, Any]) -> Set[str]:
+    """The uids of a Secret's owners."""
+    references = (secret.get("metadata") or {}).get("ownerReferences") or ()
+    return {reference["uid"] for reference in references if reference.get("uid")}

@@ -19,7 +19,7 @@ from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.azure.login import NULL_GUID, read_login_secret
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
-from tests.unit.fake_azure import NOW, FakeGateway, make_sources
+from tests.unit.fake_azure import NOW, FakeAzure, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
 HOST = "contoso.azurecr.io"
@@ -33,7 +33,7 @@ class World:
     """A cluster with one connector of a service principal, and Azure."""
 
     api: FakeApi = field(default_factory=FakeApi)
-    gateway: FakeGateway = field(default_factory=FakeGateway)
+    azure: FakeAzure = field(default_factory=FakeAzure)
     now: datetime = NOW
     logins: Logins = field(init=False)
 
@@ -43,7 +43,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.logins = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.gateway).logins
+        self.logins = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.azure).logins
 
     def put_connector(self, name: str = "acr", annotations: dict[str, str] | None = None, **changes: Any) -> None:
         principal = {"tenantId": "contoso.com", "clientId": CLIENT, "secretRef": {"name": "sp"}}
@@ -106,15 +106,15 @@ async def test_twenty_builds_at_once_cost_one_exchange(world: World) -> None:
     needs = [LoginNeed("acr", (HOST,), (f"{HOST}/shop/web{number % 4}",)) for number in range(20)]
     found = await asyncio.gather(*(world.ensure(need) for need in needs))
     assert len({login.secret_name for login in found if isinstance(login, LoginSecretRef)}) == 1
-    assert world.gateway.exchanges == [("acr", HOST)]
-    assert len(world.gateway.accesses) == 4, "the right to push is asked once for each repository"
+    assert world.azure.exchanges == [("acr", HOST)]
+    assert len(world.azure.accesses) == 4, "the right to push is asked once for each repository"
 
 
 async def test_an_operator_that_starts_anew_exchanges_nothing(world: World) -> None:
     await world.ensure()
     world.restart()
     await world.ensure()
-    assert len(world.gateway.exchanges) == 1
+    assert len(world.azure.exchanges) == 1
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_an_operator_that_starts_anew_exchanges_nothing(world: World) -> N
     ],
 )
 async def test_a_login_is_renewed_at_half_its_life(world: World, life: timedelta, minutes: int, exchanges: int) -> None:
-    world.gateway.life = life
+    world.azure.life = life
     first = await world.ensure()
     before = world.auths(first)
     world.now += timedelta(minutes=minutes)
@@ -137,7 +137,7 @@ async def test_a_login_is_renewed_at_half_its_life(world: World, life: timedelta
     assert isinstance(first, LoginSecretRef)
     assert isinstance(again, LoginSecretRef)
     assert again.secret_name == first.secret_name
-    assert len(world.gateway.exchanges) == exchanges
+    assert len(world.azure.exchanges) == exchanges
     assert (world.auths(again) != before) is (exchanges == 2)
 
 
@@ -153,28 +153,28 @@ async def test_a_new_secret_logs_in_afresh(world: World) -> None:
     await world.ensure()
     world.put_secret("second")
     await world.ensure()
-    assert len(world.gateway.exchanges) == 2
+    assert len(world.azure.exchanges) == 2
 
 
 async def test_the_verify_annotation_logs_in_afresh(world: World) -> None:
     await world.ensure()
     world.put_connector(annotations={meta.ANNOTATION_VERIFY: "now"})
     await world.ensure()
-    assert len(world.gateway.exchanges) == 2
+    assert len(world.azure.exchanges) == 2
 
 
 @pytest.mark.parametrize("problem", [DENIED, BUSY])
 async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: LoginProblem) -> None:
-    world.gateway.refuse = refusing("token", problem)
+    world.azure.refuse = refusing("token", problem)
     for _ in range(5):
         found = await world.ensure()
         assert isinstance(found, Waiting)
         assert found.reason is problem.reason
-    assert len(world.gateway.tokens) == 1
+    assert len(world.azure.tokens) == 1
     waits = []
     for _ in range(8):
         before = world.now
-        while len(world.gateway.tokens) == len(waits) + 1:
+        while len(world.azure.tokens) == len(waits) + 1:
             world.now += timedelta(seconds=10)
             await world.ensure()
         waits.append((world.now - before).total_seconds())
@@ -182,30 +182,30 @@ async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: L
 
 
 async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
-    world.gateway.refuse = refusing("token", DENIED)
+    world.azure.refuse = refusing("token", DENIED)
     await world.ensure()
-    world.gateway.refuse = lambda step, host: None
+    world.azure.refuse = lambda step, host: None
     world.put_secret("right")
     assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_nothing_is_written_while_the_login_fails(world: World) -> None:
-    world.gateway.refuse = refusing("exchange", DENIED)
+    world.azure.refuse = refusing("exchange", DENIED)
     await world.ensure()
     assert world.api.writes == []
 
 
 async def test_without_the_right_to_push_no_pod_is_made(world: World) -> None:
-    world.gateway.actions = ("pull",)
+    world.azure.actions = ("pull",)
     found = await world.ensure()
     assert isinstance(found, Waiting)
     assert found.reason is Reason.PUSH_NOT_ALLOWED
     assert WEB in found.message
     assert "pull" in found.message
-    world.gateway.actions = ("pull", "push")
+    world.azure.actions = ("pull", "push")
     world.now += timedelta(seconds=10)
     assert isinstance(await world.ensure(), LoginSecretRef)
-    assert len(world.gateway.exchanges) == 2, "a new role stands only in a login made afresh"
+    assert len(world.azure.exchanges) == 2, "a new role stands only in a login made afresh"
 
 
 async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: World) -> None:
@@ -213,14 +213,14 @@ async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: Wo
     cache = f"{HOST}/shop/web/cache"
     login = await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
     assert set(world.auths(login)[HOST]) == {"registrytoken"}
-    assert world.gateway.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
+    assert world.azure.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
     other = await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
     assert isinstance(login, LoginSecretRef)
     assert isinstance(other, LoginSecretRef)
     assert login.secret_name != other.secret_name
     world.restart()
     await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
-    assert len(world.gateway.exchanges) == 1, "the token of before is good still"
+    assert len(world.azure.exchanges) == 1, "the token of before is good still"
 
 
 async def test_two_connectors_share_one_login_secret(world: World) -> None:
@@ -246,7 +246,7 @@ async def test_base_connectors_that_cannot_serve_are_told(world: World, base: di
     assert isinstance(found, Waiting)
     assert found.reason is Reason.CONNECTOR_INVALID
     assert told in found.message
-    assert world.gateway.exchanges == []
+    assert world.azure.exchanges == []
 
 
 async def test_a_look_alike_host_gets_no_token(world: World) -> None:
@@ -254,7 +254,7 @@ async def test_a_look_alike_host_gets_no_token(world: World) -> None:
     found = await world.ensure(LoginNeed("acr", (host,), (f"{host}/shop/web",)))
     assert isinstance(found, Waiting)
     assert found.reason is Reason.CONNECTOR_INVALID
-    assert (world.gateway.tokens, world.gateway.exchanges) == ([], [])
+    assert (world.azure.tokens, world.azure.exchanges) == ([], [])
 
 
 async def test_a_cache_that_no_connector_serves_is_told(world: World) -> None:
@@ -270,11 +270,11 @@ async def test_the_check_tells_of_the_login_and_costs_the_builds_no_second_one(w
     assert found.registries == (HOST,)
     assert found.identity.client_id == CLIENT
     await world.ensure()
-    assert len(world.gateway.exchanges) == 1
+    assert len(world.azure.exchanges) == 1
 
 
 async def test_the_check_tells_of_a_refusal_in_azures_words(world: World) -> None:
-    world.gateway.refuse = refusing("token", DENIED)
+    world.azure.refuse = refusing("token", DENIED)
     found = await world.logins.check(world.connector())
     assert isinstance(found, LoginProblem)
     assert "AADSTS7000215" in found.message
@@ -305,7 +305,7 @@ async def test_a_secret_of_somebody_elses_is_never_removed(world: World) -> None
 async def test_a_login_that_lives_still_is_used_while_azure_is_away(world: World, step: str, restart: bool) -> None:
     before = world.auths(await world.ensure())
     world.now += timedelta(hours=2)
-    world.gateway.refuse = refusing(step, BUSY)
+    world.azure.refuse = refusing(step, BUSY)
     if restart and step != "access":
         world.restart()
         # What the registry allows is not known any more, and asked with the login that lives still.
@@ -315,13 +315,13 @@ async def test_a_login_that_lives_still_is_used_while_azure_is_away(world: World
     assert login.renew_at is not None
     assert login.renew_at == world.now + timedelta(seconds=30) if step != "access" else login.renew_at > world.now
     world.now += timedelta(minutes=5)
-    world.gateway.refuse = lambda step, host: None
+    world.azure.refuse = lambda step, host: None
     assert world.auths(await world.ensure(renewal=True)) != before
 
 
 async def test_a_login_about_to_end_is_not_used_any_more(world: World) -> None:
     await world.ensure()
-    world.gateway.refuse = refusing("exchange", BUSY)
+    world.azure.refuse = refusing("exchange", BUSY)
     world.now += timedelta(hours=2, minutes=59)
     assert isinstance(await world.ensure(), Waiting)
 
@@ -330,7 +330,7 @@ async def test_a_login_about_to_end_is_not_used_any_more(world: World) -> None:
 async def test_a_login_that_is_refused_for_good_is_not_used_any_more(world: World, problem: LoginProblem) -> None:
     await world.ensure()
     world.now += timedelta(hours=2)
-    world.gateway.refuse = refusing("exchange", problem)
+    world.azure.refuse = refusing("exchange", problem)
     found = await world.ensure()
     assert isinstance(found, Waiting)
     assert found.reason is problem.reason
@@ -339,7 +339,7 @@ async def test_a_login_that_is_refused_for_good_is_not_used_any_more(world: Worl
 async def test_a_login_of_another_secret_is_not_used_while_azure_is_away(world: World) -> None:
     await world.ensure()
     world.put_secret("second")
-    world.gateway.refuse = refusing("token", BUSY)
+    world.azure.refuse = refusing("token", BUSY)
     assert isinstance(await world.ensure(), Waiting)
 
 
@@ -349,7 +349,7 @@ async def test_a_repository_login_that_lives_still_is_used_while_azure_is_away(w
     before = world.auths(await world.ensure())
     world.restart()
     world.now += timedelta(minutes=70)
-    world.gateway.refuse = refusing(step, BUSY)
+    world.azure.refuse = refusing(step, BUSY)
     assert world.auths(await world.ensure()) == before
     world.now += timedelta(minutes=5)
     assert isinstance(await world.ensure(), Waiting)
@@ -361,7 +361,7 @@ async def test_a_host_that_may_be_needed_keeps_its_login_while_it_lives(world: W
     before = world.auths(await world.ensure())
     assert set(before) == {HOST, base}
     world.now += timedelta(hours=2)
-    world.gateway.refuse = lambda step, host: DENIED if host == base and step == "exchange" else None
+    world.azure.refuse = lambda step, host: DENIED if host == base and step == "exchange" else None
     now = await world.ensure()
     assert world.auths(now)[base] == before[base]
     assert world.auths(now)[HOST] != before[HOST]
@@ -378,44 +378,42 @@ async def test_a_host_that_may_be_needed_keeps_its_login_while_it_lives(world: W
 async def test_a_role_that_is_granted_later_is_seen_though_a_login_is_kept(world: World) -> None:
     await world.ensure()
     api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
-    world.gateway.refuse = lambda step, host: (
-        NOT_ALLOWED if (step, len(world.gateway.exchanges)) == ("access", 1) else None
-    )
+    world.azure.refuse = lambda step, host: NOT_ALLOWED if (step, len(world.azure.exchanges)) == ("access", 1) else None
     found = await world.ensure(api)
     assert isinstance(found, Waiting)
     assert found.reason is Reason.PUSH_NOT_ALLOWED
     assert "shop/api" in found.message
     assert isinstance(await world.ensure(api), Waiting)
-    assert len(world.gateway.exchanges) == 1, "nothing is asked before the time for it"
+    assert len(world.azure.exchanges) == 1, "nothing is asked before the time for it"
     world.now += timedelta(seconds=10)
     assert isinstance(await world.ensure(api), LoginSecretRef)
-    assert len(world.gateway.exchanges) == 2
+    assert len(world.azure.exchanges) == 2
     assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_no_refused_login_comes_back_however_often_it_was_asked(world: World) -> None:
     await world.ensure()
     api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
-    world.gateway.refuse = refusing("access", NOT_ALLOWED)
+    world.azure.refuse = refusing("access", NOT_ALLOWED)
     for exchanges, seconds in ((1, 10), (2, 20), (3, 40), (4, 80)):
         assert isinstance(await world.ensure(api), Waiting)
-        assert len(world.gateway.exchanges) == exchanges
+        assert len(world.azure.exchanges) == exchanges
         world.now += timedelta(seconds=seconds)
 
 
 async def test_a_refusal_that_lasts_costs_an_exchange_for_each_time_it_is_asked_for(world: World) -> None:
-    world.gateway.refuse = refusing("access", NOT_ALLOWED)
+    world.azure.refuse = refusing("access", NOT_ALLOWED)
     for _ in range(60):
         assert isinstance(await world.ensure(), Waiting)
         world.now += timedelta(seconds=10)
-    assert len(world.gateway.exchanges) == len(world.gateway.accesses) == 6  # after 0, 10, 30, 70, 150 and 310 s
+    assert len(world.azure.exchanges) == len(world.azure.accesses) == 6  # after 0, 10, 30, 70, 150 and 310 s
 
 
 @pytest.mark.parametrize(
     "reason", [Reason.EXCHANGE_REFUSED, Reason.REGISTRY_NETWORK_DENIED, Reason.REGISTRY_UNREACHABLE]
 )
 async def test_what_is_no_word_about_the_push_is_told_as_what_it_is(world: World, reason: Reason) -> None:
-    world.gateway.refuse = refusing(
+    world.azure.refuse = refusing(
         "access", LoginProblem(reason, "302", temporary=reason is Reason.REGISTRY_UNREACHABLE)
     )
     found = await world.ensure()
@@ -423,7 +421,7 @@ async def test_what_is_no_word_about_the_push_is_told_as_what_it_is(world: World
     assert found.reason is reason
     world.now += timedelta(seconds=10)
     await world.ensure()
-    assert len(world.gateway.exchanges) == 1, "the login is as good as before"
+    assert len(world.azure.exchanges) == 1, "the login is as good as before"
 
 
 # ---- odd tokens
@@ -431,19 +429,19 @@ async def test_what_is_no_word_about_the_push_is_told_as_what_it_is(world: World
 
 @pytest.mark.parametrize("life", [timedelta(0), timedelta(minutes=-1)])
 async def test_a_token_that_has_ended_is_no_login(world: World, life: timedelta) -> None:
-    world.gateway.life = life
+    world.azure.life = life
     found = await world.ensure()
     assert isinstance(found, Waiting)
     assert found.reason is Reason.REGISTRY_UNREACHABLE
     assert "ended" in found.message
     assert isinstance(await world.logins.check(world.connector()), LoggedIn), "nobody asked the registry"
-    world.gateway.life = timedelta(hours=3)
+    world.azure.life = timedelta(hours=3)
     world.now += timedelta(seconds=10)
     assert isinstance(await world.ensure(), LoginSecretRef)
 
 
 async def test_a_token_of_yesterday_is_no_login(world: World) -> None:
-    world.gateway.clock = lambda: world.now - timedelta(days=1)
+    world.azure.clock = lambda: world.now - timedelta(days=1)
     found = await world.ensure()
     assert isinstance(found, Waiting)
     assert found.reason is Reason.REGISTRY_UNREACHABLE
@@ -463,11 +461,11 @@ async def test_a_connector_that_is_gone_is_forgotten(world: World) -> None:
     await world.ensure()
     uid = world.connector().uid
     await world.logins.forget("shop", "acr", uid)
-    assert world.gateway.forgotten == [uid]
+    assert world.azure.forgotten == [uid]
     assert world.logins.logins_of(uid) == {}
     world.api.drop("secrets", "shop", world.api.all("secrets")[-1]["metadata"]["name"])
     login = await world.ensure(renewal=True)
-    assert len(world.gateway.exchanges) == 2
+    assert len(world.azure.exchanges) == 2
     assert world.secret(login), "made anew, though a build used it already"
 
 

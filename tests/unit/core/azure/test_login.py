@@ -19,6 +19,7 @@ from buildandpush.core.azure.login import (
     check_registry,
     describe_login,
     is_ours,
+    owners_of,
     read_login_secret,
 )
 from buildandpush.core.facts import Waiting
@@ -162,7 +163,8 @@ def test_without_a_certificate_the_usual_ones_are_trusted() -> None:
 
 def test_our_own_secret_is_ours() -> None:
     made = make()
-    assert is_ours({**made, "data": {}}, made)
+    assert owners_of(made) == {"uid-1"}
+    assert is_ours({**made, "data": {}}, owners_of(made))
 
 
 @pytest.mark.parametrize(
@@ -180,11 +182,11 @@ def test_our_own_secret_is_ours() -> None:
 )
 def test_without_our_label_and_its_owner_a_secret_is_somebody_elses(changes: dict[str, Any]) -> None:
     made = make()
-    assert not is_ours({**made, "metadata": {**made["metadata"], **changes}}, made)
+    assert not is_ours({**made, "metadata": {**made["metadata"], **changes}}, owners_of(made))
 
 
 def test_a_secret_without_metadata_is_somebody_elses() -> None:
-    assert not is_ours({}, make())
+    assert not is_ours({}, owners_of(make()))
 
 
 @pytest.mark.parametrize(

@@ -252,8 +252,8 @@ def test_login(name: str) -> None:
     if not isinstance(plans, tuple):
         golden.check(f"logins/{name.replace(' ', '-')}", {"refused": plans})
         return
-    resolved = Resolved(NodeIdentity(None), (("Secret/s", "u/7"),))
-    versions = {plan.host: login_version(plan.connector, resolved, plan.push) for plan in plans}
+    of = {plan.host: Resolved(plan.connector, NodeIdentity(None), (("Secret/s", "u/7"),)) for plan in plans}
+    versions = {plan.host: login_version(of[plan.host], plan.push) for plan in plans}
     logins = [
         RegistryToken(plan.host, "user", "password", versions[plan.host], issued_at=NOW, expires_at=NOW)
         for plan in plans
@@ -266,6 +266,6 @@ def test_login(name: str) -> None:
         ],
         "versions": versions,
         "secret": secret,
-        "login": describe_login(secret, plans, [resolved]),
+        "login": describe_login(secret, plans, of.values()),
     }
     golden.check(f"logins/{name.replace(' ', '-')}", shown)

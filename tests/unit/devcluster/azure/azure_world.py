@@ -155,9 +155,9 @@ def connector(**changes: Any) -> Connector:
     return Connector("shop", "acr", f"uid-{json.dumps(changes, sort_keys=True)}", spec)
 
 
-def resolved(credential: Credential) -> Resolved:
-    """A credential as it comes out of its Secret."""
-    return Resolved(credential, (("Secret/s", repr(credential)),))
+def resolved(credential: Credential, of: Connector | None = None) -> Resolved:
+    """A connector with its credential as it comes out of its Secret."""
+    return Resolved(of or connector(), credential, (("Secret/s", repr(credential)),))
 
 
 @asynccontextmanager
@@ -220,7 +220,7 @@ def _free_port() -> int:
 
 async def log_in(at: Running, credential: Credential = BY_SECRET, audience: str = REGISTRY_AUDIENCE) -> str:
     """A token of Entra ID."""
-    return await at.entra.fetch_token(connector(), resolved(credential), audience)
+    return await at.entra.fetch_token(resolved(credential), audience)
 
 
 async def fault(at: Running, **body: Any) -> None:

@@ -144,10 +144,10 @@ class TestHeld:
         entra = EntraClient(running.outside, running.kubernetes, clock=lambda: now)
         audiences = (REGISTRY_AUDIENCE, "https://management.azure.com", REGISTRY_AUDIENCE)
         for audience in audiences:
-            await entra.fetch_token(connector(), resolved(FEDERATED), audience)
+            await entra.fetch_token(resolved(FEDERATED), audience)
         assert running.accounts.made == 1
         now = ASSERTION_SECONDS
-        await entra.fetch_token(connector(), resolved(FEDERATED), REGISTRY_AUDIENCE)
+        await entra.fetch_token(resolved(FEDERATED), REGISTRY_AUDIENCE)
         assert running.accounts.made == 2
         await entra.close()
 

@@ -114,7 +114,7 @@ class TestEntra:
     async def test_another_clouds_authority_does_not_know_the_tenant(self, running: Running) -> None:
         of = connector(cloud="AzureUSGovernment", workloadIdentity={"tenantId": TENANT, "clientId": APP})
         with pytest.raises(LoginError) as caught:
-            await running.entra.fetch_token(of, resolved(BY_SECRET), REGISTRY_AUDIENCE)
+            await running.entra.fetch_token(resolved(BY_SECRET, of), REGISTRY_AUDIENCE)
         assert "AADSTS90002" in caught.value.problem.message
         assert "login.microsoftonline.com" not in running.resolver.asked
 
@@ -211,7 +211,7 @@ class TestManager:
         manager = self.links(running)
         for subscription in (SUBSCRIPTION, "contoso builds"):
             question = AskLinks(f"{MANY[4]}/shop/web", ("v1",), "acr", subscription)
-            found = await manager.find_links(connector(), resolved(BY_SECRET), question)
+            found = await manager.find_links(resolved(BY_SECRET), question)
             assert found.reason is Reason.LINKS_RESOLVED, found
             assert "many4" in found.tags[0][1]
         asked = running.azure.log.find({"kind": "manager"})
@@ -222,7 +222,7 @@ class TestManager:
         question = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)
 
         async def asked() -> int:
-            await manager.find_links(connector(), resolved(BY_SECRET), question)
+            await manager.find_links(resolved(BY_SECRET), question)
             return len(running.azure.log.find({"kind": "manager"}))
 
         first = await asked()
@@ -235,16 +235,16 @@ class TestManager:
     async def test_who_may_read_nothing_is_told_so(self, running: Running) -> None:
         nobody = resolved(ClientSecret(TENANT, NOBODY, SECRET))
         question = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)
-        found = await self.links(running).find_links(connector(), nobody, question)
+        found = await self.links(running).find_links(nobody, question)
         assert found.reason is Reason.REGISTRY_NOT_LISTED
         by_name = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", "Contoso Builds")
-        found = await self.links(running).find_links(connector(), nobody, by_name)
+        found = await self.links(running).find_links(nobody, by_name)
         assert found.reason is Reason.SUBSCRIPTION_NOT_FOUND
 
     async def test_a_manager_that_is_away_costs_the_links_and_no_more(self, running: Running) -> None:
         await fault(running, match={"host": "management.azure.com"}, action={"status": 503, "body": "busy"})
         question = AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)
-        found = await self.links(running).find_links(connector(), resolved(BY_SECRET), question)
+        found = await self.links(running).find_links(resolved(BY_SECRET), question)
         assert found.reason is Reason.LINKS_UNAVAILABLE
 
     async def test_a_cloud_of_ones_own_is_asked_at_its_own_hosts_only(self, running: Running) -> None:
@@ -256,11 +256,11 @@ class TestManager:
         principal = {"tenantId": CUSTOM_TENANT, "clientId": APP, "secretRef": {"name": "s"}}
         of = connector(servicePrincipal=principal, cloud="Custom", customCloud=custom)
         question = AskLinks("own.azurecr.us/shop/web", ("v1",), "acr", "Own")
-        credential = resolved(ClientSecret(CUSTOM_TENANT, APP, SECRET))
-        found = await self.links(running).find_links(of, credential, question)
+        credential = resolved(ClientSecret(CUSTOM_TENANT, APP, SECRET), of)
+        found = await self.links(running).find_links(credential, question)
         assert found.reason is Reason.LINKS_RESOLVED, found
         assert found.tags[0][1].startswith("https://portal.example.com/")
-        token = await running.entra.fetch_token(of, credential, REGISTRY_AUDIENCE)
+        token = await running.entra.fetch_token(credential, REGISTRY_AUDIENCE)
         assert claims(await running.acr.exchange("own.azurecr.us", CUSTOM_TENANT, token))["aud"] == "own.azurecr.us"
         assert running.resolver.asked == {"login.microsoftonline.us", "management.azure.com", "own.azurecr.us"}
 
