@@ -1,4 +1,4 @@
-"""The base of every API model and the reusable field types. No field of the API itself lives here."""
+"""The base of every API model, and field types that several models use."""
 
 from typing import Annotated, Any
 
@@ -68,7 +68,7 @@ MAP_BY_KEY: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-lis
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 ANYTHING: dict[str, Any] = {"x-kubernetes-anything": True}
-"""Of a type that Kubernetes itself checks later, such as affinity: taken as it is."""
+"""For a type that Kubernetes itself checks later, such as affinity. The value is not checked here."""
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 

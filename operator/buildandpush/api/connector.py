@@ -1,4 +1,4 @@
-"""AzureConnector: how to log in to registries. Reusable by every build of its namespace."""
+"""AzureConnector: how to log in to registries. Every build of its namespace can use it."""
 
 from typing import Annotated, Any, Literal
 
@@ -124,7 +124,7 @@ class ManagedIdentity(ApiModel):
 
 
 class RegistryCredentials(ApiModel):
-    """A user name and password, as of a registry's admin user or a repository-scoped token."""
+    """A user name and password, such as those of a registry's admin user or of a repository-scoped token."""
 
     secret_ref: SecretReference = Field(
         description="Secret of type kubernetes.io/basic-auth with the keys username and password."

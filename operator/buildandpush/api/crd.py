@@ -37,7 +37,7 @@ _READY_REASON: Final = '.status.conditions[?(@.type=="Ready")].reason'
 
 def _root_schema(kind: str, description: str, spec: type[BaseModel], status: type[BaseModel]) -> Manifest:
     status_schema = {**render_schema(status), "description": "What the operator says of it."}
-    # kstatus, and so Flux, takes an object without any status for ready; a generation of -1 says: not seen yet.
+    # kstatus, and so Flux, considers an object without a status ready. A generation of -1 means: not seen yet.
     # A default inside a nested object never shows unless its parent has one, so it stands on status itself.
     status_schema["default"] = {"observedGeneration": -1}
     status_schema.pop("required", None)

@@ -1,4 +1,4 @@
-"""What of the build pod a user may set: resources, placement, volumes."""
+"""The parts of the build pod that a user may set: resources, placement, volumes."""
 
 from typing import Annotated, Any
 
@@ -26,16 +26,16 @@ class ResourceList(ApiModel):
 
 
 class Resources(ApiModel):
-    """What the build may use and what the scheduler sets aside for it."""
+    """What the build may use, and what the scheduler reserves for it."""
 
     limits: ResourceList | None = Field(None, description="The most the build may use. Default: 500Mi and 400m.")
     requests: ResourceList | None = Field(
-        None, description="What the scheduler sets aside. Default: memory as limits.memory, cpu 100m."
+        None, description="What the scheduler reserves. Default: memory as limits.memory, cpu 100m."
     )
 
 
 class PodTemplate(ApiModel):
-    """Placement and marks of the build pod, without those that would give it powers."""
+    """Placement, labels and annotations of the build pod, but none that gives it more rights."""
 
     labels: dict[str, _ShortText] | None = Field(None, max_length=32, description='Labels. Example: {"team": "shop"}')
     annotations: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
@@ -45,7 +45,7 @@ class PodTemplate(ApiModel):
         None, max_length=32, description='Labels that the node must have. Example: {"pool": "builds"}'
     )
     tolerations: list[dict[str, Any]] | None = Field(
-        None, max_length=32, description="Taints the pod bears, as in a pod's spec.", json_schema_extra=ANYTHING
+        None, max_length=32, description="Tolerations, as in a pod's spec.", json_schema_extra=ANYTHING
     )
     affinity: dict[str, Any] | None = Field(
         None, description="Affinity, as in a pod's spec.", json_schema_extra=ANYTHING
@@ -70,6 +70,6 @@ class WorkspaceVolume(ApiModel):
 
 
 class Workspace(ApiModel):
-    """Where image files are put or taken from."""
+    """Where kaniko writes image files to, and reads them from."""
 
     persistent_volume_claim: WorkspaceVolume | None = Field(None, description="A volume of this namespace.")

@@ -18,7 +18,7 @@ class GitSource(ApiModel):
         Field(
             min_length=1,
             max_length=2048,
-            description="Where to clone from, over https or http. Without user name or password. "
+            description="Address of the repository, over https or http, without user name and password. "
             "Example: https://github.com/contoso/shop.git",
             json_schema_extra=rules(
                 cel(

@@ -83,7 +83,7 @@ class BuildSecret(ApiModel):
 
 
 class BuildArgSource(ApiModel):
-    """A build argument whose value stands in a Secret or ConfigMap."""
+    """A build argument whose value is in a Secret or ConfigMap."""
 
     name: str = Field(min_length=1, max_length=128, description="Name of the ARG. Example: GITHUB_TOKEN")
     secret_name: Name | None = Field(None, description="Name of the Secret; or give configMapName. Example: github")
@@ -96,8 +96,8 @@ class Outputs(ApiModel):
 
     artifact_file: bool | None = Field(
         None,
-        description="Put the list of artifacts into status.artifactFile too, as the JSON that the pipeline step writes "
-        "(kind docker/v1). Default: false",
+        description="Also write the list of artifacts into status.artifactFile, as the JSON of the pipeline step (kind "
+        "docker/v1). Default: false",
     )
     config_map: Name | None = Field(
         None, description="Name of a ConfigMap that gets the digest. Not supported yet. Example: web-image"
@@ -105,7 +105,7 @@ class Outputs(ApiModel):
 
 
 class History(ApiModel):
-    """How much of earlier runs is kept."""
+    """How much the operator keeps of earlier runs."""
 
     succeeded: int | None = Field(None, ge=0, le=10, description="Good runs listed in the status. Default: 10.")
     failed: int | None = Field(None, ge=0, le=10, description="Failed runs listed in the status. Default: 10.")
@@ -169,13 +169,13 @@ class BuildAndPushACRSpec(ApiModel):
     subscription_id: str | None = Field(
         None,
         max_length=256,
-        description="Azure subscription of the registry, its id or its name; with it the artifacts get links to the "
-        "portal. It is not used to log in. Example: 0b1f6471-1bf0-4dda-aec3-cb9272f09590",
+        description="Azure subscription of the registry: its id or its name. It gives artifacts links to the portal. "
+        "It is not used to log in. Example: 0b1f6471-1bf0-4dda-aec3-cb9272f09590",
     )
     tags: list[Tag] | None = Field(
         None,
         max_length=MAX_TAGS,
-        description="Tags the image is pushed under, one push each. Required unless derived. <+pipeline.sequenceId> "
+        description="Tags of the image. Required, unless a plugin flag derives them. <+pipeline.sequenceId> "
         'stands for the run\'s number. Example: ["latest", "1.<+pipeline.sequenceId>"]',
         json_schema_extra=rules(
             cel(
@@ -199,15 +199,15 @@ class BuildAndPushACRSpec(ApiModel):
     labels: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Labels of the image, values taken byte for byte. A LABEL line of the same name, in the stage that "
-        "is built, wins. "
+        description="Labels of the image. Values are taken byte for byte. A LABEL line of the same name in the built "
+        "stage goes before a label here. "
         'Example: {"org.opencontainers.image.title": "shop"}',
     )
     build_args: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Values for the Dockerfile's ARG lines, taken byte for byte. Visible to anyone who may read the "
-        'pod: no place for secrets. Example: {"VERSION": "1.4.2"}',
+        description="Values for the Dockerfile's ARG lines, taken byte for byte. Everyone who may read the pod sees "
+        'them, so do not put secrets here. Example: {"VERSION": "1.4.2"}',
     )
     target: str | None = Field(
         None, max_length=256, description="Stage of the Dockerfile to build. Default: the last one. Example: runtime"
@@ -215,44 +215,44 @@ class BuildAndPushACRSpec(ApiModel):
     remote_cache_image: str | None = Field(
         None,
         max_length=512,
-        description="Repository that layers are cached in, with or without the registry; made by the first push. "
-        "Another registry than repository's needs a connector among baseImageConnectorRefs. Default: no cache. "
+        description="Repository that layers are cached in, with or without the registry. The first push makes it. If "
+        "it is in another registry, name a connector for that registry in baseImageConnectorRefs. Default: no cache. "
         "Example: contoso.azurecr.io/shop/cache",
     )
     base_image_connector_refs: list[Name] | None = Field(
         None,
         max_length=MAX_BASE_CONNECTORS,
-        description="AzureConnectors of this namespace that base images are pulled with, each for the hosts in its "
-        'registries; a connector of the push\'s registry serves there already. Example: ["base-images"]',
+        description="AzureConnectors of this namespace that pull base images, each from the hosts in its registries. "
+        'connectorRef also pulls from the registry that it pushes to. Example: ["base-images"]',
         json_schema_extra=ATOMIC,
     )
     env_variables: dict[str, Any] | None = Field(
         None,
-        description="Flags of the step's plugin; docs/plugin-flags.md lists them. Variables for the build itself go "
-        "into ENV lines of the Dockerfile, buildArgs or buildArgsFrom.",
+        description="Flags of the step's plugin; docs/plugin-flags.md lists them. For variables of the build, use ENV "
+        "lines of the Dockerfile, buildArgs or buildArgsFrom.",
         json_schema_extra={"x-kubernetes-rendered": render_flags()},
     )
     caching: bool | None = Field(
         None,
-        description="Cache layers, in remoteCacheImage or else in <repository>/cache. Default: only where "
+        description="Cache layers in remoteCacheImage, or in <repository>/cache if that is not given. Default: true if "
         "remoteCacheImage is given.",
     )
     cache_from: list[ImageReference] | None = Field(
         None,
         max_length=16,
-        description="Another builder's caches, kept from pipelines. Without effect: kaniko caches by remoteCacheImage.",
+        description="Caches of another builder, accepted from pipelines. No effect: kaniko caches in remoteCacheImage.",
         json_schema_extra=ATOMIC,
     )
     cache_to: str | None = Field(
         None,
         max_length=1024,
-        description="Another builder's cache, kept from pipelines. Without effect: kaniko caches by remoteCacheImage.",
+        description="Cache of another builder, accepted from pipelines. No effect: kaniko caches in remoteCacheImage.",
     )
     build_secrets: list[BuildSecret] | None = Field(
         None,
         max_length=MAX_BUILD_SECRETS,
-        description="Values for RUN --mount=type=secret. They are not in the image, but every RUN line of the build "
-        'could read them. Example: [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}]',
+        description="Values for RUN --mount=type=secret. The image does not hold them, but every RUN line of the build "
+        'can read them. Example: [{"id": "npmrc", "secretName": "npm", "key": ".npmrc"}]',
         json_schema_extra=ATOMIC,
     )
     env_docker_secrets: dict[str, _SecretPlace] | None = Field(
@@ -264,22 +264,23 @@ class BuildAndPushACRSpec(ApiModel):
     file_docker_secrets: dict[str, _SecretPlace] | None = Field(
         None,
         max_length=MAX_BUILD_SECRETS,
-        description="The same as envDockerSecrets; /harness/<path> names a file of the source as well. "
+        description="The same as envDockerSecrets. In addition, /harness/<path> names a file of the source. "
         'Example: {"npmrc": "/harness/.npmrc"}',
     )
     build_args_from: list[BuildArgSource] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
-        description="Build arguments whose values stand in Secrets or ConfigMaps. They are neither in the pod's spec "
-        "nor in its log, unless the Dockerfile prints them or makes labels of them. Names that would steer kaniko "
-        "itself are refused, and so is a PLUGIN_VERBOSITY of debug or trace, at which kaniko would log the values. "
+        description="Build arguments whose values are in Secrets or ConfigMaps. Neither the pod's spec nor its log "
+        "shows the values, unless the Dockerfile prints them or makes labels of them. A name that steers kaniko "
+        "itself is refused. PLUGIN_VERBOSITY debug or trace is refused too, because kaniko then logs the values. "
         'Example: [{"name": "GITHUB_TOKEN", "secretName": "github", "key": "token"}]',
         json_schema_extra=ATOMIC,
     )
     registry_mirrors: list[ImageReference] | None = Field(
         None,
         max_length=8,
-        description="Mirrors of docker.io, asked in this order; registry=mirror for any other registry. "
+        description="Mirrors of docker.io, in the order in which kaniko asks them. Write registry=mirror for another "
+        "registry. "
         'Example: ["mirror.gcr.io", "quay.io=mirror.contoso.com/quay"]',
         json_schema_extra=ATOMIC,
     )
@@ -296,8 +297,8 @@ class BuildAndPushACRSpec(ApiModel):
     timeout: str | None = Field(
         None,
         max_length=64,
-        description="The longest a build may take, source fetch included; the unit is part of the value: w, d, h, m, "
-        "s, alone or together, with or without blanks and fractions. Default: 1h. Example: 1h 30m",
+        description="The longest time that a build may take, with the fetch of its source. Units: w, d, h, m, s, alone "
+        "or together. Default: 1h. Example: 1h 30m",
         json_schema_extra=rules(
             cel(
                 "self.matches('^ *(([0-9]+([.][0-9]*)?|[.][0-9]+) *(ms|us|µs|μs|ns|[wdhms]) *)*$')",
@@ -314,54 +315,53 @@ class BuildAndPushACRSpec(ApiModel):
         "that does not answer. Default: 3.",
     )
     suspend: bool | None = Field(
-        None, description="Start no new run. One on its way ends; requests for a rebuild wait. Default: false."
+        None, description="true: start no new run. A running run ends normally; rebuild requests wait. Default: false."
     )
     on_change: Literal["Replace", "Queue"] | None = Field(
         None,
-        description="What a change does to a run on its way: Replace ends it, Queue lets it end. Default: Replace.",
+        description="What a change of the spec does to a running run. Replace stops it; Queue lets it end. "
+        "Default: Replace.",
     )
     first_run_number: int | None = Field(
         None,
         ge=1,
         le=2**31 - 1,
-        description="Number of the first run, for a resource that goes on where a pipeline stopped. Default: 1. "
-        "Example: 1042",
+        description="Number of the first run. Use it to continue the numbers of a pipeline. Default: 1. Example: 1042",
     )
-    history: History | None = Field(None, description="How much of earlier runs is kept.")
+    history: History | None = Field(None, description="How much the operator keeps of earlier runs.")
     ttl_seconds_after_finished: int | None = Field(
         None,
         ge=0,
         le=30 * 86400,
-        description="Seconds until the pods of an ended run are removed; the resource itself stays. Default: 3600.",
+        description="Seconds until the pods of an ended run are removed. The resource itself stays. Default: 3600.",
     )
     retry: int | None = Field(
         None,
         ge=0,
         le=100,
-        description="The pipeline's own repeats of a step. Without effect: retries says how often one is tried again.",
+        description="How often a pipeline repeats the step. No effect: use retries.",
     )
     user_namespace: Literal["Auto", "Always", "Never"] | None = Field(
         None,
-        description="Whether the build's root is root only inside of its pod. Always needs nodes that can do it. "
-        "Auto does it where all nodes say that they can, unless the pod has a volume, another runtime class or a user "
-        "above 65535, or the operator's installer has decided for all builds. Default: Auto.",
+        description="Whether the pod gets a user namespace. root in it is not root on the node. Always needs nodes that "
+        "support it. Auto uses one if all nodes say that they support it, and the pod has no volume, no runtime "
+        "class and no user above 65535; the operator's installer can switch it off. Default: Auto.",
     )
     service_account_name: str | None = Field(
         None,
         max_length=253,
-        description="Service account of the build pod, one of those that the operator's installer allows. Its token is "
-        "never mounted. Default: the namespace's own. Example: builds",
+        description="Service account of the build pod. The operator's installer decides which names are allowed. Its "
+        "token is never mounted. Default: the namespace's default account. Example: builds",
     )
     pod_template: PodTemplate | None = Field(None, description="Placement and marks of the build pod.")
-    workspace: Workspace | None = Field(
-        None, description="The volume that flags with a path in envVariables read from and write to."
-    )
+    workspace: Workspace | None = Field(None, description="The volume for the plugin flags that name a path.")
     outputs: Outputs | None = Field(None, description="Further forms of the results.")
-    when: When | None = Field(None, description="Whether a run is built at all.")
+    when: When | None = Field(None, description="The condition under which a run is built.")
     strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")
     failure_strategies: list[FailureStrategy] | None = Field(
         None,
         max_length=16,
-        description="What is done on failures that are not retried by themselves; the first matching rule is taken.",
+        description="What happens after a failure that the operator does not retry by itself. The first rule that "
+        "matches decides.",
         json_schema_extra=ATOMIC,
     )

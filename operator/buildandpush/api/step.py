@@ -14,19 +14,19 @@ ACTIONS = ("Abort", "Ignore", "MarkAsFailure", "MarkAsSuccess", "Retry")
 
 
 class When(ApiModel):
-    """Whether a run is built at all."""
+    """The condition under which a run is built."""
 
     stage_status: Literal["Success", "Failure", "All"] | None = Field(
         None,
-        description="Kept from pipelines; there is no stage here that could fail, so Success and All let a run be "
-        "built and Failure never does.",
+        description="Accepted from pipelines. A resource has no earlier stage that can fail: with Success and All a "
+        "run is built, with Failure it never is.",
     )
     condition: str | None = Field(
         None,
         max_length=1024,
-        description="What must be true for a run to be built: comparisons (== != < <= > >=) of numbers, texts in "
-        "quotes and <+pipeline.sequenceId>, joined by && and ||, with ! and parentheses. A run that is not built uses "
-        "up no number. Example: <+pipeline.sequenceId> > 1",
+        description="A run is built only if this is true. It compares (== != < <= > >=) numbers, texts in quotes and "
+        "<+pipeline.sequenceId>; && and || join comparisons, ! negates one, parentheses group them. A run that is not "
+        "built does not use up its number. Example: <+pipeline.sequenceId> > 1",
     )
 
 
@@ -42,27 +42,28 @@ class Strategy(ApiModel):
     repeat: dict[str, Any] | None = Field(
         None, description='The same build several times. Example: {"times": 2}', json_schema_extra=ANYTHING
     )
-    parallelism: int | None = Field(None, ge=1, le=64, description="That many builds at a time. Example: 4")
+    parallelism: int | None = Field(None, ge=1, le=64, description="How many builds run at a time. Example: 4")
 
 
 class FailureAction(ApiModel):
-    """What is done on a failure."""
+    """What happens after a failure."""
 
     type: _ShortText = Field(
-        description="Abort or MarkAsFailure: the run has failed, as without a rule. Ignore or MarkAsSuccess: the "
-        "resource counts as ready, with the reason IgnoredFailure; digest and artifacts stay those of the last "
-        "good run. Retry: further attempts. Example: Ignore"
+        description="Abort or MarkAsFailure: the run fails, as it does without a rule. Ignore or MarkAsSuccess: the "
+        "resource is ready with the reason IgnoredFailure, and keeps the digest and artifacts of the last good run. "
+        "Retry: further attempts follow. Example: Ignore"
     )
     spec: dict[str, Any] | None = Field(
         None,
-        description="Settings of Retry: retryCount (1 to 10), retryIntervals (such as [10s, 1m], the last for all that "
-        "follow; default 10s) and onRetryFailure with the action that follows then (default MarkAsFailure).",
+        description="Settings of Retry. retryCount: 1 to 10. retryIntervals: for example [10s, 1m]; the last one holds "
+        "for all further attempts; default 10s. onRetryFailure: the action after the last attempt; default "
+        "MarkAsFailure.",
         json_schema_extra=ANYTHING,
     )
 
 
 class OnFailure(ApiModel):
-    """Which failures, and what is done."""
+    """Which failures, and what happens after them."""
 
     errors: list[_ShortText] = Field(
         max_length=16,
@@ -70,10 +71,10 @@ class OnFailure(ApiModel):
         'Unknown (everything else, a failed RUN included). Example: ["AllErrors"]',
         json_schema_extra=ATOMIC,
     )
-    action: FailureAction = Field(description="What is done.")
+    action: FailureAction = Field(description="What happens after the failure.")
 
 
 class FailureStrategy(ApiModel):
-    """One rule for failures; the first that matches is taken."""
+    """One rule for failures. The first rule that matches decides."""
 
-    on_failure: OnFailure = Field(description="Which failures, and what is done.")
+    on_failure: OnFailure = Field(description="Which failures, and what happens after them.")

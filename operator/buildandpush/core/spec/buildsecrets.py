@@ -136,7 +136,7 @@ def _check_object(field: str, name: str, key: str) -> None:
 
 
 def secret_arguments(files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...], source_root: str) -> list[str]:
-    """The executor's arguments: where each secret is and which build arguments to take from the environment."""
+    """The executor's arguments: the place of each secret, and the build arguments that come from the environment."""
     paths = {one.id: f"{MOUNT}/{one.id}" if one.secret else f"{source_root}/{one.key}" for one in files}
     return [
         *(f"--secret=id={name},src={path}" for name, path in sorted(paths.items())),

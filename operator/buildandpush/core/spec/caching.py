@@ -1,4 +1,4 @@
-"""Where layers are cached: one repository, its registry written once whatever the spec's notation."""
+"""Where layers are cached: one repository, with its registry in front exactly once."""
 
 import re
 from typing import Final
@@ -48,7 +48,7 @@ def plan_cache_repository(spec: BuildAndPushACRSpec, flags: PluginFlags) -> str:
 
 
 def is_switched_off(flags: PluginFlags) -> bool:
-    """Whether the flag says no, which holds against the fields, as it did in the plugin's environment."""
+    """Whether the flag switches caching off. The flag goes before the fields, as it does in the plugin."""
     return flags.values.get(ENABLE) is False
 
 

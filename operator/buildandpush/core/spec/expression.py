@@ -30,9 +30,9 @@ _MAX_DEPTH: Final = 32
 
 
 def evaluate(text: str, variables: Mapping[str, Value]) -> bool:
-    """Whether a condition is met; raises SpecInvalidError that names the place and what was expected there.
+    """Whether a condition is met. Raises SpecInvalidError with the place of a mistake and what was expected there.
 
-    All of it is evaluated, so that a mistake on the side that decides nothing is found too.
+    Both sides of && and || are always evaluated, so that a mistake in either is found.
     """
     reader = _Reader(text, variables)
     value = reader.read_or(0)

@@ -1,4 +1,4 @@
-"""`envVariables` read: each flag by its type, the executor's arguments it becomes, and what of it shapes the image."""
+"""Reads `envVariables`: parses each flag by its type, and makes the executor's arguments from it."""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _LEAST_LEVEL: Final = "info"
 
 @dataclass(frozen=True)
 class PluginFlags:
-    """The flags that are set, by name. Of flags that say the same, only the first name is here."""
+    """The flags that are set, by name. An alias is stored under the name of the flag that it stands for."""
 
     values: Mapping[str, FlagValue] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class PluginFlags:
 
 
 def is_unset(raw: Any) -> bool:
-    """Whether a value of `envVariables` says nothing, in whatever notation."""
+    """Whether a value of `envVariables` is empty, in any notation."""
     return raw in (None, [], {}) or (isinstance(raw, str) and not raw.strip())
 
 
@@ -155,7 +155,7 @@ def _join(words: tuple[str, ...]) -> str:
     return ", ".join(words)
 
 
-# What holds where the flag is unset though the executor's own default is another.
+# The value for an unset flag whose default in the executor is different.
 _ALWAYS: Final = (
     "PLUGIN_PUSH_RETRY",
     "PLUGIN_IMAGE_DOWNLOAD_RETRY",

@@ -1,4 +1,4 @@
-"""What a spec asks for that changes nothing: accepted, since pipelines hold it, and told in the condition SpecValid."""
+"""Fields and flags of a spec that change nothing. They are accepted, and the condition SpecValid names them."""
 
 from typing import Final
 
@@ -34,9 +34,9 @@ _Note = tuple[str, str]
 
 
 def find_notes(spec: BuildAndPushACRSpec) -> tuple[str, ...]:
-    """Each field or flag without effect, with the reason why; none for a spec that cannot be used.
+    """Each field or flag without effect, with the reason. Empty for an invalid spec.
 
-    Those with one reason are told together, since a condition's message has its bound.
+    Fields with the same reason share one note, because the condition's message is bounded.
     """
     try:
         flags = parse_flags(spec.env_variables)
@@ -90,7 +90,7 @@ def _of_table(flags: PluginFlags) -> list[_Note]:
 
 
 def _of_push(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
-    """What is about building, where an image is only pushed."""
+    """Settings of a build, in a spec that only pushes an image."""
     if not flags.is_on(PUSH_ONLY):
         return []
     values = spec.to_dict()
@@ -108,7 +108,7 @@ def _counts_on_push(name: str) -> bool:
 
 
 def _of_combinations(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
-    """Flags that say how something is done which is not done at all, or not as they say."""
+    """Flags that detail a step which does not happen, or does not happen as they say."""
     try:
         cached = bool(caching.plan_cache_repository(spec, flags))
     except SpecInvalidError:

@@ -1,4 +1,4 @@
-"""What plugin flags and the fields around them ask of a build, resolved and checked together."""
+"""The options of a build from plugin flags and the fields that belong to them, resolved and checked."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -61,7 +61,7 @@ class BuildOptions:
 
     @property
     def reproducible(self) -> bool:
-        """Whether the image is the same whoever builds it, and so may hold nothing of the run."""
+        """Whether every build makes the same image, which then holds nothing of the run."""
         return self.flags.is_on(REPRODUCIBLE)
 
     @property
@@ -99,7 +99,7 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
 
 
 def _without_build(options: BuildOptions) -> BuildOptions:
-    """What is left where nothing is built: a push waits for no Secret and no login that only a build would need."""
+    """The options of a push alone: it needs no Secret and no login that only a build uses."""
     registries = replace(options.registries, mirrors=(), maps=())
     return replace(options, cache_repository="", registries=registries, secret_files=(), arg_sources=())
 
@@ -131,7 +131,7 @@ def merge_labels(labels: Mapping[str, str], flags: PluginFlags) -> Mapping[str, 
 
 
 def plan_snapshot_mode(optimize: bool | None, flags: PluginFlags) -> str:
-    """full, redo or time; raises SpecInvalidError where flag and field disagree."""
+    """full, redo or time. Raises SpecInvalidError if flag and field contradict each other."""
     mode = "full" if optimize is False else "redo"
     given = flags.text(SNAPSHOT_MODE) or mode
     if optimize is not None and given != mode:

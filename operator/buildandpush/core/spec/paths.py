@@ -1,4 +1,4 @@
-"""Paths in the source: relative to its root, and never out of it."""
+"""Paths in the source. They are relative to its root and stay inside it."""
 
 import posixpath
 from typing import Final

@@ -94,7 +94,7 @@ class BuildPlan:
 
 
 def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
-    """The spec as a model; raises SpecInvalidError where it is none (an API server with our CRD lets none through)."""
+    """The spec as a model. Raises SpecInvalidError for a spec that the CRD does not allow."""
     try:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:
@@ -104,7 +104,7 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
 
 
 def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int) -> BuildPlan:
-    """Resolve and check every value; raises SpecInvalidError that names field, value and remedy.
+    """Resolve and check every value. Raises SpecInvalidError with field, value and remedy.
 
     The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
     been stored under older rules.
@@ -154,7 +154,7 @@ def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:
 
 
 def _plan_connector(reference: str | None, options: BuildOptions) -> str:
-    """The connector's name; only a build that pushes nothing, no cached layers either, can do without one."""
+    """The connector's name. It may be empty only if neither the image nor a cached layer is pushed."""
     if reference:
         return _connector("connectorRef", reference)
     if not options.no_push:
@@ -168,7 +168,7 @@ def _plan_connector(reference: str | None, options: BuildOptions) -> str:
 
 
 def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple[str, ...]:
-    """Each once; none where an image is only pushed, which pulls nothing."""
+    """Each connector once. Empty for a push alone, which pulls nothing."""
     names = tuple(dict.fromkeys(_connector("baseImageConnectorRefs", reference) for reference in references))
     return () if options.push_only else names
 
@@ -234,7 +234,7 @@ SUPPORTED_SOURCES: Final = ("git", "inline")
 
 
 def refuse_unsupported(values: Mapping[str, Any]) -> None:
-    """Raise SpecInvalidError for the first field that is set and not acted on. Empty values count as not set."""
+    """Raise SpecInvalidError for the first field that is set but not supported. An empty value counts as unset."""
     for name in UNSUPPORTED:
         if values.get(name) not in (None, "", [], {}, False):
             raise SpecInvalidError(name, "it is not supported yet; remove it")

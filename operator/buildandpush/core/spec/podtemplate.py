@@ -1,4 +1,4 @@
-"""What a user may set of the build pod: placement and marks, without the marks that give a pod powers."""
+"""Placement and marks of the build pod. Marks that give a pod more rights are refused."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
@@ -52,7 +52,7 @@ _STAYS: Final = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "kar
 
 
 def check_pod_template(template: PodTemplate | None, settings: BuildSettings) -> None:
-    """Raises SpecInvalidError for what a build's owner may not set, or not without the installer's leave."""
+    """Raise SpecInvalidError for values that no user may set, and for those that the installer has not allowed."""
     if template is None:
         return
     for field, marks in (("labels", template.labels), ("annotations", template.annotations)):

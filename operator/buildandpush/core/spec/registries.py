@@ -1,4 +1,4 @@
-"""How registries are spoken to: mirrors, and the few whose security the operator's installer lets be switched off."""
+"""Mirrors of registries, and registries whose TLS the installer allows to switch off."""
 
 import re
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def plan_registries(
 
 
 def registry_arguments(plan: RegistryPlan) -> list[str]:
-    """The executor's arguments; never one that would hold for registries nobody named."""
+    """The executor's arguments. Each names its registry; none holds for all registries."""
     return [
         *(f"--registry-mirror={mirror}" for mirror in plan.mirrors),
         *(f"--registry-map={registry}={mirror}" for registry, mirror in plan.maps),

@@ -1,4 +1,4 @@
-"""What a build may use and what the scheduler sets aside for it."""
+"""What a build may use, and what the scheduler reserves for it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The hash over the fields that shape the image: it tells whether a changed spec wants a new run.
+"""The hash over the fields that shape the image. A new hash means that a changed spec needs a new run.
 
 Golden hashes in the tests hold it still. A change of meaning needs a new version prefix, never a silent new value.
 """

@@ -1,4 +1,4 @@
-"""`failureStrategies` and `when`: what a failure becomes, and whether a run is built at all.
+"""`failureStrategies` and `when`: what a failure becomes, and whether a run is built.
 
 As pipelines have them: https://developer.harness.io/docs/platform/pipelines/failure-handling/define-a-failure-strategy-on-stages-and-steps
 """
@@ -52,7 +52,7 @@ FAILS: Final = FailureOutcome()
 
 
 def check_strategies(strategies: Sequence[FailureStrategy] | None) -> None:
-    """Raise SpecInvalidError for what cannot be done."""
+    """Raise SpecInvalidError for the first rule that the operator cannot follow."""
     for strategy in strategies or ():
         for kind in strategy.on_failure.errors:
             if kind not in ERROR_KINDS:
@@ -75,8 +75,8 @@ def _check_action(action: FailureAction) -> None:
 
 
 def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason, retried: int) -> FailureOutcome:
-    """What a failure for this reason becomes, after so many attempts that a strategy asked for already. The first rule
-    that matches is taken."""
+    """What a failure with this reason becomes. `retried` counts the attempts that a strategy has asked for already. The
+    first rule that matches decides."""
     kind = _KINDS.get(reason, "Unknown")
     for strategy in strategies or ():
         if {"AllErrors", kind} & set(strategy.on_failure.errors):
@@ -101,7 +101,7 @@ def _retry_count(action: FailureAction) -> int:
 
 
 def _intervals(action: FailureAction) -> list[int]:
-    """Seconds before each further attempt; the last holds for all that follow."""
+    """Seconds before each further attempt. The last value holds for all that follow."""
     given = (action.spec or {}).get("retryIntervals") or []
     if not isinstance(given, list) or len(given) > MAX_RETRIES:
         raise SpecInvalidError(_FIELD, f"retryIntervals is no list of up to {MAX_RETRIES}; write for example [10s, 1m]")
@@ -111,7 +111,7 @@ def _intervals(action: FailureAction) -> list[int]:
 
 
 def _last_action(action: FailureAction) -> FailureAction:
-    """What follows once all retries have failed."""
+    """The action after the last retry has failed."""
     given: Any = (action.spec or {}).get("onRetryFailure") or {}
     inner = given.get("action") if isinstance(given, dict) else None
     if inner is None:
@@ -122,8 +122,8 @@ def _last_action(action: FailureAction) -> FailureAction:
 
 
 def is_met(when: When | None, run_number: int) -> bool:
-    """Whether a run is to be built; raises SpecInvalidError for a condition that is none. There is no stage here that
-    could have failed, so a run that waits for that is never built."""
+    """Whether a run is built. Raises SpecInvalidError for an invalid condition. No stage comes before a run, so a run
+    that requires a failed stage is never built."""
     if when is None:
         return True
     condition = (when.condition or "").strip()

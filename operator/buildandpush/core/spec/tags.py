@@ -1,4 +1,4 @@
-"""The tags of a run: given, expanded, or derived from the git ref. What comes out is what everything else sees."""
+"""The tags of a run: given, expanded, or derived from the git ref. All other modules use the result."""
 
 import re
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class TagPlan:
 
 
 def plan_tags(spec: BuildAndPushACRSpec, flags: PluginFlags, run_number: int) -> TagPlan:
-    """The tags that the spec gives or asks to derive; none where it does neither. Raises SpecInvalidError."""
+    """The tags that the spec gives or derives. Empty if it does neither. Raises SpecInvalidError."""
     given = spec.tags or []
     if flags.is_on(AUTO):
         return TagPlan(_check(_derive(given, flags, spec.source), field_name(AUTO)))

@@ -1,4 +1,4 @@
-"""Paths that flags name: files and folders on the one volume that outlives the build."""
+"""Paths in plugin flags: files and folders on the volume of the workspace."""
 
 import posixpath
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def plan_workspace(workspace: Workspace | None, flags: PluginFlags) -> Workspace
 
 
 def _check_apart(flags: PluginFlags, paths: Mapping[str, str]) -> None:
-    """Raises SpecInvalidError for two things that cannot both be written."""
+    """Raise SpecInvalidError for two paths of which one is inside the other."""
     for one in _FILES:
         for other in (TAR, *_BEFORE_TAR):
             if one != other and one in paths and other in paths and _is_within(paths[other], paths[one]):
