@@ -343,8 +343,8 @@ class BuildAndPushACRSpec(ApiModel):
     )
     user_namespace: Literal["Auto", "Always", "Never"] | None = Field(
         None,
-        description="Whether the pod gets a user namespace. root in it is not root on the node. Always needs nodes that "
-        "support it. Auto uses one if all nodes say that they support it, and the pod has no volume, no "
+        description="Whether the pod gets a user namespace. root in it is not root on the node. Always needs nodes "
+        "that support it. Auto uses one if all nodes say that they support it, and the pod has no volume, no "
         "runtime class and no user above 65535; the operator's installer can switch it off. Default: Auto.",
     )
     service_account_name: str | None = Field(
