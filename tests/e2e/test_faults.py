@@ -222,6 +222,23 @@ def test_another_replica_takes_over_from_one_that_is_gone_for_good(
     _assert_one_run_of_one_pod(build, build.wait_succeeded(within=60), registry, uid=uid)
 
 
+@pytest.mark.usefixtures("login")
+def test_a_lease_that_is_deleted_stays_with_the_operator_that_acts(
+    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry
+) -> None:
+    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    uid, restarts = build.pod()["metadata"]["uid"], operator.restarts()
+    leader, began = operator.read()["metadata"]["name"], operator.log().count("lease.leading")
+    with operator.frozen():
+        operator.delete_lease()
+        eventually(lambda: operator.holder() == "", "the other replica makes the Lease again, for nobody", within=8)
+    eventually(lambda: operator.holder() == leader, "the operator that acts takes the Lease back", within=8)
+    gate.open()
+    _assert_one_run_of_one_pod(build, build.wait_succeeded(), registry, uid=uid)
+    assert (operator.restarts(), operator.log().count("lease.leading")) == (restarts, began)
+
+
 @pytest.fixture
 def patient_leader(shell: Shell, operator: OperatorPod) -> Iterator[OperatorPod]:
     """An operator that may stand still for minutes without losing its lead."""

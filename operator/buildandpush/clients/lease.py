@@ -1,7 +1,7 @@
 """Leadership by a Lease: at most one operator acts.
 
-The client library's own election lets a leader go on past its deadline and cannot create its Lease in all cases, hence
-this one. Renewals are counted from before their request was sent, by a clock that nobody sets.
+The client library's own election lets a leader go on past its deadline, and it cannot create its Lease in all cases.
+This one counts a renewal from before its request was sent, by a clock that nobody sets.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 from buildandpush.clients.errors import NotFoundError, UnavailableError
 from buildandpush.core.leadership import (
     DURATION_SECONDS,
+    RELEASED_SECONDS,
     Seen,
     Step,
     build_lease_spec,
@@ -52,8 +53,8 @@ class Lease:
         *,
         duration: float = DURATION_SECONDS,
     ) -> None:
-        """`identity` has to be another in every process that may run at the same time: the pod's name is, and stays the
-        same when kubelet starts the container again, which then need not wait for its own Lease to run out."""
+        """`identity` must differ between processes that may run at the same time. The pod's name does, and it stays the
+        same when the kubelet starts the container again, so that one need not wait for its own Lease to run out."""
         self._store = store
         self._place = (namespace, name)
         self._identity = identity
@@ -61,10 +62,15 @@ class Lease:
         self._duration = duration
         self._seen: Seen | None = None
         self._renewed_at: float | None = None
+        self._wait = duration
+        """How long the Lease seen last keeps others out, in seconds. That holds when the Lease is deleted, too."""
 
     def may_act(self) -> bool:
         """Whether this operator is the one that acts, now."""
-        return self._renewed_at is not None and self._clock() < self._renewed_at + deadline_seconds(self._duration)
+        return self._may_act_at(self._clock())
+
+    def _may_act_at(self, time: float) -> bool:
+        return self._renewed_at is not None and time < self._renewed_at + deadline_seconds(self._duration)
 
     def check(self) -> None:
         """Raise UnavailableError unless this operator may act."""
@@ -72,7 +78,7 @@ class Lease:
             raise UnavailableError("another operator may be leading by now")
 
     async def step(self) -> None:
-        """Look at the Lease and take or renew it where that is due. Whatever goes wrong is a renewal that failed."""
+        """Look at the Lease and take or renew it where that is due. Any error counts as a renewal that failed."""
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 await self._step()
@@ -85,21 +91,35 @@ class Lease:
             lease = await self._store.read_lease(*self._place)
         except NotFoundError:
             lease = None
-        self._seen = observe_lease(lease, self._seen, began) if lease is not None else None
-        step = decide_step(self._seen, self._identity, began, self._duration)
+        # A Lease counts as unchanged from after the answer, and a renewal from before the request.
+        now = self._clock()
+        self._seen = observe_lease(lease, self._seen, now) if lease is not None else None
+        if self._seen is not None:
+            self._wait = max(self._duration, self._seen.duration)
+            if self._seen.holder not in ("", self._identity):
+                self._renewed_at = None  # another has taken over: its name counts more than our own deadline
+        acting = self._may_act_at(began)
+        step = decide_step(self._seen, self._identity, now, self._duration, acting=acting)
         if step is Step.WAIT:
             return
-        spec = build_lease_spec(self._seen, self._identity, datetime.now(UTC), self._duration)
+        if step is Step.CREATE:
+            _log.info("lease.created", wait_seconds=self._wait)
+            await self._write(lease, "", self._wait)
+            return
+        await self._write(lease, self._identity, self._duration)
+        self._renewed_at = began
+
+    async def _write(self, lease: dict[str, Any] | None, holder: str, duration: float) -> None:
+        spec = build_lease_spec(self._seen, holder, datetime.now(UTC), duration)
         if lease is None:
             lease = await self._store.create_lease(*self._place, spec)
         else:
             version = lease["metadata"]["resourceVersion"]
             lease = await self._store.patch_lease(*self._place, version, spec)
-        self._seen = observe_lease(lease, self._seen, began)
-        self._renewed_at = began
+        self._seen = observe_lease(lease, self._seen, self._clock())
 
     async def wait_until_leading(self, stop: asyncio.Event) -> bool:
-        """Try until this operator leads; False if it was told to stop before."""
+        """Try until this operator leads. False if it was told to stop before."""
         waiting = False
         while not stop.is_set():
             await self.step()
@@ -113,7 +133,7 @@ class Lease:
         return False
 
     async def keep(self) -> None:
-        """Renew until the lease is lost; returns then."""
+        """Renew until the lease is lost, then return."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             await self.step()
@@ -122,7 +142,7 @@ class Lease:
                 return
 
     async def release(self) -> None:
-        """Let another take over at once, if this operator leads still."""
+        """Let another take over at once, if this operator still leads."""
         if not self.may_act():
             return
         self._renewed_at = None
@@ -131,7 +151,7 @@ class Lease:
                 lease = await self._store.read_lease(*self._place)
                 seen = observe_lease(lease, self._seen, self._clock())
                 if seen.holder == self._identity:
-                    spec = build_lease_spec(seen, "", datetime.now(UTC))
+                    spec = build_lease_spec(seen, "", datetime.now(UTC), RELEASED_SECONDS)
                     await self._store.patch_lease(*self._place, lease["metadata"]["resourceVersion"], spec)
         except Exception as error:  # it runs out by itself
             _log.info("lease.not_released", error=f"{type(error).__name__}: {error}")

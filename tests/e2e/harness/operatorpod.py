@@ -33,10 +33,18 @@ class OperatorPod:
 
     def find_leader(self) -> Object | None:
         """The pod that the Lease names, if it is there and not on its way out."""
-        lease = self.api.find("Lease", _LEASE, NAMESPACE)
-        holder = lease["spec"].get("holderIdentity") if lease else None
+        holder = self.holder()
         pods = [pod for pod in self._pods() if not _goes(pod)]
         return next((pod for pod in pods if pod["metadata"]["name"] == holder), None)
+
+    def holder(self) -> str | None:
+        """Who holds the Lease; empty where nobody does, None where there is no Lease."""
+        lease = self.api.find("Lease", _LEASE, NAMESPACE)
+        return lease["spec"].get("holderIdentity", "") if lease else None
+
+    def delete_lease(self) -> None:
+        """Take the Lease away from the operator that leads by it."""
+        self.api.delete("Lease", _LEASE, NAMESPACE)
 
     def restarts(self) -> int:
         """How often kubelet started the operator again."""
