@@ -81,6 +81,7 @@ class BuildStatus(ApiModel):
     phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")
     pod_name: str = Field(max_length=63, description="Name of the pod of the current attempt.")
+    former_pod_name: str | None = Field(None, max_length=63, description="Name of the pod of the attempt before.")
     pod_uid: str | None = Field(None, max_length=64, description="Its uid, once it was seen.")
     tags: list[_Tag] = Field(max_length=50, description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
     image: str | None = Field(None, max_length=1024, description="Repository and digest that were pushed.")

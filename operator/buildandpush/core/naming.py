@@ -10,13 +10,25 @@ from buildandpush.api import meta
 MAX_NAME: Final = 63
 
 
-def build_pod_name(name: str, uid: str, *, run: int, build: int, attempt: int) -> str:
-    """`<name[:32]>-<6 of sha256(uid)>-r<run>-b<build>-a<attempt>`: one name for one attempt of one resource.
+def build_pod_name(name: str, uid: str, *, run: int, build: int, attempt: int, taken: str = "") -> str:
+    """`<name[:32]>-<10 of sha256(uid)>-r<run>-b<build>-a<attempt>`: the name of the pod of one attempt.
 
-    The uid's part keeps a resource that was deleted and made again from meeting its namesake's pods.
+    The uid's part keeps apart the pods of resources whose names begin alike, and those of a resource that was deleted
+    and made again. `taken` is a name that this function gave and that another owner's pod has: the next name differs
+    from it, and is the same each time for the same taken name.
     """
-    stem = re.sub(r"[^a-z0-9-]", "-", name)[:32].strip("-") or "build"
-    return f"{stem}-{_short_hash(uid, 6)}-r{run}-b{build}-a{attempt}"
+    part = _short_hash(f"{uid} {taken}" if taken else uid, 10)
+    ending = f"-{part}-r{run}-b{build}-a{attempt}"
+    stem = re.sub(r"[^a-z0-9-]", "-", name)[: min(32, MAX_NAME - len(ending))].strip("-") or "build"
+    return f"{stem}{ending}"
+
+
+def former_pod_name(pod_name: str, attempt: int) -> str | None:
+    """The name of the pod before the given one, by the number at its end; None for the first attempt.
+
+    For a status that does not name the former pod, since an earlier release wrote it.
+    """
+    return re.sub(r"-a\d+$", f"-a{attempt - 1}", pod_name) if attempt > 1 else None
 
 
 def build_pod_labels(name: str, *, run: int, build: int, attempt: int, spec_hash: str) -> dict[str, str]:

@@ -72,7 +72,8 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
     pod = observe_pod(found)
     wanted = action.manifest["metadata"]["labels"][meta.LABEL_SPEC_HASH]
     if pod.owner_uid != owner.uid:
-        return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} was not made for this resource", final=False)
+        message = f"pod {action.name!r} was not made for this resource"
+        return Refusal(Reason.NAME_COLLISION, message, final=False, taken_name=action.name)
     if pod.spec_hash_label != wanted:
         await client.delete_pod(owner.namespace, action.name, pod.uid)
         return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} builds another spec and is removed", final=False)

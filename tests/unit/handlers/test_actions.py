@@ -71,7 +71,7 @@ async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
     theirs = act.api.put("pods", pod(owner="somebody"))
     refusal = await act(CREATE)
     assert refusal is not None
-    assert (refusal.reason, refusal.final) == (Reason.NAME_COLLISION, False)
+    assert (refusal.reason, refusal.final, refusal.taken_name) == (Reason.NAME_COLLISION, False, "p1")
     assert "p1" in refusal.message
     assert act.api.get("pods", "shop", "p1") == theirs
     assert act.api.writes == []
@@ -81,7 +81,7 @@ async def test_our_own_pod_of_another_spec_gives_way(act: Acting) -> None:
     act.api.put("pods", pod(spec_hash="v1-b"))
     refusal = await act(CREATE)
     assert refusal is not None
-    assert refusal.final is False
+    assert (refusal.final, refusal.taken_name) == (False, "")
     assert act.api.written() == ["DELETE pods/p1"]
     assert await act(CREATE) is None
 

@@ -145,21 +145,26 @@ async def test_pod_made_by_a_former_operator_is_adopted(cluster: Cluster) -> Non
     assert cluster.pod["metadata"]["uid"] == made
 
 
-async def test_foreign_pod_of_the_name_is_waited_out(cluster: Cluster) -> None:
+@pytest.mark.parametrize("pods", [1, 2])
+async def test_beside_a_foreign_pod_of_the_name_the_build_gets_a_pod_of_another_name(
+    pods: int, cluster: Cluster
+) -> None:
+    """A pod of another resource by that name lived for as long as its build did, and this one waited for it."""
+    squatted: list[str] = []
+
     def squat(write: Write) -> None:
-        if write.verb == "POST" and write.plural == "pods":
-            cluster.api.before_write = lambda _: None
-            foreign = {"metadata": {"name": write.name, "namespace": "shop"}, "spec": {}}
-            cluster.api.put("pods", foreign)
+        if write.verb == "POST" and write.plural == "pods" and len(squatted) < pods:
+            squatted.append(write.name)
+            cluster.api.put("pods", {"metadata": {"name": write.name, "namespace": "shop"}, "spec": {}})
 
     cluster.api.before_write = squat
-    again = await cluster.reconcile()
-    assert cluster.ready == ("Unknown", "NameCollision")
-    assert again is not None
+    await cluster.reconcile()
+    named = cluster.status["run"]["builds"][0]["podName"]
+    assert named not in squatted
+    assert cluster.api.get("pods", "shop", named)["metadata"]["ownerReferences"][0]["name"] == "web"
+    assert len(cluster.pods) == pods + 1
     assert "DELETE" not in {write.verb for write in cluster.api.writes}
-    cluster.api.drop("pods", "shop", cluster.pod["metadata"]["name"])
-    await cluster.settle()
-    assert cluster.pod["metadata"]["ownerReferences"]
+    assert "NameCollision" in cluster.events
 
 
 async def test_full_quota_is_waited_for(cluster: Cluster) -> None:

@@ -56,7 +56,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     # Two places do not: the one that looks for the pod, and the one that makes room for the next.
     "takes the cache's word for a loss": [
         (advance, "find_live_pod", lambda world, build: None),
-        (advance, "_name_before", lambda world, run, build: None),
+        (advance, "_name_before", lambda build: None),
     ],
     "does not wait for the former pod's end": [(advance, "_find_former", lambda world, run, build: None)],
     "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],

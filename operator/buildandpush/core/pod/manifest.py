@@ -35,6 +35,8 @@ _CAPABILITIES: Final = [
 class Attempt:
     """Which pod of which build of which run."""
 
+    pod_name: str
+    """The name that the status announces."""
     run: int
     build: int
     attempt: int
@@ -49,9 +51,7 @@ def build_pod_manifest(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": naming.build_pod_name(
-                owner.name, owner.uid, run=attempt.run, build=attempt.build, attempt=attempt.attempt
-            ),
+            "name": attempt.pod_name,
             "namespace": owner.namespace,
             # Ours come last: a user's marks never stand for what a pod is found and adopted by.
             "labels": {

@@ -24,7 +24,7 @@ from buildandpush.core.run.status import (
     is_news,
     run_of,
 )
-from buildandpush.core.run.world import Action, CancelPod, CreatePod, Decision, DeletePod, World, answer
+from buildandpush.core.run.world import Action, CancelPod, CreatePod, Decision, DeletePod, Refusal, World, answer
 from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
@@ -86,15 +86,12 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     inputs = _ask_inputs(world, plan)
     if isinstance(inputs, Waiting):
         return _wait(world, inputs.reason, inputs.message, inputs.remedy)
-    if world.refusal is not None:
-        if world.refusal.final:
-            return failed.fail_without_pod(world, world.refusal.reason, world.refusal.message)
-        return _wait(world, world.refusal.reason, world.refusal.message)
-    taken = _find_taken_tag(world, run, plan)
-    if taken is not None:
-        return taken
+    instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan)
+    if instead is not None:
+        return instead
     owner = world.resource.owner
-    attempt = Attempt(run.number, int(build.key), build.attempt, run.spec_hash)
+    # The recorded name, not one made afresh: an upgrade may change how names are made.
+    attempt = Attempt(build.pod_name, run.number, int(build.key), build.attempt, run.spec_hash)
     manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
     # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
     fresh = build.reason is None
@@ -114,7 +111,7 @@ def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObserva
     The run it belonged to may have ended without it: given up, or past its deadline where the kubelet was slow.
     """
     names = {pod.name for pod in world.pods.values() if pod.name != build.pod_name and _may_push(world, pod)}
-    before = _name_before(world, run, build)
+    before = _name_before(build)
     if before is not None and before not in world.pods:
         names.add(before)  # the cache may lack one that lives
     for name in sorted(names):
@@ -130,12 +127,33 @@ def _may_push(world: World, pod: PodObservation) -> bool:
     return not pod.ended and (pod.deleted_at is None or world.now < pod.deleted_at + patience)
 
 
-def _name_before(world: World, run: RunStatus, build: BuildStatus) -> str | None:
+def _name_before(build: BuildStatus) -> str | None:
     """The name of the pod of the attempt before; None for a first one."""
-    owner, attempt = world.resource.owner, build.attempt - 1
-    if attempt < 1:
+    return build.former_pod_name or naming.former_pod_name(build.pod_name, build.attempt)
+
+
+def _hear_refusal(world: World, build: BuildStatus) -> Decision | None:
+    """What follows from the API server's refusal of this pod; None where it refused none, or one of another name."""
+    refusal = world.refusal
+    if refusal is None or refusal.taken_name not in ("", build.pod_name):
         return None
-    return naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=attempt)
+    if refusal.taken_name:
+        return _take_another_name(world, refusal)
+    if refusal.final:
+        return failed.fail_without_pod(world, refusal.reason, refusal.message)
+    return _wait(world, refusal.reason, refusal.message)
+
+
+def _take_another_name(world: World, refusal: Refusal) -> Decision:
+    """Another owner's pod has the name, and nobody knows for how long. So this attempt's pod gets another name."""
+    run, owner = run_of(world), world.resource.owner
+    build = run.builds[0]
+    name = naming.build_pod_name(
+        owner.name, owner.uid, run=run.number, build=int(build.key), attempt=build.attempt, taken=build.pod_name
+    )
+    told = describe(refusal.reason, refusal.message, f"The build's pod is {name} instead.")
+    status = progress.note_pod_name(world, name)
+    return Decision(status, (announce(world, refusal.reason, told),), wake_at=world.now)
 
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:

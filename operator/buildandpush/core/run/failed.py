@@ -141,6 +141,7 @@ def _retry(
         phase=Phase.PENDING,
         attempt=attempt,
         pod_name=naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=attempt),
+        former_pod_name=build.pod_name,
         tags=build.tags,
         reason=Reason.RETRYING,
         message=clip(told, MAX_MESSAGE),

@@ -136,6 +136,14 @@ def note_inputs(world: World, login: LoginSecretRef, read: Inputs) -> BuildAndPu
     return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
 
 
+def note_pod_name(world: World, name: str) -> BuildAndPushACRStatus:
+    """Write down another name for the attempt's pod, before that pod is made."""
+    run = run_of(world)
+    build = run.builds[0].model_copy(update={"pod_name": name})
+    changed = run.model_copy(update={"builds": [build, *run.builds[1:]]})
+    return world.resource.status.model_copy(update={"run": changed})
+
+
 def note_plan(world: World, effective: Effective) -> World:
     """The world whose run goes on with the spec as it is now, and with these values in force."""
     run = run_of(world)

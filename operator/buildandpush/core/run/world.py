@@ -36,6 +36,8 @@ class Refusal:
     reason: Reason
     message: str
     final: bool
+    taken_name: str = ""
+    """The pod's name, where a pod of another owner has it; else empty."""
 
 
 # Questions: facts that cost a request and are therefore looked up only when a decision hangs on them.

@@ -21,7 +21,7 @@ def manifest(changes: dict[str, Any] | None = None, **settings: Any) -> Manifest
     chosen = replace(SETTINGS, **settings)
     plan = plan_build(parse_spec(spec(**(changes or {}))), chosen, run_number=1)
     return build_pod_manifest(
-        plan, owner=OWNER, attempt=Attempt(1, 0, 1, "v1:x"), login=LoginSecretRef(None), settings=chosen
+        plan, owner=OWNER, attempt=Attempt("web-1", 1, 0, 1, "v1:x"), login=LoginSecretRef(None), settings=chosen
     )
 
 

@@ -7,14 +7,13 @@ import pytest
 import yaml
 
 from buildandpush.api import meta
-from buildandpush.core import naming
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginSecretRef, Manifest
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 from tests.unit.conftest import Golden
-from tests.unit.core.factories import OWNER, SETTINGS, spec
+from tests.unit.core.factories import OWNER, SETTINGS, pod_name, spec
 
 GIT = {"git": {"url": "https://github.com/contoso/shop.git", "revision": "v1.4.2"}}
 USUAL = LoginSecretRef("buildandpush-login-0123456789ab")
@@ -73,11 +72,14 @@ CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
 }
 
 
+NAME = pod_name(7, 2)
+
+
 def manifest(changes: dict[str, Any] | None = None, login: LoginSecretRef = USUAL) -> Manifest:
     """The pod of the second attempt of run 7."""
     parsed = parse_spec(spec(**(changes or {})))
     plan = plan_build(parsed, SETTINGS, run_number=7)
-    attempt = Attempt(7, 0, 2, hash_spec(parsed))
+    attempt = Attempt(NAME, 7, 0, 2, hash_spec(parsed))
     return build_pod_manifest(plan, owner=OWNER, attempt=attempt, login=login, settings=SETTINGS)
 
 
@@ -249,8 +251,8 @@ def test_pod_is_found_again_by_its_labels(pod: Manifest) -> None:
     assert labels[meta.LABEL_NAME] == OWNER.name
 
 
-def test_pod_has_the_name_of_its_attempt(pod: Manifest) -> None:
-    assert pod["metadata"]["name"] == naming.build_pod_name(OWNER.name, OWNER.uid, run=7, build=0, attempt=2)
+def test_pod_has_the_name_that_the_status_announces(pod: Manifest) -> None:
+    assert pod["metadata"]["name"] == NAME
     assert pod["metadata"]["namespace"] == OWNER.namespace
 
 

@@ -12,9 +12,9 @@ from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
-from buildandpush.core.run.questions import AskLivePod, AskLogin
+from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin
 from buildandpush.core.run.retention import LINGER_PATIENCE
-from buildandpush.core.run.world import CancelPod, CreatePod, Decision, DeletePod, Resource
+from buildandpush.core.run.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
@@ -103,6 +103,57 @@ class TestChangesBeforeThePod:
         again = decide(world(after(refused, held)))
         assert created(again)
         assert conditions(again)["SpecValid"] == "True"
+
+
+class TestPodNames:
+    """The status names the pods; a release that names pods otherwise goes on with those that are there."""
+
+    FORMER, EARLIER = "web-666ff6-r1-b0-a2", "web-666ff6-r1-b0-a1"
+
+    def named(self, of: Resource, name: str, **changes: Any) -> Resource:
+        """The resource as an earlier release left it."""
+        assert of.status.run is not None
+        build = of.status.run.builds[0].model_copy(update={"pod_name": name, **changes})
+        run = of.status.run.model_copy(update={"builds": [build]})
+        return replace(of, status=of.status.model_copy(update={"run": run}))
+
+    def test_a_pod_of_an_earlier_releases_name_is_made_watched_and_believed(self) -> None:
+        held = self.named(started(), self.EARLIER)
+        (creation,) = created(decide(world(held)))
+        assert (creation.name, creation.manifest["metadata"]["name"]) == (self.EARLIER, self.EARLIER)
+        running = replace(running_pod(), name=self.EARLIER)
+        going = after(decide(world(held, pods=(running,))), held)
+        assert run_of(decide(world(going, pods=(running,)))).builds[0].pod_uid == "pod-1"
+        ended = replace(ended_pod(0, DIGEST), name=self.EARLIER)
+        assert decide(world(going, pods=(ended,), answers={READ_BACK: VERIFIED})).status.digest == DIGEST
+
+    def test_a_former_attempts_pod_of_an_earlier_releases_name_is_looked_for(self) -> None:
+        held = self.named(started(), self.FORMER, attempt=2)
+        assert decide(world(held)).questions == {AskLivePod(self.EARLIER)}
+        living = replace(running_pod(), name=self.EARLIER)
+        assert not created(decide(world(held, answers={AskLivePod(self.EARLIER): living})))
+        assert created(decide(world(held, answers={AskLivePod(self.EARLIER): None})))
+
+    def test_a_former_attempts_pod_is_looked_for_by_the_name_that_it_had(self) -> None:
+        first = self.named(started(), self.EARLIER)
+        evicted = replace(ended_pod(1, reason_of_pod="Evicted"), name=self.EARLIER, kaniko=pod(phase="Failed").kaniko)
+        again = decide(world(first, pods=(evicted,), answers={AskLog(self.EARLIER, "kaniko"): ""}))
+        build = run_of(again).builds[0]
+        assert (build.former_pod_name, build.pod_name) == (self.EARLIER, pod_name(attempt=2))
+        later = world(after(again, first), now=NOW + timedelta(hours=1))
+        assert decide(later).questions == {AskLivePod(self.EARLIER)}
+
+    def test_another_owners_pod_of_the_name_is_not_waited_for(self) -> None:
+        held = started()
+        refusal = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, taken_name=pod_name())
+        renamed = decide(world(held, refusal=refusal))
+        assert not created(renamed)
+        name = run_of(renamed).builds[0].pod_name
+        assert name != pod_name()
+        (told,) = (action for action in renamed.actions if isinstance(action, Announce))
+        assert (told.reason, name in told.message) == (Reason.NAME_COLLISION, True)
+        (creation,) = created(decide(world(after(renamed, held), refusal=refusal)))
+        assert (creation.name, creation.manifest["metadata"]["name"]) == (name, name)
 
 
 class TestSpecsThatWereRefused:

@@ -14,7 +14,7 @@ from buildandpush.core.run.status import derive_needs
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from tests.unit.core import golden
 from tests.unit.core.connectors import CUSTOM, WHO, connector
-from tests.unit.core.factories import NOW, OWNER, SETTINGS, spec
+from tests.unit.core.factories import NOW, OWNER, SETTINGS, pod_name, spec
 
 VOLUME = {"persistentVolumeClaim": {"claimName": "builds", "subPath": "a/b"}}
 GIT = {"git": {"url": "https://git.example/shop.git", "revision": "v1.2.3"}}
@@ -180,7 +180,7 @@ def test_plan_and_pod(name: str) -> None:
     manifest = build_pod_manifest(
         plan,
         owner=OWNER,
-        attempt=Attempt(7, 0, 1, "v1:abc"),
+        attempt=Attempt(pod_name(7), 7, 0, 1, "v1:abc"),
         login=LoginSecretRef("buildandpush-login-1", ("contoso.azurecr.io",))
         if plan.connector_ref
         else LoginSecretRef(None),
