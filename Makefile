@@ -50,7 +50,7 @@ down: $(VENV)/ready ## Remove the local cluster
 # The e2e tests of `e2e-alone` mostly wait. So the unit tests run at the same time.
 .PHONY: test
 test: lint types layers go-test contract e2e-together ## Run all checks and all tests
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit e2e-alone
+	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(MAKE) --no-print-directory --jobs=2 --output-sync=target unit e2e-alone
 
 .PHONY: lint
 lint: $(VENV)/ready ## Check style, and that generated files are up to date
@@ -69,7 +69,7 @@ layers: $(VENV)/ready ## Check which package imports which
 	$(VENV)/bin/lint-imports
 
 .PHONY: unit
-unit: $(VENV)/ready ## Run the unit tests; they need no root and no cluster
+unit: $(VENV)/ready ## Run the unit tests, with a short simulation; no root, no cluster
 	$(PY) -m pytest tests/unit -m "not chaos" -n auto --dist worksteal
 
 .PHONY: go-test

@@ -1,5 +1,6 @@
-"""A thousand builds at once, on one connector with an identity of Azure's."""
+"""Many builds at once, on one connector with an identity of Azure's. `make test` takes a thousand."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from buildandpush.api import meta
 from tests.unit.simulation.cluster import HOST, Cluster, Network
 from tests.unit.simulation.machine import Operator, spec
 
-BUILDS = 1000
+BUILDS = int(os.environ.get("SIMULATED_BUILDS", "200"))
 REPOSITORIES = 10
 CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
@@ -30,7 +31,7 @@ def work_until_idle(operator: Operator, cluster: Cluster) -> None:
             operator.work(key)
 
 
-def test_a_thousand_builds_cost_one_exchange() -> None:
+def test_many_builds_cost_one_exchange() -> None:
     cluster = Cluster()
     cluster.put_secret("sp", "s3cr3t")
     principal = {"tenantId": "contoso.com", "clientId": CLIENT, "secretRef": {"name": "sp"}}

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.unit.simulation.machine import World
 
-STEPS = int(os.environ.get("SIMULATION_STEPS", "20000"))
+STEPS = int(os.environ.get("SIMULATION_STEPS", "4000"))
 STEPS_PER_EXAMPLE = 60
 
 FAILURES = Path(__file__).parents[3] / ".hypothesis" / "simulation"
