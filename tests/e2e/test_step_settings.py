@@ -125,6 +125,19 @@ def test_a_cache_that_cannot_be_pushed_to_costs_no_build(
     assert ended.told("Built") == ("True", "CacheNotWritten")
 
 
+def test_a_cache_that_may_only_be_pulled_costs_no_build(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    host = azure.make_registry(abac=True)
+    roles = (("RepositoryWriter", host, "shop/*"), ("RepositoryReader", host, "shared/*"))
+    make_connector(azure.make_identity(*roles), host, BASE_HOST)
+    build = make_build(repository=f"{host}/shop/web", remoteCacheImage=f"{host}/shared/cache")
+    ended = build.wait_succeeded(within=120)
+    assert ended.told("Built") == ("True", "CacheNotWritten")
+    assert azure.count(host=host, method="PUT", path="/v2/shop/web/manifests/.*") >= 1
+    assert azure.count(host=host, method="PUT", path="/v2/shared/cache/manifests/.*") == 0
+
+
 # ---- secrets, arguments
 
 

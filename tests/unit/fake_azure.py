@@ -34,6 +34,8 @@ class FakeAzure:
 
     life: timedelta = timedelta(hours=3)
     actions: tuple[str, ...] = ("pull", "push", "metadata_read")
+    pull_only: frozenset[str] = frozenset()
+    """Repositories that nobody may push to."""
     refuse: Callable[[str, str], LoginProblem | None] = lambda step, host: None
     clock: Callable[[], datetime] = lambda: NOW
     forgotten: list[str] = field(default_factory=list)
@@ -67,7 +69,10 @@ class FakeAzure:
         repositories = tuple(_repository_of(scope) for scope in scopes)
         self.accesses.append((host, repositories))
         self._check("access", host)
-        entries = [{"type": "repository", "name": name, "actions": list(self.actions)} for name in repositories]
+        entries = [
+            {"type": "repository", "name": name, "actions": ["pull"] if name in self.pull_only else list(self.actions)}
+            for name in repositories
+        ]
         life = min(self.life, timedelta(minutes=75))
         return make_token(life, at=self.clock(), access=entries, n=len(self.accesses))
 

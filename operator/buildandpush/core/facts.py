@@ -51,6 +51,8 @@ class LoginNeed:
     """Hosts to log in to; empty for all that the connector's registries name."""
     push: tuple[str, ...] = ()
     """Repositories that are pushed to, host included."""
+    cache: tuple[str, ...] = ()
+    """Repositories that layers are cached in, host included. A build goes on without the right to push there."""
 
 
 @dataclass(frozen=True)

@@ -101,18 +101,18 @@ class IdentityLogins:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
 
         With loginScope Repository it is a token for these repositories; else the login itself, asked once per
-        repository and login.
+        repository and login. A cache that it may not push to costs no build.
         """
-        if not plan.push:
-            return login
         scoped = plan.connector.spec.login_scope == "Repository"
-        key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.push))
+        if not plan.push and not (scoped and plan.cache):
+            return login
+        key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.repositories))
         allowed = self._allowed.get(asked)
         if not scoped and allowed == (login.version, login.password):
             return login
         try:
             token = await self._fetch_access(plan, login)
-            made = self._made(plan.host, token, login_version(resolved, plan.push))
+            made = self._made(plan.host, token, login_version(resolved, plan.repositories))
         except LoginError as error:
             if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
                 return login  # what was allowed with the login before will be with this one of the same identity
@@ -127,13 +127,16 @@ class IdentityLogins:
 
     async def _fetch_access(self, plan: RegistryAccess, login: RegistryToken) -> str:
         """A token that may push to all of the plan's repositories; raises LoginError."""
-        scopes, ca_bundle = [scope_of(repository) for repository in plan.push], plan.connector.spec.ca_bundle or ""
+        scopes, ca_bundle = (
+            [scope_of(repository) for repository in plan.repositories],
+            plan.connector.spec.ca_bundle or "",
+        )
         try:
             token = await self._acr.fetch_access_token(plan.host, login.password, scopes, ca_bundle=ca_bundle)
         except LoginError as error:
             if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
                 raise
-            detail = f"{plan.host}/{', '.join(plan.push)} allows it nothing"
+            detail = f"{plan.host}/{', '.join(plan.repositories)} allows it nothing"
             raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)) from None
         _check_access(plan, token)
         return token
@@ -184,7 +187,7 @@ class IdentityLogins:
 
 
 def _push_key(plan: RegistryAccess) -> _Key:
-    return plan.connector.uid, f"{plan.host}/{' '.join(plan.push)}"
+    return plan.connector.uid, f"{plan.host}/{' '.join(plan.repositories)}"
 
 
 def _check_access(plan: RegistryAccess, token: str) -> None:

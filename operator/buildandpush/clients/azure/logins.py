@@ -228,7 +228,7 @@ class Logins:
             except LoginError as error:
                 if plan.required:
                     return _waiting(error)
-                if old is not None and old.lives(login_version(resolved, plan.push), self._clock()):
+                if old is not None and old.lives(login_version(resolved, plan.repositories), self._clock()):
                     logins.append(old)
         return logins
 
@@ -236,7 +236,7 @@ class Logins:
         """The login of build pods to a host; raises LoginError."""
         if isinstance(resolved.credential, UserPassword):
             return await self._log_in(resolved, plan.host, kept)
-        scoped, now = login_version(resolved, plan.push), self._clock()
+        scoped, now = login_version(resolved, plan.repositories), self._clock()
         token = kept if kept is not None and kept.is_access_token else None
         if token is not None and token.is_fresh(scoped, now):
             return token

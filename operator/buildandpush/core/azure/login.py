@@ -51,9 +51,16 @@ class RegistryAccess:
     connector: Connector
     host: str
     push: tuple[str, ...] = ()
-    """Repositories without the host."""
+    """Repositories that the build must be allowed to push to, without the host."""
+    cache: tuple[str, ...] = ()
+    """Repositories that it caches layers in, without the host."""
     required: bool = True
     """Whether the build waits for this login: not where a base image may or may not come from there."""
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """All repositories that a token is asked for, each once."""
+        return tuple(dict.fromkeys((*self.push, *self.cache)))
 
 
 @dataclass(frozen=True)
@@ -130,11 +137,16 @@ def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) 
                 refused = Waiting(Reason.CONNECTOR_INVALID, f"{message}; take it out of the registries of one")
             if refused is not None:
                 return refused
-            push = [name.split("/", 1)[1] for name in need.push if name.split("/", 1)[0] == host]
-            merged = tuple(dict.fromkeys([*(known.push if known else ()), *push]))
+            push = tuple(dict.fromkeys((*(known.push if known else ()), *_paths(need.push, host))))
+            cache = tuple(dict.fromkeys((*(known.cache if known else ()), *_paths(need.cache, host))))
             required = not need.hosts or host in need.hosts or bool(known and known.required)
-            plans[host] = RegistryAccess(connector, host, merged, required)
+            plans[host] = RegistryAccess(connector, host, push, cache, required)
     return _check_pushes(needs, plans) or tuple(plans[host] for host in sorted(plans))
+
+
+def _paths(names: Iterable[str], host: str) -> list[str]:
+    """The repositories of one host, without it."""
+    return [name.split("/", 1)[1] for name in names if name.split("/", 1)[0] == host]
 
 
 def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
@@ -157,7 +169,7 @@ def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
 
 def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, RegistryAccess]) -> Waiting | None:
     """Whatever is pushed to, the cache included, has its login."""
-    for name in (name for need in needs for name in need.push):
+    for name in (name for need in needs for name in (*need.push, *need.cache)):
         host = name.split("/", 1)[0]
         if host not in plans:
             message = f"no connector of this build serves {host}, where {name} is pushed to"
@@ -179,7 +191,7 @@ def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
 def build_login_secret(namespace: str, plans: Sequence[RegistryAccess], logins: Sequence[RegistryToken]) -> Manifest:
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
     connectors = {plan.connector.uid: plan.connector for plan in plans}
-    scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.push if _is_scoped(plan)}
+    scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.repositories if _is_scoped(plan)}
     auths = {login.host: _entry(login) for login in sorted(logins, key=lambda item: item.host)}
     data = {
         DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),

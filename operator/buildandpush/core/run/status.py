@@ -141,8 +141,10 @@ def _history_limits(world: World) -> History | None:
 def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
     """One need for each connector: the push's registry, and every host that the base images' connectors name."""
     cache = (effective.cache_repository,) if effective.cache_repository else ()
-    bases = [LoginNeed(name, push=cache) for name in effective.base_connectors or ()]
+    bases = [LoginNeed(name, cache=cache) for name in effective.base_connectors or ()]
     if effective.connector is None:
         return tuple(bases)
     host = effective.repository.split("/", 1)[0]
-    return (LoginNeed(effective.connector, (host,), (effective.repository, *cache)), *bases)
+    # A build without a push stops where it may not write its cache: kaniko checks that right then.
+    push = (effective.repository, *cache) if effective.no_push else (effective.repository,)
+    return (LoginNeed(effective.connector, (host,), push, () if effective.no_push else cache), *bases)

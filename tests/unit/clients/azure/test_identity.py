@@ -257,6 +257,21 @@ async def test_a_look_alike_host_gets_no_token(world: World) -> None:
     assert (world.azure.tokens, world.azure.exchanges) == ([], [])
 
 
+@pytest.mark.parametrize("scope", ["Registry", "Repository"])
+async def test_a_cache_that_may_only_be_pulled_costs_no_build(world: World, scope: str) -> None:
+    world.azure.pull_only = frozenset({"shared/cache"})
+    world.put_connector(loginScope=scope)
+    need = LoginNeed("acr", (HOST,), (WEB,), (f"{HOST}/shared/cache",))
+    assert isinstance(await world.ensure(need), LoginSecretRef)
+    assert world.azure.accesses[-1] == (HOST, ("shop/web", "shared/cache"))
+    world.azure.pull_only = frozenset({"shop/web"})
+    world.restart()
+    world.now += timedelta(hours=2)
+    refused = await world.ensure(LoginNeed("acr", (HOST,), (WEB,), (f"{HOST}/shared/other",)))
+    assert isinstance(refused, Waiting)
+    assert refused.reason is Reason.PUSH_NOT_ALLOWED
+
+
 async def test_a_cache_that_no_connector_serves_is_told(world: World) -> None:
     found = await world.ensure(LoginNeed("acr", (HOST,), (WEB, "other.azurecr.io/cache")))
     assert isinstance(found, Waiting)
