@@ -66,7 +66,7 @@ CASES = {
     "RUN ends with 7": Failing(
         {"source": inline(f"{FROM}RUN echo about to fail; exit 7\n")},
         "RunFailed",
-        ["exit code 7", "the exit code is the command's own"],
+        ["exit code 7", "The exit code is the command's own"],
         ["about to fail"],
         exit_code=7,
     ),

@@ -110,5 +110,5 @@ def test_a_source_that_cannot_be_fetched_fails_with_its_reason(
 def test_an_address_that_builds_may_not_or_cannot_reach_is_named(
     make_build: BuildFactory, url: str, reason: str, words: str
 ) -> None:
-    ended = make_build(source={"git": {"url": url}}).wait_failed(reason)
+    ended = make_build(source={"git": {"url": url}}, retries=0).wait_failed(reason)
     assert words in ended.build["message"]

@@ -9,6 +9,7 @@ from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY,
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
 
 MAX_MESSAGE = 1024
+MAX_REASON = 64
 MAX_REPOSITORY = 512
 MAX_IMAGE = 512
 MAX_LOG_TAIL = 2048
@@ -55,9 +56,13 @@ class Condition(ApiModel):
 class Failure(ApiModel):
     """Where and how a build failed."""
 
-    container: str | None = Field(None, max_length=63, description="The container that failed: source or kaniko.")
+    container: str | None = Field(
+        None, max_length=63, description="The container that failed: source, kaniko, or one that was put into the pod."
+    )
     exit_code: int | None = Field(None, description="Its exit code; for a failed RUN command that command's own.")
-    reason: str | None = Field(None, max_length=64, description="The kubelet's word, such as OOMKilled or Evicted.")
+    reason: str | None = Field(
+        None, max_length=MAX_REASON, description="The kubelet's word, such as OOMKilled or Evicted."
+    )
     log_tail: str | None = Field(
         None, max_length=MAX_LOG_TAIL, description="The last lines of the container's log, without secrets."
     )

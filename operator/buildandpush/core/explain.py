@@ -1,6 +1,7 @@
 """What a reason says to a person."""
 
-from buildandpush.api.reasons import NO_REMEDY, Reason, explain
+from buildandpush.api.explanations import NO_REMEDY, explain
+from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE
 from buildandpush.core.text import clip
 

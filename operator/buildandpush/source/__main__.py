@@ -10,10 +10,11 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.check import check_paths
 from buildandpush.source.git import fetch_revision
 from buildandpush.source.inline import write_files
-from buildandpush.source.report import SourceError, render_failure, render_success, write_report
+from buildandpush.source.patience import Clock, try_again
+from buildandpush.source.report import SourceError, reason_of, render_failure, render_success, write_report
 
 
-def fetch(request: dict[str, Any]) -> tuple[str | None, str | None]:
+def fetch(request: dict[str, Any], clock: Clock) -> tuple[str | None, str | None]:
     """Fetch what the request names; gives back revision and commit, where the source has such; raises SourceError."""
     root = Path(request["root"])
     root.mkdir(parents=True, exist_ok=True)
@@ -22,7 +23,7 @@ def fetch(request: dict[str, Any]) -> tuple[str | None, str | None]:
         git = request["git"]
         revision = git.get("revision") or None
         print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
-        commit = fetch_revision(git["url"], revision or "", root)
+        commit = try_again(lambda: fetch_revision(git["url"], revision or "", root), root, clock)
         print(f"At commit {commit}", flush=True)
     elif "inline" in request:
         write_files(request["inline"]["files"], root)
@@ -33,13 +34,13 @@ def fetch(request: dict[str, Any]) -> tuple[str | None, str | None]:
     return revision, commit
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], clock: Clock | None = None) -> int:
     """Fetch, report, and end with 0 or 1."""
     report = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
     try:
-        revision, commit = fetch(json.loads(Path(arguments[0]).read_text()))
+        revision, commit = fetch(json.loads(Path(arguments[0]).read_text()), clock or Clock())
     except (SourceError, OSError, ValueError) as raised:
-        error = raised if isinstance(raised, SourceError) else SourceError(Reason.SOURCE_INVALID, str(raised))
+        error = raised if isinstance(raised, SourceError) else SourceError(reason_of(raised), str(raised))
         print(f"{error.reason}: {error}", file=sys.stderr)
         write_report(render_failure(error), report)
         return 1

@@ -24,7 +24,9 @@ def resolve_host(host: str, port: int) -> list[str]:
     """The host's addresses, each of them allowed; raises SourceError otherwise. The caller connects to these only."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+    except UnicodeError as error:
+        raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no host name: {error}") from error
+    except OSError as error:
         raise SourceError(Reason.SOURCE_UNREACHABLE, f"host {host!r} has no address: {error}") from error
     addresses = sorted({str(item[4][0]) for item in found})
     for address in addresses:

@@ -9,23 +9,13 @@ from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.address import resolve_host
+from buildandpush.source.meaning import explain_git
 from buildandpush.source.report import SourceError
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
-# What git's messages mean, the first match wins. git's own wording is stable under LC_ALL=C.
-_MEANINGS: Final = (
-    (r"could not read Username|Authentication failed|error: 40[13]|Invalid username", Reason.SOURCE_DENIED),
-    (
-        r"find remote ref|not our ref|unadvertised object|did not match any|not a tree|unknown revision",
-        Reason.REVISION_NOT_FOUND,
-    ),
-    (r"unable to update url base from redirection|redirect", Reason.SOURCE_INVALID),
-    (r"repository .* not found|error: 404|not valid: is this a git repository", Reason.SOURCE_INVALID),
-    (r"resolve host|connect to|Connection (refused|reset|timed out)|error: 5\d\d|timed out", Reason.SOURCE_UNREACHABLE),
-    (r"SSL|TLS|certificate", Reason.SOURCE_UNREACHABLE),
-)
+_SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 
 def fetch_revision(url: str, revision: str, root: Path) -> str:
@@ -38,6 +28,8 @@ def fetch_revision(url: str, revision: str, root: Path) -> str:
     try:
         _git(root, "-c", pinned, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, wanted)
     except SourceError as error:
+        if error.reason is Reason.REVISION_NOT_FOUND and _SHORT_COMMIT.fullmatch(wanted):
+            raise SourceError(Reason.COMMIT_ID_SHORT, f"{wanted!r} has {len(wanted)} of 40 characters") from error
         if error.reason is not Reason.REVISION_NOT_FOUND or not _COMMIT.fullmatch(wanted):
             raise
         # Some servers hand out commits only by the branches and tags that hold them.
@@ -86,7 +78,7 @@ def _git(root: Path, *arguments: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise _explain(done.stderr)
+        raise explain_git(done.stderr)
     return done.stdout
 
 
@@ -103,11 +95,3 @@ def _environment() -> dict[str, str]:
         "GIT_ASKPASS": "/bin/false",
         "GIT_ALLOW_PROTOCOL": "http:https",
     }
-
-
-def _explain(stderr: str) -> SourceError:
-    text = re.sub(r"://[^/@\s]*@", "://***@", stderr).strip()
-    reason = next((reason for pattern, reason in _MEANINGS if re.search(pattern, text)), Reason.SOURCE_INVALID)
-    last = text.splitlines()[-1] if text else "git ended without a word"
-    first = next((line for line in text.splitlines() if line.startswith(("fatal:", "error:"))), last)
-    return SourceError(reason, f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}")

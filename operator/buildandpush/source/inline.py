@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.report import SourceError
+from buildandpush.source.report import SourceError, reason_of
 
 
 def write_files(files: Mapping[str, str], root: Path) -> None:
@@ -17,4 +17,4 @@ def write_files(files: Mapping[str, str], root: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
         except OSError as error:
-            raise SourceError(Reason.SOURCE_INVALID, f"inline file {name!r}: {error.strerror}") from error
+            raise SourceError(reason_of(error), f"inline file {name!r}: {error.strerror}") from error

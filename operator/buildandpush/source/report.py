@@ -1,5 +1,6 @@
 """What the init container tells the operator: one JSON object of at most 2 KiB in its termination message."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,12 @@ class SourceError(Exception):
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def reason_of(error: Exception) -> Reason:
+    """Whose fault it is that a file could not be written or a request not be read."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return Reason.NODE_DISK_FULL if full else Reason.SOURCE_INVALID
 
 
 def render_failure(error: SourceError) -> str:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from buildandpush.api.reasons import EXPLANATIONS, Reason, explain
+from buildandpush.api.explanations import EXPLANATIONS, explain
+from buildandpush.api.reasons import Reason
 
 
 @pytest.mark.parametrize("reason", Reason)

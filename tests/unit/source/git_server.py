@@ -50,6 +50,8 @@ class GitServer:
     port: int = 0
     status: int = 200
     location: str = ""
+    failures: list[int] = field(default_factory=list)
+    """Statuses of the next answers, each used once."""
     paths: list[str] = field(default_factory=list)
 
     def url(self, host: str = "git.invalid") -> str:
@@ -94,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         state.paths.append(self.path)
         if state.location:
             return self._end(302, {"Location": state.location + self.path})
+        if state.failures:
+            return self._end(state.failures.pop(0), {})
         if state.status != 200:
             headers = {"WWW-Authenticate": 'Basic realm="git"'} if state.status == 401 else {}
             return self._end(state.status, headers)

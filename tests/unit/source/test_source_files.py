@@ -1,5 +1,6 @@
 """Inline files, the check of paths, and the report, all within a folder."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -13,6 +14,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.__main__ import main
 from buildandpush.source.check import check_paths
 from buildandpush.source.inline import write_files
+from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, SourceError, render_failure, render_success
 
 
@@ -187,7 +189,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **request: Any) -> tupl
     usual = {"root": str(tmp_path / "source"), "dockerfile": "Dockerfile", "context": "."}
     (tmp_path / "request.json").write_text(json.dumps({**usual, **request}))
     monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "report"))
-    code = main([str(tmp_path / "request.json")])
+    code = main([str(tmp_path / "request.json")], Clock(pause=lambda seconds: None))
     text = (tmp_path / "report").read_text()
     assert len(text.encode()) <= MAX_BYTES
     return code, json.loads(text)
@@ -226,6 +228,21 @@ def test_failed_fetch_ends_with_one_and_says_why(
     assert reason is None or report["reason"] == reason
     assert report["reason"] in list(Reason)
     assert report["reason"] in capsys.readouterr().err, "the log says it too"
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [(errno.ENOSPC, "NodeDiskFull"), (errno.EDQUOT, "NodeDiskFull"), (errno.EACCES, "SourceInvalid")],
+)
+def test_a_full_disk_is_not_the_sources_fault(
+    number: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": ""}})
+    assert (code, report["reason"]) == (1, reason)
 
 
 def test_file_that_links_out_of_the_source_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

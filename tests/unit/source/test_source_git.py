@@ -83,6 +83,20 @@ def test_revision_that_is_not_there(revision: str, server: GitServer, root: Path
     assert refused(server.url(), root, revision).reason is Reason.REVISION_NOT_FOUND
 
 
+def test_the_beginning_of_a_commits_id_is_told_as_such(server: GitServer, commits: dict[str, str], root: Path) -> None:
+    """A server gives out commits by their whole ids only, so this one is not even looked for."""
+    error = refused(server.url(), root, commits["first"][:7])
+    assert error.reason is Reason.COMMIT_ID_SHORT
+    assert "7 of 40 characters" in str(error)
+
+
+def test_a_branch_may_look_like_the_beginning_of_a_commits_id(
+    server: GitServer, commits: dict[str, str], root: Path
+) -> None:
+    git(server.folder / "shop.git", "branch", "--force", "20241101", commits["first"])
+    assert fetch_revision(server.url(), "20241101", root) == commits["first"]
+
+
 @pytest.mark.parametrize("revision", ["--upload-pack=touch pwned", "-x", "--help"])
 def test_revision_is_never_an_option(revision: str, server: GitServer, root: Path) -> None:
     refused(server.url(), root, revision)
@@ -94,7 +108,10 @@ def test_revision_is_never_an_option(revision: str, server: GitServer, root: Pat
     [
         (401, Reason.SOURCE_DENIED),
         (403, Reason.SOURCE_DENIED),
+        (301, Reason.SOURCE_MOVED),
+        (308, Reason.SOURCE_MOVED),
         (404, Reason.SOURCE_INVALID),
+        (429, Reason.SOURCE_THROTTLED),
         (500, Reason.SOURCE_UNREACHABLE),
         (503, Reason.SOURCE_UNREACHABLE),
     ],
@@ -110,7 +127,7 @@ def test_servers_refusal_is_understood(status: int, reason: Reason, server: GitS
 def test_redirect_is_not_followed(server: GitServer, root: Path, repository: tuple[Path, dict[str, str]]) -> None:
     with serve_git(repository[0]) as elsewhere:
         server.location = f"http://127.0.0.1:{elsewhere.port}"
-        assert refused(server.url(), root).reason is Reason.SOURCE_INVALID
+        assert refused(server.url(), root).reason is Reason.SOURCE_MOVED
         assert elsewhere.paths == []
 
 

@@ -1,7 +1,6 @@
 """One table from how a pod ended to what went wrong and whose turn it is.
 
-Rows are tried in order; the first that matches names the reason. Messages of kaniko: its pkg/executor and the
-go-containerregistry errors it wraps.
+Rows are tried in order; the first that matches names the reason. The words that they look for are in `failurewords`.
 """
 
 import re
@@ -9,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from buildandpush.api.explanations import IDENTITY_REFUSED, NO_SUCH_HOST, RUN_AGAIN, explain
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_LOG_TAIL, Failure
+from buildandpush.api.status import MAX_LOG_TAIL, MAX_REASON, Failure
 from buildandpush.core.explain import describe
+from buildandpush.core.pod import failurewords as words
+from buildandpush.core.pod.failurewords import Answer
 from buildandpush.core.pod.kaniko import SOURCE_ROOT
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 from buildandpush.core.pod.observation import ContainerObservation, PodObservation, read_source_report
@@ -26,6 +28,8 @@ class FailureVerdict:
     message: str
     failure: Failure
     infrastructure: bool
+    patient: bool = False
+    """Somebody asked for fewer requests, so the next attempt waits as long as any."""
 
 
 _Test = Callable[[PodObservation, str], bool]
@@ -34,144 +38,242 @@ _Test = Callable[[PodObservation, str], bool]
 @dataclass(frozen=True)
 class _Row:
     test: _Test
-    reason: Reason
+    reason: Reason | None
+    """None: the reason that the init container reports."""
     infrastructure: bool = False
+    patient: bool = False
 
 
-def _log(pattern: str) -> _Test:
-    """kaniko ended by itself and its log's last error has this; a RUN step's own output could say it too, so only
-    lines that begin as kaniko's own error line are read. Files and images of the user's stand in that line as well, so
-    patterns hold on to kaniko's and the registry client's own words around them."""
+_KILLED_CODES: Final = (2, 137, 143)
+"""How kaniko ends that is killed: Go's runtime ends with 2 on SIGQUIT, the kernel tells of SIGKILL and SIGTERM."""
+
+
+def _line(test: Callable[[str], bool]) -> _Test:
+    """kaniko ended by itself and its error line is such a line. Other lines are a RUN step's, and may say anything."""
+    return lambda pod, log: (pod.kaniko.exit_code or 0) == 1 and test(words.error_line(log))
+
+
+def _has(pattern: str) -> _Test:
     compiled = re.compile(pattern)
-    return lambda pod, log: (pod.kaniko.exit_code or 0) == 1 and compiled.search(error_line(log)) is not None
+    return _line(lambda line: compiled.search(line) is not None)
+
+
+def _push(*answers: Answer) -> _Test:
+    """kaniko could not push, and the registry said one of these."""
+    return _line(lambda line: _is_push(line) and words.find_answer(line, bare=True) in answers)
+
+
+def _pull(*answers: Answer) -> _Test:
+    """A registry that is read from said one of these."""
+    return _line(lambda line: not _is_push(line) and words.find_answer(line) in answers)
+
+
+def _is_push(line: str) -> bool:
+    return words.PUSHING.search(line) is not None
+
+
+def _reported(*reasons: Reason) -> _Test:
+    """The init container ended with a report of one of these reasons; of any where none is named."""
+
+    def test(pod: PodObservation, _: str) -> bool:
+        reason = read_source_report(pod.source).reason if failed_container(pod) == SOURCE_CONTAINER else None
+        return reason is not None and (not reasons or reason in reasons)
+
+    return test
+
+
+def _ended(test: Callable[[ContainerObservation], bool]) -> _Test:
+    """The container that tells about the end has ended in such a way."""
+
+    def look(pod: PodObservation, _: str) -> bool:
+        ended = _container(pod)
+        return ended.terminated and test(ended)
+
+    return look
 
 
 def _kaniko_ended(test: Callable[[ContainerObservation], bool]) -> _Test:
     return lambda pod, _: pod.kaniko.terminated and test(pod.kaniko)
 
 
-_PUSH: Final = (
-    r"(error pushing image|error checking push permissions?|Error: (pushing image|checking push permissions?)): "
-)
-# What the registry client says of a request: https://github.com/google/go-containerregistry, remote/transport/error.go
-_ASKED: Final = r"\b(GET|HEAD|POST|PUT|PATCH|DELETE) https?://\S+: "
-_REFUSED: Final = r"(\bUNAUTHORIZED: |unexpected status code 401\b)"
-_DENIED: Final = r"(\bDENIED: |unexpected status code 403\b|\binsufficient_scope\b)"
-_NOT_FOUND: Final = r"(\b(MANIFEST|NAME)_UNKNOWN: |unexpected status code 404\b)"
-_BUSY: Final = r"(\bTOOMANYREQUESTS: |\bINTERNAL\w*: |\bUNAVAILABLE: |unexpected status code (429|5\d\d)\b)"
-# What Go says of a request that got no answer: https://pkg.go.dev/net/url#Error
-_UNREACHABLE: Final = (
-    r'\b(Get|Head|Post|Put|Patch|Delete) "https?://[^"]+": .*'
-    r"(connection refused|no such host|i/o timeout|no route to host|network is unreachable|EOF$|TLS handshake|"
-    r"connection reset|deadline exceeded|Client.Timeout)"
-)
+def _pod(test: Callable[[PodObservation], bool]) -> _Test:
+    return lambda pod, _: test(pod)
 
 
-def _names_failed_command(log: str, exit_code: int | None) -> bool:
+def _ran_nothing(pod: PodObservation) -> bool:
+    return pod.kaniko.state == pod.source.state == "waiting" and pod.injected is None
+
+
+def _is_killed_command(pod: PodObservation, log: str) -> bool:
+    """Whether a RUN command, or a child of its shell, was killed, which the kernel does for want of memory."""
+    return words.how_command_ended(log) in ("signal: killed", "exit status 137")
+
+
+def _is_failed_command(pod: PodObservation, log: str) -> bool:
     """Whether kaniko itself says that a command ended with the exit code that it passed on."""
-    ending = rf"^error building image: .*waiting for process to exit: exit status {exit_code}$"
-    return bool(exit_code) and re.search(ending, log, re.MULTILINE) is not None
+    code = pod.kaniko.exit_code
+    return bool(code) and words.how_command_ended(log) == f"exit status {code}"
 
+
+_DRAINED: Final = ("DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet")
 
 _TABLE: Final[tuple[_Row, ...]] = (
-    _Row(lambda pod, _: "OOMKilled" in (pod.kaniko.reason, pod.source.reason), Reason.OUT_OF_MEMORY),
-    _Row(lambda pod, _: pod.reason == "DeadlineExceeded", Reason.TIMED_OUT),
-    _Row(lambda pod, _: pod.reason == "Evicted", Reason.EVICTED, infrastructure=True),
-    _Row(lambda pod, _: pod.disruption == "PreemptionByScheduler", Reason.PREEMPTED, infrastructure=True),
-    _Row(lambda pod, _: pod.disruption == "EvictionByEvictionAPI", Reason.EVICTED, infrastructure=True),
+    # What the kubelet or a controller says of the whole pod.
+    _Row(_pod(lambda pod: "OOMKilled" in (pod.kaniko.reason, pod.source.reason)), Reason.OUT_OF_MEMORY),
+    _Row(_pod(lambda pod: pod.reason == "DeadlineExceeded"), Reason.TIMED_OUT),
     _Row(
-        lambda pod, _: pod.disruption in ("DeletionByTaintManager", "DeletionByPodGC") or pod.reason == "NodeLost",
+        _pod(lambda pod: pod.reason == "Evicted" and words.is_own_storage_limit(pod.message)),
+        Reason.STORAGE_LIMIT_EXCEEDED,
+    ),
+    _Row(_pod(lambda pod: pod.reason == "Evicted"), Reason.EVICTED, infrastructure=True),
+    _Row(
+        _pod(lambda pod: pod.disruption == "PreemptionByScheduler" or pod.reason == "Preempting"),
+        Reason.PREEMPTED,
+        infrastructure=True,
+    ),
+    _Row(_pod(lambda pod: pod.disruption == "EvictionByEvictionAPI"), Reason.EVICTED, infrastructure=True),
+    _Row(
+        _pod(lambda pod: pod.disruption in _DRAINED or pod.reason in words.NODE_GONE),
         Reason.NODE_LOST,
         infrastructure=True,
     ),
     _Row(
-        lambda pod, _: pod.disruption == "TerminationByKubelet" or pod.reason in ("NodeShutdown", "Terminated"),
-        Reason.NODE_LOST,
+        _pod(lambda pod: words.is_rejection(pod.reason) or (bool(pod.reason) and _ran_nothing(pod))),
+        Reason.POD_REJECTED,
         infrastructure=True,
     ),
-    _Row(lambda pod, _: pod.deleting and (pod.kaniko.exit_code or 0) in (2, 137, 143), Reason.POD_LOST, True),
-    # Before kaniko's other words: what a RUN command prints may come after its error line, and may say anything.
-    _Row(lambda pod, log: _names_failed_command(log, pod.kaniko.exit_code), Reason.RUN_FAILED),
-    _Row(_log(r"(resolving|reading) dockerfile (at )?path"), Reason.DOCKERFILE_NOT_FOUND),
-    _Row(_log(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
-    _Row(_log(r"failed to get fileinfo for \S+: lstat .*: no such file|no source files"), Reason.COPIED_FILE_NOT_FOUND),
-    _Row(_log(r"(mkdir|open|chmod|l?chown) /\S*: (permission denied|operation not permitted)"), Reason.ROOT_REQUIRED),
+    # What the container runtime says of a container.
+    _Row(_ended(lambda one: one.reason in words.NOT_STARTED), Reason.CONTAINER_NOT_STARTED, infrastructure=True),
+    _Row(_ended(lambda one: one.reason in words.NOT_KNOWN), Reason.NODE_LOST, infrastructure=True),
+    _Row(_pod(lambda pod: pod.injected is not None), Reason.INJECTED_CONTAINER_FAILED, infrastructure=True),
     _Row(
-        _log(r"failed to get filesystem from image: .*(permission denied|operation not permitted)"),
+        lambda pod, log: (
+            pod.deleting and ((pod.kaniko.exit_code or 0) in _KILLED_CODES or _is_killed_command(pod, log))
+        ),
+        Reason.POD_LOST,
+        infrastructure=True,
+    ),
+    # What the init container says.
+    _Row(_reported(Reason.SOURCE_THROTTLED), Reason.SOURCE_THROTTLED, infrastructure=True, patient=True),
+    _Row(_reported(Reason.SOURCE_UNREACHABLE), Reason.SOURCE_UNREACHABLE, infrastructure=True),
+    _Row(_reported(Reason.NODE_DISK_FULL), Reason.NODE_DISK_FULL, infrastructure=True),
+    _Row(_reported(), None),
+    # What kaniko says. How a command ended comes before its other words: what the command prints may come after
+    # kaniko's error line, and may say anything.
+    _Row(_is_killed_command, Reason.OUT_OF_MEMORY),
+    _Row(_is_failed_command, Reason.RUN_FAILED),
+    _Row(_has(r"(resolving|reading) dockerfile (at )?path"), Reason.DOCKERFILE_NOT_FOUND),
+    _Row(_has(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
+    _Row(_line(words.misses_file), Reason.COPIED_FILE_NOT_FOUND),
+    _Row(
+        _line(
+            lambda line: (
+                words.FORBIDDEN_FILE.search(line) is not None or words.follows(line, words.UNPACKING, words.FORBIDDEN)
+            )
+        ),
         Reason.ROOT_REQUIRED,
     ),
-    _Row(_log(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
-    _Row(_log(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
-    _Row(_log(rf"{_PUSH}.*{_REFUSED}"), Reason.PUSH_UNAUTHORIZED),
-    _Row(_log(rf"{_PUSH}.*{_DENIED}"), Reason.PUSH_DENIED),
-    _Row(_log(rf"{_PUSH}.*{_BUSY}"), Reason.PUSH_FAILED, infrastructure=True),
-    _Row(_log(_UNREACHABLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
-    _Row(_log(_PUSH), Reason.PUSH_FAILED),
-    _Row(_log(_ASKED + _NOT_FOUND), Reason.BASE_IMAGE_NOT_FOUND),
-    _Row(_log(rf"{_ASKED}({_REFUSED}|{_DENIED})"), Reason.BASE_IMAGE_DENIED),
-    # A base image's layer that broke off; of the user's own archives, ADD says something else.
-    _Row(
-        _log(rf"{_ASKED}{_BUSY}|failed to get filesystem from image: .*(unexpected EOF|connection reset)"),
-        Reason.REGISTRY_UNREACHABLE,
-        infrastructure=True,
-    ),
-    _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code in (2, 137, 143)), Reason.KILLED, infrastructure=True),
+    _Row(_line(lambda line: words.DISK_FULL.search(line) is not None), Reason.NODE_DISK_FULL, infrastructure=True),
+    _Row(_has(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
+    # What registries and the way to them say.
+    _Row(_has(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
+    _Row(_line(lambda line: words.find_denied_address(line) is not None), Reason.REGISTRY_NETWORK_DENIED),
+    _Row(_push(Answer.REFUSED), Reason.PUSH_UNAUTHORIZED),
+    _Row(_push(Answer.DENIED), Reason.PUSH_DENIED),
+    _Row(_push(Answer.TROUBLE, Answer.THROTTLED), Reason.PUSH_FAILED, infrastructure=True),
+    _Row(_line(words.got_no_answer), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
+    _Row(_line(_is_push), Reason.PUSH_FAILED),
+    _Row(_pull(Answer.NOT_FOUND), Reason.BASE_IMAGE_NOT_FOUND),
+    _Row(_pull(Answer.REFUSED, Answer.DENIED), Reason.BASE_IMAGE_DENIED),
+    _Row(_pull(Answer.THROTTLED), Reason.REGISTRY_THROTTLED, infrastructure=True, patient=True),
+    _Row(_pull(Answer.TROUBLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
+    # What is left.
+    _Row(_ended(lambda one: one.exit_code in _KILLED_CODES), Reason.KILLED, infrastructure=True),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code == 0), Reason.DIGEST_MISSING),
     _Row(_kaniko_ended(lambda _: True), Reason.BUILD_FAILED),
-    _Row(lambda pod, _: pod.deleting, Reason.POD_LOST, infrastructure=True),
+    _Row(_pod(lambda pod: pod.deleting), Reason.POD_LOST, infrastructure=True),
     _Row(lambda *_: True, Reason.BUILD_FAILED),
 )
 
-_ERROR_LINE: Final = re.compile(r"^(.*?)(error (building|pushing|checking|resolving)|Error: )", re.IGNORECASE)
+_TOLD_BY_NODE: Final = frozenset(
+    {
+        Reason.TIMED_OUT,
+        Reason.EVICTED,
+        Reason.PREEMPTED,
+        Reason.STORAGE_LIMIT_EXCEEDED,
+        Reason.NODE_LOST,
+        Reason.POD_LOST,
+    }
+)
+"""Reasons whose details are the kubelet's words for the pod."""
+_TOLD_BY_RUNTIME: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.INJECTED_CONTAINER_FAILED})
+"""Reasons whose details are the words for one container."""
 
-
-def error_line(log: str) -> str:
-    """kaniko's own closing error: the last line of the log that begins as its errors do, else the last line."""
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if _ERROR_LINE.match(line):
-            return line
-    return lines[-1] if lines else ""
+_ALSO_WAITED_FOR: Final = frozenset({Reason.REGISTRY_UNREACHABLE, Reason.REGISTRY_NETWORK_DENIED})
+"""Reasons that a login gives as well. That is tried again by itself, and a run that has ended is not."""
 
 
 def failed_container(pod: PodObservation) -> str:
     """The container whose log tells about the end."""
+    if pod.injected is not None:
+        return pod.injected.name
     if pod.kaniko.terminated or pod.source.exit_code == 0:
         return KANIKO_CONTAINER
     return SOURCE_CONTAINER
 
 
-def classify_failure(pod: PodObservation, log: str) -> FailureVerdict:
+def _container(pod: PodObservation) -> ContainerObservation:
+    if pod.injected is not None:
+        return pod.injected
+    return pod.kaniko if failed_container(pod) == KANIKO_CONTAINER else pod.source
+
+
+def classify_failure(pod: PodObservation, log: str, *, identity: bool = False) -> FailureVerdict:
     """Reason, message and details of an ended, unsuccessful pod. `log` is the end of the failed container's log,
-    already redacted."""
-    container = failed_container(pod)
-    ended = pod.kaniko if container == KANIKO_CONTAINER else pod.source
-    reported = _classify_source(pod) if container == SOURCE_CONTAINER else None
+    already redacted. `identity`: an identity of Azure's pushes, and no user name and password."""
+    ended = _container(pod)
     row = next(row for row in _TABLE if row.test(pod, log))
-    reason = reported[0] if reported and row.reason is Reason.BUILD_FAILED else row.reason
-    detail = reported[1] if reported and row.reason is Reason.BUILD_FAILED else _detail(pod, ended, reason, log)
+    reason = row.reason or _reported_reason(pod)
     failure = Failure(
-        container=container,
+        container=failed_container(pod),
         exit_code=ended.exit_code,
-        reason=ended.reason or pod.reason or None,
+        reason=(ended.reason or pod.reason)[:MAX_REASON] or None,
         log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
     )
-    return FailureVerdict(reason, describe(reason, detail), failure, row.infrastructure)
+    message = describe(reason, _detail(pod, ended, reason, log), _remedy(reason, log, identity=identity))
+    return FailureVerdict(reason, message, failure, row.infrastructure, row.patient)
 
 
-def _classify_source(pod: PodObservation) -> tuple[Reason, str] | None:
-    report = read_source_report(pod.source)
-    if report.reason is None:
-        return None
-    known = report.reason in Reason.__members__.values()
-    return (Reason(report.reason) if known else Reason.SOURCE_INVALID), report.message or ""
+def _reported_reason(pod: PodObservation) -> Reason:
+    """What the init container reports. It may be of another version of the operator, with reasons of its own."""
+    reported = read_source_report(pod.source).reason
+    return Reason(reported) if reported in list(Reason) else Reason.SOURCE_INVALID
+
+
+def _remedy(reason: Reason, log: str, *, identity: bool) -> str:
+    """What helps, where that is known better than by the reason."""
+    if reason is Reason.PUSH_UNAUTHORIZED and identity:
+        return IDENTITY_REFUSED
+    if reason is Reason.REGISTRY_UNREACHABLE and "no such host" in words.error_line(log).lower():
+        return NO_SUCH_HOST
+    return f"{explain(reason).remedy} {RUN_AGAIN}" if reason in _ALSO_WAITED_FOR else ""
 
 
 def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, log: str) -> str:
-    if reason in (Reason.OUT_OF_MEMORY, Reason.TIMED_OUT, Reason.EVICTED, Reason.NODE_LOST, Reason.POD_LOST):
+    """What is known of this very failure."""
+    report = read_source_report(pod.source)
+    if failed_container(pod) == SOURCE_CONTAINER and report.reason is not None and reason is _reported_reason(pod):
+        return report.message or ""
+    code = f"exit code {ended.exit_code}" if ended.exit_code is not None else ""
+    if reason in _TOLD_BY_RUNTIME or (reason is Reason.NODE_LOST and ended.reason in words.NOT_KNOWN):
+        return ", ".join(filter(None, (f"container {failed_container(pod)}", code, ended.reason, ended.message)))
+    if reason is Reason.POD_REJECTED:
+        return ": ".join(filter(None, (pod.reason, pod.message)))
+    if reason in _TOLD_BY_NODE or (reason is Reason.OUT_OF_MEMORY and ended.reason == "OOMKilled"):
         return pod.message
-    code = f"exit code {ended.exit_code}" if ended.exit_code is not None else pod.message or pod.reason
     if reason is Reason.RUN_FAILED:
         return code
-    line = re.sub(r"^(?:[A-Z]+\[[^\]]*\]\s*|time=\S+\s*)", "", error_line(log)).replace(f"{SOURCE_ROOT}/", "")
-    return f"{code}: {line}" if line else code
+    line = words.without_level(words.error_line(log)).replace(f"{SOURCE_ROOT}/", "")
+    denied = words.find_denied_address(line) if reason is Reason.REGISTRY_NETWORK_DENIED else None
+    first = f"address {denied}" if denied else code or pod.message or pod.reason
+    return ": ".join(filter(None, (first, line)))

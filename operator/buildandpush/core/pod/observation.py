@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from buildandpush.api import meta
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 
+_NEVER: Final = 1970
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -23,6 +24,7 @@ class ContainerObservation:
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    name: str = ""
 
     @property
     def terminated(self) -> bool:
@@ -62,6 +64,8 @@ class PodObservation:
     active_deadline_seconds: int | None
     source: ContainerObservation
     kaniko: ContainerObservation
+    injected: ContainerObservation | None = None
+    """An init container that something else put into the pod, and that failed, so that kaniko never started."""
 
     @property
     def deleting(self) -> bool:
@@ -71,7 +75,8 @@ class PodObservation:
     @property
     def finished_at(self) -> datetime | None:
         """When the last of its containers that matter ended."""
-        return self.kaniko.finished_at or self.source.finished_at
+        injected = self.injected.finished_at if self.injected is not None else None
+        return self.kaniko.finished_at or injected or self.source.finished_at
 
     @property
     def ended(self) -> bool:
@@ -110,6 +115,8 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
     labels: Mapping[str, str] = metadata.get("labels") or {}
     owners: list[Mapping[str, Any]] = metadata.get("ownerReferences") or []
     controller = next((ref for ref in owners if ref.get("controller")), {})
+    source = _observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER)
+    kaniko = _observe_container(status.get("containerStatuses"), KANIKO_CONTAINER)
     return PodObservation(
         name=metadata["name"],
         uid=metadata.get("uid", ""),
@@ -131,12 +138,22 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         gated=scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated",
         disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
         active_deadline_seconds=spec.get("activeDeadlineSeconds"),
-        source=_observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER),
-        kaniko=_observe_container(status.get("containerStatuses"), KANIKO_CONTAINER),
+        source=source,
+        kaniko=kaniko,
+        injected=_find_injected(spec, status) if kaniko.state == "waiting" and not source.exit_code else None,
     )
 
 
-def _observe_container(statuses: list[Mapping[str, Any]] | None, name: str) -> ContainerObservation:
+def _find_injected(spec: Mapping[str, Any], status: Mapping[str, Any]) -> ContainerObservation | None:
+    """The init container of somebody else's that failed. One that restarts by itself ends nothing."""
+    sidecars = {item["name"] for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"}
+    statuses = status.get("initContainerStatuses") or ()
+    names = [item["name"] for item in statuses if item["name"] not in {SOURCE_CONTAINER, *sidecars}]
+    found = (_observe_container(statuses, name) for name in names)
+    return next((container for container in found if container.terminated and container.exit_code != 0), None)
+
+
+def _observe_container(statuses: Sequence[Mapping[str, Any]] | None, name: str) -> ContainerObservation:
     status = next((item for item in statuses or () if item.get("name") == name), None)
     for state, detail in ((status or {}).get("state") or {}).items():
         if state not in ("waiting", "running", "terminated") or detail is None:
@@ -148,8 +165,9 @@ def _observe_container(statuses: list[Mapping[str, Any]] | None, name: str) -> C
             exit_code=detail.get("exitCode"),
             started_at=parse_time(detail.get("startedAt")),
             finished_at=parse_time(detail.get("finishedAt")),
+            name=name,
         )
-    return ContainerObservation()
+    return ContainerObservation(name=name)
 
 
 def _number(text: str | None) -> int:
@@ -157,8 +175,9 @@ def _number(text: str | None) -> int:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time of the API server, or None."""
-    return datetime.fromisoformat(text) if text else None
+    """An RFC 3339 time of the API server, or None. A container that never started has a time of 1970, which is none."""
+    found = datetime.fromisoformat(text) if text else None
+    return found if found is not None and found.year > _NEVER else None
 
 
 def read_source_report(container: ContainerObservation) -> SourceReport:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
+from buildandpush.api.explanations import RUN_AGAIN
 from buildandpush.api.meta import ConditionType, Phase
-from buildandpush.api.reasons import RUN_AGAIN, Reason
+from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure
 from buildandpush.api.step import FailureStrategy
 from buildandpush.core import naming

@@ -11,6 +11,7 @@ from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effectiv
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import LoginNeed
+from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.observation import PodObservation, read_source_report
 from buildandpush.core.run.retention import add_to_history
 from buildandpush.core.run.world import Announce, World
@@ -78,11 +79,11 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
     """The run with what its init container reported, once that has ended."""
     if not pod.source.terminated:
         return run
-    report = read_source_report(pod.source)
     if pod.source.exit_code != 0:
-        reason = Reason(report.reason) if report.reason in list(Reason) else Reason.SOURCE_INVALID
-        conditions.set(ConditionType.SOURCE_READY, "False", reason, describe(reason, report.message or ""))
+        verdict = classify_failure(pod, "")
+        conditions.set(ConditionType.SOURCE_READY, "False", verdict.reason, verdict.message)
         return run
+    report = read_source_report(pod.source)
     conditions.set(ConditionType.SOURCE_READY, "True", Reason.SOURCE_FETCHED, describe(Reason.SOURCE_FETCHED))
     if report.commit is None:
         return run

@@ -34,7 +34,10 @@ _KINDS: Final = {
     Reason.PUSH_DENIED: "Authorization",
     Reason.POD_REFUSED: "Authorization",
     Reason.REGISTRY_UNREACHABLE: "Connectivity",
+    Reason.REGISTRY_NETWORK_DENIED: "Connectivity",
+    Reason.REGISTRY_THROTTLED: "Connectivity",
     Reason.SOURCE_UNREACHABLE: "Connectivity",
+    Reason.SOURCE_THROTTLED: "Connectivity",
     Reason.TAG_EXISTS: "Verification",
 }
 

@@ -45,7 +45,7 @@ def test_the_words_before_the_number_are_left_out() -> None:
 def test_a_number_nobody_knows_gets_the_reasons_own_remedy() -> None:
     message = classify_entra("AADSTS999999: something new", 400).message
     assert "AADSTS999999" in message
-    assert message.endswith("Correct the connector or its Secret; the run goes on by itself.")
+    assert message.endswith("Correct the connector or its Secret. The run goes on by itself.")
 
 
 @pytest.mark.parametrize("status", [None, 200, 302, 399, 429, 500, 503])

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from buildandpush.api.reasons import Reason, explain
-from buildandpush.core.pod.failure import classify_failure, error_line
+from buildandpush.api.explanations import NO_SUCH_HOST, RUN_AGAIN, explain
+from buildandpush.api.reasons import Reason
+from buildandpush.core.pod.failure import classify_failure
+from buildandpush.core.pod.failurewords import error_line
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.progress import describe_live_pod
 from tests.unit.core.factories import container, ended_pod, pod, terminated
@@ -49,7 +51,14 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
     ("sigterm", ended_pod(143), "", Reason.KILLED, INFRASTRUCTURE),
     ("sigkill", ended_pod(137), "", Reason.KILLED, INFRASTRUCTURE),
     ("go runtime ended by a signal", ended_pod(2), "", Reason.KILLED, INFRASTRUCTURE),
-    ("command killed by a signal", ended_pod(255), BUILD + "signal: killed", Reason.BUILD_FAILED, USER),
+    ("command killed by a signal", ended_pod(1), BUILD + "error building stage: failed to execute command: waiting for "
+     "process to exit: signal: killed", Reason.OUT_OF_MEMORY, USER),
+    ("child of a command killed", ended_pod(137), BUILD + "error building stage: failed to execute command: waiting "
+     "for process to exit: exit status 137", Reason.OUT_OF_MEMORY, USER),
+    ("command ended by another signal", ended_pod(1), BUILD + "error building stage: failed to execute command: "
+     "waiting for process to exit: signal: segmentation fault", Reason.BUILD_FAILED, USER),
+    ("command killed with its pod", ended_pod(1, deleting=True), BUILD + "error building stage: failed to execute "
+     "command: waiting for process to exit: signal: killed", Reason.POD_LOST, INFRASTRUCTURE),
     ("a command's own code", ended_pod(7), BUILD + "error building stage: failed to execute command: waiting for "
      "process to exit: exit status 7", Reason.RUN_FAILED, USER),
     ("a command's code 1", ended_pod(1), BUILD + "error building stage: failed to execute command: waiting for "
@@ -93,7 +102,7 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
     ("base by the bare status", ended_pod(1), RETRIED + "GET https://c/v2/base/manifests/9: unexpected status code 404 "
      "Not Found", Reason.BASE_IMAGE_NOT_FOUND, USER),
     ("base registry busy", ended_pod(1), RETRIED + "GET https://index.docker.io/v2/library/x/manifests/1: "
-     "TOOMANYREQUESTS: You have reached your pull rate limit", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
+     "TOOMANYREQUESTS: You have reached your pull rate limit", Reason.REGISTRY_THROTTLED, INFRASTRUCTURE),
     ("base image's layer broke off", ended_pod(1), BUILD + "error building stage: failed to get filesystem from image: "
      "error removing usr to make way for new symlink: unexpected EOF", Reason.REGISTRY_UNREACHABLE, INFRASTRUCTURE),
     ("broken archive of the user's", ended_pod(1), BUILD + "error building stage: failed to execute command: "
@@ -144,12 +153,15 @@ def test_row(case: str, ended: PodObservation, log: str, reason: Reason, infrast
     verdict = classify_failure(ended, log)
     assert (verdict.reason, verdict.infrastructure) == (reason, infrastructure)
     assert verdict.message.startswith(explain(reason).cause.removesuffix("."))
-    assert verdict.message.endswith(explain(reason).remedy)
+    remedy = NO_SUCH_HOST if "no such host" in log else explain(reason).remedy
+    assert verdict.message.removesuffix(RUN_AGAIN).strip().endswith(remedy.removesuffix(RUN_AGAIN).strip())
 
 
 def test_the_message_has_the_code_the_line_and_the_remedy() -> None:
     verdict = classify_failure(ended_pod(1), "INFO[0001] unpacking\n" + BUILD + "something new")
-    assert verdict.message == f"kaniko ended with an error (exit code 1: {BUILD}something new). Read the log tail."
+    assert verdict.message == (
+        f"The build ended with an error (exit code 1: {BUILD}something new). Read the message and the log tail."
+    )
 
 
 def test_the_message_names_files_as_the_user_knows_them() -> None:

@@ -21,6 +21,8 @@ from tests.unit.core.factories import (
     NOW,
     REPOSITORY,
     SETTINGS,
+    SOURCE_OK,
+    container,
     ended_pod,
     login_question,
     pod,
@@ -28,6 +30,7 @@ from tests.unit.core.factories import (
     resource,
     running_pod,
     spec,
+    terminated,
     world,
 )
 from tests.unit.core.scenes import (
@@ -415,6 +418,22 @@ class TestAfterwards:
         decision = decide(world(started(), pods=(ended,), answers={READ_BACK: VERIFIED}))
         timings = run_of(decision).builds[0].timings
         assert (timings.waiting_seconds, timings.source_seconds, timings.build_seconds) == (2, 30, 30)
+
+    @pytest.mark.parametrize("name", ["source", "kaniko"])
+    def test_a_container_that_never_started_took_no_time(self, name: str) -> None:
+        never = {**terminated(128, "StartError", "shim: deadline exceeded"), "startedAt": "1970-01-01T00:00:00Z"}
+        state = container(name, terminated=never)
+        statuses: dict[str, Any] = {"initContainerStatuses": [state]}
+        if name == "kaniko":
+            statuses = {"initContainerStatuses": [SOURCE_OK], "containerStatuses": [state]}
+        first = seen(spec(retries=0))
+        answers = {AskLog(pod_name(), name): ""}
+        decision = decide(world(first, pods=(pod(phase="Failed", **statuses),), answers=answers))
+        build = run_of(decision).builds[0]
+        assert (build.reason, build.started_at) == (Reason.CONTAINER_NOT_STARTED, None)
+        assert build.timings is None if name == "source" else build.timings.build_seconds is None
+        ready = {item.type: item for item in decision.status.conditions}["SourceReady"]
+        assert ready.reason == (Reason.CONTAINER_NOT_STARTED if name == "source" else Reason.SOURCE_FETCHED)
 
 
 def test_the_login_of_a_build_is_not_forgotten_where_nothing_changed() -> None:
