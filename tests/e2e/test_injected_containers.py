@@ -2,8 +2,8 @@
 
 import pytest
 
+from devcluster.settings import Settings
 from tests.e2e.harness.api import Api
-from tests.e2e.harness.build import BASE
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.policy import changed_pods
 from tests.e2e.harness.waiting import eventually
@@ -11,18 +11,18 @@ from tests.e2e.harness.waiting import eventually
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
 
-def add_container(command: str, *, init: bool = False) -> str:
-    """A CEL list of one patch that adds a container with this shell command."""
+def add_container(settings: Settings, command: str, *, init: bool = False) -> str:
+    """A CEL list of one patch that adds a container with this shell command. Its image is on the node already."""
     kind = "initContainers" if init else "containers"
     place = "0" if init else "-"
-    fields = f'name: "injected", image: "{BASE}", command: ["sh", "-c", "{command}"]'
+    fields = f'name: "injected", image: "{settings.images.operator}", command: ["sh", "-c", "{command}"]'
     return f'[JSONPatch{{op: "add", path: "/spec/{kind}/{place}", value: Object.spec.{kind}{{{fields}}}}}]'
 
 
 def test_a_pod_that_an_injected_container_keeps_running_is_ended_with_its_build(
-    make_build: BuildFactory, api: Api, namespace: str
+    make_build: BuildFactory, api: Api, namespace: str, settings: Settings
 ) -> None:
-    with changed_pods(api, namespace, add_container("trap exit TERM; while true; do sleep 1; done")):
+    with changed_pods(api, namespace, add_container(settings, "trap exit TERM; while true; do sleep 1; done")):
         build = make_build()
         build.wait_succeeded()
     pod = build.pod()
@@ -33,9 +33,9 @@ def test_a_pod_that_an_injected_container_keeps_running_is_ended_with_its_build(
     assert ended.build["attempt"] == 1
 
 
-def test_a_mesh_leaves_build_pods_alone(make_build: BuildFactory, api: Api, namespace: str) -> None:
+def test_a_mesh_leaves_build_pods_alone(make_build: BuildFactory, api: Api, namespace: str, settings: Settings) -> None:
     """As Istio's webhook does, the policy leaves pods alone that carry the label."""
-    patch = add_container("exit 1", init=True)
+    patch = add_container(settings, "exit 1", init=True)
     with changed_pods(api, namespace, patch, opt_out={"sidecar.istio.io/inject": "false"}):
         build = make_build()
         build.wait_succeeded()

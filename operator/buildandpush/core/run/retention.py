@@ -63,14 +63,14 @@ def find_lingering(
 ) -> tuple[tuple[PodObservation, ...], datetime | None]:
     """Pods that run on though their build has ended, and when the next one of the others will be one of them.
 
-    A container that somebody injected keeps such a pod, its node's room and its quota. A native sidecar ends by itself
-    within the patience.
+    An injected container keeps such a pod, its node's room and its quota: one that does not end, or one that cannot
+    start. A native sidecar ends by itself within the patience.
     """
     lingering: list[PodObservation] = []
     due: datetime | None = None
     for _, pod in sorted(pods.items()):
         ended = pod.kaniko.finished_at
-        if pod.phase != "Running" or ended is None or pod.deleting or pod.name == busy:
+        if pod.phase in ("Succeeded", "Failed") or ended is None or pod.deleting or pod.name == busy:
             continue
         if pod.active_deadline_seconds == 1:
             continue  # the kubelet has been asked to end it already

@@ -314,6 +314,9 @@ class TestLingering:
         actions = decide(world(of or succeeded(), pods=(pod,), now=at)).actions
         return [action.name for action in actions if isinstance(action, CancelPod)]
 
+    def test_one_whose_injected_container_cannot_start_is_ended_too(self) -> None:
+        assert self.cancelled(replace(self.ended, phase="Pending")) == [pod_name()]
+
     def test_one_is_ended_once_its_sidecars_had_their_time(self) -> None:
         assert self.cancelled(self.ended) == [pod_name()]
         assert self.cancelled(self.ended, later=5) == []
