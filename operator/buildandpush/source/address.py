@@ -30,9 +30,16 @@ def resolve_host(host: str, port: int) -> list[str]:
         raise SourceError(Reason.SOURCE_UNREACHABLE, f"host {host!r} has no address: {error}") from error
     addresses = sorted({str(item[4][0]) for item in found})
     for address in addresses:
-        if not is_allowed(address):
-            raise SourceError(Reason.SOURCE_INVALID, f"host {host!r} is {address}, which builds may not fetch from")
+        refuse_address(address, host)
     return addresses
+
+
+def refuse_address(address: str, host: str = "") -> None:
+    """Raise SourceError for an address that builds may not fetch from. A name is none, and passes."""
+    with contextlib.suppress(ValueError):
+        if not is_allowed(address):
+            named = f"{host!r} is {address}" if host else repr(address)
+            raise SourceError(Reason.SOURCE_INVALID, f"host {named}, which builds may not fetch from")
 
 
 def is_allowed(address: str) -> bool:

@@ -3,12 +3,16 @@
 import os
 import re
 import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.address import resolve_host
+from buildandpush.source.address import refuse_address, resolve_host
+from buildandpush.source.egress import find_proxy, write_trust
 from buildandpush.source.meaning import explain_git
 from buildandpush.source.report import SourceError
 
@@ -20,30 +24,49 @@ _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 def fetch_revision(url: str, revision: str, root: Path) -> str:
     """Check the revision out into the root and give its commit back; raises SourceError."""
-    host, port = _split(url)
-    # git connects to the addresses that were checked, whatever DNS says a moment later.
-    pinned = f"http.curloptResolve={host}:{port}:{','.join(resolve_host(host, port))}"
+    scheme, host, port = _split(url)
+    way = _find_way(scheme, host, port)
     wanted = revision or "HEAD"
-    _git(root, "init", "--quiet", "--template=", ".")
+    _git(root, way, "init", "--quiet", "--template=", ".")
     try:
-        _git(root, "-c", pinned, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, wanted)
+        _git(root, way, "fetch", "--quiet", "--depth=1", "--no-tags", "--end-of-options", url, wanted)
     except SourceError as error:
         if error.reason is Reason.REVISION_NOT_FOUND and _SHORT_COMMIT.fullmatch(wanted):
             raise SourceError(Reason.COMMIT_ID_SHORT, f"{wanted!r} has {len(wanted)} of 40 characters") from error
         if error.reason is not Reason.REVISION_NOT_FOUND or not _COMMIT.fullmatch(wanted):
             raise
         # Some servers hand out commits only by the branches and tags that hold them.
-        _git(
-            root, "-c", pinned, "fetch", "--quiet", "--tags", "--end-of-options", url, "+refs/heads/*:refs/remotes/o/*"
-        )
-        _git(root, "checkout", "--quiet", "--detach", wanted, "--")
+        _git(root, way, "fetch", "--quiet", "--tags", "--end-of-options", url, "+refs/heads/*:refs/remotes/o/*")
+        _git(root, way, "checkout", "--quiet", "--detach", wanted, "--")
     else:
-        _git(root, "checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
-    return _git(root, "rev-parse", "HEAD").strip()
+        _git(root, way, "checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
+    return _git(root, way, "rev-parse", "HEAD").strip()
 
 
-def _split(url: str) -> tuple[str, int]:
-    """Host and port of a URL that may be fetched from."""
+@dataclass(frozen=True)
+class _Way:
+    """How git gets to the server."""
+
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+def _find_way(scheme: str, host: str, port: int) -> _Way:
+    """Through the proxy, where there is one for this host, or else to addresses that were checked."""
+    trust = write_trust(Path(tempfile.gettempdir()))
+    environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
+    proxy = find_proxy(scheme, host)
+    if proxy:
+        # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
+        # rather than among the arguments, since it may hold a login.
+        refuse_address(host)
+        return _Way({}, {**environment, f"{scheme}_proxy": proxy})
+    # git connects to the addresses that were checked, whatever DNS says a moment later.
+    return _Way({"http.curloptResolve": f"{host}:{port}:{','.join(resolve_host(host, port))}"}, environment)
+
+
+def _split(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL that may be fetched from."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -54,10 +77,10 @@ def _split(url: str) -> tuple[str, int]:
     if not _HOST.fullmatch(host):
         # curl decodes what is percent-encoded, so another host would be asked than the one that was checked.
         raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
-    return host, port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _git(root: Path, way: _Way, *arguments: str) -> str:
     settings = {
         "core.hooksPath": os.devnull,
         "http.followRedirects": "false",
@@ -65,12 +88,13 @@ def _git(root: Path, *arguments: str) -> str:
         "http.lowSpeedTime": "60",
         "advice.detachedHead": "false",
         "safe.directory": "*",
+        **way.settings,
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     done = subprocess.run(
         ["git", *options, *arguments],
         cwd=root,
-        env=_environment(),
+        env={**_environment(), **way.environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

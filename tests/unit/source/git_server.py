@@ -1,6 +1,7 @@
 """A git server on loopback: git's own http-backend behind Python's http.server."""
 
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -42,6 +44,29 @@ def make_repository(folder: Path) -> dict[str, str]:
     return commits
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that signs itself, and its key, as files."""
+
+    certificate: Path
+    key: Path
+
+
+def make_certificate(folder: Path, host: str) -> Certificate:
+    """A certificate for a host that no usual authority vouches for."""
+    made = Certificate(folder / "server.crt", folder / "server.key")
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
+            "-keyout", str(made.key), "-out", str(made.certificate),
+        ],
+        capture_output=True,
+        check=True,
+    )  # fmt: skip
+    return made
+
+
 @dataclass
 class GitServer:
     """Serves the repositories below a folder, or refuses everything in one way."""
@@ -53,6 +78,8 @@ class GitServer:
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers, each used once."""
     paths: list[str] = field(default_factory=list)
+    proxied: set[str] = field(default_factory=set)
+    """Hosts that it was asked for as a proxy."""
 
     def url(self, host: str = "git.invalid") -> str:
         """The repository under a host name that only the pinned address makes reachable."""
@@ -60,8 +87,8 @@ class GitServer:
 
 
 @contextmanager
-def serve_git(folder: Path) -> Iterator[GitServer]:
-    """A server for the time of the block."""
+def serve_git(folder: Path, certificate: Certificate | None = None) -> Iterator[GitServer]:
+    """A server for the time of the block, with TLS if there is a certificate. Without TLS it is a proxy as well."""
     state = GitServer(folder)
 
     class Handler(_Handler):
@@ -69,6 +96,10 @@ def serve_git(folder: Path) -> Iterator[GitServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.port = server.server_address[1]
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -101,7 +132,10 @@ class _Handler(BaseHTTPRequestHandler):
         if state.status != 200:
             headers = {"WWW-Authenticate": 'Basic realm="git"'} if state.status == 401 else {}
             return self._end(state.status, headers)
-        path, _, query = self.path.partition("?")
+        asked = urlsplit(self.path)
+        if asked.hostname:  # only of a proxy is the whole address asked
+            state.proxied.add(asked.hostname)
+        path, query = asked.path, asked.query
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         done = subprocess.run(
             ["git", "http-backend"],

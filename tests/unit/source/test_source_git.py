@@ -4,14 +4,16 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source import git as module
+from buildandpush.source.egress import write_trust
 from buildandpush.source.git import fetch_revision
 from buildandpush.source.report import SourceError
-from tests.unit.source.git_server import GitServer, git, make_repository, serve_git
+from tests.unit.source.git_server import GitServer, git, make_certificate, make_repository, serve_git
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +186,7 @@ def test_host_without_an_address(url: str, root: Path) -> None:
     assert refused(url, root).reason in (Reason.SOURCE_UNREACHABLE, Reason.SOURCE_INVALID)
 
 
-@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "GIT_PROXY_COMMAND", "GIT_SSL_NO_VERIFY"])
+@pytest.mark.parametrize("name", ["ALL_PROXY", "https_proxy", "GIT_PROXY_COMMAND", "GIT_SSL_NO_VERIFY"])
 def test_environment_of_the_pod_does_not_steer_git(
     name: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,3 +221,66 @@ def test_credentials_are_asked_of_nobody(server: GitServer, root: Path, monkeypa
     server.status = 401
     refused(server.url(), root)
     assert not os.path.lexists(root.parent / "asked")
+
+
+# ---- proxies and certificates
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_of_the_pod_is_used_and_finds_the_address_itself(
+    name: str, server: GitServer, commits: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int) -> list[str]:
+        raise AssertionError("behind a proxy, names need no address here")
+
+    monkeypatch.setattr(module, "resolve_host", resolve)
+    monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
+    assert fetch_revision("http://git.example/shop.git", "main", root) == commits["second"]
+    assert server.proxied == {"git.example"}
+
+
+@pytest.mark.parametrize("excepted", ["git.invalid", ".invalid", "a.example, git.invalid", "*"])
+def test_an_excepted_host_is_reached_without_the_proxy(
+    excepted: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", excepted)
+    fetch_revision(server.url(), "main", root)
+    assert server.proxied == set()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]", "168.63.129.16"])
+def test_a_proxy_is_not_sent_to_an_address_that_is_refused(
+    host: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{server.port}")
+    assert refused(f"http://{host}/shop.git", root).reason is Reason.SOURCE_INVALID
+    assert server.paths == []
+
+
+def test_a_proxys_login_is_not_among_gits_arguments(
+    server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+    real = module.subprocess.run
+
+    def run(command: list[str], **more: Any) -> Any:
+        seen.append(command)
+        return real(command, **more)
+
+    monkeypatch.setattr(module.subprocess, "run", run)
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:hunter22@127.0.0.1:{server.port}")
+    fetch_revision("http://git.example/shop.git", "main", root)
+    assert "hunter22" not in str(seen)
+
+
+def test_a_server_with_a_companys_certificate_is_trusted_once_the_installer_says_so(
+    repository: tuple[Path, dict[str, str]], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path, "git.invalid")
+    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    with serve_git(repository[0], certificate) as server:
+        url = f"https://git.invalid:{server.port}/shop.git"
+        assert refused(url, root).reason is Reason.CERTIFICATE_NOT_TRUSTED
+        monkeypatch.setattr(module, "write_trust", lambda folder: write_trust(tmp_path, certificate.certificate))
+        assert fetch_revision(url, "main", root) == repository[1]["second"]

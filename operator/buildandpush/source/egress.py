@@ -1,0 +1,51 @@
+"""The way to a server outside: the proxy and the certificates that the pod was given."""
+
+import ipaddress
+import os
+import ssl
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+TRUSTED: Final = Path("/etc/buildandpush-certificates/trusted.crt")
+"""Where the pod mounts the certificates that the operator's installer trusts."""
+
+
+def find_proxy(scheme: str, host: str) -> str:
+    """The proxy for a host by the pod's environment, empty for none. NO_PROXY may hold names, domains, addresses and
+    networks."""
+    proxy = urllib.request.getproxies_environment().get(scheme, "")
+    if not proxy or urllib.request.proxy_bypass(host) or _is_in_excepted_network(host):
+        return ""
+    return proxy
+
+
+def write_trust(folder: Path, trusted: Path = TRUSTED) -> Path | None:
+    """A file with the usual certificates and the installer's, made in the folder; None without any of the latter.
+
+    A program that is given a file of certificates trusts no others, so both have to be in it.
+    """
+    if not trusted.exists():
+        return None
+    usual = ssl.get_default_verify_paths().cafile
+    parts = [Path(usual).read_text() if usual and Path(usual).exists() else "", trusted.read_text()]
+    made = folder / "trusted.crt"
+    made.write_text("\n".join(parts))
+    return made
+
+
+def _is_in_excepted_network(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    networks = [_network(text) for text in excepted.split(",")]
+    return any(network is not None and address in network for network in networks)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
