@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from buildandpush import __version__
 from buildandpush.api import meta
@@ -25,6 +24,7 @@ from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.handlers.answers import Sources
+from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
@@ -42,18 +42,6 @@ def _utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-async def _serve_health(port: int, is_healthy: Callable[[], bool]) -> web.AppRunner:
-    async def healthz(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n") if is_healthy() else web.Response(text="a task has ended\n", status=503)
-
-    app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=port).start()
-    return runner
-
-
 async def run(config: OperatorConfig, certificates: str = "") -> int:
     """Stand by until this operator leads, then run until SIGTERM or SIGINT, and let what is being worked on come to its
     end. Gives back the exit code: 1 where the lease was lost, since nothing done by then may be gone on with."""
@@ -64,20 +52,28 @@ async def run(config: OperatorConfig, certificates: str = "") -> int:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     take_signals()
-    tasks: list[asyncio.Task[None]] = []
+    health = Health()
     async with await KubernetesClient.connect() as client:
-        health = await _serve_health(config.port, lambda: not any(task.done() for task in tasks))
-        lease = _make_lease(config, client) if config.pod_namespace else None
+        server = await serve_health(config.port, health)
+        lease = _make_lease(config, client, health) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
-            await _lead(config, certificates, client, lease, tasks, stop, take_signals)
+            await _lead(config, certificates, client, lease, health, stop, take_signals)
         lost = lease is not None and not stop.is_set()
-        await health.cleanup()
+        await server.cleanup()
     _log.info("operator.stopped")
     return 1 if lost else 0
 
 
-def _make_lease(config: OperatorConfig, client: KubernetesClient) -> Lease:
-    return Lease(client, config.pod_namespace, config.lease_name, config.pod_name, duration=float(config.lease_seconds))
+def _make_lease(config: OperatorConfig, client: KubernetesClient, health: Health) -> Lease:
+    health.turn(Loop.LEASE, "the Lease has not been looked at yet")
+    return Lease(
+        client,
+        config.pod_namespace,
+        config.lease_name,
+        config.pod_name,
+        duration=float(config.lease_seconds),
+        on_turn=lambda problem: health.turn(Loop.LEASE, problem),
+    )
 
 
 async def _lead(
@@ -85,7 +81,7 @@ async def _lead(
     certificates: str,
     client: KubernetesClient,
     lease: Lease | None,
-    tasks: list[asyncio.Task[None]],
+    health: Health,
     stop: asyncio.Event,
     take_signals: Callable[[], None],
 ) -> None:
@@ -111,22 +107,26 @@ async def _lead(
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     ended = asyncio.Event()  # by a signal, or by the loss of the lease
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
-    tasks += [
-        asyncio.create_task(_work(client, store, queue, config, nodes), name="queue"),
-        asyncio.create_task(refresh(client, store, queue, config.namespace_list, watcher.relisted), name="refresh"),
+    health.stalled_seconds = queue.stalled_seconds
+    tasks = [
+        asyncio.create_task(_work(client, store, queue, config, nodes, health), name="queue"),
+        asyncio.create_task(
+            refresh(client, store, queue, config.namespace_list, watcher.relisted, health), name="refresh"
+        ),
     ]
     if nodes is not None:
         tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
+    health.tasks += tasks
     watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
     if lease is not None:
         watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))
     _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
-    await run_kopf(watcher, config.namespace_list, ended, take_signals, stop)
+    await run_kopf(watcher, config.namespace_list, ended, take_signals, stop, health)
     _log.info("operator.stopping", queued=len(queue))
     if stop.is_set():
         await queue.drain(DRAIN_SECONDS)
     running = [*tasks, *watchers]
-    tasks.clear()
+    health.tasks.clear()
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
@@ -137,12 +137,17 @@ async def _lead(
 
 
 async def _work(
-    client: KubernetesClient, store: Store, queue: WorkQueue[Key], config: OperatorConfig, nodes: NodeWatch | None
+    client: KubernetesClient,
+    store: Store,
+    queue: WorkQueue[Key],
+    config: OperatorConfig,
+    nodes: NodeWatch | None,
+    health: Health,
 ) -> None:
     """Work, but not before the pods that are there have been listed: another operator may have made them."""
     if nodes is not None:
         await nodes.look()
-    await list_all(client, store, queue, config.namespace_list)
+    await list_all(client, store, queue, config.namespace_list, health)
     await queue.run()
 
 

@@ -79,6 +79,15 @@ def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
     assert everywhere["rules"] == [*confined["rules"], nodes]
 
 
+def test_the_kubelet_asks_if_the_operator_lives_and_if_it_can_work(shell: Shell) -> None:
+    container = _of_kind(_render(shell), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    probes = {name: container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")}
+    assert probes == {
+        "livenessProbe": {"path": "/healthz", "port": "http"},
+        "readinessProbe": {"path": "/readyz", "port": "http"},
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "value", "asks"),
     [

@@ -52,14 +52,18 @@ class Lease:
         clock: Callable[[], float] = time.monotonic,
         *,
         duration: float = DURATION_SECONDS,
+        on_turn: Callable[[str], None] = lambda problem: None,
     ) -> None:
         """`identity` must differ between processes that may run at the same time. The pod's name does, and it stays the
-        same when the kubelet starts the container again, so that one need not wait for its own Lease to run out."""
+        same when the kubelet starts the container again, so that one need not wait for its own Lease to run out.
+        `on_turn` is called after each look at the Lease, with what went wrong or with nothing.
+        """
         self._store = store
         self._place = (namespace, name)
         self._identity = identity
         self._clock = clock
         self._duration = duration
+        self._on_turn = on_turn
         self._seen: Seen | None = None
         self._renewed_at: float | None = None
         self._wait = duration
@@ -83,7 +87,11 @@ class Lease:
             async with asyncio.timeout(_CALL_SECONDS):
                 await self._step()
         except Exception as error:  # any failure at all: the deadline decides what becomes of it
-            _log.info("lease.attempt_failed", error=f"{type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
+            _log.info("lease.attempt_failed", error=problem)
+            self._on_turn(problem)
+        else:
+            self._on_turn("")
 
     async def _step(self) -> None:
         began = self._clock()

@@ -43,6 +43,8 @@ class WorkQueue(Generic[K]):
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
         self._running: set[K] = set()
+        self._moved_at = 0.0
+        """When work on a key began or ended last."""
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
@@ -69,6 +71,10 @@ class WorkQueue(Generic[K]):
     def _now(self) -> float:
         return self._clock() if self._clock else asyncio.get_running_loop().time()
 
+    def stalled_seconds(self) -> float:
+        """For how long work on no key has begun or ended, though some is under way."""
+        return self._now() - self._moved_at if self._running else 0.0
+
     def __len__(self) -> int:
         return len(self._due) + len(self._running)
 
@@ -93,10 +99,12 @@ class WorkQueue(Generic[K]):
         while True:
             key = await self._next_key()
             self._running.add(key)
+            self._moved_at = self._now()
             try:
                 await self._run_once(key)
             finally:
                 self._running.discard(key)
+                self._moved_at = self._now()
                 self.completed += 1
                 self._changed.set()
                 self._idle.set()

@@ -13,6 +13,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers.health import Health, Loop
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
 
@@ -24,6 +25,8 @@ REFRESH_SECONDS: Final = 120.0
 RELIST_SECONDS: Final = 1.0
 """How long after a list of kopf's its others have come as well."""
 
+FIRST_RESTART_SECONDS: Final = 1.0
+LAST_RESTART_SECONDS: Final = 30.0
 
 # kopf's peers are not used; without a name of ours kopf would look up the user's, which a container may not have.
 _IDENTITY: Final[Any] = meta.COMPONENT
@@ -106,15 +109,19 @@ async def run_kopf(
     ended: asyncio.Event,
     take_signals: Callable[[], None],
     stop: asyncio.Event,
+    health: Health,
 ) -> None:
-    """Watch until `ended`, or until kopf takes a signal, which sets `stop`. kopf ends when a namespace is forbidden or
-    a CRD goes away; then it starts again.
+    """Watch until `ended`, or until kopf takes a signal, which sets `stop`.
+
+    kopf ends when a namespace is forbidden or a CRD goes away. Then it starts again after 1 s, doubled each time up to
+    30 s; a watch that lived for a minute begins with 1 s again.
 
     kopf takes the process's signals for itself while it runs, and comes back without an error when one arrives.
     `take_signals` gives them back to the caller for the time in between.
     """
-    backoff = 1.0
+    backoff = FIRST_RESTART_SECONDS
     while not ended.is_set():
+        health.watch_began()
         try:
             await kopf.operator(
                 registry=build_registry(watcher),
@@ -124,8 +131,10 @@ async def run_kopf(
                 namespaces=namespaces,
                 stop_flag=ended,
             )
-        except Exception:
+        except Exception as error:
             take_signals()
+            if health.watch_failed(f"{type(error).__name__}: {error}"):
+                backoff = FIRST_RESTART_SECONDS
             _log.warning("operator.watch_restarted", retry_seconds=backoff, exc_info=True)
         else:
             take_signals()
@@ -133,7 +142,7 @@ async def run_kopf(
                 stop.set()
                 ended.set()
         await _wait(ended, backoff)
-        backoff = min(backoff * 2, 30.0)
+        backoff = min(backoff * 2, LAST_RESTART_SECONDS)
 
 
 async def refresh(
@@ -142,40 +151,51 @@ async def refresh(
     queue: WorkQueue[Key],
     namespaces: tuple[str, ...],
     relisted: asyncio.Event,
+    health: Health,
 ) -> None:
-    """List everything afresh, now and then, and look again at whatever the watches had missed.
+    """List everything afresh every two minutes, and look again at whatever the watches missed.
 
-    Also soon after kopf has listed afresh: what went while its watch was cut stands in no list and gets no event.
+    This also happens soon after kopf has listed afresh: an object that went while its watch was cut stands in no list
+    and gets no event.
     """
     while True:
         await _wait(relisted, REFRESH_SECONDS)
         await asyncio.sleep(RELIST_SECONDS)  # kopf lists several kinds, an event for each object
         relisted.clear()
-        await refresh_once(client, store, queue, namespaces)
+        await refresh_once(client, store, queue, namespaces, health)
 
 
-async def list_all(client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]) -> None:
+async def list_all(
+    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
+) -> None:
     """List everything, and again until the API server has answered."""
+    health.turn(Loop.LIST, "nothing has been listed yet")
     while True:
-        if await refresh_once(client, store, queue, namespaces):
+        if await refresh_once(client, store, queue, namespaces, health):
             return
         await asyncio.sleep(RELIST_SECONDS)
 
 
 async def refresh_once(
-    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...]
+    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
 ) -> bool:
-    """List everything afresh. A namespace that cannot be listed does not keep others from it. Gives back whether the
-    API server answered for each, be it by a refusal."""
-    answered = True
+    """List everything afresh. A namespace that cannot be listed does not keep others from it.
+
+    Gives back whether the API server answered for each, be it by a refusal. The operator is able to work while at least
+    one namespace can be listed.
+    """
+    answered, listed = True, False
     for namespace in namespaces or (None,):
         try:
             # Added at once: a later list may fail, and what this one missed is known to it alone.
             _add_all(queue, store.replace_pods(await client.list_pods(namespace), namespace))
             for kind, plural in ((meta.BUILD_KIND, meta.BUILD_PLURAL), (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL)):
                 _add_all(queue, store.replace(kind, await client.list_custom(plural, namespace), namespace))
+            listed = True
+            health.turn(Loop.LIST)
         except (KubernetesError, UnavailableError) as error:
             answered = answered and isinstance(error, KubernetesError)
+            health.turn(Loop.LIST, "" if listed else str(error))
             _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
     return answered
 

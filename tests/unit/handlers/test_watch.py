@@ -8,6 +8,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers.health import Health
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.watch import (
@@ -134,7 +135,7 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
         api.put(meta.BUILD_PLURAL, resource("new"))
         tasks = [
             asyncio.create_task(queue.run()),
-            asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted)),
+            asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health())),
         ]
         await asyncio.sleep(1)
         seen.clear()
@@ -153,7 +154,7 @@ def test_list_that_fails_is_tried_again_later() -> None:
         api, store = FakeApi(), Store()
         api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event()))
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event(), Health()))
         await asyncio.sleep(REFRESH_SECONDS + 2)
         assert not task.done()
         api.refuse = lambda verb, plural, name: None
@@ -175,7 +176,7 @@ def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
         store.put_pod(api.put("pods", pod()))
         api.drop("pods", "shop", pod()["metadata"]["name"])
         api.refuse = lambda verb, plural, name: (503, "come again") if plural == meta.BUILD_PLURAL else None
-        await refresh_once(KubernetesClient(api), store, queue, ())
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -188,7 +189,7 @@ def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
         api.put(meta.BUILD_PLURAL, resource())
         refused = iter([(403, "forbidden")])
         api.refuse = lambda verb, plural, name: next(refused, None)
-        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"))
+        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"), Health())
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -202,7 +203,7 @@ def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None
         refused = iter([(503, "come again"), (503, "come again")])
         api.refuse = lambda verb, plural, name: next(refused, None)
         begun = asyncio.get_running_loop().time()
-        await list_all(KubernetesClient(api), store, queue, ("shop",))
+        await list_all(KubernetesClient(api), store, queue, ("shop",), Health())
         assert queue.added == [WEB]
         assert asyncio.get_running_loop().time() - begun >= 2 * RELIST_SECONDS
 
@@ -214,7 +215,7 @@ def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afre
         api, store = FakeApi(), Store()
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
         watcher = Watcher(store, queue)
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted))
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health()))
         watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")
         await asyncio.sleep(5)

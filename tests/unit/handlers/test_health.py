@@ -1,0 +1,182 @@
+"""What the probes are told: alive while everything comes round, ready while the work can be done."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import kopf
+import pytest
+
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers import watch
+from buildandpush.handlers.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
+from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.store import Store
+from buildandpush.handlers.watch import FIRST_RESTART_SECONDS, Watcher, refresh_once, run_kopf
+from tests.unit.handlers.fake_api import FakeApi
+from tests.unit.handlers.fake_time import run_in_fake_time
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def health(clock: Clock) -> Health:
+    return Health(clock)
+
+
+def test_a_replica_that_stands_by_is_ready_while_it_looks_at_the_lease(health: Health, clock: Clock) -> None:
+    health.turn(Loop.LEASE, "the Lease has not been looked at yet")
+    assert (health.find_hang(), health.find_trouble()) == (None, "lease: the Lease has not been looked at yet")
+    health.turn(Loop.LEASE)
+    assert (health.find_hang(), health.find_trouble()) == (None, None)
+    clock.now += STALE_SECONDS + 1
+    assert health.find_hang() == health.find_trouble() == "the lease loop has not come round for 301 s"
+
+
+def test_an_operator_that_the_api_server_refuses_is_alive_and_not_ready(health: Health) -> None:
+    health.turn(Loop.LEASE)
+    health.turn(Loop.LIST, "403 Forbidden: pods is forbidden")
+    assert health.find_hang() is None
+    assert health.find_trouble() == "list: 403 Forbidden: pods is forbidden"
+
+
+def test_a_task_that_ended_is_a_hang_of_its_own() -> None:
+    async def main() -> str | None:
+        health = Health()
+        health.tasks = [asyncio.create_task(asyncio.sleep(0), name="queue")]
+        assert health.find_hang() is None
+        await asyncio.sleep(0.01)
+        return health.find_hang()
+
+    assert asyncio.run(main()) == "the task 'queue' has ended"
+
+
+def test_a_queue_in_which_no_pass_ends_hangs() -> None:
+    async def main() -> list[str | None]:
+        health = Health(asyncio.get_running_loop().time)
+        stuck = asyncio.Event()
+
+        async def work(key: str) -> None:
+            if key == "stuck":
+                await stuck.wait()
+
+        queue: WorkQueue[str] = WorkQueue(work, workers=2)
+        health.stalled_seconds = queue.stalled_seconds
+        task = asyncio.create_task(queue.run())
+        told = []
+        await asyncio.sleep(2 * STALE_SECONDS)
+        told.append(health.find_hang())  # nothing to do is no hang
+        queue.add("stuck")
+        await asyncio.sleep(STALE_SECONDS - 1)
+        queue.add("other")
+        await asyncio.sleep(2)
+        told.append(health.find_hang())  # others go on
+        await asyncio.sleep(STALE_SECONDS)
+        told.append(health.find_hang())
+        stuck.set()
+        await asyncio.sleep(1)
+        told.append(health.find_hang())
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return told
+
+    assert run_in_fake_time(main()) == [None, None, "no pass over a resource has ended for 302 s", None]
+
+
+def test_a_watch_that_restarts_in_a_loop_is_trouble_until_one_lives(health: Health, clock: Clock) -> None:
+    told = []
+    for _ in range(3):
+        health.watch_began()
+        clock.now += 1
+        assert not health.watch_failed("APIForbiddenError: no")
+        told.append(health.find_trouble())
+    assert told == [None, None, "the watch ends again and again: APIForbiddenError: no"]
+    assert health.find_hang() is None
+    health.watch_began()
+    clock.now += WATCH_SECONDS
+    assert health.find_trouble() is None
+    assert health.watch_failed("once an hour"), "it had been established"
+    assert health.find_trouble() is None
+
+
+@pytest.mark.parametrize(("refusals", "ready"), [([], True), ([403], True), ([403, 403], False), ([503, 503], False)])
+def test_one_namespace_that_can_be_listed_is_enough(refusals: list[int], ready: bool) -> None:
+    api, queue, health = FakeApi(), WorkQueue[Any](lambda key: asyncio.sleep(0), workers=1), Health()
+    left = iter([(status, "no") for status in refusals])
+    api.refuse = lambda verb, plural, name: next(left, None)
+    asyncio.run(_list(api, queue, health))
+    assert (health.find_trouble() is None) == ready
+    assert health.find_hang() is None
+
+
+async def _list(api: FakeApi, queue: WorkQueue[Any], health: Health) -> None:
+    await refresh_once(KubernetesClient(api), Store(), queue, ("gone", "shop"), health)
+
+
+@pytest.fixture
+def lives(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """For how long kopf watches until it fails, time after time."""
+    seconds: list[float] = []
+
+    async def operate(*, stop_flag: asyncio.Event, **_: Any) -> None:
+        if not seconds:
+            stop_flag.set()
+            return
+        await asyncio.sleep(seconds.pop(0))
+        raise RuntimeError("the CRD is gone")
+
+    monkeypatch.setattr(kopf, "operator", operate)
+    yield seconds
+    assert not seconds
+
+
+def test_a_watch_that_lived_is_set_up_again_at_once(lives: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    lives += [0.0, 0.0, 0.0, 3600.0, 0.0]
+    waits: list[float] = []
+    wait = watch._wait
+
+    async def note(event: asyncio.Event, seconds: float) -> None:
+        waits.append(seconds)
+        await wait(event, seconds)
+
+    monkeypatch.setattr(watch, "_wait", note)
+
+    async def main() -> None:
+        health = Health(asyncio.get_running_loop().time)
+        queue = WorkQueue[Any](lambda key: asyncio.sleep(0), workers=1)
+        ended = asyncio.Event()
+        await run_kopf(Watcher(Store(), queue), (), ended, lambda: None, asyncio.Event(), health)
+
+    run_in_fake_time(main())
+    first = FIRST_RESTART_SECONDS
+    assert waits[:5] == [first, 2 * first, 4 * first, first, 2 * first]
+
+
+@pytest.mark.parametrize(("path", "status", "text"), [("/healthz", 200, "ok\n"), ("/readyz", 503, "list: refused\n")])
+def test_the_probes_are_answered(path: str, status: int, text: str) -> None:
+    async def main() -> tuple[int, str]:
+        health = Health()
+        health.turn(Loop.LIST, "refused")
+        server = await serve_health(0, health)
+        port = next(address[1] for address in server.addresses if len(address) == 2)  # IPv6 has another port
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
+            told = answer.status, await answer.text()
+        await server.cleanup()
+        return told
+
+    assert asyncio.run(main()) == (status, text)
