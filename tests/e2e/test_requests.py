@@ -7,6 +7,7 @@ from tests.e2e.harness.build import BUILD, FROM, Build, inline
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.registry import Registry
+from tests.e2e.harness.shell import Shell
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
@@ -27,6 +28,39 @@ def test_a_rebuild_is_one_run_for_each_new_value(make_build: BuildFactory, api: 
     third = build.wait_succeeded(run=3)
     assert third.status["handledRebuilds"] == ["once", "once more"]
     assert [entry["number"] for entry in third.status["history"]] == [3, 2, 1]
+
+
+def test_a_wait_for_a_rebuild_returns_with_its_run_and_not_with_the_one_before(
+    make_build: BuildFactory, shell: Shell
+) -> None:
+    """With the commands of README.md, one right after the other."""
+    build = make_build()
+    build.wait_succeeded()
+    name, inside = f"buildandpushacr/{build.name}", ("--namespace", build.namespace)
+    for run, value in ((2, "1795600001"), (3, "again")):
+        shell.kubectl("annotate", name, "--overwrite", f"buildandpush.dev/rebuild={value}", *inside)
+        wait = f"--for=jsonpath={{.status.completedRebuild}}={value}"
+        done = shell.kubectl("wait", name, wait, "--timeout=60s", *inside)
+        assert done.code == 0, done.err
+        ended = build.read()
+        assert (ended.run["number"], ended.run["trigger"], ended.has_ended(run)) == (run, "Rebuild", True)
+
+
+def test_nobody_waits_for_a_spec_that_has_to_be_corrected(make_build: BuildFactory, shell: Shell) -> None:
+    """Its mistake is one that only the operator finds."""
+    build = make_build(timeout="0s")
+    done = shell.kubectl(
+        "wait",
+        f"buildandpushacr/{build.name}",
+        "--for=condition=Completed",
+        "--timeout=30s",
+        "--namespace",
+        build.namespace,
+    )
+    assert done.code == 0, done.err
+    refused = build.read()
+    assert refused.told("Completed") == ("True", "SpecInvalid")
+    assert refused.told("Ready") == ("False", "SpecInvalid")
 
 
 def test_a_cancelled_run_ends_with_its_log_and_runs_again_when_asked(

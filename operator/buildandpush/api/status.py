@@ -20,6 +20,8 @@ MAX_ARTIFACTS_BYTES = 48 * 1024
 """Of their JSON: the whole status stays within 128 KiB. Tags and links as people have them take less than half."""
 MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
+MAX_REBUILD = 128
+"""Of a rebuild annotation's value that many characters count."""
 MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 1
 """An object for each build argument and secret, and a Secret for each connector, the push's among them."""
 MAX_HISTORY = 10
@@ -147,6 +149,9 @@ class RunStatus(ApiModel):
     spec_hash: str = Field(max_length=80, description="Hash of the fields that shape the image.")
     generation: int = Field(description="Generation of the spec that the run's latest pod is made from.")
     trigger: str = Field(max_length=32, description="Why the run was started.")
+    rebuild: str | None = Field(
+        None, max_length=MAX_REBUILD, description="Value of the rebuild annotation that the run answers."
+    )
     started_at: Time = Field(description="When the run was accepted.")
     finished_at: Time | None = Field(None, description="When the run ended; absent while it is on its way.")
     stopping_at: Time | None = Field(None, description="Since when the run is being ended before its time.")
@@ -220,9 +225,17 @@ class BuildAndPushACRStatus(ApiModel):
     history: list[HistoryEntry] = Field(
         [], max_length=2 * MAX_HISTORY, description="Ended runs, the latest first.", json_schema_extra=ATOMIC
     )
-    handled_rebuilds: list[Annotated[str, Field(max_length=128)]] = Field(
+    handled_rebuilds: list[Annotated[str, Field(max_length=MAX_REBUILD)]] = Field(
         [],
         max_length=MAX_HANDLED_REBUILDS,
         description="Values of the rebuild annotation that were acted on, the latest last.",
         json_schema_extra=ATOMIC,
+    )
+    completed_rebuild: str | None = Field(
+        None,
+        max_length=MAX_REBUILD,
+        description=(
+            "The latest value of the rebuild annotation whose run has ended, well or badly. It is also set where "
+            "no run follows: the condition in when is not met, or the spec is invalid."
+        ),
     )

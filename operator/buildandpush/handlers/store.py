@@ -5,19 +5,16 @@ Objects that the operator wrote itself are put here too, so that the next decisi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from buildandpush.api import meta
-from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.api.status import MAX_REBUILD, BuildAndPushACRStatus
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.world import Resource
 
 Object = Mapping[str, Any]
-
-MAX_ANNOTATION: Final = 128
-"""Of a rebuild annotation's value that many characters count: they are kept in the status."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,7 @@ def read_resource(body: Object) -> Resource:
         deleting=bool(metadata.get("deletionTimestamp")),
         spec=body.get("spec") or {},
         status=BuildAndPushACRStatus.model_validate(body.get("status") or {}),
-        rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_ANNOTATION],
+        rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_REBUILD],
         cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
     )
 

@@ -405,6 +405,7 @@ class Client:
             cluster.violations.append(f"{name}: the run number went back")
         if before and after["number"] > before["number"] and not before.get("finishedAt"):
             cluster.violations.append(f"{name}: run {before['number']} was dropped before it ended")
+        self._check_rebuild(obj, old)
         if after.get("finishedAt"):
             build = after["builds"][0]
             ended = (build["phase"], build.get("digest"))
@@ -415,6 +416,16 @@ class Client:
                 cluster.violations.append(f"{name}: run {after['number']} flipped from {known} to {ended}")
         elif (uid, after.get("number", 0)) in cluster.finished_runs:
             cluster.violations.append(f"{name}: run {after['number']} was opened again")
+
+    def _check_rebuild(self, obj: Object, old: Object) -> None:
+        """A value that becomes complete has had its run, or nothing happens until the user acts."""
+        new, run = obj["status"], obj["status"].get("run") or {}
+        value = new.get("completedRebuild")
+        completed = {item["type"]: item["status"] for item in new["conditions"]}["Completed"]
+        if value is not None and value != old.get("completedRebuild") and completed != "True":
+            self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete and nothing ended")
+        if value is not None and value == run.get("rebuild") and not run.get("finishedAt") and completed != "True":
+            self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete before its run")
 
 
 def _merge(target: Object, patch: Object) -> None:

@@ -547,6 +547,7 @@ class World(RuleBasedStateMachine):
         waits = obj["spec"].get("suspend") or invalid
         rebuild = obj["metadata"].get("annotations", {}).get(meta.ANNOTATION_REBUILD)
         handled = waits or rebuild is None or rebuild in status.get("handledRebuilds", [])
+        complete = obj["spec"].get("suspend") or rebuild is None or rebuild == status.get("completedRebuild")
         # A run whose attempt must be repeated cannot go on beside an invalid spec; it waits for the correction.
         stuck = invalid and run is not None and "podUid" not in run["builds"][0]
-        return seen and (ended or stuck) and handled
+        return seen and (ended or stuck) and handled and bool(complete)

@@ -49,5 +49,5 @@ def observe_generation(world: World, run: RunStatus) -> World:
     try:
         plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
     except SpecInvalidError as error:
-        return with_status(world, progress.reject(world, error).status)
+        return with_status(world, progress.reject(world, error, stuck=False).status)
     return with_status(world, progress.accept(world).status)

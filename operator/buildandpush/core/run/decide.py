@@ -20,6 +20,7 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import progress, start
 from buildandpush.core.run.advance import advance
 from buildandpush.core.run.questions import AskInputs, AskLivePod
+from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
 from buildandpush.core.run.status import (
     announce,
@@ -56,7 +57,7 @@ def _idle(world: World) -> Decision:
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
     inputs_changed = _watches_inputs(world) and _inputs_changed(world)
     outdated = start.is_outdated_failure(resource)
-    if not (new_generation or superseded or outdated or start.wants_rebuild(resource) or inputs_changed):
+    if not (new_generation or superseded or outdated or wants_rebuild(resource) or inputs_changed):
         return _quiet(world)
     try:
         spec = parse_spec(resource.spec)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, Effective
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
@@ -13,6 +13,7 @@ from buildandpush.core.facts import Inputs, LoginSecretRef
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.artifacts import build_artifact_file, wants_artifact_file
 from buildandpush.core.run.limits import find_trouble
+from buildandpush.core.run.rebuild import complete_request, find_request, refuse_request, resume_request
 from buildandpush.core.run.status import (
     announce,
     conditions_of,
@@ -36,17 +37,31 @@ RUN_CONDITIONS: Final = (
 """Conditions that speak of one run and go when the next one starts."""
 
 
-def reject(world: World, error: SpecInvalidError) -> Decision:
-    """The spec cannot be used. No run number is used up, and what the last run left stays as it is."""
+def reject(world: World, error: SpecInvalidError, *, stuck: bool = True) -> Decision:
+    """The spec cannot be used. No run number is used up, and what the last run left stays as it is.
+
+    Where everything is `stuck` until the user corrects the spec, Completed is True, so that nobody waits for nothing.
+    """
     status, generation = world.resource.status, world.resource.generation
     message = f"{error}."
     conditions = conditions_of(world, generation=generation)
     conditions.set(ConditionType.SPEC_VALID, "False", Reason.SPEC_INVALID, message)
-    changes: dict[str, Any] = {"observed_generation": generation, "conditions": conditions.freeze()}
+    changes: dict[str, Any] = {"observed_generation": generation}
+    if stuck:
+        _complete(conditions, message)
+        changes |= refuse_request(world.resource)
+    changes["conditions"] = conditions.freeze()
     if status.run is None or status.run.finished_at is not None:
         changes["phase"] = Phase.INVALID
     told = announce(world, Reason.SPEC_INVALID, message, key=f"generation-{generation}")
     return _tell_changes(world, status.model_copy(update=changes), told)
+
+
+def _complete(conditions: ConditionSet, message: str) -> None:
+    """Completed says that a correction is needed, unless it tells the end of a run."""
+    told = conditions.get(ConditionType.COMPLETED)
+    if told is None or told.status != "True" or told.reason == Reason.SPEC_INVALID:
+        conditions.set(ConditionType.COMPLETED, "True", Reason.SPEC_INVALID, message)
 
 
 def _tell_changes(world: World, status: BuildAndPushACRStatus, told: Announce) -> Decision:
@@ -60,13 +75,13 @@ def accept(world: World) -> Decision:
     conditions = conditions_of(world, generation=generation)
     conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(parse_spec(world.resource.spec)))
     run = status.run
+    changes: dict[str, Any] = {"observed_generation": generation, "artifact_file": _keep_artifact_file(world)}
     if run is not None and run.finished_at is not None:
         _restore_end(conditions, run.builds[0])
-    changes: dict[str, Any] = {
-        "observed_generation": generation,
-        "conditions": conditions.freeze(),
-        "artifact_file": _keep_artifact_file(world),
-    }
+    elif run is not None and conditions.is_(ConditionType.COMPLETED, "True"):
+        _resume(conditions)
+        changes |= resume_request(status, run)
+    changes["conditions"] = conditions.freeze()
     if run is not None:
         changes["phase"] = run.builds[0].phase
     return Decision(status.model_copy(update=changes))
@@ -92,11 +107,16 @@ def skip(world: World) -> Decision:
         conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SKIPPED, message)
         conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
         changes = {"conditions": conditions.freeze(), "phase": Phase.SKIPPED}
-    rebuild = world.resource.rebuild
-    if rebuild and rebuild not in status.handled_rebuilds:
-        changes["handled_rebuilds"] = [*status.handled_rebuilds, rebuild][-MAX_HANDLED_REBUILDS:]
-    told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{rebuild}")
+    changes |= complete_request(status, find_request(world.resource))
+    told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{world.resource.rebuild}")
     return _tell_changes(world, accepted.model_copy(update=changes), told)
+
+
+def _resume(conditions: ConditionSet) -> None:
+    """An invalid spec had stopped the run. The spec was corrected, so the run goes on from where it stood."""
+    stood = conditions.get(ConditionType.SUCCEEDED)
+    if stood is not None:
+        conditions.set(ConditionType.COMPLETED, "False", stood.reason, stood.message)
 
 
 def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:

@@ -5,10 +5,11 @@ from typing import Final
 from buildandpush.api.meta import ConditionType, Phase, Trigger
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, BuildStatus, RunStatus
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.run import progress
+from buildandpush.core.run.rebuild import begin_request, find_request, wants_rebuild
 from buildandpush.core.run.status import (
     is_observed,
     set_progress,
@@ -25,11 +26,6 @@ def next_run_number(spec: BuildAndPushACRSpec, last: RunStatus | None) -> int:
     """One more than the last, and at least firstRunNumber."""
     first = spec.first_run_number or FIRST_RUN
     return max(last.number + 1, first) if last else first
-
-
-def wants_rebuild(resource: Resource) -> bool:
-    """Whether the rebuild annotation asks for something that was not done yet; without it nothing is asked."""
-    return bool(resource.rebuild) and resource.rebuild not in resource.status.handled_rebuilds
 
 
 def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
@@ -62,7 +58,7 @@ def is_outdated_failure(resource: Resource) -> bool:
 def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:
     """The status of a resource whose next run was accepted; nothing was done for it yet."""
     resource, owner = world.resource, world.resource.owner
-    number = next_run_number(spec, resource.status.run)
+    number, request = next_run_number(spec, resource.status.run), find_request(resource)
     build = BuildStatus(
         key="0",
         phase=Phase.PENDING,
@@ -75,6 +71,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         spec_hash=hash_spec(spec),
         generation=resource.generation,
         trigger=trigger,
+        rebuild=request,
         started_at=world.now,
         effective=plan.effective(world.settings),
         builds=[build],
@@ -88,9 +85,8 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         "phase": Phase.PENDING,
         "run": run,
         "conditions": conditions.freeze(),
+        **begin_request(resource.status, request),
     }
-    if wants_rebuild(resource):
-        changes["handled_rebuilds"] = [*resource.status.handled_rebuilds, resource.rebuild][-MAX_HANDLED_REBUILDS:]
     return resource.status.model_copy(update=changes)
 
 

@@ -13,6 +13,7 @@ from buildandpush.core.explain import describe
 from buildandpush.core.facts import LoginNeed
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.observation import PodObservation, read_source_report
+from buildandpush.core.run.rebuild import end_request
 from buildandpush.core.run.retention import add_to_history
 from buildandpush.core.run.world import Announce, World
 
@@ -127,6 +128,7 @@ def written(
     changes: dict[str, Any] = {"run": changed, "conditions": conditions.freeze(), "phase": build.phase}
     if finished_at is not None:
         changes["history"] = add_to_history(status.history, changed, finished_at, _history_limits(world))
+        changes |= end_request(run, build.phase)
         if conditions.is_(ConditionType.SPEC_VALID, "False"):
             changes["phase"] = Phase.INVALID
     return status.model_copy(update=changes)

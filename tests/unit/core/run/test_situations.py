@@ -7,6 +7,7 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.facts import ReadBack, Waiting
+from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.world import Resource
@@ -66,6 +67,28 @@ def changed(of: Resource, **changes: Any) -> Resource:
     return decided(replace(of, generation=of.generation + 1, spec=spec(**changes)))
 
 
+def invalid_beside(*pods: PodObservation) -> Resource:
+    """The spec cannot be used any more, and a run is on its way."""
+    return decided(replace(started(), generation=2, spec=spec(timeout="never")), pods=pods)
+
+
+def stuck() -> Resource:
+    """A run that has no pod yet, whose spec cannot be used any more."""
+    return invalid_beside()
+
+
+def gave_way() -> Resource:
+    """A run gave way to a newer spec, which was corrected into one that cannot be used."""
+    newer = replace(started(), generation=2, spec=spec(target="x"))
+    ended_early = decided(newer, answers={AskLivePod(pod_name()): None})
+    return changed(ended_early, timeout="never")
+
+
+def suspended() -> Resource:
+    """Another image is asked for and suspended, and then by a spec that cannot be used."""
+    return changed(changed(succeeded(), suspend=True, target="x"), timeout="never", target="x")
+
+
 MOVED = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
 UNREADABLE = ReadBack({}, digest_found=False, problem="no route")
 MISSING = ReadBack({"latest": None}, digest_found=False)
@@ -84,8 +107,14 @@ ROWS: list[tuple[str, Resource, str, str, str]] = [
     ("pushed by kaniko's word only", ended(MISSING), "False False True - True", "Failed", "Degraded"),
     ("failed for good", failed(), "False False True - True", "Failed", "Degraded"),
     ("cancelled", cancelled(), "False False True - True", "Failed", "Degraded"),
-    ("spec invalid at first", changed(resource(), timeout="never"), "False - - - True", "Failed", "Degraded"),
+    ("spec invalid at first", changed(resource(), timeout="never"), "False - True - True", "Failed", "Degraded"),
     ("spec invalid later", changed(succeeded(), timeout="never"), "False True True - True", "Failed", "Degraded"),
+    ("spec invalid, last failed", changed(failed(), timeout="never"), "False False True - True", "Failed", "Degraded"),
+    ("spec invalid, a run on", invalid_beside(running_pod()), "False Unknown False - True", "Failed", "Degraded"),
+    ("spec invalid and a run is stuck", stuck(), "False Unknown True - True", "Failed", "Degraded"),
+    ("spec corrected, the run goes on", changed(stuck()), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("spec invalid after a run that gave way", gave_way(), "False Unknown True - True", "Failed", "Degraded"),
+    ("spec invalid while suspended", suspended(), "False Unknown True - True", "Failed", "Degraded"),
     ("suspended, image current", changed(succeeded(), suspend=True), "True True True - -", "Current", "Suspended"),
     (
         "suspended, image not current",
@@ -120,6 +149,21 @@ def test_a_new_generation_is_in_progress_until_it_was_seen(of: Resource) -> None
 @pytest.mark.parametrize("of", [row[1] for row in ROWS[1:]], ids=[row[0] for row in ROWS[1:]])
 def test_every_condition_speaks_of_the_generation_that_the_status_does(of: Resource) -> None:
     assert {item.observed_generation for item in of.status.conditions} == {of.status.observed_generation}
+
+
+CORRECTED: list[tuple[str, Resource, str]] = [
+    ("an image that is there", changed(suspended(), suspend=True), "True True True - -"),
+    ("an image that is not there", changed(suspended(), suspend=True, target="x"), "Unknown Unknown False - -"),
+    ("a run that ended", changed(changed(succeeded(), timeout="never")), "True True True - -"),
+    ("a run that gave way", changed(gave_way(), target="x"), "Unknown Unknown False True -"),
+]
+
+
+@pytest.mark.parametrize(("situation", "of", "values"), CORRECTED, ids=[row[0] for row in CORRECTED])
+def test_a_corrected_spec_tells_what_it_told_before(situation: str, of: Resource, values: str) -> None:
+    found = {item.type: item for item in of.status.conditions}
+    assert " ".join(found[kind].status if kind in found else "-" for kind in SHOWN) == values
+    assert [item.type for item in of.status.conditions if item.reason == Reason.SPEC_INVALID] == []
 
 
 def test_a_run_goes_on_while_its_spec_is_invalid() -> None:
