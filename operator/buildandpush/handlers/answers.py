@@ -55,6 +55,12 @@ class Sources:
     registry: RegistryReader
     links: ResourceManager
 
+    def is_at_hand(self, namespace: str, question: Question) -> bool:
+        """Whether the answer comes at once: from what is held, or from the API server alone."""
+        if isinstance(question, AskLogin):
+            return self.logins.is_at_hand(namespace, question.needs)
+        return not isinstance(question, AskTags)  # of the questions that come before a run's end
+
     async def forget_connector(self, namespace: str, name: str, uid: str) -> None:
         """Let them go of what they keep for a connector that is gone."""
         await self.logins.forget(namespace, name, uid)

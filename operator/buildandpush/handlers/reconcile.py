@@ -11,6 +11,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
 from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.facts import Waiting
@@ -19,7 +20,7 @@ from buildandpush.core.run.decide import decide
 from buildandpush.core.run.status import (
     announce_end,
 )
-from buildandpush.core.run.world import CreatePod, Decision, Refusal, Resource, World
+from buildandpush.core.run.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
@@ -62,6 +63,8 @@ class Reconciler:
         self._clock = clock
         self._told: dict[Key, tuple[str, int]] = {}
         """Whose end, by uid and number of the run, this process has told last."""
+        self._announced: Recent[tuple[str, str, str], bool] = Recent()
+        """Events that this process has written: by uid of the resource, what they are about, and reason."""
         self._uids: dict[Key, str] = {}
         """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
 
@@ -119,11 +122,16 @@ class Reconciler:
             await perform(self._client, self._store, world.resource.owner, told, world.now)
 
     async def _decide(self, world: World) -> Decision:
-        """Decide, answering what the decision asks for."""
+        """Decide, answering what the decision asks for. What holds whatever the answers are is not kept back for
+        answers that may take long."""
+        owner, status = world.resource.owner, world.resource.status
         while True:
             decision = decide(world)
             if not decision.questions:
                 return decision
+            slow = [asked for asked in decision.questions if not self._sources.is_at_hand(owner.namespace, asked)]
+            if slow and decision.status != status:
+                return replace(decision, questions=frozenset())
             answers = {
                 question: await answer_question(self._sources, world.resource, question, world.now)
                 for question in decision.questions
@@ -175,9 +183,16 @@ class Reconciler:
         """Perform the actions; gives back how the API server refused the pod, if it did."""
         refusal: Refusal | None = None
         for action in decision.actions:
+            if isinstance(action, Announce) and self._was_announced(world, action):
+                continue
             answer = await perform(self._client, self._store, world.resource.owner, action, world.now)
             refusal = answer or refusal
         return refusal
+
+    def _was_announced(self, world: World, action: Announce) -> bool:
+        """Whether this process has told it already, which saves the API server a request that it would refuse."""
+        about = (world.resource.owner.uid, action.key, action.reason)
+        return bool(self._announced.get(about)) or not self._announced.put(about, True)
 
     async def _reconcile_connector(self, key: Key) -> float | None:
         body = self._store.get(key)

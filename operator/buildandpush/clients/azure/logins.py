@@ -13,6 +13,7 @@ from buildandpush.clients.azure.ledger import LoginLedger
 from buildandpush.clients.azure.secrets import LoginSecrets
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.connector import Check, LoggedIn, parse_connector
 from buildandpush.core.azure.credential import (
     Connector,
@@ -66,6 +67,8 @@ class Logins:
         self._clock = clock
         self._known: dict[tuple[str, tuple[LoginNeed, ...]], LoginSecretRef] = {}
         self._ledger = LoginLedger(on_change)
+        self._passwords: Recent[tuple[str, str], bool] = Recent()
+        """Whether a connector, by namespace and name, logs in with a password, which nobody outside is asked about."""
 
     async def ensure_login(
         self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
@@ -88,6 +91,13 @@ class Logins:
                 self._known.clear()  # only a shortcut: what is needed of it comes back
             self._known[namespace, needs] = login
         return login
+
+    def is_at_hand(self, namespace: str, needs: tuple[LoginNeed, ...]) -> bool:
+        """Whether `ensure_login` asks no one but the API server: Entra ID and registries may take long to answer."""
+        known = self._known.get((namespace, needs))
+        if known is not None and (known.renew_at is None or self._clock() < known.renew_at):
+            return True
+        return all(self._passwords.get((namespace, need.connector)) for need in needs)
 
     async def find_credentials(self, namespace: str, connector_ref: str, host: str) -> Credentials | Waiting:
         """What the operator itself logs in to a host with."""
@@ -150,6 +160,7 @@ class Logins:
             key for key in self._known if key[0] == namespace and any(need.connector == name for need in key[1])
         ]:
             del self._known[key]
+        self._passwords.pop((namespace, name))
         await self._identities.forget(uid)
 
     async def remove_login(self, connector: Connector, name: str) -> bool:
@@ -187,7 +198,10 @@ class Logins:
                 secret = await self._client.read_secret(connector.namespace, name)
             except NotFoundError:
                 secret = None
-        return read_credential(connector, secret)
+        resolved = read_credential(connector, secret)
+        by_password = isinstance(resolved, Resolved) and isinstance(resolved.credential, UserPassword)
+        self._passwords.put((connector.namespace, connector.name), by_password)
+        return resolved
 
     async def _ensure(
         self, namespace: str, plans: tuple[RegistryAccess, ...], opened: dict[str, Resolved]

@@ -24,7 +24,17 @@ from buildandpush.core.run.status import (
     is_news,
     run_of,
 )
-from buildandpush.core.run.world import Action, CancelPod, CreatePod, Decision, DeletePod, Refusal, World, answer
+from buildandpush.core.run.world import (
+    Action,
+    AskedError,
+    CancelPod,
+    CreatePod,
+    Decision,
+    DeletePod,
+    Refusal,
+    World,
+    answer,
+)
 from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
@@ -52,9 +62,10 @@ def advance(world: World, run: RunStatus) -> Decision:
     if is_cancelled(world, run) or is_replaced(world, run):
         return _stop(world, run, pod)
     current = observe_generation(world, run)
-    if pod is None:
-        return _create(current, run, build)
-    return _watch(current, run, pod)
+    try:
+        return _create(current, run, build) if pod is None else _watch(current, run, pod)
+    except AskedError as asked:
+        return Decision(current.resource.status, questions=frozenset({asked.question}))
 
 
 # ---- before there is a pod
@@ -201,7 +212,10 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
-    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True), LoginSecretRef)
+    renewal = AskLogin(derive_needs(run.effective), renewal=True)
+    if renewal not in world.answers:
+        return replace(decision, questions=frozenset({renewal}))
+    login = answer(world, renewal, LoginSecretRef)
     renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
     return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
 

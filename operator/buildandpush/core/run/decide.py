@@ -39,12 +39,17 @@ INPUT_POLL: Final = timedelta(minutes=5)
 
 
 def decide(world: World) -> Decision:
-    """The next status and actions, or the questions to answer first."""
+    """The next status and actions, or the questions to answer first.
+
+    A status that comes with questions holds whatever the answers are, and so do its actions.
+    """
     if world.resource.deleting:
         return Decision(world.resource.status)
     try:
         run = world.resource.status.run
         decision = advance(world, run) if run is not None and run.finished_at is None else _idle(world)
+        if decision.questions:
+            return decision
         return _remove_expired_pods(world, decision)
     except AskedError as asked:
         return Decision(world.resource.status, questions=frozenset({asked.question}))

@@ -100,7 +100,11 @@ class World:
 
 @dataclass(frozen=True)
 class Decision:
-    """Either questions to be answered first, or a status to be written and actions to be performed after it."""
+    """A status to be written, and actions to be performed after it.
+
+    With questions it is only the part that holds whatever the answers are. The caller may write that part before it
+    looks for answers that take long, and decides again with the answers.
+    """
 
     status: BuildAndPushACRStatus
     actions: tuple[Action, ...] = ()

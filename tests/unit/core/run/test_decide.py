@@ -67,10 +67,26 @@ class TestStart:
         for decision in (decide(world(fresh)), decide(world(started()))):
             assert [getattr(action, "reason", "pod") for action in decision.actions] == [Reason.ACCEPTED, "pod"]
 
-    def test_the_login_is_asked_for_before_anything_is_decided(self) -> None:
+    def test_a_run_is_accepted_whatever_the_login_turns_out_to_be(self) -> None:
+        """An Entra ID that takes its time would keep the status at generation -1 until it has answered."""
         asked = decide(replace(world(resource()), answers={}))
         assert asked.questions == {login_question()}
-        assert asked.actions == ()
+        assert [action.reason for action in asked.actions if isinstance(action, Announce)] == [Reason.ACCEPTED]
+        assert len(asked.actions) == 1
+        assert (asked.status.observed_generation, asked.status.phase) == (1, Phase.PENDING)
+        assert reason_of(asked) == Reason.ACCEPTED
+
+    def test_an_edit_while_a_run_waits_is_observed_whatever_the_login_turns_out_to_be(self) -> None:
+        edited = replace(started(), generation=2, spec=spec(timeout="2h"))
+        asked = decide(replace(world(edited), answers={}))
+        assert asked.questions == {login_question()}
+        assert asked.status.observed_generation == 2
+
+    def test_a_pod_that_runs_is_told_whatever_the_renewal_of_its_login_turns_out_to_be(self) -> None:
+        seen_first = world(started(), pods=(running_pod(),))
+        asked = decide(replace(seen_first, answers={}))
+        assert asked.questions == {login_question(renewal=True)}
+        assert (asked.status.phase, reason_of(asked)) == (Phase.RUNNING, Reason.BUILDING)
 
     def test_a_missing_connector_is_waited_for_and_then_heals(self) -> None:
         question = login_question()
