@@ -33,6 +33,22 @@ def test_a_pod_that_an_injected_container_keeps_running_is_ended_with_its_build(
     assert ended.build["attempt"] == 1
 
 
+def test_a_policy_that_takes_rights_from_the_pod_is_named(make_build: BuildFactory, api: Api, namespace: str) -> None:
+    path = "/spec/containers/0/securityContext/readOnlyRootFilesystem"
+    with changed_pods(api, namespace, f'[JSONPatch{{op: "add", path: "{path}", value: true}}]'):
+        failed = make_build().wait_failed("PodChanged")
+    assert "readOnlyRootFilesystem is true" in failed.build["message"]
+
+
+def test_an_injected_container_that_fails_is_named_with_its_exit_code(
+    make_build: BuildFactory, api: Api, namespace: str, settings: Settings
+) -> None:
+    with changed_pods(api, namespace, add_container(settings, "exit 126", init=True)):
+        failed = make_build(retries=0).wait_failed("InjectedContainerFailed")
+    assert "injected" in failed.build["message"]
+    assert "126" in failed.build["message"]
+
+
 def test_a_mesh_leaves_build_pods_alone(make_build: BuildFactory, api: Api, namespace: str, settings: Settings) -> None:
     """As Istio's webhook does, the policy leaves pods alone that carry the label."""
     patch = add_container(settings, "exit 1", init=True)

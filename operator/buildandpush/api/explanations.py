@@ -303,6 +303,16 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Leave runAsUser unset or 0, and use userNamespace: Always if root on the node is the worry. Another user can "
         "only change metadata (ENV, LABEL, CMD), unless the executor's image lets it write to its root directory.",
     ),
+    Reason.POD_CHANGED: _e(
+        "The build failed in a pod that a policy of the cluster had changed.",
+        "Ask the cluster's administrator to exempt build pods from the policy: they have the label "
+        "app.kubernetes.io/name: buildandpush.",
+    ),
+    Reason.PLATFORM_MISMATCH: _e(
+        "A program of the image is for another platform than the node.",
+        "Name the image's platform in envVariables.PLUGIN_CUSTOM_PLATFORM, which selects such a node, and use a base "
+        "image of that platform.",
+    ),
     Reason.IMAGE_FILE_NOT_FOUND: _e(
         "The image file in PLUGIN_SOURCE_TAR_PATH is not on the workspace's volume, or is no image.",
         "Correct the path, or write the image there first with PLUGIN_TAR_PATH.",

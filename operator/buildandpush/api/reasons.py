@@ -94,6 +94,8 @@ class Reason(StrEnum):
     IMAGE_NAME_INVALID = "ImageNameInvalid"
     CONTAINER_CONFIG_INVALID = "ContainerConfigInvalid"
     ROOT_REQUIRED = "RootRequired"
+    POD_CHANGED = "PodChanged"
+    PLATFORM_MISMATCH = "PlatformMismatch"
     IMAGE_FILE_NOT_FOUND = "ImageFileNotFound"
     DIGEST_MISSING = "DigestMissing"
     DIGEST_NOT_IN_REGISTRY = "DigestNotInRegistry"

@@ -174,6 +174,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
         Reason.ROOT_REQUIRED,
     ),
     _Row(_line(lambda line: words.DISK_FULL.search(line) is not None), Reason.NODE_DISK_FULL, infrastructure=True),
+    _Row(_has(r"exec format error"), Reason.PLATFORM_MISMATCH),
     _Row(_has(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
     # What registries and the way to them say.
     _Row(_has(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
@@ -209,6 +210,9 @@ _TOLD_BY_NODE: Final = frozenset(
 _TOLD_BY_RUNTIME: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.INJECTED_CONTAINER_FAILED})
 """Reasons whose details are the words for one container."""
 
+_BLAMED_ON_CHANGES: Final = frozenset({Reason.BUILD_FAILED, Reason.ROOT_REQUIRED})
+"""Reasons that a pod with fewer rights than the operator gave it explains better."""
+
 _ALSO_WAITED_FOR: Final = frozenset({Reason.REGISTRY_UNREACHABLE, Reason.REGISTRY_NETWORK_DENIED})
 """Reasons that a login gives as well. That is tried again by itself, and a run that has ended is not."""
 
@@ -234,13 +238,16 @@ def classify_failure(pod: PodObservation, log: str, *, identity: bool = False) -
     ended = _container(pod)
     row = next(row for row in _TABLE if row.test(pod, log))
     reason = row.reason or _reported_reason(pod)
+    changed = pod.changes if reason in _BLAMED_ON_CHANGES and failed_container(pod) == KANIKO_CONTAINER else ()
+    detail = "; ".join(filter(None, (*changed, _detail(pod, ended, reason, log))))
+    reason = Reason.POD_CHANGED if changed else reason
     failure = Failure(
         container=failed_container(pod),
         exit_code=ended.exit_code,
         reason=(ended.reason or pod.reason)[:MAX_REASON] or None,
         log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
     )
-    message = describe(reason, _detail(pod, ended, reason, log), _remedy(reason, log, identity=identity))
+    message = describe(reason, detail, _remedy(reason, log, identity=identity))
     return FailureVerdict(reason, message, failure, row.infrastructure, row.patient)
 
 

@@ -26,7 +26,7 @@ _GRACE_SECONDS: Final = 5
 _REQUEST_MOUNT: Final = "/etc/buildandpush"
 
 # What unpacking an image and running its RUN lines as root needs; all of them fit Pod Security "baseline".
-_CAPABILITIES: Final = [
+CAPABILITIES: Final = [
     "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "SETFCAP", "SETGID", "SETUID", "SYS_CHROOT",
 ]  # fmt: skip
 
@@ -207,7 +207,7 @@ def _kaniko_container(
             "runAsGroup": plan.run_as_user,
             "runAsNonRoot": plan.run_as_user != 0,
             "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"], "add": _CAPABILITIES},
+            "capabilities": {"drop": ["ALL"], "add": CAPABILITIES},
         },
         "resources": _resources(plan),
         "volumeMounts": mounts,

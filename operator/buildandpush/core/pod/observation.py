@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
+from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, SOURCE_CONTAINER
 
 _NEVER: Final = 1970
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -66,6 +66,8 @@ class PodObservation:
     kaniko: ContainerObservation
     injected: ContainerObservation | None = None
     """An init container that something else put into the pod, and that failed, so that kaniko never started."""
+    changes: tuple[str, ...] = ()
+    """What a policy of the cluster changed of kaniko's container so that a build may fail in it."""
 
     @property
     def deleting(self) -> bool:
@@ -118,6 +120,7 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
     source = _observe_container(status.get("initContainerStatuses"), SOURCE_CONTAINER)
     kaniko = _observe_container(status.get("containerStatuses"), KANIKO_CONTAINER)
     return PodObservation(
+        changes=_find_changes(spec),
         name=metadata["name"],
         uid=metadata.get("uid", ""),
         owner_uid=controller.get("uid", ""),
@@ -142,6 +145,22 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         kaniko=kaniko,
         injected=_find_injected(spec, status) if kaniko.state == "waiting" and not source.exit_code else None,
     )
+
+
+def _find_changes(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where kaniko's container has not the rights that the operator gave it."""
+    container = next((item for item in spec.get("containers") or () if item.get("name") == KANIKO_CONTAINER), None)
+    if container is None:
+        return ()
+    security = container.get("securityContext") or {}
+    added = (security.get("capabilities") or {}).get("add") or ()
+    missing = [name for name in CAPABILITIES if name not in added]
+    found = [f"capabilities {', '.join(missing)} are missing"] if missing and "ALL" not in added else []
+    if security.get("readOnlyRootFilesystem"):
+        found.insert(0, "readOnlyRootFilesystem is true")
+    if security.get("runAsUser") is None:
+        found.append("runAsUser is missing")
+    return tuple(found)
 
 
 def _find_injected(spec: Mapping[str, Any], status: Mapping[str, Any]) -> ContainerObservation | None:

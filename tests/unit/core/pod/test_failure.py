@@ -1,5 +1,6 @@
 """How a pod ended, to what went wrong: every row of the table, with states as kubelets and kaniko leave them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,6 +137,8 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
      Reason.IMAGE_FILE_NOT_FOUND, USER),
     ("push command denied", ended_pod(1), "Error: checking push permissions: checking push permission for c/web:v1: "
      "POST https://c/v2/: UNAUTHORIZED: authentication required", Reason.PUSH_UNAUTHORIZED, USER),
+    ("a program for another processor", ended_pod(1), BUILD + "error building stage: failed to execute command: "
+     "starting command: fork/exec /bin/sh: exec format error", Reason.PLATFORM_MISMATCH, USER),
     ("anything else", ended_pod(1), BUILD + "something new", Reason.BUILD_FAILED, USER),
     ("no digest", ended_pod(0, "nonsense"), "", Reason.DIGEST_MISSING, USER),
     ("source says why", source_failed('{"reason": "RevisionNotFound", "message": "git: no v9"}'), "",
@@ -194,6 +197,24 @@ def test_the_sources_failure_is_told_with_its_own_words() -> None:
 )
 def test_kanikos_own_error_line(log: str, line: str) -> None:
     assert error_line(log) == line
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (BUILD + "error building stage: failed to get filesystem from image: mkdir /bin: permission denied",
+         Reason.POD_CHANGED),
+        (BUILD + "mkdir /kaniko/0: read-only file system", Reason.POD_CHANGED),
+        (BUILD + "x: waiting for process to exit: exit status 1", Reason.RUN_FAILED),
+        (BUILD + "error building stage: GET https://c/v2/base/manifests/9: MANIFEST_UNKNOWN: x",
+         Reason.BASE_IMAGE_NOT_FOUND),
+    ],
+)  # fmt: skip
+def test_a_pod_with_fewer_rights_than_it_was_given_explains_what_needs_them(log: str, reason: Reason) -> None:
+    changed = replace(ended_pod(1), changes=("readOnlyRootFilesystem is true",))
+    verdict = classify_failure(changed, log)
+    assert verdict.reason is reason
+    assert ("readOnlyRootFilesystem is true" in verdict.message) is (reason is Reason.POD_CHANGED)
 
 
 def test_root_required_names_every_way_out() -> None:

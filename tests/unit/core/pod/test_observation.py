@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildandpush.core.facts import LoginSecretRef
+from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import (
     ContainerObservation,
     PodObservation,
@@ -14,6 +16,8 @@ from buildandpush.core.pod.observation import (
     parse_time,
     read_source_report,
 )
+from buildandpush.core.spec.plan import parse_spec, plan_build
+from tests.unit.core.factories import OWNER, SETTINGS, spec
 from tests.unit.core.recorded import PODS, load, observe
 
 DIGEST = "sha256:" + "a" * 64
@@ -195,3 +199,28 @@ def test_report_that_is_none_is_empty(message: str) -> None:
 @given(st.text())
 def test_no_report_breaks_the_reading(message: str) -> None:
     read_source_report(ContainerObservation(state="terminated", message=message))
+
+
+class TestChanges:
+    """What a policy of the cluster does to kaniko's container."""
+
+    def changes(self, **security: Any) -> tuple[str, ...]:
+        plan = plan_build(parse_spec(spec()), SETTINGS, run_number=1)
+        attempt = Attempt("web-1", 1, 0, 1, "v1:x")
+        pod = build_pod_manifest(plan, owner=OWNER, attempt=attempt, login=LoginSecretRef(None), settings=SETTINGS)
+        pod["spec"]["containers"][0]["securityContext"] |= security
+        return observe_pod(pod).changes
+
+    def test_a_pod_as_the_operator_makes_it_has_none(self) -> None:
+        assert self.changes() == ()
+
+    def test_a_read_only_root_is_one(self) -> None:
+        assert self.changes(readOnlyRootFilesystem=True) == ("readOnlyRootFilesystem is true",)
+
+    def test_capabilities_that_were_taken_away_are_named(self) -> None:
+        (change,) = self.changes(capabilities={"drop": ["ALL"], "add": ["CHOWN"]})
+        assert change.startswith("capabilities DAC_OVERRIDE, ")
+        assert self.changes(capabilities={"add": ["ALL"]}) == ()
+
+    def test_a_user_that_was_taken_away_is_one(self) -> None:
+        assert self.changes(runAsUser=None) == ("runAsUser is missing",)
