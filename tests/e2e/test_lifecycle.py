@@ -51,7 +51,7 @@ def test_labels_and_annotations_start_nothing(make_build: BuildFactory, api: Api
     [
         pytest.param({"timeout": "30m"}, id="timeout"),
         pytest.param({"resources": {"limits": {"memory": "300Mi"}}}, id="memory"),
-        pytest.param({"dockerfile": "Dockerfile", "context": ".", "optimize": True}, id="defaults written out"),
+        pytest.param({"dockerfile": "Dockerfile", "context": ".", "optimize": False}, id="defaults written out"),
     ],
 )
 def test_a_change_that_cannot_change_the_image_starts_nothing(

@@ -130,6 +130,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The operator understands every field, but some change nothing.",
         "Remove what the message names, or leave it as it is.",
     ),
+    Reason.CHANGES_MAY_BE_LOST: _e(
+        "The operator understands every field, but with some of them kaniko overlooks changes.",
+        "Remove what the message names, unless no RUN line keeps a file's size and time.",
+    ),
     Reason.SOURCE_FETCHED: _e("The source was fetched.", NO_REMEDY),
     Reason.BUILT: _e("The image was built.", NO_REMEDY),
     Reason.CACHE_NOT_WRITTEN: _e(

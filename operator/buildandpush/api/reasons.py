@@ -37,6 +37,7 @@ class Reason(StrEnum):
     SUCCEEDED_WITHOUT_PUSH = "SucceededWithoutPush"
     SPEC_VALID = "SpecValid"
     NO_EFFECT = "NoEffect"
+    CHANGES_MAY_BE_LOST = "ChangesMayBeLost"
     SOURCE_FETCHED = "SourceFetched"
     BUILT = "Built"
     CACHE_NOT_WRITTEN = "CacheNotWritten"

@@ -7,7 +7,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.spec import caching, registries, tags
+from buildandpush.core.spec import caching, registries, risks, tags
 from buildandpush.core.spec.flags import (
     ARTIFACT_FILE,
     PUSH_ONLY,
@@ -55,10 +55,14 @@ def find_notes(spec: BuildAndPushACRSpec) -> tuple[str, ...]:
 
 def explain_validity(spec: BuildAndPushACRSpec) -> tuple[Reason, str]:
     """Reason and message of the condition SpecValid of a spec that can be used."""
-    notes = find_notes(spec)
-    if not notes:
-        return Reason.SPEC_VALID, describe(Reason.SPEC_VALID)
-    return Reason.NO_EFFECT, describe(Reason.NO_EFFECT, "; ".join(notes))
+    notes, dangers = find_notes(spec), risks.find_risks(spec)
+    if dangers:
+        return Reason.CHANGES_MAY_BE_LOST, describe(
+            Reason.CHANGES_MAY_BE_LOST, "; ".join((*dangers, *(f"without effect: {note}" for note in notes)))
+        )
+    if notes:
+        return Reason.NO_EFFECT, describe(Reason.NO_EFFECT, "; ".join(notes))
+    return Reason.SPEC_VALID, describe(Reason.SPEC_VALID)
 
 
 def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:

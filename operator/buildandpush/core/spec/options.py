@@ -21,6 +21,7 @@ LABELS: Final = "PLUGIN_CUSTOM_LABELS"
 REPRODUCIBLE: Final = "PLUGIN_REPRODUCIBLE"
 NAME_SERVERS: Final = "PLUGIN_CUSTOM_DNS"
 SNAPSHOT_MODE: Final = "PLUGIN_SNAPSHOT_MODE"
+NEW_RUN: Final = "PLUGIN_USE_NEW_RUN"
 
 MAX_MAPPED_UID: Final = 65535
 """The last user of a user namespace: https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/"""
@@ -131,8 +132,11 @@ def merge_labels(labels: Mapping[str, str], flags: PluginFlags) -> Mapping[str, 
 
 
 def plan_snapshot_mode(optimize: bool | None, flags: PluginFlags) -> str:
-    """full, redo or time. Raises SpecInvalidError if flag and field contradict each other."""
-    mode = "full" if optimize is False else "redo"
+    """full, redo or time. Raises SpecInvalidError if flag and field contradict each other.
+
+    Only full snapshots see every write: the others miss one that leaves a file's size and time as they were.
+    """
+    mode = "redo" if optimize else "full"
     given = flags.text(SNAPSHOT_MODE) or mode
     if optimize is not None and given != mode:
         raise SpecInvalidError(field_name(SNAPSHOT_MODE), f"it contradicts optimize: {optimize}; give one of them")

@@ -11,7 +11,8 @@ from buildandpush.api.flagtable import FLAGS, Treatment
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.spec.flags import PluginFlags, parse_flags, shaping_flags
 
-VERSION: Final = "v1"
+VERSION: Final = "v2"
+"""v1 took `optimize` for true where it was unset."""
 
 SHAPING_FIELDS: Final = (
     "source", "repository", "tags", "dockerfile", "context", "labels", "buildArgs", "target", "optimize",
@@ -20,7 +21,7 @@ SHAPING_FIELDS: Final = (
 """The one list of fields that shape the image; of the plugin flags, their table says it. Limits, timeouts, users,
 logins, caches and mirrors do not."""
 
-_DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": True}
+_DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": False}
 
 
 def hash_spec(spec: BuildAndPushACRSpec) -> str:

@@ -105,7 +105,7 @@ def test_paths_are_relative_to_the_source(changes: dict[str, Any], context: str,
     assert values_of("dockerfile", found) == [dockerfile]
 
 
-@pytest.mark.parametrize(("optimize", "mode"), [(None, "redo"), (True, "redo"), (False, "full")])
+@pytest.mark.parametrize(("optimize", "mode"), [(None, "full"), (True, "redo"), (False, "full")])
 def test_optimize_chooses_the_snapshot_mode(optimize: bool | None, mode: str) -> None:
     assert values_of("snapshot-mode", arguments(optimize=optimize)) == [mode]
 

@@ -44,7 +44,7 @@ def test_a_label_that_would_be_cut_or_lost_is_refused(text: str, labels: dict[st
 @pytest.mark.proves("PLUGIN_SNAPSHOT_MODE", "optimize")
 @pytest.mark.parametrize(
     ("optimize", "flag", "mode"),
-    [(None, "", "redo"), (True, "", "redo"), (False, "", "full"), (None, "time", "time"), (None, "full", "full"),
+    [(None, "", "full"), (True, "", "redo"), (False, "", "full"), (None, "time", "time"), (None, "full", "full"),
      (True, "redo", "redo"), (False, "full", "full")],
 )  # fmt: skip
 def test_snapshot_mode(optimize: bool | None, flag: str, mode: str) -> None:

@@ -29,7 +29,7 @@ SHAPING: dict[str, list[Any]] = {
     "labels": [{"a": "b"}, {"a": "c"}],
     "buildArgs": [{"A": "b"}, {"A": ""}],
     "target": ["runtime"],
-    "optimize": [False],
+    "optimize": [True],
     "buildSecrets": [[{"id": "a", "secretName": "b", "key": "c"}]],
     "buildArgsFrom": [
         [{"name": "A", "secretName": "b", "key": "c"}],
@@ -49,7 +49,7 @@ SHAPING: dict[str, list[Any]] = {
 DEFAULTS: list[dict[str, Any]] = [
     {"dockerfile": "Dockerfile"},
     {"context": "."},
-    {"optimize": True},
+    {"optimize": False},
     {"target": ""},
     {"labels": {}},
     {"buildArgs": {}},
