@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.errors import SpecInvalidError
@@ -35,6 +36,8 @@ class OperatorConfig(BaseModel):
     """Image of the init container that fetches sources: the operator's own. Required."""
     image_pull_policy: str = Field("IfNotPresent", pattern="^(Always|IfNotPresent|Never)$")
     """Pull policy of both."""
+    executor_compatibility: Compatibility = BUILDKIT
+    """Whether the executor's switches make images as BuildKit does, or are left alone."""
     namespaces: str = ""
     """Namespaces to watch, separated by commas. Default: all."""
     timeout_seconds: int = Field(3600, ge=1)
@@ -178,6 +181,7 @@ class OperatorConfig(BaseModel):
             executor_image=self.executor_image,
             source_image=self.source_image,
             image_pull_policy=self.image_pull_policy,
+            compatibility=self.executor_compatibility,
             timeout_seconds=self.timeout_seconds,
             memory_limit=self.memory_limit,
             cpu_limit=self.cpu_limit,

@@ -118,6 +118,9 @@ def test_the_nodes_are_asked_only_where_that_decides_something(
         pytest.param((*_IMAGE, "--set", "workers=many"), ["workers", "integer"], id="workers in words"),
         pytest.param((*_IMAGE, "--set", "workers=0"), ["workers", "minimum"], id="no workers"),
         pytest.param((*_IMAGE, "--set", "userNamespaces=true"), ["userNamespaces", "Auto"], id="user namespaces"),
+        pytest.param(
+            (*_IMAGE, "--set", "executor.compatibility=Docker"), ["compatibility", "BuildKit"], id="compatibility"
+        ),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"

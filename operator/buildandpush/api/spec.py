@@ -286,8 +286,9 @@ class BuildAndPushACRSpec(ApiModel):
     )
     optimize: bool | None = Field(
         None,
-        description="Take snapshots by file metadata (kaniko's redo mode): faster, but a write that leaves a file's size "
-        "and time as they were is lost, and so are capabilities that RUN sets. The status warns of it. Default: false.",
+        description="Take snapshots by file metadata (kaniko's redo mode): faster, but a write that leaves a file's "
+        "size and time as they were is lost, and so are capabilities that RUN sets. The status warns of it. "
+        "Default: false.",
     )
     run_as_user: int | str | None = Field(
         None,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
 
 ANY: Final = "*"
@@ -33,6 +34,8 @@ class BuildSettings:
     source_image: str
     """Image of the init container that fetches sources: the operator's own."""
     image_pull_policy: str = "IfNotPresent"
+    compatibility: Compatibility = BUILDKIT
+    """Whether images come out as BuildKit makes them, or as the executor makes them by itself."""
     timeout_seconds: int = 3600
     memory_limit: str = "500Mi"
     cpu_limit: str = "400m"

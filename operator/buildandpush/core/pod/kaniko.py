@@ -7,10 +7,12 @@ values need no quoting and arrive byte for byte.
 from typing import Final
 
 from buildandpush.api import meta
+from buildandpush.api.compatibility import ARGUMENTS, BUILDKIT, SWITCHES, Compatibility
 from buildandpush.core import naming
+from buildandpush.core.facts import Manifest
 from buildandpush.core.spec.buildsecrets import secret_arguments
 from buildandpush.core.spec.caching import cache_arguments
-from buildandpush.core.spec.flags import flag_arguments
+from buildandpush.core.spec.flags import IGNORE_VAR_RUN, flag_arguments
 from buildandpush.core.spec.plan import BuildPlan
 from buildandpush.core.spec.registries import registry_arguments
 from buildandpush.core.spec.workspace import path_arguments
@@ -27,7 +29,9 @@ TERMINATION_LOG: Final = "/dev/termination-log"
 _NO_HELPERS: Final = "--credential-helpers="
 
 
-def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ...] = ()) -> list[str]:
+def kaniko_arguments(
+    plan: BuildPlan, *, run_label: str, compatibility: Compatibility = BUILDKIT, ca_hosts: tuple[str, ...] = ()
+) -> list[str]:
     """All arguments of the executor. `ca_hosts` are the registries with certificates of their own."""
     options = plan.options
     if options.source_image:
@@ -44,6 +48,7 @@ def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ..
         f"--digest-file={TERMINATION_LOG}",
         _NO_HELPERS,
         *flag_arguments(options.flags),
+        *_compatibility_arguments(plan, compatibility),
         *cache_arguments(options.cache_repository),
         *secret_arguments(options.secret_files, options.arg_sources, SOURCE_ROOT),
         *path_arguments(options.workspace),
@@ -55,6 +60,20 @@ def kaniko_arguments(plan: BuildPlan, *, run_label: str, ca_hosts: tuple[str, ..
     if plan.target:
         arguments.append(f"--target={plan.target}")
     return arguments
+
+
+def compatibility_environment(plan: BuildPlan, compatibility: Compatibility) -> list[Manifest]:
+    """The executor's switches, as variables of its container; none where it builds nothing."""
+    if compatibility != BUILDKIT or plan.options.source_image:
+        return []
+    return [{"name": switch.name, "value": "true"} for switch in SWITCHES]
+
+
+def _compatibility_arguments(plan: BuildPlan, compatibility: Compatibility) -> list[str]:
+    """A flag of the spec's has the last word."""
+    if compatibility != BUILDKIT or IGNORE_VAR_RUN in plan.options.flags.values:
+        return []
+    return list(ARGUMENTS)
 
 
 def _push_arguments(plan: BuildPlan, ca_hosts: tuple[str, ...]) -> list[str]:

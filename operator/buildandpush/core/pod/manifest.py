@@ -9,7 +9,14 @@ from buildandpush.api.meta import API_VERSION, BUILD_KIND
 from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef, Manifest, Owner
 from buildandpush.core.pod import egress
-from buildandpush.core.pod.kaniko import CA_MOUNT, LOGIN_MOUNT, SOURCE_ROOT, WORKSPACE, kaniko_arguments
+from buildandpush.core.pod.kaniko import (
+    CA_MOUNT,
+    LOGIN_MOUNT,
+    SOURCE_ROOT,
+    WORKSPACE,
+    compatibility_environment,
+    kaniko_arguments,
+)
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
 from buildandpush.core.spec.buildsecrets import arg_environment, secret_volume
@@ -188,7 +195,12 @@ def _kaniko_container(
     if login.ca_hosts:
         mounts.append({"name": "ca", "mountPath": CA_MOUNT, "readOnly": True})
     mounts += egress.certificate_mounts(settings, egress.KANIKO_MOUNT)
-    arguments = kaniko_arguments(plan, run_label=f"{owner.uid}/{attempt.run}", ca_hosts=login.ca_hosts)
+    arguments = kaniko_arguments(
+        plan,
+        run_label=f"{owner.uid}/{attempt.run}",
+        compatibility=settings.compatibility,
+        ca_hosts=login.ca_hosts,
+    )
     if _fetches(plan):
         arguments += egress.proxy_build_arguments(settings.proxy, tuple(plan.build_args))
     return {
@@ -199,6 +211,7 @@ def _kaniko_container(
         # kaniko refuses to run where it sees no container, and without a service account token it may see none.
         "env": [
             {"name": "container", "value": "kube"},
+            *compatibility_environment(plan, settings.compatibility),
             *egress.kaniko_environment(settings),
             *arg_environment(options.arg_sources),
         ],

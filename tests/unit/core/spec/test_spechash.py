@@ -42,7 +42,7 @@ SHAPING: dict[str, list[Any]] = {
         {"PLUGIN_NO_PUSH": True},
         {"PLUGIN_CUSTOM_LABELS": "a=1"},
         {"PLUGIN_CUSTOM_LABELS": "a=1,b=2"},
-        {"PLUGIN_IGNORE_VAR_RUN": False},
+        {"PLUGIN_IGNORE_VAR_RUN": True},
         {"PLUGIN_TAR_PATH": "x.tar"},
     ],
 }
@@ -58,7 +58,7 @@ DEFAULTS: list[dict[str, Any]] = [
     {"buildSecrets": []},
     {"envVariables": {}},
     {"envVariables": {"PLUGIN_REPRODUCIBLE": False}},
-    {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": "true"}},
+    {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": "false"}},
     {"envVariables": {"PLUGIN_NO_PUSH": ""}},
 ]
 OTHERS: dict[str, list[Any]] = {
@@ -136,8 +136,8 @@ def test_what_looks_alike_when_joined_is_told_apart() -> None:
 
 def test_notations_of_one_flag_are_one_image() -> None:
     one, other = (
-        {"PLUGIN_DRY_RUN": "1", "PLUGIN_PLATFORM": "x/y"},
-        {"PLUGIN_NO_PUSH": True, "PLUGIN_CUSTOM_PLATFORM": "x/y"},
+        {"PLUGIN_DRY_RUN": "1", "PLUGIN_PLATFORM": "linux/s390x"},
+        {"PLUGIN_NO_PUSH": True, "PLUGIN_CUSTOM_PLATFORM": "linux/s390x"},
     )
     assert hashed(spec(envVariables=one)) == hashed(spec(envVariables=other))
 
