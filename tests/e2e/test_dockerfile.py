@@ -4,6 +4,7 @@ import pytest
 
 from tests.e2e.harness.build import BASE, FROM, inline
 from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.registry import Registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
@@ -146,3 +147,14 @@ def test_a_dockerfile_may_use_any_folder(make_build: BuildFactory, registry: Reg
     assert {name: files.get(f"{inside}/{name}") for name in ("a", "b", "c", "sub/d")} == {
         "a": b"x", "b": b"x", "c": b"x", "sub/d": b"y",
     }  # fmt: skip
+
+
+def test_a_base_image_that_another_build_pushes_is_waited_for(make_build: BuildFactory, gate: Gate) -> None:
+    base = make_build("base", source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    web = make_build("web", source=inline(f"FROM {base.repository}:latest\nRUN echo built > /built\n"))
+    web.wait(lambda now: "base" in now.condition("Ready").get("message", "") and now.build["attempt"] == 1, "waits")
+    gate.open()
+    base.wait_succeeded()
+    ended = web.wait_succeeded(within=120)
+    assert ended.run["number"] == 1

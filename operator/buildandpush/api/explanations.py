@@ -225,6 +225,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.BASE_IMAGE_NOT_FOUND: _e(
         "A FROM or COPY --from line names an image that does not exist.", "Correct its name or tag in the Dockerfile."
     ),
+    Reason.BASE_IMAGE_AWAITED: _e(
+        "The base image is not there yet, and another build of this namespace pushes it.",
+        "Nothing to do: the build is tried again. Look at the other build if it does not end.",
+    ),
     Reason.BASE_IMAGE_DENIED: _e(
         "The registry of a base image wants a login or refuses this one.",
         "Name the base image's registry in the connector's registries, or use an image that the connector may pull.",

@@ -71,6 +71,7 @@ class Reason(StrEnum):
     DOCKERFILE_INVALID = "DockerfileInvalid"
     COPIED_FILE_NOT_FOUND = "CopiedFileNotFound"
     BASE_IMAGE_NOT_FOUND = "BaseImageNotFound"
+    BASE_IMAGE_AWAITED = "BaseImageAwaited"
     BASE_IMAGE_DENIED = "BaseImageDenied"
     REGISTRY_THROTTLED = "RegistryThrottled"
     PUSH_DENIED = "PushDenied"

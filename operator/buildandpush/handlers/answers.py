@@ -31,6 +31,7 @@ from buildandpush.core.run.questions import (
     AskReadBack,
     AskTags,
     Question,
+    RemoteQuestion,
 )
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Resource
@@ -67,7 +68,7 @@ class Sources:
         self.links.forget(uid)
 
 
-async def answer_question(sources: Sources, resource: Resource, question: Question, now: datetime) -> Answer:
+async def answer_question(sources: Sources, resource: Resource, question: RemoteQuestion, now: datetime) -> Answer:
     """Look one fact up. UnavailableError rises: the queue asks again."""
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):

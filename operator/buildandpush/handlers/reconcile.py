@@ -17,6 +17,7 @@ from buildandpush.core.azure.credential import Connector
 from buildandpush.core.facts import Waiting
 from buildandpush.core.patch import merge_patch
 from buildandpush.core.run.decide import decide
+from buildandpush.core.run.questions import Answer, AskPusher, Question
 from buildandpush.core.run.status import (
     announce_end,
 )
@@ -132,11 +133,13 @@ class Reconciler:
             slow = [asked for asked in decision.questions if not self._sources.is_at_hand(owner.namespace, asked)]
             if slow and decision.status != status:
                 return replace(decision, questions=frozenset())
-            answers = {
-                question: await answer_question(self._sources, world.resource, question, world.now)
-                for question in decision.questions
-            }
+            answers = {question: await self._answer(world, question) for question in decision.questions}
             world = replace(world, answers={**world.answers, **answers})
+
+    async def _answer(self, world: World, question: Question) -> Answer:
+        if isinstance(question, AskPusher):
+            return self._store.find_pusher(world.resource.owner, question.repository)
+        return await answer_question(self._sources, world.resource, question, world.now)
 
     async def _write(self, key: Key, resource: Resource, decision: Decision) -> "_Written":
         """Write the status if it changed."""

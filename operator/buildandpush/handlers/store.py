@@ -80,6 +80,21 @@ class Store:
         """The known resources of a kind in a namespace."""
         return tuple(key for key in self._resources if key.kind == kind and key.namespace == namespace)
 
+    def find_pusher(self, owner: Owner, repository: str) -> str | None:
+        """Another resource of the owner's namespace that pushes to the repository and has not come to its end."""
+        for key in self.keys(meta.BUILD_KIND, owner.namespace):
+            body = self._resources[key]
+            if key.name == owner.name or (body.get("spec") or {}).get("repository") != repository:
+                continue
+            status = body.get("status") or {}
+            ended = any(
+                item.get("type") == "Completed" and item.get("status") == "True"
+                for item in status.get("conditions") or ()
+            )
+            if not ended or status.get("observedGeneration") != body["metadata"].get("generation"):
+                return key.name
+        return None
+
     def put_pod(self, body: Object) -> Key | None:
         """Take in a pod unless a newer version is known; gives back the resource that it belongs to."""
         place = (body["metadata"]["namespace"], body["metadata"]["name"])

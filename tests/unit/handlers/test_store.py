@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import Listing
+from buildandpush.core.facts import Owner
 from buildandpush.handlers.store import Key, Store, read_resource
 
 KIND = meta.BUILD_KIND
@@ -234,3 +235,32 @@ def test_stored_resource_is_read() -> None:
 def test_resource_that_nobody_has_touched_is_read() -> None:
     read = read_resource(resource())
     assert (read.generation, read.deleting, read.status.observed_generation) == (0, False, -1)
+
+
+class TestPusher:
+    """Which other resource is about to push an image."""
+
+    owner = Owner("shop", "web", "u")
+
+    def find(self, *, namespace: str = "shop", name: str = "base", **status: Any) -> str | None:
+        store = Store()
+        metadata = {"name": name, "namespace": namespace, "uid": "b", "resourceVersion": "1", "generation": 2}
+        spec = {"repository": "contoso.azurecr.io/shop/base"}
+        store.put(meta.BUILD_KIND, {"metadata": metadata, "spec": spec, **({"status": status} if status else {})})
+        assert store.find_pusher(self.owner, "contoso.azurecr.io/shop/other") is None
+        return store.find_pusher(self.owner, "contoso.azurecr.io/shop/base")
+
+    def test_one_that_was_not_seen_yet_is(self) -> None:
+        assert self.find() == "base"
+
+    def test_one_on_its_way_is(self) -> None:
+        assert self.find(observedGeneration=2, conditions=[{"type": "Completed", "status": "False"}]) == "base"
+
+    def test_one_that_has_ended_is_not_unless_its_spec_has_changed_since(self) -> None:
+        ended = [{"type": "Completed", "status": "True"}]
+        assert self.find(observedGeneration=2, conditions=ended) is None
+        assert self.find(observedGeneration=1, conditions=ended) == "base"
+
+    def test_neither_the_resource_itself_nor_one_of_another_namespace_is(self) -> None:
+        assert self.find(name="web") is None
+        assert self.find(namespace="bank") is None

@@ -30,6 +30,8 @@ class FailureVerdict:
     infrastructure: bool
     patient: bool = False
     """Somebody asked for fewer requests, so the next attempt waits as long as any."""
+    missing_image: str = ""
+    """Repository, host included, of a base image that is not there."""
 
 
 _Test = Callable[[PodObservation, str], bool]
@@ -248,7 +250,8 @@ def classify_failure(pod: PodObservation, log: str, *, identity: bool = False) -
         log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
     )
     message = describe(reason, detail, _remedy(reason, log, identity=identity))
-    return FailureVerdict(reason, message, failure, row.infrastructure, row.patient)
+    missing = words.find_missing_image(words.error_line(log)) if reason is Reason.BASE_IMAGE_NOT_FOUND else ""
+    return FailureVerdict(reason, message, failure, row.infrastructure, row.patient, missing)
 
 
 def _reported_reason(pod: PodObservation) -> Reason:

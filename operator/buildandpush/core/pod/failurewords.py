@@ -120,6 +120,15 @@ _STATUSES: Final = {
 }
 
 
+_MANIFEST: Final = re.compile(r"\bGET https?://([A-Za-z0-9.:-]{1,260})/v2/([a-z0-9._/-]{1,255})/manifests/")
+
+
+def find_missing_image(line: str) -> str:
+    """The repository, host included, whose manifest a registry does not have; empty where the line names none."""
+    found = _MANIFEST.search(line)
+    return f"{found[1]}/{found[2]}" if found and find_answer(line) is Answer.NOT_FOUND else ""
+
+
 def find_answer(line: str, *, bare: bool = False) -> Answer | None:
     """What a registry answered, by its first word after the request. `bare`: the line tells of a push, so the first
     known word counts although no request stands before it."""

@@ -1,15 +1,18 @@
 """What becomes of a run once its pod has ended, or is gone: what kaniko says counts as far as others confirm it."""
 
+from dataclasses import replace
+
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core.explain import describe
 from buildandpush.core.facts import Links, ReadBack
-from buildandpush.core.pod.failure import classify_failure, failed_container
+from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
 from buildandpush.core.pod.kanikolog import find_cache_trouble
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
 from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
-from buildandpush.core.run.questions import AskLinks, AskLivePod, AskLog, AskProof, AskPushed, AskReadBack
+from buildandpush.core.run.questions import AskLinks, AskLivePod, AskLog, AskProof, AskPushed, AskPusher, AskReadBack
 from buildandpush.core.run.world import Decision, World, answer
 
 
@@ -35,7 +38,19 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod)), str))
     if cancelled:
         return failed.end_cancelled(settled, verdict.failure, pod)
-    return failed.fail_attempt(settled, verdict, pod)
+    return failed.fail_attempt(settled, _await_base_image(world, verdict), pod)
+
+
+def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
+    """A base image that another build is about to push is not missing, it is early: applied together, both start at
+    once."""
+    if not verdict.missing_image:
+        return verdict
+    pusher = answer(world, AskPusher(verdict.missing_image), str)
+    if not pusher:
+        return verdict
+    message = describe(Reason.BASE_IMAGE_AWAITED, f"{verdict.missing_image}, by BuildAndPushACR {pusher!r}")
+    return replace(verdict, reason=Reason.BASE_IMAGE_AWAITED, message=message, infrastructure=True)
 
 
 def lose(world: World, run: RunStatus) -> Decision:

@@ -97,9 +97,19 @@ class AskObjects:
     keys: tuple[tuple[str, str], ...]
 
 
-Question = (
+@dataclass(frozen=True)
+class AskPusher:
+    """Which other resource of the namespace is about to push to this repository? Answered by its name or None."""
+
+    repository: str
+
+
+RemoteQuestion = (
     AskLogin | AskLivePod | AskLog | AskPushed | AskReadBack | AskProof | AskTags | AskLinks | AskInputs | AskObjects
 )
+"""Questions whose answers cost a request."""
+
+Question = RemoteQuestion | AskPusher
 
 
 Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | None

@@ -258,3 +258,19 @@ def test_recorded_pods_are_classified_by_what_kubelets_write(
 )
 def test_recorded_pods_that_live_say_where_they_stand(recorded: str, reason: Reason) -> None:
     assert describe_live_pod(observe(recorded))[1] == reason
+
+
+@pytest.mark.parametrize(
+    ("line", "image"),
+    [
+        (
+            "GET https://c.azurecr.io/v2/shop/base/manifests/9: MANIFEST_UNKNOWN: manifest unknown",
+            "c.azurecr.io/shop/base",
+        ),
+        ("GET https://c:5000/v2/base/manifests/9: unexpected status code 404 Not Found", "c:5000/base"),
+        ("GET https://c/v2/base/manifests/9: UNAUTHORIZED: authentication required", ""),
+        ("GET https://c/v2/base/tags/list: NAME_UNKNOWN: x", ""),
+    ],
+)
+def test_the_image_that_is_missing_is_found_in_the_line(line: str, image: str) -> None:
+    assert classify_failure(ended_pod(1), RETRIED + line).missing_image == image

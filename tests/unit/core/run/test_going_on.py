@@ -12,7 +12,7 @@ from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin
+from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin, AskPusher
 from buildandpush.core.run.retention import LINGER_PATIENCE
 from buildandpush.core.run.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
@@ -444,3 +444,23 @@ def test_the_login_of_a_build_is_not_forgotten_where_nothing_changed() -> None:
     fresh = resource()
     decision = decide(world(fresh, answers={login_question(): login}))
     assert run_of(decision).inputs == {"Secret/acr": "uid/1"}
+
+
+class TestBaseImages:
+    """A base image that is not there: missing, or early."""
+
+    log = "error building image: GET https://contoso.azurecr.io/v2/shop/base/manifests/1: MANIFEST_UNKNOWN: unknown"
+    asked = AskPusher("contoso.azurecr.io/shop/base")
+
+    def end(self, pusher: str | None) -> Decision:
+        answers: dict[Any, Any] = {LIVE: ended_pod(1), PUSH_LOG: self.log, self.asked: pusher}
+        return decide(world(seen(), pods=(ended_pod(1),), answers=answers))
+
+    def test_one_that_another_build_pushes_is_waited_for(self) -> None:
+        decision = self.end("base")
+        assert run_of(decision).finished_at is None
+        (told,) = [item.message for item in decision.status.conditions if item.type == "Ready"]
+        assert "contoso.azurecr.io/shop/base, by BuildAndPushACR 'base'" in told
+
+    def test_one_that_nobody_pushes_is_missing(self) -> None:
+        assert reason_of(self.end(None)) == Reason.BASE_IMAGE_NOT_FOUND
