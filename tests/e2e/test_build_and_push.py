@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.e2e.harness.api import Api, Object
-from tests.e2e.harness.build import FROM, inline
+from tests.e2e.harness.build import FROM, Snapshot, inline
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.shell import Shell
@@ -33,8 +33,30 @@ def test_every_tag_names_the_digest_in_the_status(make_build: BuildFactory, regi
     assert status["links"]["pullCommand"] == f"docker pull {build.repository}@{digest}"
 
 
-def test_a_finished_build_is_ready_built_pushed_and_verified(make_build: BuildFactory) -> None:
-    ended = make_build().wait_succeeded()
+def test_a_good_build_is_told_by_status_kubectl_and_events(
+    make_build: BuildFactory, shell: Shell, registry: Registry
+) -> None:
+    build = make_build()
+    arguments = ("--namespace", build.namespace, "wait", "--for=condition=Ready", f"bpacr/{build.name}")
+    waited = shell.kubectl(*arguments, "--timeout=60s")
+    assert (waited.code, waited.out) == (0, f"buildandpushacr.buildandpush.dev/{build.name} condition met\n"), (
+        waited.err
+    )
+    ended = build.wait_succeeded()
+    _assert_conditions(ended)
+    _assert_run(ended.run)
+    listed = shell.kubectl("--namespace", build.namespace, "get", "bpacr").out
+    assert "Succeeded" in listed
+    assert listed.splitlines()[0].split()[:4] == ["NAME", "PHASE", "REASON", "RUN"]
+    build.wait_event("Normal", "Succeeded")
+    assert build.events() == [("Normal", "Accepted"), ("Normal", "Succeeded")]
+    assert registry.labels(build.repository, "latest")["buildandpush.dev/run"] == f"{ended.uid}/1"
+    files = registry.files(build.repository, "latest")
+    assert not [path for path in files if path.startswith(("kaniko", "workspace", "etc/buildandpush"))]
+    assert not [path for path, content in files.items() if registry.password.encode() in content]
+
+
+def _assert_conditions(ended: Snapshot) -> None:
     assert {item["type"]: (item["status"], item["reason"]) for item in ended.status["conditions"]} == {
         "Ready": ("True", "Succeeded"),
         "Succeeded": ("True", "Succeeded"),
@@ -50,42 +72,12 @@ def test_a_finished_build_is_ready_built_pushed_and_verified(make_build: BuildFa
     assert (ended.status["phase"], ended.build["phase"]) == ("Succeeded", "Succeeded")
 
 
-def test_the_run_says_when_why_and_with_what_values_it_was_made(make_build: BuildFactory) -> None:
-    run = make_build().wait_succeeded().run
+def _assert_run(run: Object) -> None:
     assert (run["number"], run["trigger"], run["generation"]) == (1, "Spec", 1)
     assert run["startedAt"] <= run["builds"][0]["startedAt"] <= run["builds"][0]["finishedAt"] <= run["finishedAt"]
     effective = run["effective"]
     assert (effective["memoryLimit"], effective["cpuLimit"]) == ("500Mi", "400m")
     assert (effective["timeoutSeconds"], effective["runAsUser"], effective["connector"]) == (3600, 0, "acr")
-
-
-def test_kubectl_wait_ends_once_the_image_is_pushed(make_build: BuildFactory, shell: Shell) -> None:
-    build = make_build()
-    arguments = ("--namespace", build.namespace, "wait", "--for=condition=Ready", f"bpacr/{build.name}")
-    done = shell.kubectl(*arguments, "--timeout=60s")
-    assert (done.code, done.out) == (0, f"buildandpushacr.buildandpush.dev/{build.name} condition met\n"), done.err
-
-
-def test_kubectl_get_shows_phase_reason_and_run(make_build: BuildFactory, shell: Shell) -> None:
-    build = make_build()
-    build.wait_succeeded()
-    done = shell.kubectl("--namespace", build.namespace, "get", "bpacr")
-    assert "Succeeded" in done.out
-    header = done.out.splitlines()[0].split() if done.out else []
-    assert header[:4] == ["NAME", "PHASE", "REASON", "RUN"]
-
-
-def test_acceptance_and_success_are_told_once_as_events(make_build: BuildFactory) -> None:
-    build = make_build()
-    build.wait_succeeded()
-    build.wait_event("Normal", "Succeeded")
-    assert build.events() == [("Normal", "Accepted"), ("Normal", "Succeeded")]
-
-
-def test_the_image_says_which_run_pushed_it(make_build: BuildFactory, registry: Registry) -> None:
-    build = make_build()
-    ended = build.wait_succeeded()
-    assert registry.labels(build.repository, "latest")["buildandpush.dev/run"] == f"{ended.uid}/1"
 
 
 def test_the_image_holds_what_the_dockerfile_made(make_build: BuildFactory, registry: Registry) -> None:
