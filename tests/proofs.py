@@ -54,11 +54,11 @@ def collect_proofs() -> Proofs:
     """Setting to the ids of the tests that prove it; raises SystemExit where the tests cannot be collected."""
     collector = _Collector()
     arguments = ["--collect-only", "-qq", "-p", "no:cacheprovider", f"--rootdir={TESTS.parent}"]
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
         code = pytest.main([*arguments, str(TESTS / "unit"), str(TESTS / "e2e")], plugins=[collector])
     if code != pytest.ExitCode.OK:
-        sys.exit(f"the tests cannot be collected:\n{told.getvalue()}")
+        sys.exit(f"the tests cannot be collected:\n{output.getvalue()}")
     return collector.proofs
 
 

@@ -58,8 +58,8 @@ def test_a_refused_login_is_told_with_its_number_and_remedy_before_any_pod(  # n
     make_connector(identity, host, **connector)
     build = make_build(repository=f"{host}/shop/web")
     waiting = build.wait_reason("LoginFailed")
-    told = {waiting.condition("Ready")["message"], wait_connector(api, namespace, "False", "LoginFailed")}
-    for message in told:
+    messages = {waiting.condition("Ready")["message"], wait_connector(api, namespace, "False", "LoginFailed")}
+    for message in messages:
         assert number in message
         assert remedy.lower() in message.lower()
         assert "Trace ID" not in message

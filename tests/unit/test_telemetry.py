@@ -3,13 +3,17 @@
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
+import buildandpush
+from buildandpush import telemetry
 from buildandpush.telemetry import configure_logging
 from tests.unit.conftest import QUIET
 
@@ -125,3 +129,10 @@ def test_azures_own_words_with_whole_answers_in_them_are_not_repeated(lines: Lin
         logging.getLogger(name).warning("get_token failed: no token. Content: you sent client_secret=abc")
         logging.getLogger(name).error("also")
     assert lines() == []
+
+
+def test_the_events_that_the_module_lists_are_the_ones_that_are_logged() -> None:
+    sources = [path.read_text() for path in Path(buildandpush.__path__[0]).rglob("*.py")]
+    call = re.compile(r"_log\.\w+\(\s*\"(\w+\.\w+)\"")
+    listed = re.findall(r"\b[a-z]+\.[a-z_]+\b", (telemetry.__doc__ or "").split("search for:")[1])
+    assert sorted(listed) == sorted({event for text in sources for event in call.findall(text)})

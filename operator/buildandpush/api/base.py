@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from buildandpush.api.meta import PIPELINE_ROOT
+
 
 class ApiModel(BaseModel):
     """A frozen value whose fields are spelled camelCase outside and snake_case inside.
@@ -48,7 +50,7 @@ def _path_rules(field: str) -> dict[str, Any]:
             message=f"{field} must be a path relative to the root of source, not a URL",
         ),
         cel(
-            "!self.startsWith('/') || self == '/harness' || self.startsWith('/harness/')",
+            f"!self.startsWith('/') || self == '{PIPELINE_ROOT}' || self.startsWith('{PIPELINE_ROOT}/')",
             expression=quoted + "is absolute; give a path relative to the root of source (/harness/ stands for it)'",
             message=f"{field} must be relative to the root of source",
         ),

@@ -4,6 +4,7 @@ from typing import Final
 
 from buildandpush.api.flags import BOOLEANS, refusal
 from buildandpush.api.flagtable import GROUPS, REFUSED, Flag, Treatment
+from buildandpush.api.generated import escape_cell
 
 _INTRODUCTION: Final = f"""\
 # Plugin flags
@@ -36,13 +37,8 @@ def render_flag_page() -> str:
     return _INTRODUCTION + "".join(_render_group(title, flags) for title, flags in GROUPS.items())
 
 
-def _escape(text: str) -> str:
-    """Angle brackets would be taken for HTML."""
-    return text.replace("<", "&lt;").replace("|", "\\|")
-
-
 def _render_group(title: str, flags: tuple[Flag, ...]) -> str:
-    told = f"\n{_TITLES[title]}\n" if title in _TITLES else ""
+    subtitle = f"\n{_TITLES[title]}\n" if title in _TITLES else ""
     if all(flag.treatment in REFUSED for flag in flags):
         head = "| Flag | What it was for | What to do |\n|---|---|---|\n"
         rows = "".join(f"| `{flag.name}` | {flag.meaning} | {_instead(flag)} |\n" for flag in flags)
@@ -53,7 +49,7 @@ def _render_group(title: str, flags: tuple[Flag, ...]) -> str:
         head = "| Flag | Type | Default | What it does | kaniko's flag | New image | Better than the plugin |\n"
         head += "|---|---|---|---|---|---|---|\n"
         rows = "".join(_render_row(flag) for flag in flags)
-    return f"\n## {title}\n{told}\n{head}{rows}"
+    return f"\n## {title}\n{subtitle}\n{head}{rows}"
 
 
 def _render_row(flag: Flag) -> str:
@@ -62,11 +58,11 @@ def _render_row(flag: Flag) -> str:
     executor = f"`{flag.executor}`" if flag.executor else "–"
     shapes = "yes" if flag.shapes else "no"
     default = "–" if flag.alias_of or not flag.default else f"{flag.default}{flag.unit}"
-    better = _escape(flag.better) or "–"
-    return f"| `{flag.name}` | {kind} | {default} | {_escape(meaning)} | {executor} | {shapes} | {better} |\n"
+    better = escape_cell(flag.better) or "–"
+    return f"| `{flag.name}` | {kind} | {default} | {escape_cell(meaning)} | {executor} | {shapes} | {better} |\n"
 
 
 def _instead(flag: Flag) -> str:
-    told = refusal(flag)
+    message = refusal(flag)
     more = f" ({flag.better.removesuffix('.')})" if flag.better else ""
-    return f"{told[0].upper()}{told[1:]}{more}"
+    return f"{message[0].upper()}{message[1:]}{more}"

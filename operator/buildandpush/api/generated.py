@@ -1,9 +1,14 @@
-"""The command line of what is generated from the API: writes files, or checks that those on disk are up to date."""
+"""What generated files share: the cells of tables, and the command line that writes or checks the files."""
 
 import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+
+def escape_cell(text: str) -> str:
+    """Text for a cell of a Markdown table. Angle brackets would be taken for HTML."""
+    return text.replace("<", "&lt;").replace("|", "\\|")
 
 
 def write_or_check(files: Mapping[str, str], *, what: str, target: str, argv: list[str] | None) -> int:

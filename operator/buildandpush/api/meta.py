@@ -1,7 +1,10 @@
 """Names of the API: group, kinds, labels, annotations. Nothing here decides anything."""
 
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+
+Manifest = dict[str, Any]
+"""An object of Kubernetes, as its JSON says it."""
 
 GROUP: Final = "buildandpush.dev"
 VERSION: Final = "v1alpha1"
@@ -12,9 +15,11 @@ BUILD_PLURAL: Final = "buildandpushacrs"
 CONNECTOR_KIND: Final = "AzureConnector"
 CONNECTOR_PLURAL: Final = "azureconnectors"
 
-FIELD_MANAGER: Final = "buildandpush-operator"
 COMPONENT: Final = "buildandpush-operator"
-"""The `source` of the Events the operator writes."""
+"""The operator's name as the source of its Events, as its objects' manager, and as the manager of fields it writes."""
+
+MAX_NAME: Final = 63
+"""Characters of a label's value, and so of every name that becomes one."""
 
 LABEL_NAME: Final = f"{GROUP}/name"
 LABEL_RUN: Final = f"{GROUP}/run"
@@ -23,6 +28,9 @@ LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
 LABEL_SPEC_HASH: Final = f"{GROUP}/spec-hash"
 LABEL_LOGIN: Final = f"{GROUP}/login"
 LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
+
+PIPELINE_ROOT: Final = "/harness"
+"""The pipeline's workspace; in paths it stands for the root of the source or of the volume."""
 
 ANNOTATION_REBUILD: Final = f"{GROUP}/rebuild"
 """On a resource: a value that was not handled yet asks for a new run."""

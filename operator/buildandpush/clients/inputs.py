@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
-from buildandpush.core.facts import Inputs, Waiting
+from buildandpush.core.facts import Inputs, Waiting, version_of
 
 _MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
 
@@ -22,7 +22,7 @@ async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tup
             return Waiting(_MISSING[kind], f"{kind} {name!r}")
         if key not in {**(found.get("data") or {}), **(found.get("binaryData") or {})}:
             return Waiting(_MISSING[kind], f"key {key!r} in {kind} {name!r}")
-        versions[place] = _version_of(found)
+        versions[place] = version_of(found)
     return Inputs(tuple(sorted(versions.items())))
 
 
@@ -33,7 +33,7 @@ async def read_versions(client: KubernetesClient, namespace: str, places: Iterab
         found = await _read(client, namespace, place)
         if found is None:
             return None
-        versions[place] = _version_of(found)
+        versions[place] = version_of(found)
     return versions
 
 
@@ -70,8 +70,3 @@ async def _read(client: KubernetesClient, namespace: str, place: str) -> Object 
         return await (client.read_secret if kind == "Secret" else client.read_config_map)(namespace, name)
     except NotFoundError:
         return None
-
-
-def _version_of(body: Object) -> str:
-    metadata = body["metadata"]
-    return f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"

@@ -209,7 +209,7 @@ class KubernetesClient:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
         full_query = {**(query or {})}
         if method in ("POST", "PATCH"):
-            full_query["fieldManager"] = meta.FIELD_MANAGER
+            full_query["fieldManager"] = meta.COMPONENT
         try:
             prepared = await self._api.param_serialize(
                 method, path, header_params=headers, body=body, auth_settings=["BearerToken"]

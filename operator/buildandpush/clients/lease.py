@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from buildandpush.clients.errors import NotFoundError, UnavailableError
+from buildandpush.clients.pause import pause
 from buildandpush.core.leadership import (
     DURATION_SECONDS,
     RELEASED_SECONDS,
@@ -137,7 +138,7 @@ class Lease:
             if not waiting:
                 waiting = True
                 _log.info("lease.standing_by", holder=self._seen.holder if self._seen else None)
-            await _wait(stop, RENEW_SECONDS)
+            await pause(stop, RENEW_SECONDS)
         return False
 
     async def keep(self) -> None:
@@ -163,11 +164,3 @@ class Lease:
                     await self._store.patch_lease(*self._place, lease["metadata"]["resourceVersion"], spec)
         except Exception as error:  # it runs out by itself
             _log.info("lease.not_released", error=f"{type(error).__name__}: {error}")
-
-
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return

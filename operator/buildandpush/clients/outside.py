@@ -4,7 +4,7 @@ import asyncio
 import re
 import ssl
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -16,6 +16,8 @@ MAX_SESSIONS: Final = 64
 RETIREMENT_SECONDS: Final = 300.0
 """How long a session that no new request gets is left to those that have it: longer than any of them lasts."""
 
+ONE_TRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
+"""Settings of Azure's clients. The queue asks again after a time of its own; a retry here would only hold a worker."""
 ODD_ANSWERS: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What Azure's clients stumble with over answers that are not Azure's, such as a proxy's page."""
 

@@ -9,10 +9,10 @@ from buildandpush.core.text import clip
 def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
     """Cause, detail and remedy, where there is one, in one message of at most 1 KiB. A remedy that is known better than
     the reason's own takes its place."""
-    told = explain(reason)
+    explanation = explain(reason)
     middle = f" ({clip(detail, MAX_MESSAGE // 2)})" if detail else ""
     if remedy:
         remedy = f" {remedy}"
-    elif told.remedy != NO_REMEDY:
-        remedy = f" {told.remedy}"
-    return clip(f"{told.cause.removesuffix('.')}{middle}.{remedy}", MAX_MESSAGE)
+    elif explanation.remedy != NO_REMEDY:
+        remedy = f" {explanation.remedy}"
+    return clip(f"{explanation.cause.removesuffix('.')}{middle}.{remedy}", MAX_MESSAGE)

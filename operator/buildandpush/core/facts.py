@@ -7,7 +7,11 @@ from typing import Any
 
 from buildandpush.api.reasons import Reason
 
-Manifest = dict[str, Any]
+
+def version_of(body: Mapping[str, Any]) -> str:
+    """The uid and version of an object: one that was deleted and made again is another."""
+    metadata = body.get("metadata") or {}
+    return f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
 
 
 @dataclass(frozen=True)

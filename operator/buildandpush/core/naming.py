@@ -3,11 +3,8 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Final
 
 from buildandpush.api import meta
-
-MAX_NAME: Final = 63
 
 
 def build_pod_name(name: str, uid: str, *, run: int, build: int, attempt: int, taken: str = "") -> str:
@@ -19,7 +16,7 @@ def build_pod_name(name: str, uid: str, *, run: int, build: int, attempt: int, t
     """
     part = _short_hash(f"{uid} {taken}" if taken else uid, 10)
     ending = f"-{part}-r{run}-b{build}-a{attempt}"
-    stem = re.sub(r"[^a-z0-9-]", "-", name)[: min(32, MAX_NAME - len(ending))].strip("-") or "build"
+    stem = re.sub(r"[^a-z0-9-]", "-", name)[: min(32, meta.MAX_NAME - len(ending))].strip("-") or "build"
     return f"{stem}{ending}"
 
 

@@ -6,11 +6,12 @@ from typing import Any
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core import naming
-from buildandpush.core.facts import Manifest, Owner
+from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import observe_pod
 from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, Refusal
 from buildandpush.handlers.store import Store

@@ -131,8 +131,8 @@ async def _read_log(sources: Sources, resource: Resource, question: AskLog, now:
     """A log, redacted."""
     text = await _fetch_log(sources, resource, question, now)
     # Colours first: they may stand in the middle of a secret. Cut last: of a secret cut in two the rest is not known.
-    told = redact(clean(text), await _secrets_of_run(sources, resource)) if text else ""
-    return told if question.whole else told[-_TAIL_CHARACTERS:]
+    shown = redact(clean(text), await _secrets_of_run(sources, resource)) if text else ""
+    return shown if question.whole else shown[-_TAIL_CHARACTERS:]
 
 
 async def _fetch_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:

@@ -13,6 +13,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health, Loop
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
@@ -141,7 +142,7 @@ async def run_kopf(
             if not ended.is_set():
                 stop.set()
                 ended.set()
-        await _wait(ended, backoff)
+        await pause(ended, backoff)
         backoff = min(backoff * 2, LAST_RESTART_SECONDS)
 
 
@@ -159,7 +160,7 @@ async def refresh(
     and gets no event.
     """
     while True:
-        await _wait(relisted, REFRESH_SECONDS)
+        await pause(relisted, REFRESH_SECONDS)
         await asyncio.sleep(RELIST_SECONDS)  # kopf lists several kinds, an event for each object
         relisted.clear()
         await refresh_once(client, store, queue, namespaces, health)
@@ -203,11 +204,3 @@ async def refresh_once(
 def _add_all(queue: WorkQueue[Key], keys: Iterable[Key]) -> None:
     for key in keys:
         queue.add(key)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -149,9 +149,9 @@ class Build:
     def wait_failed(self, reason: str, *, run: int = 1, within: float = 60) -> Snapshot:
         """Wait until this run has failed, which must be for this reason, told in the same way everywhere."""
         ended = self.wait_end(run=run, within=within)
-        told = {kind: ended.told(kind) for kind in ("Ready", "Succeeded", "Completed", "Stalled")}
-        wanted = dict.fromkeys(told, ("False", reason)) | dict.fromkeys(("Completed", "Stalled"), ("True", reason))
-        assert told == wanted, f"{reason} was expected of {ended}; it tells {told}"
+        found = {kind: ended.told(kind) for kind in ("Ready", "Succeeded", "Completed", "Stalled")}
+        wanted = dict.fromkeys(found, ("False", reason)) | dict.fromkeys(("Completed", "Stalled"), ("True", reason))
+        assert found == wanted, f"{reason} was expected of {ended}; it tells {found}"
         assert ended.condition("Reconciling") == {}, str(ended)
         phases = (ended.status["phase"], ended.build["phase"], ended.build["reason"])
         assert phases == ("Failed", "Failed", reason), phases

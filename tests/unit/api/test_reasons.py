@@ -10,12 +10,14 @@ from buildandpush.api.reasons import Reason
 
 @pytest.mark.parametrize("reason", Reason)
 def test_reason_has_cause_and_remedy_as_sentences(reason: Reason) -> None:
-    told = explain(reason)
-    for sentence in (told.cause, told.remedy):
+    explanation = explain(reason)
+    for sentence in (explanation.cause, explanation.remedy):
         assert sentence.endswith(".")
         assert sentence == sentence.strip()
         assert "\n" not in sentence
-    assert len(told.cause) + len(told.remedy) < 512, "cause, detail and remedy must fit into one message of 1 KiB"
+    assert len(explanation.cause) + len(explanation.remedy) < 512, (
+        "cause, detail and remedy must fit into one message of 1 KiB"
+    )
 
 
 def test_nothing_but_reasons_is_explained() -> None:

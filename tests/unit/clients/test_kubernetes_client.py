@@ -121,7 +121,7 @@ CALLS: dict[str, tuple[Call, str, str]] = {
 }
 
 
-def refuse(status: int, *, reason: str = "", message: str = "told") -> web.Response:
+def refuse(status: int, *, reason: str = "", message: str = "refused") -> web.Response:
     """A Status as the API server sends it."""
     return web.json_response(
         {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}, status=status
@@ -140,7 +140,7 @@ async def test_request_has_its_verb_path_and_login(name: str, api: ApiServer, cl
 @pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method in ("POST", "PATCH")])
 async def test_every_write_says_who_writes(name: str, api: ApiServer, client: KubernetesClient) -> None:
     await CALLS[name][0](client)
-    assert api.seen[0].query["fieldManager"] == meta.FIELD_MANAGER
+    assert api.seen[0].query["fieldManager"] == meta.COMPONENT
 
 
 @pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method == "PATCH"])

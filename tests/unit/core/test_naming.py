@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildandpush.api import meta
 from buildandpush.core import naming
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -27,7 +28,7 @@ def test_pod_name_is_a_dns_label(name: str, uid: str, run: int, build: int, atte
     other = naming.build_pod_name(name, uid, run=run, build=build, attempt=attempt, taken=pod)
     for made in (pod, other):
         assert DNS_LABEL.fullmatch(made)
-        assert len(made) <= naming.MAX_NAME
+        assert len(made) <= meta.MAX_NAME
     assert other != pod
 
 

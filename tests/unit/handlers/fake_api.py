@@ -174,7 +174,7 @@ class FakeApi:
         return _Response(200, json.dumps(answer).encode())
 
     def _create(self, plural: str, namespace: str, body: Object, query: Any) -> Object:
-        assert query["fieldManager"] == [meta.FIELD_MANAGER]
+        assert query["fieldManager"] == [meta.COMPONENT]
         metadata = body["metadata"]
         assert metadata["namespace"] == namespace
         assert not {"uid", "resourceVersion"} & metadata.keys(), "the API server gives these"
@@ -185,7 +185,7 @@ class FakeApi:
         return self.put(plural, body)
 
     def _patch(self, place: tuple[str, str, str], sub: str | None, headers: Any, body: Object, query: Any) -> Object:
-        assert query["fieldManager"] == [meta.FIELD_MANAGER]
+        assert query["fieldManager"] == [meta.COMPONENT]
         assert headers["Content-Type"] == "application/merge-patch+json"
         known = self._find(place)
         self._check_metadata(known, body.get("metadata") or {})

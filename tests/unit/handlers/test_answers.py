@@ -86,16 +86,16 @@ async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:
     assert await ask(cluster, AskLog("no-such-pod", "kaniko")) == ""
 
 
-@pytest.mark.parametrize(("minutes", "told"), [(1, False), (3, True)])
+@pytest.mark.parametrize(("minutes", "given_up"), [(1, False), (3, True)])
 async def test_a_kubelet_that_gives_out_no_log_holds_no_run_up_for_long(
-    minutes: int, told: bool, cluster: Cluster
+    minutes: int, given_up: bool, cluster: Cluster
 ) -> None:
     """The API server answers in its place, with 500 and its reason."""
     cluster.end_kaniko(1)
     question = log_of(cluster, "unheard")
     cluster.api.refuse = lambda verb, plural, name: (500, "dial tcp :10250: timeout") if plural == "pods/log" else None
     cluster.now += timedelta(minutes=minutes)
-    if not told:
+    if not given_up:
         with pytest.raises(UnavailableError):
             await ask(cluster, question)
         return

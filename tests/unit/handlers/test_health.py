@@ -148,13 +148,13 @@ def lives(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 def test_a_watch_that_lived_is_set_up_again_at_once(lives: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     lives += [0.0, 0.0, 0.0, 3600.0, 0.0]
     waits: list[float] = []
-    wait = watch._wait
+    wait = watch.pause
 
     async def note(event: asyncio.Event, seconds: float) -> None:
         waits.append(seconds)
         await wait(event, seconds)
 
-    monkeypatch.setattr(watch, "_wait", note)
+    monkeypatch.setattr(watch, "pause", note)
 
     async def main() -> None:
         health = Health(asyncio.get_running_loop().time)

@@ -49,21 +49,21 @@ async def test_all_that_run_builds_have_to_be_able(pages: Any, able: bool, reque
 
 @pytest.mark.parametrize("error", [KubernetesError(403, "Forbidden", "no"), UnavailableError("no answer")])
 async def test_what_the_nodes_said_holds_where_they_cannot_be_asked(error: Exception) -> None:
-    told: list[bool] = []
+    applied: list[bool] = []
     client: Any = Pages([node()])
-    watch = NodeWatch(client, told.append)
+    watch = NodeWatch(client, applied.append)
     await watch.look()
     client.pages = [error]
     await watch.look()
-    assert told == [True]
+    assert applied == [True]
 
 
 def test_it_looks_again_soon_where_it_could_not() -> None:
     client: Any = Pages(UnavailableError("no answer"))
-    told: list[bool] = []
+    applied: list[bool] = []
 
     async def main() -> None:
-        watch = NodeWatch(client, told.append)
+        watch = NodeWatch(client, applied.append)
         await watch.look()
         task = asyncio.create_task(watch.run())
         await asyncio.sleep(RETRY_SECONDS - 1)
@@ -71,11 +71,11 @@ def test_it_looks_again_soon_where_it_could_not() -> None:
         client.pages = [[OLD]]
         client.asked.clear()
         await asyncio.sleep(2)
-        assert told == [False]
+        assert applied == [False]
         await asyncio.sleep(LOOK_SECONDS - 3)
-        assert told == [False]
+        assert applied == [False]
         await asyncio.sleep(4)
-        assert told == [False, False]
+        assert applied == [False, False]
         task.cancel()
 
     run_in_fake_time(main())

@@ -228,9 +228,9 @@ async def test_failed_build_tells_its_log_without_secrets(cluster: Cluster) -> N
     cluster.end_kaniko(1, "")
     await cluster.settle()
     assert cluster.ready[0] == "False"
-    told = str(cluster.api.objects[meta.BUILD_PLURAL, "shop", "web"]) + str(cluster.api.all("events"))
-    assert "COPY failed" in told
-    assert "hunter22" not in told
+    shown = str(cluster.api.objects[meta.BUILD_PLURAL, "shop", "web"]) + str(cluster.api.all("events"))
+    assert "COPY failed" in shown
+    assert "hunter22" not in shown
 
 
 async def test_no_answer_changes_nothing_and_rises_to_the_queue(cluster: Cluster) -> None:
@@ -281,8 +281,10 @@ async def test_operator_killed_at_any_write_loses_no_run_and_makes_no_second_pod
         assert cluster.ready == ("True", "Succeeded"), f"killed at write {fatal}"
 
 
-@pytest.mark.parametrize(("minutes", "told"), [(1, True), (11, False)])
-async def test_an_end_that_was_written_but_not_told_is_told_by_the_next_operator(minutes: int, told: bool) -> None:
+@pytest.mark.parametrize(("minutes", "told_again"), [(1, True), (11, False)])
+async def test_an_end_that_was_written_but_not_told_is_told_by_the_next_operator(
+    minutes: int, told_again: bool
+) -> None:
     cluster = Cluster()
     await cluster.settle()
     cluster.end_kaniko()
@@ -301,7 +303,7 @@ async def test_an_end_that_was_written_but_not_told_is_told_by_the_next_operator
     cluster.now += timedelta(minutes=minutes)
     cluster.restart()
     await cluster.settle()
-    assert cluster.events == ["Accepted", "Succeeded"][: 1 + told]
+    assert cluster.events == ["Accepted", "Succeeded"][: 1 + told_again]
 
 
 async def test_an_end_is_told_once(cluster: Cluster) -> None:

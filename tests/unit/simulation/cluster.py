@@ -70,7 +70,7 @@ class Cluster:
         self.uids = 0
         self.objects: dict[tuple[str, str], Object] = {}
         self.events: list[tuple[str, str, Object]] = []
-        self.told: set[str] = set()
+        self.event_names: set[str] = set()
         self.tags: dict[tuple[str, str], str] = {}
         self.labels: dict[str, str] = {}
         self.quota_full = False
@@ -372,7 +372,7 @@ class Client:
         return await self._pass(work, writes=True)
 
     async def create_event(self, manifest: Object) -> None:
-        await self._pass(lambda: self._cluster.told.add(manifest["metadata"]["name"]), writes=True)
+        await self._pass(lambda: self._cluster.event_names.add(manifest["metadata"]["name"]), writes=True)
 
     async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND

@@ -94,7 +94,7 @@ def test_paths_that_are_there_pass(dockerfile: str, context: str, tree: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("dockerfile", "told"),
+    ("dockerfile", "words"),
     [
         ("dockerfile", "the source's root has"),
         ("web/Dockerfile", "web/ has docker/"),
@@ -111,11 +111,11 @@ def test_paths_that_are_there_pass(dockerfile: str, context: str, tree: Path) ->
         ("x" * 300, ""),
     ],
 )
-def test_missing_dockerfile_is_told_with_what_is_there(dockerfile: str, told: str, tree: Path) -> None:
+def test_missing_dockerfile_is_told_with_what_is_there(dockerfile: str, words: str, tree: Path) -> None:
     with pytest.raises(SourceError) as caught:
         check_paths(tree, dockerfile, ".")
     assert caught.value.reason is Reason.DOCKERFILE_NOT_FOUND
-    assert told in str(caught.value)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("context", ["none", "Dockerfile", "out", "absolute", "loop", "dangling", "x" * 300])

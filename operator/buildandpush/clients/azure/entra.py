@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.outside import ODD_ANSWERS, Outside
+from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
 from buildandpush.core.azure.cloud import find_cloud
 from buildandpush.core.azure.credential import (
     ClientCertificate,
@@ -39,8 +39,6 @@ ASSERTION_AUDIENCE: Final = "api://AzureADTokenExchange"
 ASSERTION_SECONDS: Final = 540.0
 """How long a service account's token is shown to Entra ID: until a minute before its end."""
 _TIMEOUT_SECONDS: Final = 30.0
-# The queue asks again after a time of its own; a retry here would only hold a worker.
-_NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 
 
 @dataclass
@@ -108,7 +106,7 @@ class EntraClient:
             "authority": find_cloud(resolved.connector.spec).authority,
             "transport": self._outside.transport(),
             "disable_instance_discovery": True,
-            **_NO_RETRY,
+            **ONE_TRY,
         }
         if isinstance(credential, ClientSecret):
             return ClientSecretCredential(credential.tenant_id, credential.client_id, credential.secret, **settings)
@@ -121,7 +119,7 @@ class EntraClient:
                 credential.tenant_id, credential.client_id, lambda: assertion.value, **settings
             )
         client_id = getattr(credential, "client_id", None)
-        return ManagedIdentityCredential(client_id=client_id, transport=self._outside.transport(), **_NO_RETRY)
+        return ManagedIdentityCredential(client_id=client_id, transport=self._outside.transport(), **ONE_TRY)
 
     async def _fetch_assertion(self, connector: Connector, account: str) -> str:
         """A token of the service account, made by the API server for Entra ID alone."""
@@ -155,11 +153,11 @@ def _classify(error: Exception, credential: Credential, assertion: str) -> Login
     words = "the answer is none of a token service's"
     if isinstance(error, AzureError | TimeoutError | OSError):
         words = str(getattr(error, "message", "") or error) or "no answer in time"
-    told = redact(words, [*secrets_of(credential), assertion])
+    message = redact(words, [*secrets_of(credential), assertion])
     if isinstance(credential, NodeIdentity):
         # azure-identity puts an error of its own before what the endpoint answered, unless that was no JSON.
-        return classify_node(told, _status_of(error.__cause__))
-    return classify_entra(told, _status_of(error))
+        return classify_node(message, _status_of(error.__cause__))
+    return classify_entra(message, _status_of(error))
 
 
 def _status_of(error: BaseException | None) -> int | None:

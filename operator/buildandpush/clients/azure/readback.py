@@ -17,7 +17,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
 
-from buildandpush.clients.outside import ODD_ANSWERS, Outside, is_passing
+from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside, is_passing
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
@@ -26,7 +26,6 @@ from buildandpush.core.redact import redact
 
 _EXCHANGE_PATH: Final = "/oauth2/exchange"
 _TIMEOUT_SECONDS: Final = 30.0
-_NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 
 
 class AcrReader:
@@ -52,14 +51,14 @@ class AcrReader:
             # Such as content that is not what its digest says, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
             passing = is_passing(getattr(error, "inner_exception", None))
-        told = clip_foreign(redact(problem, [credentials.password]))
-        return ReadBack({}, digest_found=False, problem=told, passing=passing)
+        message = clip_foreign(redact(problem, [credentials.password]))
+        return ReadBack({}, digest_found=False, problem=message, passing=passing)
 
     @asynccontextmanager
     async def _open(self, host: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:
         transport = _HeldLogin(self._outside.transport(credentials.ca_bundle), host, credentials.password)
         client = ContainerRegistryClient(
-            f"https://{host}", _NoCredential(), audience=REGISTRY_AUDIENCE, transport=transport, **_NO_RETRY
+            f"https://{host}", _NoCredential(), audience=REGISTRY_AUDIENCE, transport=transport, **ONE_TRY
         )
         async with client:
             yield client

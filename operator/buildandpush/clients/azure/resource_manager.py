@@ -15,7 +15,7 @@ from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
 from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
-from buildandpush.clients.outside import ODD_ANSWERS, Outside
+from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import Cloud, find_cloud
 from buildandpush.core.azure.credential import Resolved, UserPassword
@@ -30,7 +30,6 @@ _KEPT_UNFOUND: Final = timedelta(minutes=1)
 _MAX_FOUND: Final = 256
 """Subscriptions that are remembered: one may have thousands of registries, and its name is any text."""
 _TIMEOUT_SECONDS: Final = 20.0
-_NO_RETRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 
 
 _Key = tuple[str, str]
@@ -130,7 +129,7 @@ class ResourceManager:
             "base_url": cloud.resource_manager,
             "credential_scopes": [f"{cloud.resource_manager_audience}/.default"],
             "transport": self._outside.transport(),
-            **_NO_RETRY,
+            **ONE_TRY,
         }
 
 

@@ -15,7 +15,7 @@ from buildandpush.api.connector import (
 )
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure.cloud import find_cloud
-from buildandpush.core.facts import Waiting
+from buildandpush.core.facts import Waiting, version_of
 from buildandpush.core.settings import LoginSettings
 
 _USERNAME, _PASSWORD = "username", "password"
@@ -154,9 +154,7 @@ def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> R
         found = _read_user(name, data)
     if isinstance(found, Waiting):
         return found
-    metadata = secret.get("metadata") or {}
-    version = f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
-    return Resolved(connector, found, ((f"Secret/{name}", version),))
+    return Resolved(connector, found, ((f"Secret/{name}", version_of(secret)),))
 
 
 def _read_principal(

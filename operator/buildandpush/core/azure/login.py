@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from buildandpush.api import meta
+from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved
-from buildandpush.core.facts import LoginNeed, LoginSecretRef, Manifest, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 
 NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
 """The user name that tells an ACR that the password is a token of its own.

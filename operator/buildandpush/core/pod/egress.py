@@ -3,7 +3,7 @@
 from typing import Final
 
 from buildandpush.api import meta
-from buildandpush.core.facts import Manifest
+from buildandpush.api.meta import Manifest
 from buildandpush.core.settings import BuildSettings, ProxySettings
 
 VOLUME: Final = "certificates"

@@ -8,8 +8,8 @@ from typing import Final
 
 from buildandpush.api import meta
 from buildandpush.api.compatibility import ARGUMENTS, BUILDKIT, SWITCHES, Compatibility
+from buildandpush.api.meta import Manifest
 from buildandpush.core import naming
-from buildandpush.core.facts import Manifest
 from buildandpush.core.spec.buildsecrets import secret_arguments
 from buildandpush.core.spec.caching import cache_arguments
 from buildandpush.core.spec.flags import IGNORE_VAR_RUN, flag_arguments

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from buildandpush.api import meta
-from buildandpush.api.meta import API_VERSION, BUILD_KIND
+from buildandpush.api.meta import API_VERSION, BUILD_KIND, Manifest
 from buildandpush.core import naming
-from buildandpush.core.facts import LoginSecretRef, Manifest, Owner
+from buildandpush.core.facts import LoginSecretRef, Owner
 from buildandpush.core.pod import egress
 from buildandpush.core.pod.kaniko import (
     CA_MOUNT,

@@ -10,7 +10,7 @@ from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, podended, progress, start
@@ -91,7 +91,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
     world = progress.note_plan(world, plan.effective(world.settings))
     run = run_of(world)
-    login = answer(world, AskLogin(derive_needs(run.effective)), LoginSecretRef)
+    login = answer(world, AskLogin(derive_needs(run.effective)))
     if isinstance(login, Waiting):
         return _wait(world, login.reason, login.message, login.remedy)
     inputs = _ask_inputs(world, plan)
@@ -106,14 +106,14 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
     # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
     fresh = build.reason is None
-    told = (announce(world, Reason.ACCEPTED, start.accepted_message(run)),) if fresh else ()
-    return Decision(progress.note_inputs(world, login, inputs), (*told, CreatePod(build.pod_name, manifest)))
+    events = (announce(world, Reason.ACCEPTED, start.accepted_message(run)),) if fresh else ()
+    return Decision(progress.note_inputs(world, login, inputs), (*events, CreatePod(build.pod_name, manifest)))
 
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
     """Whether the Secrets and ConfigMaps that the pod reads are there: without them it would stand till its timeout."""
     keys = input_keys(plan.options.secret_files, plan.options.arg_sources)
-    return answer(world, AskObjects(keys), Inputs) if keys else Inputs()
+    return answer(world, AskObjects(keys)) if keys else Inputs()
 
 
 def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObservation | None:
@@ -127,7 +127,7 @@ def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObserva
         names.add(before)  # the cache may lack one that lives
     for name in sorted(names):
         # The cache may hold one that is gone, too.
-        live = answer(world, AskLivePod(name), PodObservation)
+        live = answer(world, AskLivePod(name))
         if live is not None and live.owner_uid == world.resource.owner.uid and _may_push(world, live):
             return live
     return None
@@ -172,7 +172,7 @@ def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision |
     tags = plan.numbered_tags
     if not tags or world.resource.status.digest is not None or run.builds[0].attempt > 1:
         return None
-    found = answer(world, AskTags(plan.repository, tags, plan.connector_ref), ReadBack)
+    found = answer(world, AskTags(plan.repository, tags, plan.connector_ref))
     taken = [tag for tag in tags if found.tags.get(tag)]
     if not taken:
         return None
@@ -186,9 +186,9 @@ def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision |
 
 
 def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:
-    told = describe(reason, message, remedy)
-    decision = progress.progress(world, Phase.PENDING, reason, told)
-    actions: tuple[Action, ...] = (announce(world, reason, told),) if is_news(world, reason) else ()
+    text = describe(reason, message, remedy)
+    decision = progress.progress(world, Phase.PENDING, reason, text)
+    actions: tuple[Action, ...] = (announce(world, reason, text),) if is_news(world, reason) else ()
     return replace(decision, actions=actions, wake_at=world.now + WAIT)
 
 
@@ -215,7 +215,7 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     renewal = AskLogin(derive_needs(run.effective), renewal=True)
     if renewal not in world.answers:
         return replace(decision, questions=frozenset({renewal}))
-    login = answer(world, renewal, LoginSecretRef)
+    login = answer(world, renewal)
     renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
     return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
 

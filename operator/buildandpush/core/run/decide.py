@@ -15,7 +15,6 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Inputs
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import progress, start
 from buildandpush.core.run.advance import advance
@@ -39,9 +38,16 @@ INPUT_POLL: Final = timedelta(minutes=5)
 
 
 def decide(world: World) -> Decision:
-    """The next status and actions, or the questions to answer first.
+    """The next status and actions, or the question to answer first.
 
-    A status that comes with questions holds whatever the answers are, and so do its actions.
+    A question ends a decision: `answer` raises AskedError wherever it is asked, and what was decided up to there is
+    dropped. The caller looks the answer up, adds it to the answers of the same world and calls `decide` again, which
+    starts from its beginning. So each call repeats the steps of the one before and goes one question further. That is
+    cheap, since nothing here does I/O or waits, and a decision asks only a few questions. It is safe, since a decision
+    is a function of the world alone: with the same world and answers it comes to the same question.
+
+    Some decisions have a status and a question. Such a status holds whatever the answer is, and so do its actions, so
+    they need not wait for an answer that takes long.
     """
     if world.resource.deleting:
         return Decision(world.resource.status)
@@ -79,8 +85,8 @@ def _idle(world: World) -> Decision:
     started = with_status(world, start.start_run(world, spec, plan, trigger))
     run = cast("RunStatus", started.resource.status.run)
     decision = advance(started, run)
-    told = announce(started, Reason.ACCEPTED, start.accepted_message(run))
-    return decision if told in decision.actions else replace(decision, actions=(told, *decision.actions))
+    event = announce(started, Reason.ACCEPTED, start.accepted_message(run))
+    return decision if event in decision.actions else replace(decision, actions=(event, *decision.actions))
 
 
 def _quiet(world: World) -> Decision:
@@ -99,7 +105,7 @@ def _inputs_changed(world: World) -> bool:
     if last is None or not last.inputs:
         return False
     objects = tuple(sorted(last.inputs))
-    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective)), objects), Inputs)
+    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective)), objects))
     return bool(inputs.versions) and dict(inputs.versions) != last.inputs
 
 
@@ -142,5 +148,5 @@ def _find_orphans(world: World, busy: str | None) -> list[PodObservation]:
     """Pods that live beside the run, by the API server's own word: one that ended meanwhile is kept for its log."""
     run = world.resource.status.run
     candidates = find_orphans(world.pods, run, busy=busy) if run is not None else ()
-    lives = (answer(world, AskLivePod(pod.name), PodObservation) for pod in candidates)
+    lives = (answer(world, AskLivePod(pod.name)) for pod in candidates)
     return [pod for pod in lives if pod is not None and not pod.ended and not pod.deleting]

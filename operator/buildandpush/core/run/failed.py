@@ -134,9 +134,9 @@ def _retry(
     delay = backoff_seconds(build.attempt) if asked_delay is None else asked_delay
     retried = (build.retried or 0) + (asked_delay is not None)
     cause = message.removesuffix(f" {RUN_AGAIN}")  # nobody has to: that is what happens now
-    told = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."
+    text = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."
     conditions = conditions_of(world)
-    set_progress(conditions, Reason.RETRYING, told)
+    set_progress(conditions, Reason.RETRYING, text)
     following = BuildStatus(
         key=build.key,
         phase=Phase.PENDING,
@@ -145,14 +145,14 @@ def _retry(
         former_pod_name=build.pod_name,
         tags=build.tags,
         reason=Reason.RETRYING,
-        message=clip(told, MAX_MESSAGE),
+        message=clip(text, MAX_MESSAGE),
         retried=retried or None,
         next_attempt_at=world.now + timedelta(seconds=delay),
     )
     if pod is not None:
         run = with_source(run, conditions, pod)
     status = written(world, run, following, conditions)
-    return Decision(status, (announce(world, reason, told),), wake_at=following.next_attempt_at)
+    return Decision(status, (announce(world, reason, text),), wake_at=following.next_attempt_at)
 
 
 def _fail(
@@ -179,10 +179,10 @@ def _fail(
         conditions.set(ConditionType.PUSHED, "False", reason, message)
     elif pod is not None and pod.kaniko.terminated and pod.kaniko.exit_code != 0:
         conditions.set(ConditionType.BUILT, "False", reason, message)
-    told = describe(Reason.IGNORED_FAILURE, f"{reason}: {message}") if ignored else message
-    shown = Reason.IGNORED_FAILURE if ignored else reason
-    conditions.set(ConditionType.SUCCEEDED, "True" if ignored else "False", shown, told)
-    conditions.set(ConditionType.COMPLETED, "True", shown, told)
+    shown_message = describe(Reason.IGNORED_FAILURE, f"{reason}: {message}") if ignored else message
+    shown_reason = Reason.IGNORED_FAILURE if ignored else reason
+    conditions.set(ConditionType.SUCCEEDED, "True" if ignored else "False", shown_reason, shown_message)
+    conditions.set(ConditionType.COMPLETED, "True", shown_reason, shown_message)
     build = run.builds[0].model_copy(update={**updates, "finished_at": finished})
     status = written(world, run, build, conditions, finished_at=world.now)
     return Decision(status, (announce(world, reason, message),))

@@ -18,7 +18,7 @@ from buildandpush.core.run.world import Decision, World, answer
 
 def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
     """The build's pod by the API server's own word, past any cache."""
-    pod = answer(world, AskLivePod(build.pod_name), PodObservation)
+    pod = answer(world, AskLivePod(build.pod_name))
     if pod is None or pod.uid != (build.pod_uid or pod.uid) or pod.owner_uid != world.resource.owner.uid:
         return None
     return pod
@@ -35,7 +35,7 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     cancelled = is_cancelled(world, run)
     if is_replaced(world, run) and not cancelled:
         return failed.end_superseded(world)
-    verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod)), str))
+    verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod))))
     if cancelled:
         return failed.end_cancelled(settled, verdict.failure, pod)
     return failed.fail_attempt(settled, _await_base_image(world, verdict), pod)
@@ -46,7 +46,7 @@ def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
     once."""
     if not verdict.missing_image:
         return verdict
-    pusher = answer(world, AskPusher(verdict.missing_image), str)
+    pusher = answer(world, AskPusher(verdict.missing_image))
     if not pusher:
         return verdict
     message = describe(Reason.BASE_IMAGE_AWAITED, f"{verdict.missing_image}, by BuildAndPushACR {pusher!r}")
@@ -76,14 +76,14 @@ def find_pushed_image(world: World, run: RunStatus) -> str | None:
     # An image that is the same whoever builds it says nothing of a run, and one that was only passed on neither.
     if effective.no_push or effective.push_only or effective.reproducible:
         return None
-    return answer(world, _proof(world, run, tuple(run.builds[0].tags)), str)
+    return answer(world, _proof(world, run, tuple(run.builds[0].tags)))
 
 
 def _end_pushed(world: World, settled: World, run: RunStatus, pod: PodObservation, digest: str) -> Decision:
     """kaniko ended well with a digest. Where it pushed to stands in the run's record: the spec may have changed."""
     tags = tuple(run.builds[0].tags)
     question = AskReadBack(run.effective.repository, tags, digest, run.effective.connector or "")
-    read_back = answer(world, question, ReadBack)
+    read_back = answer(world, question)
     if _is_doubtful(world, run, pod, digest, read_back):
         return failed.disbelieve(settled, pod, digest, Reason.DIGEST_NOT_CONFIRMED)
     trouble = _find_cache_trouble(world, run, pod)
@@ -102,25 +102,25 @@ def _is_doubtful(world: World, run: RunStatus, pod: PodObservation, digest: str,
         return False
     if run.effective.push_only or run.effective.reproducible:
         return not _says_pushed(world, run, pod, digest)
-    return answer(world, _proof(world, run, (digest,)), str) != digest
+    return answer(world, _proof(world, run, (digest,))) != digest
 
 
 def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
-    return answer(world, AskPushed(pod.name, run.effective.repository), str) == digest
+    return answer(world, AskPushed(pod.name, run.effective.repository)) == digest
 
 
 def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
     """Why layers could not be cached, if kaniko's log says so: somewhere in it, since the build went on."""
     if not run.effective.cache_repository:
         return None
-    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True), str))
+    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True)))
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:
     """The digest that kaniko reported, or, where it only pushed, that its log names."""
     if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
         return pod.digest
-    return answer(world, AskPushed(pod.name, run.effective.repository), str)
+    return answer(world, AskPushed(pod.name, run.effective.repository))
 
 
 def _proof(world: World, run: RunStatus, names: tuple[str, ...]) -> AskProof:
@@ -134,4 +134,4 @@ def _find_links(world: World, run: RunStatus) -> Links | None:
     if not effective.subscription or not effective.connector:
         return None
     tags = tuple(run.builds[0].tags)
-    return answer(world, AskLinks(effective.repository, tags, effective.connector, effective.subscription), Links)
+    return answer(world, AskLinks(effective.repository, tags, effective.connector, effective.subscription))

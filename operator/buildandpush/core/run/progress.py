@@ -53,20 +53,20 @@ def reject(world: World, error: SpecInvalidError, *, stuck: bool = True) -> Deci
     changes["conditions"] = conditions.freeze()
     if status.run is None or status.run.finished_at is not None:
         changes["phase"] = Phase.INVALID
-    told = announce(world, Reason.SPEC_INVALID, message, key=f"generation-{generation}")
-    return _tell_changes(world, status.model_copy(update=changes), told)
+    event = announce(world, Reason.SPEC_INVALID, message, key=f"generation-{generation}")
+    return _tell_changes(world, status.model_copy(update=changes), event)
 
 
 def _complete(conditions: ConditionSet, message: str) -> None:
     """Completed says that a correction is needed, unless it tells the end of a run."""
-    told = conditions.get(ConditionType.COMPLETED)
-    if told is None or told.status != "True" or told.reason == Reason.SPEC_INVALID:
+    completed = conditions.get(ConditionType.COMPLETED)
+    if completed is None or completed.status != "True" or completed.reason == Reason.SPEC_INVALID:
         conditions.set(ConditionType.COMPLETED, "True", Reason.SPEC_INVALID, message)
 
 
-def _tell_changes(world: World, status: BuildAndPushACRStatus, told: Announce) -> Decision:
+def _tell_changes(world: World, status: BuildAndPushACRStatus, event: Announce) -> Decision:
     """What stands there already was told when it was written."""
-    return Decision(status, (told,) if status != world.resource.status else ())
+    return Decision(status, (event,) if status != world.resource.status else ())
 
 
 def accept(world: World) -> Decision:
@@ -108,8 +108,8 @@ def skip(world: World) -> Decision:
         conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
         changes = {"conditions": conditions.freeze(), "phase": Phase.SKIPPED}
     changes |= complete_request(status, find_request(world.resource))
-    told = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{world.resource.rebuild}")
-    return _tell_changes(world, accepted.model_copy(update=changes), told)
+    event = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{world.resource.rebuild}")
+    return _tell_changes(world, accepted.model_copy(update=changes), event)
 
 
 def _resume(conditions: ConditionSet) -> None:

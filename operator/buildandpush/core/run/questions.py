@@ -1,14 +1,21 @@
 """Questions: facts that cost a request and are therefore looked up only when a decision hangs on them."""
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 
+T = TypeVar("T")
+
+
+class Asks(Generic[T]):
+    """A question that is answered by a T. mypy holds the core to it; nothing is checked when the operator runs."""
+
 
 @dataclass(frozen=True)
-class AskLogin:
-    """Is the login of this build's connectors there? Answered by LoginSecretRef or Waiting."""
+class AskLogin(Asks[LoginSecretRef | Waiting]):
+    """Is the login of this build's connectors there?"""
 
     needs: tuple[LoginNeed, ...]
     renewal: bool = False
@@ -16,15 +23,15 @@ class AskLogin:
 
 
 @dataclass(frozen=True)
-class AskLivePod:
-    """What is the pod really, past any cache? Answered by a PodObservation or None."""
+class AskLivePod(Asks[PodObservation | None]):
+    """What is the pod really, past any cache?"""
 
     name: str
 
 
 @dataclass(frozen=True)
-class AskLog:
-    """How does the container's log end? Answered by redacted text."""
+class AskLog(Asks[str]):
+    """How does the container's log end? Secrets in it are masked."""
 
     pod: str
     container: str
@@ -33,8 +40,8 @@ class AskLog:
 
 
 @dataclass(frozen=True)
-class AskPushed:
-    """Which digest does kaniko's log say was pushed to the repository? Answered by it or None.
+class AskPushed(Asks[str | None]):
+    """Which digest does kaniko's log say was pushed to the repository?
 
     Not told by the log itself: what is masked in that may stand in the image's name.
     """
@@ -44,8 +51,8 @@ class AskPushed:
 
 
 @dataclass(frozen=True)
-class AskReadBack:
-    """Does the registry have the digest under these tags? Answered by ReadBack."""
+class AskReadBack(Asks[ReadBack]):
+    """Does the registry have the digest under these tags?"""
 
     repository: str
     tags: tuple[str, ...]
@@ -54,8 +61,8 @@ class AskReadBack:
 
 
 @dataclass(frozen=True)
-class AskProof:
-    """Has the registry an image of this run under all tags? Answered by its digest or None."""
+class AskProof(Asks[str | None]):
+    """Does the registry have an image of this run under all tags? The answer is its digest."""
 
     repository: str
     tags: tuple[str, ...]
@@ -64,8 +71,8 @@ class AskProof:
 
 
 @dataclass(frozen=True)
-class AskTags:
-    """Which of these tags are in the registry? Answered by ReadBack."""
+class AskTags(Asks[ReadBack]):
+    """Which of these tags are in the registry?"""
 
     repository: str
     tags: tuple[str, ...]
@@ -73,8 +80,8 @@ class AskTags:
 
 
 @dataclass(frozen=True)
-class AskLinks:
-    """Where does the portal show these tags? Answered by Links."""
+class AskLinks(Asks[Links]):
+    """Where does the portal show these tags?"""
 
     repository: str
     tags: tuple[str, ...]
@@ -83,23 +90,23 @@ class AskLinks:
 
 
 @dataclass(frozen=True)
-class AskInputs:
-    """Which versions have the Secrets of these connectors, and these objects ("Kind/name"), now? Answered by Inputs."""
+class AskInputs(Asks[Inputs]):
+    """Which versions have the Secrets of these connectors, and these objects ("Kind/name"), now?"""
 
     connector_refs: tuple[str, ...]
     objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class AskObjects:
-    """Are these keys there, each of an object ("Kind/name")? Answered by Inputs or Waiting."""
+class AskObjects(Asks[Inputs | Waiting]):
+    """Are these keys there, each of an object ("Kind/name")?"""
 
     keys: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class AskPusher:
-    """Which other resource of the namespace is about to push to this repository? Answered by its name or None."""
+class AskPusher(Asks[str | None]):
+    """Which other resource of the namespace is about to push to this repository? The answer is its name."""
 
     repository: str
 
@@ -110,6 +117,4 @@ RemoteQuestion = (
 """Questions whose answers cost a request."""
 
 Question = RemoteQuestion | AskPusher
-
-
 Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | None

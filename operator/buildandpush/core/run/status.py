@@ -93,12 +93,12 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
 
 def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:
     """Where the time of the attempt went, as far as the pod tells."""
-    told = Timings(
+    timings = Timings(
         waiting_seconds=_seconds(run.started_at, pod.started_at),
         source_seconds=_seconds(pod.source.started_at, pod.source.finished_at),
         build_seconds=_seconds(pod.kaniko.started_at, pod.kaniko.finished_at),
     )
-    return told if told.to_dict() else None
+    return timings if timings.to_dict() else None
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> int | None:

@@ -95,8 +95,8 @@ def _succeed(
     conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED, message)
     if links is not None:
         resolved = links.reason is Reason.LINKS_RESOLVED
-        told = describe(links.reason, links.message)
-        conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, told)
+        links_message = describe(links.reason, links.message)
+        conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, links_message)
     changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
     artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)

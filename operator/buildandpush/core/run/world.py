@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
+from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
-from buildandpush.core.facts import Manifest, Owner
+from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.questions import Answer, Question
+from buildandpush.core.run.questions import Answer, Asks, Question, T
 from buildandpush.core.settings import BuildSettings
 
 
@@ -38,9 +39,6 @@ class Refusal:
     final: bool
     taken_name: str = ""
     """The pod's name, where a pod of another owner has it; else empty."""
-
-
-# Questions: facts that cost a request and are therefore looked up only when a decision hangs on them.
 
 
 # Actions: performed after the status that announces them has been written.
@@ -113,9 +111,6 @@ class Decision:
     """When to decide again even if nothing happens."""
 
 
-_T = TypeVar("_T")
-
-
 class AskedError(Exception):
     """The decision hangs on a fact that is not among the answers yet."""
 
@@ -124,9 +119,9 @@ class AskedError(Exception):
         self.question = question
 
 
-def answer(world: World, question: Question, kind: type[_T]) -> _T:
-    """The answer to a question; ends the decision with the question where there is none yet. `kind` is what the
-    answer is when it is not something rarer, such as Waiting or None."""
-    if question not in world.answers:
-        raise AskedError(question)
-    return cast("_T", world.answers[question])
+def answer(world: World, question: Asks[T]) -> T:
+    """The answer to a question. Raises AskedError where there is none yet; `decide` then hands the question out."""
+    asked = cast("Question", question)
+    if asked not in world.answers:
+        raise AskedError(asked)
+    return cast("T", world.answers[asked])

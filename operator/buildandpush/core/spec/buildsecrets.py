@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.meta import PIPELINE_ROOT
 from buildandpush.api.spec import MAX_BUILD_SECRETS, BuildAndPushACRSpec, BuildArgSource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
@@ -20,7 +21,6 @@ EXPRESSION_KEY: Final = "value"
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
 _KEY: Final = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _EXPRESSION: Final = re.compile(r"<\+secrets\.getValue\(\s*[\"']([A-Za-z0-9_.$-]+)[\"']\s*\)>")
-_SOURCE_FILE: Final = "/harness/"
 
 _ARG_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
@@ -86,7 +86,7 @@ def _read_entry(field: str, name: str, value: str) -> SecretFile:
     expression = _EXPRESSION.fullmatch(value)
     if expression:
         return SecretFile(name, connector_name(expression[1]), EXPRESSION_KEY)
-    path = value.removeprefix(_SOURCE_FILE)
+    path = value.removeprefix(f"{PIPELINE_ROOT}/")
     if path != value and path and ".." not in path.split("/") and path.isprintable() and "," not in path:
         return SecretFile(name, "", path.lstrip("/"))
     secret, slash, key = value.partition("/")

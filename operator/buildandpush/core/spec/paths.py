@@ -3,11 +3,9 @@
 import posixpath
 from typing import Final
 
+from buildandpush.api.meta import PIPELINE_ROOT
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import PluginFlags, field_name
-
-PIPELINE_ROOT: Final = "/harness"
-"""The pipeline's workspace, which stands for the source's root."""
 
 _SUB_PATH: Final = "PLUGIN_CONTEXT_SUB_PATH"
 

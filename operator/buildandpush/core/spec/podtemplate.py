@@ -1,17 +1,16 @@
 """Placement and marks of the build pod. Marks that give a pod more rights are refused."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from buildandpush.api import meta
+from buildandpush.api.meta import Manifest
 from buildandpush.api.pod import PodTemplate
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import ANY, BuildSettings
 from buildandpush.core.spec.platform import ARCH_LABEL
 
 _T = TypeVar("_T")
-
-Manifest = dict[str, Any]
 
 _OURS: Final = frozenset(
     {

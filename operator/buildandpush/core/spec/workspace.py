@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from buildandpush.api.flagtable import FLAGS, Treatment
+from buildandpush.api.meta import PIPELINE_ROOT
 from buildandpush.api.pod import Workspace
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import PUSH_ONLY, SOURCE_TAR, TAR, PluginFlags, field_name
@@ -13,7 +14,6 @@ from buildandpush.core.spec.flags import PUSH_ONLY, SOURCE_TAR, TAR, PluginFlags
 MOUNT: Final = "/kaniko/volume"
 """Where the volume is mounted in kaniko's container."""
 
-_PIPELINE_ROOT: Final = "/harness"
 _NAME_FILE: Final = "PLUGIN_IMAGE_NAME_WITH_DIGEST_FILE"
 _NAME_TAG_FILE: Final = "PLUGIN_IMAGE_NAME_TAG_WITH_DIGEST_FILE"
 _LAYOUT: Final = "PLUGIN_OCI_LAYOUT_PATH"
@@ -108,8 +108,8 @@ def source_image(flags: PluginFlags, plan: WorkspacePlan) -> str:
 
 
 def _resolve(field: str, path: str) -> str:
-    if path.startswith(f"{_PIPELINE_ROOT}/"):
-        path = path.removeprefix(_PIPELINE_ROOT).lstrip("/")
+    if path.startswith(f"{PIPELINE_ROOT}/"):
+        path = path.removeprefix(PIPELINE_ROOT).lstrip("/")
     if "://" in path or path.startswith("/"):
         raise SpecInvalidError(
             field, f"{path[:200]!r} is not on the workspace's volume; give a path relative to its root"

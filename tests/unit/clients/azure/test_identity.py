@@ -232,7 +232,7 @@ async def test_two_connectors_share_one_login_secret(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "told"),
+    ("base", "words"),
     [
         ({"registries": [HOST]}, "both serve"),
         ({}, "names no registries"),
@@ -240,12 +240,12 @@ async def test_two_connectors_share_one_login_secret(world: World) -> None:
         ({"registries": ["b.example.com"]}, "allowedRegistries"),
     ],
 )
-async def test_base_connectors_that_cannot_serve_are_told(world: World, base: dict[str, Any], told: str) -> None:
+async def test_base_connectors_that_cannot_serve_are_told(world: World, base: dict[str, Any], words: str) -> None:
     world.put_connector("base", **base)
     found = await world.ensure(NEED, LoginNeed("base"))
     assert isinstance(found, Waiting)
     assert found.reason is Reason.CONNECTOR_INVALID
-    assert told in found.message
+    assert words in found.message
     assert world.azure.exchanges == []
 
 
@@ -383,8 +383,8 @@ async def test_a_host_that_may_be_needed_keeps_its_login_while_it_lives(world: W
     world.now += timedelta(hours=1)
     later = await world.ensure()
     assert set(world.auths(later)) == {HOST}
-    (told,) = world.logins.logins_of(world.connector().uid).values()
-    assert told.registries == [HOST], "the status tells of the logins that are there"
+    (login,) = world.logins.logins_of(world.connector().uid).values()
+    assert login.registries == [HOST], "the status tells of the logins that are there"
 
 
 # ---- what the registry allows

@@ -68,7 +68,7 @@ def test_identities_need_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("of", "found", "told"),
+    ("of", "found", "words"),
     [
         (BY_SECRET, None, "'s'"),
         (BY_SECRET, secret(), "clientSecret"),
@@ -78,15 +78,15 @@ def test_identities_need_no_secret() -> None:
         (BY_CERTIFICATE, secret(tls_crt=CERTIFICATE, tls_key="none"), "no key"),
     ],
 )
-def test_what_is_missing_is_told(of: Connector, found: dict[str, Any] | None, told: str) -> None:
+def test_what_is_missing_is_told(of: Connector, found: dict[str, Any] | None, words: str) -> None:
     waiting = read_credential(of, found)
     assert isinstance(waiting, Waiting)
     assert waiting.reason is Reason.SECRET_MISSING
-    assert told in waiting.message
+    assert words in waiting.message
 
 
 @pytest.mark.parametrize(
-    ("spec", "settings", "told"),
+    ("spec", "settings", "words"),
     [
         ({"managedIdentity": {}}, LoginSettings(), "azure.managedIdentityNamespaces"),
         ({"managedIdentity": {}}, LoginSettings(managed_identity_namespaces=("other",)), "'shop'"),
@@ -99,11 +99,11 @@ def test_what_is_missing_is_told(of: Connector, found: dict[str, Any] | None, to
         ),
     ],
 )
-def test_what_the_installer_does_not_allow_is_refused(spec: Any, settings: LoginSettings, told: str) -> None:
+def test_what_the_installer_does_not_allow_is_refused(spec: Any, settings: LoginSettings, words: str) -> None:
     refused = check_allowed(connector(**spec), settings)
     assert refused is not None
     assert refused.reason is Reason.CREDENTIAL_NOT_ALLOWED
-    assert told in f"{refused.message} {refused.remedy}"
+    assert words in f"{refused.message} {refused.remedy}"
 
 
 def test_what_the_installer_allows_is_not_refused() -> None:
@@ -121,7 +121,7 @@ def test_the_status_says_who_logs_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "words"),
     [
         ({}, "exactly one"),
         ({"managedIdentity": {}, "workloadIdentity": WHO}, "exactly one"),
@@ -135,8 +135,8 @@ def test_the_status_says_who_logs_in() -> None:
         ({"managedIdentity": {}, "customCloud": CUSTOM}, "customCloud"),
     ],
 )
-def test_a_connector_that_contradicts_itself_is_told(spec: dict[str, Any], told: str) -> None:
+def test_a_connector_that_contradicts_itself_is_told(spec: dict[str, Any], words: str) -> None:
     found = parse_connector({"metadata": {"namespace": "shop", "name": "acr", "uid": "u"}, "spec": spec})
     assert isinstance(found, Waiting)
     assert found.reason is Reason.CONNECTOR_INVALID
-    assert told in found.message
+    assert words in found.message

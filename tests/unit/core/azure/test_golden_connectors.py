@@ -84,15 +84,15 @@ def test_who_logs_in() -> None:
         "workloadIdentity": ({"workloadIdentity": {**WHO, "serviceAccountName": "deployer"}}, ""),
         "managedIdentity": ({"managedIdentity": {"clientId": CLIENT}}, ""),
     }
-    told = {}
+    identities = {}
     for name, (spec, key) in found.items():
         of = connector(**spec)
         resolved = read_credential(of, {"metadata": {"uid": "u"}, "data": {key: pem}})
         assert isinstance(resolved, Resolved)
-        told[name] = {"identity": describe_identity(of.spec, resolved.credential), "inputs": resolved.inputs}
+        identities[name] = {"identity": describe_identity(of.spec, resolved.credential), "inputs": resolved.inputs}
         if hasattr(resolved.credential, "service_account"):
-            told[name]["account"] = resolved.credential.service_account
-    golden.check("identities", told)
+            identities[name]["account"] = resolved.credential.service_account
+    golden.check("identities", identities)
 
 
 def parsed(spec: dict[str, Any]) -> Connector | Waiting:
@@ -152,14 +152,14 @@ SECRETS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
 
 def test_what_cannot_be_used_is_told() -> None:
     settings = LoginSettings(authority_hosts=("login.allowed.example",))
-    told: dict[str, Any] = {}
+    refusals: dict[str, Any] = {}
     for name, spec in REFUSED.items():
         found = parsed(spec)
-        told[name] = found if isinstance(found, Waiting) else check_allowed(found, settings)
+        refusals[name] = found if isinstance(found, Waiting) else check_allowed(found, settings)
     for name, (spec, held) in SECRETS.items():
-        told[name] = read_credential(connector(**spec), held)
-    assert all(isinstance(item, Waiting) for item in told.values())
-    golden.check("connector-refusals", told)
+        refusals[name] = read_credential(connector(**spec), held)
+    assert all(isinstance(item, Waiting) for item in refusals.values())
+    golden.check("connector-refusals", refusals)
 
 
 def test_clouds() -> None:

@@ -71,7 +71,7 @@ def test_credentials_are_read_from_the_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "words"),
     [
         (None, "acr-push"),
         ({}, "username and password"),
@@ -84,11 +84,11 @@ def test_credentials_are_read_from_the_secret() -> None:
         ({"username": b64("u:v"), "password": b64("p")}, "colon"),
     ],
 )
-def test_what_is_missing_is_told(data: dict[str, Any] | None, told: str) -> None:
+def test_what_is_missing_is_told(data: dict[str, Any] | None, words: str) -> None:
     found = read_credential(connector(), None if data is None else {"metadata": {}, "data": data})
     assert isinstance(found, Waiting)
     assert found.reason is Reason.SECRET_MISSING
-    assert told in found.message
+    assert words in found.message
 
 
 def test_secret_without_any_data_is_told() -> None:

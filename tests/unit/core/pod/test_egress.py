@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from buildandpush.api.meta import Manifest
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import LoginSecretRef, Manifest
+from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.settings import ProxySettings
 from buildandpush.core.spec.plan import parse_spec, plan_build

@@ -8,8 +8,9 @@ import yaml
 
 from buildandpush.api import meta
 from buildandpush.api.compatibility import SWITCHES
+from buildandpush.api.meta import Manifest
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import LoginSecretRef, Manifest
+from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec

@@ -254,8 +254,8 @@ class TestEnd:
         self, facts: dict[str, Any], kept: bool
     ) -> None:
         """The API server refuses a status with more than that, and the run would never end."""
-        told = ReadBack({"latest": DIGEST}, digest_found=True, **facts)
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: told}))
+        read_back = ReadBack({"latest": DIGEST}, digest_found=True, **facts)
+        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: read_back}))
         assert decision.status.run is not None
         build = decision.status.run.builds[0]
         found = {name: getattr(build, name) for name in facts}

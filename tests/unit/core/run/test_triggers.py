@@ -111,8 +111,8 @@ class TestCancel:
     def test_a_kubelet_that_does_not_listen_loses_the_pod(self) -> None:
         running = replace(seen(), cancel="1")
         stopping = after(decide(world(running, pods=(running_pod(),))), running)
-        told = replace(running_pod(), active_deadline_seconds=1)
-        late = decide(world(stopping, pods=(told,), now=NOW + timedelta(seconds=121)))
+        stopped = replace(running_pod(), active_deadline_seconds=1)
+        late = decide(world(stopping, pods=(stopped,), now=NOW + timedelta(seconds=121)))
         assert late.actions == (DeletePod(pod_name(), "pod-1"),)
 
     def test_a_cancelled_run_is_not_tried_again_by_a_change_that_shapes_no_image(self) -> None:

@@ -31,8 +31,8 @@ class TestNothingIsPushed:
     def test_a_run_without_connector_and_tags_gets_its_pod(self) -> None:
         decision = decide(world(resource(NO_PUSH), answers=NO_LOGIN))
         assert [action.name for action in decision.actions if isinstance(action, CreatePod)] == [pod_name()]
-        (told,) = (action.message for action in decision.actions if isinstance(action, Announce))
-        assert told == f"Run 1 was accepted (Spec): {REPOSITORY}."
+        (message,) = (action.message for action in decision.actions if isinstance(action, Announce))
+        assert message == f"Run 1 was accepted (Spec): {REPOSITORY}."
 
     @pytest.mark.parametrize("message", [DIGEST, "", "nonsense"])
     def test_exit_code_0_is_all_it_takes_since_there_is_nothing_to_read_back(self, message: str) -> None:

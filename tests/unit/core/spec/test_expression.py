@@ -41,7 +41,7 @@ def test_a_condition_means_what_it_says(text: str, met: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "words"),
     [
         ("1", "compare it"),
         ('"x"', "compare it"),
@@ -63,11 +63,11 @@ def test_a_condition_means_what_it_says(text: str, met: bool) -> None:
         ("true || (1 <", "a value"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(text: str, told: str) -> None:
+def test_a_mistake_is_told_with_its_place(text: str, words: str) -> None:
     with pytest.raises(SpecInvalidError) as caught:
         evaluate(text, VARIABLES)
     assert "when.condition" in str(caught.value)
-    assert told in str(caught.value)
+    assert words in str(caught.value)
 
 
 @given(st.text(alphabet="()!&|<>= truefals013.'\"+pi", max_size=60))

@@ -200,12 +200,12 @@ def test_plan_and_pod(name: str) -> None:
 
 def test_what_is_refused_is_told_with_field_value_and_remedy() -> None:
     """As a whole, so that whoever changes a sentence sees it among the others."""
-    told = {}
+    refusals = {}
     for name, changes in REFUSED.items():
         with pytest.raises(SpecInvalidError) as caught:
             planned({**spec(), **changes})
-        told[name] = str(caught.value)
-    golden.check("refusals", told)
+        refusals[name] = str(caught.value)
+    golden.check("refusals", refusals)
 
 
 CONNECTORS = {

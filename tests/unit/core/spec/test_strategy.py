@@ -64,7 +64,7 @@ def test_the_first_rule_that_matches_is_taken(
 
 
 @pytest.mark.parametrize(
-    ("strategy", "told"),
+    ("strategy", "words"),
     [
         (rule("ManualIntervention"), "buildandpush.dev/rebuild"),
         (rule("StageRollback"), "MarkAsFailure"),
@@ -81,10 +81,10 @@ def test_the_first_rule_that_matches_is_taken(
         (rule("Retry", retryCount=1, onRetryFailure={"action": {"type": "Nope"}}), "'Nope'"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_what_to_use_instead(strategy: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_done_is_refused_with_what_to_use_instead(strategy: dict[str, Any], words: str) -> None:
     with pytest.raises(SpecInvalidError, match="failureStrategies") as caught:
         check_strategies(rules(strategy))
-    assert told in str(caught.value)
+    assert words in str(caught.value)
 
 
 def shown(of: Resource, kind: str) -> tuple[str, str]:

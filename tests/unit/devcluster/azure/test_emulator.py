@@ -179,7 +179,7 @@ class TestExchange:
             await running.acr.fetch_access_token(HOST, refresh, ["repository:shop/web:pull"])
 
     @pytest.mark.parametrize(
-        ("action", "told"),
+        ("action", "words"),
         [
             ({"status": 403, "body": '{"errors": [{"code": "DENIED", "message": "firewall"}]}'}, "firewall"),
             ({"status": 200, "body": "<html>sign in to the network</html>"}, "not a registry's"),
@@ -188,13 +188,13 @@ class TestExchange:
         ],
     )
     async def test_an_answer_that_is_none_is_told_and_no_redirect_followed(
-        self, running: Running, action: dict[str, Any], told: str
+        self, running: Running, action: dict[str, Any], words: str
     ) -> None:
         token = await log_in(running)
         await fault(running, match={"host": HOST}, action=action)
         with pytest.raises(LoginError) as caught:
             await running.acr.exchange(HOST, TENANT, token)
-        assert told in caught.value.problem.message
+        assert words in caught.value.problem.message
         assert "evil.test" not in running.resolver.asked
 
     async def test_a_slow_answer_is_only_slow(self, running: Running) -> None:
