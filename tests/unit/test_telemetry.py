@@ -135,4 +135,6 @@ def test_the_events_that_the_module_lists_are_the_ones_that_are_logged() -> None
     sources = [path.read_text() for path in Path(buildandpush.__path__[0]).rglob("*.py")]
     call = re.compile(r"_log\.\w+\(\s*\"(\w+\.\w+)\"")
     listed = re.findall(r"\b[a-z]+\.[a-z_]+\b", (telemetry.__doc__ or "").split("search for:")[1])
-    assert sorted(listed) == sorted({event for text in sources for event in call.findall(text)})
+    assert sorted(listed) == sorted({event for text in sources for event in call.findall(text)}), (
+        "telemetry.py lists them"
+    )
