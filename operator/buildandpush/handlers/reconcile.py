@@ -62,7 +62,7 @@ class Reconciler:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._announced: dict[Key, tuple[str, int]] = {}
+        self._ends_told: dict[Key, tuple[str, int]] = {}
         """Whose end, by uid and number of the run, this process has told last."""
         self._announced: Recent[tuple[str, str, str], bool] = Recent()
         """Events that this process has written: by uid of the resource, what they are about, and reason."""
@@ -85,7 +85,7 @@ class Reconciler:
         for _ in range(_MAX_ROUNDS):
             body = self._store.get(key)
             if body is None:
-                self._announced.pop(key, None)
+                self._ends_told.pop(key, None)
                 return None
             resource = read_resource(body)
             pods = self._store.pods_of(resource.owner.uid)
@@ -109,7 +109,7 @@ class Reconciler:
         """An end that was decided here is told with the decision's own actions."""
         before, after = resource.status.run, decision.status.run
         if after is not None and after.finished_at is not None and before != after:
-            self._announced[key] = (resource.owner.uid, after.number)
+            self._ends_told[key] = (resource.owner.uid, after.number)
 
     async def _tell_end(self, key: Key, world: World) -> None:
         """Tell a run's end again where another process may have died between its status and its Event. An Event's name
@@ -118,8 +118,8 @@ class Reconciler:
         run = world.resource.status.run
         if event is None or run is None or run.finished_at is None:
             return
-        known, self._announced[key] = self._announced.get(key), (world.resource.owner.uid, run.number)
-        if known != self._announced[key] and world.now - run.finished_at < _TELL_AGAIN:
+        known, self._ends_told[key] = self._ends_told.get(key), (world.resource.owner.uid, run.number)
+        if known != self._ends_told[key] and world.now - run.finished_at < _TELL_AGAIN:
             await perform(self._client, self._store, world.resource.owner, event, world.now)
 
     async def _decide(self, world: World) -> Decision:
