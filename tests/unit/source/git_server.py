@@ -38,6 +38,7 @@ def make_repository(folder: Path) -> dict[str, str]:
         git(work, "commit", "--quiet", "--message", name)
         commits[name] = git(work, "rev-parse", "HEAD")
     git(work, "tag", "v1", commits["first"])
+    git(work, "tag", "--annotate", "--message", "two", "v2", commits["first"])
     git(work, "branch", "feature/x", commits["first"])
     git(folder, "clone", "--quiet", "--bare", str(work), "shop.git")
     git(folder / "shop.git", "update-server-info")

@@ -53,7 +53,14 @@ def refused(url: str, root: Path, revision: str = "") -> SourceError:
 
 @pytest.mark.parametrize(
     ("revision", "commit"),
-    [("", "second"), ("main", "second"), ("v1", "first"), ("feature/x", "first"), ("refs/tags/v1", "first")],
+    [
+        ("", "second"),
+        ("main", "second"),
+        ("v1", "first"),
+        ("v2", "first"),
+        ("feature/x", "first"),
+        ("refs/tags/v1", "first"),
+    ],
 )
 def test_revision_is_fetched(
     revision: str, commit: str, server: GitServer, commits: dict[str, str], root: Path
