@@ -92,53 +92,53 @@ class IdentityLogins:
                 raise
             self._failed.pop(key)
 
-    def recall_refusal(self, plan: RegistryAccess, resolved: Resolved) -> None:
+    def recall_refusal(self, access: RegistryAccess, resolved: Resolved) -> None:
         """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
         early would know nothing of a new role either."""
-        self._raise_remembered(_push_key(plan), login_version(resolved))
+        self._raise_remembered(_push_key(access), login_version(resolved))
 
-    async def authorize_push(self, plan: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
+    async def authorize_push(self, access: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
 
         With loginScope Repository it is a token for these repositories; else the login itself, asked once per
         repository and login. A cache that it may not push to costs no build.
         """
-        scoped = plan.connector.spec.login_scope == "Repository"
-        if not plan.push and not (scoped and plan.cache):
+        scoped = access.connector.spec.login_scope == "Repository"
+        if not access.push and not (scoped and access.cache):
             return login
-        key, asked = _push_key(plan), (plan.connector.uid, plan.host, " ".join(plan.repositories))
+        key, asked = _push_key(access), (access.connector.uid, access.host, " ".join(access.repositories))
         allowed = self._allowed.get(asked)
         if not scoped and allowed == (login.version, login.password):
             return login
         try:
-            token = await self._fetch_access(plan, login)
-            made = self._made(plan.host, token, login_version(resolved, plan.repositories))
+            token = await self._fetch_access(access, login)
+            made = self._made(access.host, token, login_version(resolved, access.repositories))
         except LoginError as error:
             if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
                 return login  # what was allowed with the login before will be with this one of the same identity
             self._remember(key, login_version(resolved), error.problem)
             if error.problem.reason is Reason.PUSH_NOT_ALLOWED:
-                self._refused.put((plan.connector.uid, plan.host, login.password), True)
+                self._refused.put((access.connector.uid, access.host, login.password), True)
                 self._allowed.pop(asked)
             raise
         self._failed.pop(key)
         self._allowed.put(asked, (login.version, login.password))
         return replace(made, is_access_token=True) if scoped else login
 
-    async def _fetch_access(self, plan: RegistryAccess, login: RegistryToken) -> str:
-        """A token that may push to all of the plan's repositories; raises LoginError."""
+    async def _fetch_access(self, access: RegistryAccess, login: RegistryToken) -> str:
+        """A token that may push to all of its repositories; raises LoginError."""
         scopes, ca_bundle = (
-            [scope_of(repository) for repository in plan.repositories],
-            plan.connector.spec.ca_bundle or "",
+            [scope_of(repository) for repository in access.repositories],
+            access.connector.spec.ca_bundle or "",
         )
         try:
-            token = await self._acr.fetch_access_token(plan.host, login.password, scopes, ca_bundle=ca_bundle)
+            token = await self._acr.fetch_access_token(access.host, login.password, scopes, ca_bundle=ca_bundle)
         except LoginError as error:
             if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
                 raise
-            detail = f"{plan.host}/{', '.join(plan.repositories)} allows it nothing"
+            detail = f"{access.host}/{', '.join(access.repositories)} allows it nothing"
             raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)) from None
-        _check_access(plan, token)
+        _check_access(access, token)
         return token
 
     def hosts_of(self, connector_uid: str) -> tuple[str, ...]:
@@ -186,17 +186,17 @@ class IdentityLogins:
         self._failed.put(key, _Failed(version, problem, count, until))
 
 
-def _push_key(plan: RegistryAccess) -> _Key:
-    return plan.connector.uid, f"{plan.host}/{' '.join(plan.repositories)}"
+def _push_key(access: RegistryAccess) -> _Key:
+    return access.connector.uid, f"{access.host}/{' '.join(access.repositories)}"
 
 
-def _check_access(plan: RegistryAccess, token: str) -> None:
+def _check_access(access: RegistryAccess, token: str) -> None:
     """A registry leaves out of a token what the identity may not do; one that does not say is left to the push."""
-    access = read_access(token)
-    if access is None:
+    allowed = read_access(token)
+    if allowed is None:
         return
-    for repository in plan.push:
-        actions = access.get(repository, frozenset())
+    for repository in access.push:
+        actions = allowed.get(repository, frozenset())
         if "push" not in actions and "*" not in actions:
-            detail = f"{plan.host}/{repository} allows it {', '.join(sorted(actions)) or 'nothing'}"
+            detail = f"{access.host}/{repository} allows it {', '.join(sorted(actions)) or 'nothing'}"
             raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail))

@@ -35,7 +35,7 @@ from buildandpush.core.azure.login import (
     is_ours,
     login_version,
     owners_of,
-    plan_hosts,
+    plan_access,
     read_login_secret,
 )
 from buildandpush.core.facts import Inputs, LoginNeed, LoginSecretRef, Waiting
@@ -82,10 +82,10 @@ class Logins:
         opened = await self._open(namespace, [need.connector for need in needs])
         if isinstance(opened, Waiting):
             return opened
-        plans = plan_hosts(needs, {name: resolved.connector for name, resolved in opened.items()})
-        if isinstance(plans, Waiting):
-            return plans
-        login = await self._ensure(namespace, plans, {item.connector.uid: item for item in opened.values()})
+        accesses = plan_access(needs, {name: resolved.connector for name, resolved in opened.items()})
+        if isinstance(accesses, Waiting):
+            return accesses
+        login = await self._ensure(namespace, accesses, {item.connector.uid: item for item in opened.values()})
         if isinstance(login, LoginSecretRef):
             if len(self._known) > _MAX_KNOWN:
                 self._known.clear()  # only a shortcut: what is needed of it comes back
@@ -204,9 +204,9 @@ class Logins:
         return resolved
 
     async def _ensure(
-        self, namespace: str, plans: tuple[RegistryAccess, ...], opened: dict[str, Resolved]
+        self, namespace: str, accesses: tuple[RegistryAccess, ...], opened: dict[str, Resolved]
     ) -> LoginSecretRef | Waiting:
-        shape = build_login_secret(namespace, plans, ())
+        shape = build_login_secret(namespace, accesses, ())
         name = shape["metadata"]["name"]
         full = self._ledger.find_full(name, opened)
         if full is not None:
@@ -214,10 +214,10 @@ class Logins:
         existing = await self._secrets.read(shape)
         if existing is not None and not is_ours(existing, owners_of(shape)):
             return _taken(shape)
-        logins = await self._log_in_all(plans, opened, read_login_secret(existing) if existing is not None else {})
+        logins = await self._log_in_all(accesses, opened, read_login_secret(existing) if existing is not None else {})
         if isinstance(logins, Waiting):
             return logins
-        wanted = build_login_secret(namespace, plans, logins)
+        wanted = build_login_secret(namespace, accesses, logins)
         # Again, since others may have been made meanwhile, and noted before it is made, so that they count this one.
         full = self._ledger.find_full(name, opened)
         if full is not None:
@@ -227,37 +227,37 @@ class Logins:
             for uid in opened:
                 self._ledger.drop(uid, name)
             return _taken(wanted)
-        described = describe_login(wanted, plans, opened.values())
+        described = describe_login(wanted, accesses, opened.values())
         return replace(described, renew_at=self._renew_at(logins))
 
     async def _log_in_all(
-        self, plans: tuple[RegistryAccess, ...], opened: dict[str, Resolved], kept: dict[str, RegistryToken]
+        self, accesses: tuple[RegistryAccess, ...], opened: dict[str, Resolved], kept: dict[str, RegistryToken]
     ) -> list[RegistryToken] | Waiting:
         """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
         logins: list[RegistryToken] = []
-        for plan in plans:
-            resolved, old = opened[plan.connector.uid], kept.get(plan.host)
+        for access in accesses:
+            resolved, old = opened[access.connector.uid], kept.get(access.host)
             try:
-                logins.append(await self._host_login(plan, resolved, old))
+                logins.append(await self._pod_login(access, resolved, old))
             except LoginError as error:
-                if plan.required:
+                if access.required:
                     return _waiting(error)
-                if old is not None and old.lives(login_version(resolved, plan.repositories), self._clock()):
+                if old is not None and old.lives(login_version(resolved, access.repositories), self._clock()):
                     logins.append(old)
         return logins
 
-    async def _host_login(self, plan: RegistryAccess, resolved: Resolved, kept: RegistryToken | None) -> RegistryToken:
+    async def _pod_login(self, access: RegistryAccess, resolved: Resolved, kept: RegistryToken | None) -> RegistryToken:
         """The login of build pods to a host; raises LoginError."""
         if isinstance(resolved.credential, UserPassword):
-            return await self._log_in(resolved, plan.host, kept)
-        scoped, now = login_version(resolved, plan.repositories), self._clock()
+            return await self._log_in(resolved, access.host, kept)
+        scoped, now = login_version(resolved, access.repositories), self._clock()
         token = kept if kept is not None and kept.is_access_token else None
         if token is not None and token.is_fresh(scoped, now):
             return token
         try:
-            self._identities.recall_refusal(plan, resolved)
-            login = await self._log_in(resolved, plan.host, kept)
-            return await self._identities.authorize_push(plan, resolved, login)
+            self._identities.recall_refusal(access, resolved)
+            login = await self._log_in(resolved, access.host, kept)
+            return await self._identities.authorize_push(access, resolved, login)
         except LoginError as error:
             if token is None or not error.problem.temporary or not token.lives(scoped, now):
                 raise

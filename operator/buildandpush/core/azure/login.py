@@ -118,12 +118,14 @@ def check_registry(connector: Connector, host: str) -> Waiting | None:
     return None
 
 
-def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) -> tuple[RegistryAccess, ...] | Waiting:
+def plan_access(
+    needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]
+) -> tuple[RegistryAccess, ...] | Waiting:
     """The hosts of one login, each with the one connector that serves it, or why there is no such login.
 
     The push's connector logs in to all its registries, since base images may come from there.
     """
-    plans: dict[str, RegistryAccess] = {}
+    accesses: dict[str, RegistryAccess] = {}
     for need in needs:
         connector = connectors[need.connector]
         refused = _check_base(connector, need)
@@ -131,7 +133,7 @@ def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) 
             return refused
         for host in _hosts_of(connector, need):
             refused = check_registry(connector, host)
-            known = plans.get(host)
+            known = accesses.get(host)
             if refused is None and known is not None and known.connector.uid != connector.uid:
                 names = f"{known.connector.name!r} and {connector.name!r}"
                 message = f"connectors {names} both serve {host}, and a build has one login for a host"
@@ -141,8 +143,8 @@ def plan_hosts(needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]) 
             push = tuple(dict.fromkeys((*(known.push if known else ()), *_paths(need.push, host))))
             cache = tuple(dict.fromkeys((*(known.cache if known else ()), *_paths(need.cache, host))))
             required = not need.hosts or host in need.hosts or bool(known and known.required)
-            plans[host] = RegistryAccess(connector, host, push, cache, required)
-    return _check_pushes(needs, plans) or tuple(plans[host] for host in sorted(plans))
+            accesses[host] = RegistryAccess(connector, host, push, cache, required)
+    return _check_pushes(needs, accesses) or tuple(accesses[host] for host in sorted(accesses))
 
 
 def _paths(names: Iterable[str], host: str) -> list[str]:
@@ -168,11 +170,11 @@ def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
     return None
 
 
-def _check_pushes(needs: Sequence[LoginNeed], plans: Mapping[str, RegistryAccess]) -> Waiting | None:
+def _check_pushes(needs: Sequence[LoginNeed], accesses: Mapping[str, RegistryAccess]) -> Waiting | None:
     """Whatever is pushed to, the cache included, has its login."""
     for name in (name for need in needs for name in (*need.push, *need.cache)):
         host = name.split("/", 1)[0]
-        if host not in plans:
+        if host not in accesses:
             message = f"no connector of this build serves {host}, where {name} is pushed to"
             return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name one that does in baseImageConnectorRefs")
     return None
@@ -189,24 +191,24 @@ def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
 # ---- the Secret
 
 
-def build_login_secret(namespace: str, plans: Sequence[RegistryAccess], logins: Sequence[RegistryToken]) -> Manifest:
+def build_login_secret(namespace: str, accesses: Sequence[RegistryAccess], logins: Sequence[RegistryToken]) -> Manifest:
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
-    connectors = {plan.connector.uid: plan.connector for plan in plans}
-    scoped = {f"{plan.host}/{path}" for plan in plans for path in plan.repositories if _is_scoped(plan)}
+    connectors = {access.connector.uid: access.connector for access in accesses}
+    scoped = {f"{access.host}/{path}" for access in accesses for path in access.repositories if _is_scoped(access)}
     auths = {login.host: _entry(login) for login in sorted(logins, key=lambda item: item.host)}
     data = {
         DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),
         _RECORD_KEY: _encode(json.dumps([_record(login) for login in logins], sort_keys=True)),
     }
-    for plan in plans:
-        if plan.connector.spec.ca_bundle:
-            data[naming.ca_file(plan.host)] = _encode(plan.connector.spec.ca_bundle)
+    for access in accesses:
+        if access.connector.spec.ca_bundle:
+            data[naming.ca_file(access.host)] = _encode(access.connector.spec.ca_bundle)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "kubernetes.io/dockerconfigjson",
         "metadata": {
-            "name": naming.login_secret_name(connectors, (plan.host for plan in plans), scoped),
+            "name": naming.login_secret_name(connectors, (access.host for access in accesses), scoped),
             "namespace": namespace,
             "labels": {meta.LABEL_MANAGED_BY: meta.COMPONENT, meta.LABEL_LOGIN: "true"},
             "ownerReferences": [
@@ -235,8 +237,8 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
         return {}
 
 
-def _is_scoped(plan: RegistryAccess) -> bool:
-    return plan.connector.spec.login_scope == "Repository"
+def _is_scoped(access: RegistryAccess) -> bool:
+    return access.connector.spec.login_scope == "Repository"
 
 
 def _entry(login: RegistryToken) -> dict[str, str]:
@@ -283,9 +285,11 @@ def _encode(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def describe_login(secret: Manifest, plans: Sequence[RegistryAccess], resolved: Iterable[Resolved]) -> LoginSecretRef:
+def describe_login(
+    secret: Manifest, accesses: Sequence[RegistryAccess], resolved: Iterable[Resolved]
+) -> LoginSecretRef:
     """What a build needs to know of the Secret."""
-    ca_hosts = tuple(plan.host for plan in plans if plan.connector.spec.ca_bundle)
+    ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle)
     inputs = dict(pair for item in resolved for pair in item.inputs)
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
 

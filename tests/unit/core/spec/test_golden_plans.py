@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from buildandpush.core.azure.credential import NodeIdentity, Resolved
-from buildandpush.core.azure.login import RegistryToken, build_login_secret, describe_login, login_version, plan_hosts
+from buildandpush.core.azure.login import RegistryToken, build_login_secret, describe_login, login_version, plan_access
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginNeed, LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
@@ -248,7 +248,7 @@ LOGINS: dict[str, tuple[LoginNeed, ...]] = {
 
 @pytest.mark.parametrize("name", LOGINS)
 def test_login(name: str) -> None:
-    plans = plan_hosts(LOGINS[name], CONNECTORS)
+    plans = plan_access(LOGINS[name], CONNECTORS)
     if not isinstance(plans, tuple):
         golden.check(f"logins/{name.replace(' ', '-')}", {"refused": plans})
         return
