@@ -42,7 +42,7 @@ class ConditionSet:
         )
 
     def drop(self, *kinds: ConditionType) -> None:
-        """Remove conditions that no longer speak of anything."""
+        """Remove conditions that no longer apply."""
         for kind in kinds:
             self._items.pop(kind, None)
 

@@ -1,4 +1,4 @@
-"""What a reason says to a person."""
+"""The words that explain a reason to a person."""
 
 from buildandpush.api.explanations import NO_REMEDY, explain
 from buildandpush.api.reasons import Reason
@@ -7,8 +7,8 @@ from buildandpush.core.text import clip
 
 
 def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
-    """Cause, detail and remedy, where there is one, in one message of at most 1 KiB. A remedy that is known better than
-    the reason's own takes its place."""
+    """Cause, detail and remedy in one message of at most 1 KiB. A given remedy replaces the
+    reason's own."""
     explanation = explain(reason)
     middle = f" ({clip(detail, MAX_MESSAGE // 2)})" if detail else ""
     if remedy:

@@ -1,4 +1,4 @@
-"""What several stages know of each other: plain values."""
+"""Plain values that several stages share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class LoginSecretRef:
-    """The docker config Secret of a build, and the hosts whose CA certificate it carries (none: the usual CAs)."""
+    """The docker config Secret of a build, and the hosts whose CA certificate it holds."""
 
     secret_name: str | None
     """None for a build that logs in nowhere."""
@@ -48,7 +48,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class LoginNeed:
-    """What a build wants of one connector."""
+    """What a build needs from one connector."""
 
     connector: str
     hosts: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class LoginNeed:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What the registry said of the pushed image."""
+    """What the registry says about the pushed image."""
 
     tags: Mapping[str, str | None]
     """Digest per tag; None where the registry has no such tag."""
@@ -79,7 +79,7 @@ class ReadBack:
 
 @dataclass(frozen=True)
 class Links:
-    """What the resource manager and the portal say of the registry that was pushed to."""
+    """What the resource manager and the portal say about the registry of the push."""
 
     reason: Reason
     message: str = ""

@@ -1,4 +1,4 @@
-"""Names and labels of what the operator makes. Deterministic, so that a repeated action finds its own earlier work."""
+"""Names and labels of the objects that the operator makes: deterministic, so a repeated action finds its work."""
 
 import hashlib
 import re
@@ -29,7 +29,7 @@ def former_pod_name(pod_name: str, attempt: int) -> str | None:
 
 
 def build_pod_labels(name: str, *, run: int, build: int, attempt: int, spec_hash: str) -> dict[str, str]:
-    """Labels of a build pod; the resource's name fits, since the CRD holds it to 63 characters."""
+    """Labels of a build pod. The resource's name fits, because the CRD limits it to 63 characters."""
     return {
         "app.kubernetes.io/name": "buildandpush",
         "app.kubernetes.io/instance": name,
@@ -50,23 +50,23 @@ def spec_hash_label(spec_hash: str) -> str:
 
 
 def login_secret_name(connector_uids: Iterable[str], hosts: Iterable[str], repositories: Iterable[str] = ()) -> str:
-    """Name of the login Secret of one set of connectors and hosts, and of repositories where it is for those alone."""
+    """Name of the login Secret of one set of connectors, hosts and, for a login with limited scope, repositories."""
     parts = [*sorted(connector_uids), *sorted(hosts), *sorted(repositories)]
     return f"buildandpush-login-{_short_hash(' '.join(parts), 12)}"
 
 
 def ca_file(host: str) -> str:
-    """Key and file of the certificates that one host is trusted by."""
+    """Key and file of the certificates for one host."""
     return f"ca-{host.replace(':', '_')}.crt"
 
 
 def event_name(resource_name: str, *parts: str) -> str:
-    """Name of an Event: the same happening has the same name, so that it is told once."""
+    """Name of an Event. A repeated announcement has the same name, so it becomes one Event."""
     return f"{resource_name}.{_short_hash('/'.join(parts), 16)}"
 
 
 def connector_name(reference: str) -> str:
-    """The connector that a `connectorRef` means; a pipeline's identifier loses its scope and becomes a DNS name.
+    """The connector that a `connectorRef` names. A pipeline's identifier loses its scope and becomes a DNS name.
 
     `account.My_ACR` and `org.My_ACR` mean `my-acr`: prefix dropped, lower case, `_` and `$` become `-`.
     """

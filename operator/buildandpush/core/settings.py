@@ -1,4 +1,4 @@
-"""What the operator's installer decides for all builds; made by config.py from the environment."""
+"""What the operator's installer decides for all builds. config.py reads it from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,7 +79,7 @@ class BuildSettings:
 
 @dataclass(frozen=True)
 class LoginSettings:
-    """What of logins the installer allows."""
+    """Which logins the installer allows."""
 
     authority_hosts: tuple[str, ...] = ()
     """Hosts of clouds of one's own that an assertion or secret may be sent to, beside the built-in clouds'."""

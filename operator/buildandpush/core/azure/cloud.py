@@ -72,7 +72,7 @@ _BUILT_IN: Final = {
 
 
 def find_cloud(spec: AzureConnectorSpec) -> Cloud:
-    """The cloud a connector names, its own hosts included."""
+    """The cloud that a connector names; for a custom cloud, with the connector's hosts."""
     if spec.custom_cloud is None:
         return _BUILT_IN[spec.cloud or "AzurePublic"]
     custom = spec.custom_cloud

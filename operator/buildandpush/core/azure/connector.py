@@ -37,7 +37,7 @@ Check = LoggedIn | LoginProblem | Waiting
 
 
 def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
-    """An AzureConnector object as a value, or why it is none."""
+    """An AzureConnector object as a value, or the reason why the operator cannot use it."""
     metadata = raw["metadata"]
     name = metadata["name"]
     try:
@@ -62,7 +62,7 @@ def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
 
 
 def _find_contradiction(spec: AzureConnectorSpec) -> str | None:
-    """What the CRD's rules refuse as well; a connector may have been stored under older ones."""
+    """The CRD's rules refuse the same. A connector may have been stored under older rules."""
     given = (spec.service_principal, spec.workload_identity, spec.managed_identity, spec.registry_credentials)
     if sum(item is not None for item in given) != 1:
         return "give exactly one of servicePrincipal, workloadIdentity, managedIdentity and registryCredentials"
@@ -86,8 +86,8 @@ def decide_connector(
     logins: tuple[LoginStatus, ...] = (),
     verify: str = "",
 ) -> AzureConnectorStatus:
-    """The connector's status: logged in, or why not, in Azure's own words and with the remedy. `spec` says who logs in
-    where the login fails; without one nobody can."""
+    """The connector's status: logged in, or why not, in Azure's own words and with the remedy. `spec` names the
+    identity of a failed login."""
     conditions = ConditionSet(status.conditions, generation=generation, now=now)
     if isinstance(check, LoggedIn):
         reason = Reason.LOGGED_IN if check.checked else Reason.CREDENTIALS_FOUND

@@ -124,7 +124,7 @@ def _allow(value: str) -> str:
 
 
 def find_secret(spec: AzureConnectorSpec) -> str | None:
-    """Name of the Secret that the credential is in; None where it is in none."""
+    """Name of the Secret that holds the credential; None for a credential without a Secret."""
     if spec.registry_credentials is not None:
         return spec.registry_credentials.secret_ref.name
     principal = spec.service_principal
@@ -135,7 +135,7 @@ def find_secret(spec: AzureConnectorSpec) -> str | None:
 
 
 def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> Resolved | Waiting:
-    """The credential, or what is missing for it. `secret` is the one of `find_secret`, None where there is none."""
+    """The credential, or what it lacks. `secret` is the Secret of `find_secret`, None if it does not exist."""
     spec = connector.spec
     if spec.workload_identity is not None:
         identity = spec.workload_identity
@@ -212,7 +212,7 @@ def _read_bytes(name: str, data: Mapping[str, str], key: str) -> bytes | Waiting
 
 
 def describe_identity(spec: AzureConnectorSpec, credential: Credential | None = None) -> Identity:
-    """Who a connector logs in as, for its status. Only a user's name stands in the credential alone."""
+    """Who a connector logs in as, for its status. Only a user name comes from the credential."""
     if spec.managed_identity is not None:
         return Identity(kind="managedIdentity", client_id=spec.managed_identity.client_id)
     for kind, given in (("servicePrincipal", spec.service_principal), ("workloadIdentity", spec.workload_identity)):
@@ -223,7 +223,7 @@ def describe_identity(spec: AzureConnectorSpec, credential: Credential | None = 
 
 
 def secrets_of(credential: Credential) -> tuple[str, ...]:
-    """What of a credential must appear nowhere."""
+    """The parts of a credential that no status, Event or log may hold."""
     if isinstance(credential, ClientSecret):
         return (credential.secret,)
     return (credential.password,) if isinstance(credential, UserPassword) else ()

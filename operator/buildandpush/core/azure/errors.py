@@ -16,7 +16,7 @@ MAX_FOREIGN: Final = 256
 """Of a foreign answer that many bytes are shown."""
 
 _NUMBER: Final = re.compile(r"AADSTS(\d+)")
-# What Entra ID appends to every error: of use to Microsoft's support, and another with every answer.
+# Entra ID appends this to every error. It is for Microsoft's support, and differs in every answer.
 _TRACE: Final = re.compile(r"\s*Trace ID:.*", re.DOTALL)
 
 _HEALS: Final = "the run goes on by itself."
@@ -86,18 +86,18 @@ class LoginError(Exception):
 
 
 def clip_foreign(text: str) -> str:
-    """Foreign words in one line, short enough for a status and without tokens."""
+    """Foreign words as one line, short enough for a status, without tokens."""
     return clip(" ".join(redact(_TRACE.sub("", text)).split()), MAX_FOREIGN)
 
 
 def is_busy(status: int) -> bool:
-    """Whether an answer's status asks to come again: a server's trouble of the moment, and no refusal."""
+    """Whether the status of an answer means "try again later": the server has a problem, and refuses nothing."""
     return status == 429 or status >= 500
 
 
 def classify_entra(text: str, status: int | None) -> LoginProblem:
-    """A refusal by Entra ID. `status` is the answer's, None where none came; one that is no refusal and yet holds no
-    token is not Entra ID's."""
+    """A refusal by Entra ID. `status` is None if no answer came. An answer that refuses nothing and holds no token does
+    not come from Entra ID."""
     # azure-identity and its error codes stand before Entra ID's own words.
     words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
     if status is None or status < 400 or is_busy(status):
@@ -107,7 +107,7 @@ def classify_entra(text: str, status: int | None) -> LoginProblem:
 
 
 def classify_node(text: str, status: int | None) -> LoginProblem:
-    """A refusal by the endpoint for the node's identities, which knows one word for what is wrong for good: 400.
+    """A refusal by the endpoint for the node's identities. It answers 400 to every request that can never succeed.
     https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling"""
     if status == 400:
         return LoginProblem(Reason.LOGIN_FAILED, clip_foreign(text), _NODE)
@@ -115,14 +115,14 @@ def classify_node(text: str, status: int | None) -> LoginProblem:
 
 
 def classify_access(host: str, status: int, body: str) -> LoginProblem:
-    """A registry's refusal of a token to some repositories, to a login that it gave itself."""
+    """A registry's refusal to give its own login a token for some repositories."""
     if status == 401 or (status == 400 and "denied" in body.lower()):
         return LoginProblem(Reason.PUSH_NOT_ALLOWED, clip_foreign(f"{host} answered {status}: {body}"))
     return classify_exchange(host, status, body)
 
 
 def classify_exchange(host: str, status: int, body: str) -> LoginProblem:
-    """A registry's refusal to take a token of Entra ID for a login of its own."""
+    """A registry's refusal to exchange a token of Entra ID for a login of its own."""
     words = clip_foreign(f"{host} answered {status}: {body}")
     if is_busy(status):
         return LoginProblem(Reason.REGISTRY_UNREACHABLE, words, temporary=True)
@@ -130,5 +130,5 @@ def classify_exchange(host: str, status: int, body: str) -> LoginProblem:
 
 
 def unreachable(host: str, detail: str) -> LoginProblem:
-    """A host that gave no answer, or none that can be read."""
+    """A host that gave no answer, or an answer that nobody can read."""
     return LoginProblem(Reason.REGISTRY_UNREACHABLE, clip_foreign(f"{host}: {detail}"), temporary=True)

@@ -27,12 +27,12 @@ _MARGIN: Final = timedelta(minutes=10)
 _SPARE: Final = timedelta(minutes=1)
 """With less than that to its end a login might end on its way to the registry."""
 _YEARS: Final = (2000, 9000)
-"""Times beyond cannot be added to."""
+"""Years outside of these overflow when a duration is added."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What some hosts are logged in to with, and the certificates that they are trusted by."""
+    """The login to some hosts, and the certificates that the operator trusts for them."""
 
     hosts: tuple[str, ...]
     username: str
@@ -41,13 +41,13 @@ class Credentials:
 
     @property
     def is_token(self) -> bool:
-        """Whether the password is an ACR's refresh token, which Entra ID's identity was exchanged for."""
+        """Whether the password is an ACR's refresh token, which the operator got for an identity of Entra ID."""
         return self.username == NULL_GUID
 
 
 @dataclass(frozen=True)
 class RegistryAccess:
-    """One host of a login: whose it is, and which repositories are pushed to there."""
+    """One host of a login: its connector, and the repositories that a build pushes to there."""
 
     connector: Connector
     host: str
@@ -81,7 +81,7 @@ class RegistryToken:
 
     @property
     def renew_at(self) -> datetime | None:
-        """At half its life, and at least ten minutes before its end where it lives that long."""
+        """Half of its life, but at least ten minutes before its end if it lives that long."""
         if self.issued_at is None or self.expires_at is None:
             return None
         half = self.issued_at + (self.expires_at - self.issued_at) / 2
@@ -89,11 +89,11 @@ class RegistryToken:
         return min(half, early) if early > self.issued_at else half
 
     def lives(self, version: str, now: datetime) -> bool:
-        """Whether it can be used for want of a better one: it is due to be made afresh but has not ended."""
+        """Whether it still works. It may be due for renewal."""
         return self.version == version and (self.expires_at is None or now + _SPARE < self.expires_at)
 
     def is_fresh(self, version: str, now: datetime) -> bool:
-        """Whether it can be used as it is."""
+        """Whether it works and is not due for renewal."""
         renew_at = self.renew_at
         return self.version == version and (renew_at is None or now < renew_at)
 
@@ -121,9 +121,9 @@ def check_registry(connector: Connector, host: str) -> Waiting | None:
 def plan_access(
     needs: Sequence[LoginNeed], connectors: Mapping[str, Connector]
 ) -> tuple[RegistryAccess, ...] | Waiting:
-    """The hosts of one login, each with the one connector that serves it, or why there is no such login.
+    """The hosts of one login, each with the connector that serves it, or the reason why there is no such login.
 
-    The push's connector logs in to all its registries, since base images may come from there.
+    The connector of the push logs in to all its registries, because base images may come from there.
     """
     accesses: dict[str, RegistryAccess] = {}
     for need in needs:
@@ -158,7 +158,7 @@ def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
 
 
 def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
-    """A connector for base images has to name their hosts, and its login may not be for pushes alone."""
+    """A connector for base images has to name their hosts. Its login must not be for pushes only."""
     if need.hosts:
         return None
     if connector.spec.login_scope == "Repository":
@@ -171,7 +171,7 @@ def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
 
 
 def _check_pushes(needs: Sequence[LoginNeed], accesses: Mapping[str, RegistryAccess]) -> Waiting | None:
-    """Whatever is pushed to, the cache included, has its login."""
+    """Every host that the build pushes to has a login, also the host of the cache."""
     for name in (name for need in needs for name in (*need.push, *need.cache)):
         host = name.split("/", 1)[0]
         if host not in accesses:
@@ -181,7 +181,7 @@ def _check_pushes(needs: Sequence[LoginNeed], accesses: Mapping[str, RegistryAcc
 
 
 def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
-    """What a login is made from, in short: a change of any of it asks for a login afresh."""
+    """A hash of everything that a login is made from. The operator makes a new login when it changes."""
     connector = resolved.connector
     scope = sorted(push) if connector.spec.login_scope == "Repository" else []
     parts = [connector.uid, str(connector.generation), connector.verify, resolved.inputs, scope]
@@ -226,7 +226,7 @@ def build_login_secret(namespace: str, accesses: Sequence[RegistryAccess], login
 
 
 def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
-    """The logins in a Secret of ours by host; empty where it cannot be read, so that they are made afresh."""
+    """The logins in a login Secret, by host. Empty if the Secret cannot be read; the operator then makes new logins."""
     data = secret.get("data") or {}
     try:
         auths = json.loads(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
@@ -272,7 +272,7 @@ def _read_record(record: Mapping[str, Any], entry: Mapping[str, str]) -> Registr
 
 
 def _read_time(text: str | None) -> datetime | None:
-    """A time of a record; raises ValueError or TypeError for one that nothing can be reckoned with."""
+    """A time of a record. Raises ValueError or TypeError for a time that cannot be used in a calculation."""
     if text is None:
         return None
     found = datetime.fromisoformat(text)
@@ -288,15 +288,15 @@ def _encode(text: str) -> str:
 def describe_login(
     secret: Manifest, accesses: Sequence[RegistryAccess], resolved: Iterable[Resolved]
 ) -> LoginSecretRef:
-    """What a build needs to know of the Secret."""
+    """The parts of the Secret that a build needs."""
     ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle)
     inputs = dict(pair for item in resolved for pair in item.inputs)
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
 
 
 def is_ours(secret: Mapping[str, Any], connector_uids: Set[str]) -> bool:
-    """Whether a Secret is a login of these connectors: only with our label and them as owners is it ever updated or
-    deleted."""
+    """Whether a Secret is a login Secret of these connectors. The operator updates and deletes only Secrets with its
+    label and these owners."""
     labels = (secret.get("metadata") or {}).get("labels") or {}
     return labels.get(meta.LABEL_LOGIN) == "true" and connector_uids <= owners_of(secret)
 

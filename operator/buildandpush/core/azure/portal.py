@@ -12,7 +12,7 @@ def build_tag_urls(
 ) -> tuple[tuple[str, str], ...]:
     """Tag and its address in the portal. `registry_id` is the resource manager's id, `repository` is without host.
 
-    The form is the installer's: https://learn.microsoft.com documents none.
+    The installer sets the form of the address, because Microsoft documents none.
     """
     template = settings.cloud_tag_urls.get(cloud.name, settings.tag_url)
     values = {"portal": cloud.portal or "", "registryId": _quote(registry_id), "repository": _quote(repository)}

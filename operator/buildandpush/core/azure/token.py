@@ -1,4 +1,4 @@
-"""What an ACR's tokens say of themselves: how long they live and what they allow. Signatures are the registry's matter.
+"""What an ACR's tokens say about themselves: how long they live and what they allow. The registry checks signatures.
 
 Claims: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md
 """
@@ -17,7 +17,7 @@ _LAST_SECOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 def read_life(token: str) -> timedelta:
-    """How long the token lives from its issue on; nothing where it had ended by then."""
+    """How long the token lives after its issue. Zero if it had ended before."""
     claims = _claims(token)
     begin, end = claims.get("iat", claims.get("nbf")), claims.get("exp")
     if not isinstance(begin, int) or not isinstance(end, int):
@@ -28,7 +28,7 @@ def read_life(token: str) -> timedelta:
 
 
 def read_end(token: str) -> datetime | None:
-    """When the token ends by its own word; None where it does not say so in a way that can be understood."""
+    """When the token says that it ends; None if it does not say so, or not clearly."""
     end = _claims(token).get("exp")
     if not isinstance(end, int) or isinstance(end, bool) or not 0 <= end < _LAST_SECOND:
         return None
@@ -36,7 +36,7 @@ def read_end(token: str) -> datetime | None:
 
 
 def read_access(token: str) -> dict[str, frozenset[str]] | None:
-    """Actions by repository; None where the token does not say."""
+    """The allowed actions by repository; None if the token does not say."""
     access = _claims(token).get("access")
     if not isinstance(access, list):
         return None
@@ -50,7 +50,7 @@ def _actions(entry: Mapping[str, Any]) -> frozenset[str]:
 
 
 def scope_of(repository: str) -> str:
-    """The scope that a push to a repository needs; reading it back needs the last part."""
+    """The scope of a push to a repository. The read-back needs its last part."""
     return f"repository:{repository}:pull,push,metadata_read"
 
 

@@ -1,4 +1,4 @@
-"""How a build pod reaches the outside where the installer names a proxy, or certificates of a company's own."""
+"""The proxy and the additional certificates of build pods."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ _KANIKO_FOLDERS: Final = f"/kaniko/ssl/certs:{KANIKO_MOUNT}"
 
 
 def proxy_environment(proxy: ProxySettings) -> list[Manifest]:
-    """The variables of both containers, in both spellings; programs differ in which one they read."""
+    """The variables of both containers, in upper and lower case: programs differ in which one they read."""
     return [
         {"name": spelling, "value": value}
         for name, value in sorted(_proxy_values(proxy).items())
@@ -30,7 +30,7 @@ def proxy_environment(proxy: ProxySettings) -> list[Manifest]:
 
 
 def proxy_build_arguments(proxy: ProxySettings, given: tuple[str, ...]) -> list[str]:
-    """The predefined build arguments for RUN lines, but those that the spec gives itself.
+    """The predefined build arguments for RUN lines, without those that the spec gives itself.
 
     https://docs.docker.com/reference/dockerfile/#predefined-args
     """
@@ -45,7 +45,7 @@ def proxy_build_arguments(proxy: ProxySettings, given: tuple[str, ...]) -> list[
 
 
 def certificate_annotations(settings: BuildSettings) -> dict[str, str]:
-    """The certificates travel as an annotation: they are no secret, and no object has to be made for them."""
+    """The certificates as an annotation of the pod. They are no secret, and need no object of their own."""
     return {meta.ANNOTATION_CERTIFICATES: settings.trusted_certificates} if settings.trusted_certificates else {}
 
 
@@ -58,7 +58,7 @@ def certificate_volumes(settings: BuildSettings) -> list[Manifest]:
 
 
 def certificate_mounts(settings: BuildSettings, path: str) -> list[Manifest]:
-    """Its mount in one container."""
+    """The mount of that volume in one container."""
     return [{"name": VOLUME, "mountPath": path, "readOnly": True}] if settings.trusted_certificates else []
 
 

@@ -1,4 +1,4 @@
-"""One table from how a pod ended to what went wrong and whose turn it is.
+"""One table: from how a pod ended to what went wrong, and who has to act.
 
 Rows are tried in order; the first that matches names the reason. The words that they look for are in `failurewords`.
 """
@@ -51,7 +51,7 @@ _KILLED_CODES: Final = (2, 137, 143)
 
 
 def _line(test: Callable[[str], bool]) -> _Test:
-    """kaniko ended by itself and its error line is such a line. Other lines are a RUN step's, and may say anything."""
+    """kaniko ended by itself, and its error line passes the test. Other lines may be a RUN step's, and say anything."""
     return lambda pod, log: (pod.kaniko.exit_code or 0) == 1 and test(words.error_line(log))
 
 
@@ -75,7 +75,7 @@ def _is_push(line: str) -> bool:
 
 
 def _reported(*reasons: Reason) -> _Test:
-    """The init container ended with a report of one of these reasons; of any where none is named."""
+    """The init container reported one of these reasons, or any reason if none is named."""
 
     def test(pod: PodObservation, _: str) -> bool:
         reason = read_source_report(pod.source).reason if failed_container(pod) == SOURCE_CONTAINER else None
@@ -85,7 +85,7 @@ def _reported(*reasons: Reason) -> _Test:
 
 
 def _ended(test: Callable[[ContainerObservation], bool]) -> _Test:
-    """The container that tells about the end has ended in such a way."""
+    """The container that explains the end has ended, and passes the test."""
 
     def look(pod: PodObservation, _: str) -> bool:
         ended = _container(pod)
@@ -107,12 +107,12 @@ def _ran_nothing(pod: PodObservation) -> bool:
 
 
 def _is_killed_command(pod: PodObservation, log: str) -> bool:
-    """Whether a RUN command, or a child of its shell, was killed, which the kernel does for want of memory."""
+    """Whether a RUN command, or a child of its shell, was killed. The kernel does this when memory runs out."""
     return words.how_command_ended(log) in ("signal: killed", "exit status 137")
 
 
 def _is_failed_command(pod: PodObservation, log: str) -> bool:
-    """Whether kaniko itself says that a command ended with the exit code that it passed on."""
+    """Whether kaniko says that a command ended with the exit code that kaniko itself ended with."""
     code = pod.kaniko.exit_code
     return bool(code) and words.how_command_ended(log) == f"exit status {code}"
 
@@ -220,7 +220,7 @@ _ALSO_WAITED_FOR: Final = frozenset({Reason.REGISTRY_UNREACHABLE, Reason.REGISTR
 
 
 def failed_container(pod: PodObservation) -> str:
-    """The container whose log tells about the end."""
+    """The container whose log explains the end."""
     if pod.injected is not None:
         return pod.injected.name
     if pod.kaniko.terminated or pod.source.exit_code == 0:
@@ -255,13 +255,13 @@ def classify_failure(pod: PodObservation, log: str, *, identity: bool = False) -
 
 
 def _reported_reason(pod: PodObservation) -> Reason:
-    """What the init container reports. It may be of another version of the operator, with reasons of its own."""
+    """The reason that the init container reports. Another version of the operator may have other reasons."""
     reported = read_source_report(pod.source).reason
     return Reason(reported) if reported in list(Reason) else Reason.SOURCE_INVALID
 
 
 def _remedy(reason: Reason, log: str, *, identity: bool) -> str:
-    """What helps, where that is known better than by the reason."""
+    """A remedy that fits better than the reason's own; empty for none."""
     if reason is Reason.PUSH_UNAUTHORIZED and identity:
         return IDENTITY_REFUSED
     if reason is Reason.REGISTRY_UNREACHABLE and "no such host" in words.error_line(log).lower():
@@ -270,7 +270,7 @@ def _remedy(reason: Reason, log: str, *, identity: bool) -> str:
 
 
 def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, log: str) -> str:
-    """What is known of this very failure."""
+    """The details of this failure."""
     report = read_source_report(pod.source)
     if failed_container(pod) == SOURCE_CONTAINER and report.reason is not None and reason is _reported_reason(pod):
         return report.message or ""

@@ -32,7 +32,7 @@ DISK_FULL: Final = re.compile("no space left on device|disk quota exceeded", re.
 
 
 def cut_line(line: str) -> str:
-    """A line that is not longer than MAX_LINE: of a longer one its beginning and its end."""
+    """A line of at most MAX_LINE characters. A longer line keeps its beginning and its end."""
     if len(line) <= MAX_LINE:
         return line
     half = MAX_LINE // 2
@@ -40,7 +40,7 @@ def cut_line(line: str) -> str:
 
 
 def error_line(log: str) -> str:
-    """kaniko's own closing error: the last line of the log that begins as its errors do, else the last line."""
+    """kaniko's own error: the last line of the log that begins like one, or else the last line."""
     lines = [cut_line(line.strip()) for line in log.splitlines() if line.strip()]
     for line in reversed(lines):
         if _ERROR_LINE.search(line):
@@ -54,7 +54,7 @@ def without_level(line: str) -> str:
 
 
 def how_command_ended(log: str) -> str:
-    """How the RUN command ended that kaniko's own error line speaks of, such as `exit status 3`; else empty."""
+    """How the RUN command in kaniko's error line ended, such as `exit status 3`; empty without one."""
     for line in reversed([cut_line(line.strip()) for line in log.splitlines()]):
         if line.startswith("error building image: ") and _COMMAND_ENDED in line:
             return line.rpartition(_COMMAND_ENDED)[2]
@@ -62,13 +62,13 @@ def how_command_ended(log: str) -> str:
 
 
 def follows(line: str, first: re.Pattern[str], second: re.Pattern[str]) -> bool:
-    """Whether the second is found behind the first."""
+    """Whether the second pattern matches behind the first."""
     found = first.search(line)
     return found is not None and second.search(line, found.end()) is not None
 
 
 def misses_file(line: str) -> bool:
-    """Whether a COPY or ADD line names what is not in the context."""
+    """Whether a COPY or ADD line names a file that is not in the context."""
     return "no source files" in line or follows(line, _STAT_FAILED, _NO_FILE)
 
 
@@ -245,10 +245,10 @@ NOT_KNOWN: Final = frozenset({"Unknown", "ContainerStatusUnknown"})
 
 
 def is_own_storage_limit(message: str) -> bool:
-    """Whether the kubelet evicted the pod since that used more disk than its own limits allow."""
+    """Whether the kubelet evicted the pod because it used more disk than its own limits allow."""
     return _OWN_LIMIT.search(message) is not None
 
 
 def is_rejection(reason: str) -> bool:
-    """Whether the kubelet would not take the pod that the scheduler gave it."""
+    """Whether the kubelet refused the pod that the scheduler gave it."""
     return reason in _REJECTED or reason.startswith("OutOf")

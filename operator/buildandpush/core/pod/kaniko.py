@@ -63,21 +63,21 @@ def kaniko_arguments(
 
 
 def compatibility_environment(plan: BuildPlan, compatibility: Compatibility) -> list[Manifest]:
-    """The executor's switches, as variables of its container; none where it builds nothing."""
+    """The executor's switches, as variables of its container. Empty if it builds nothing."""
     if compatibility != BUILDKIT or plan.options.source_image:
         return []
     return [{"name": switch.name, "value": "true"} for switch in SWITCHES]
 
 
 def _compatibility_arguments(plan: BuildPlan, compatibility: Compatibility) -> list[str]:
-    """A flag of the spec's has the last word."""
+    """A flag of the spec overrides this."""
     if compatibility != BUILDKIT or IGNORE_VAR_RUN in plan.options.flags.values:
         return []
     return list(ARGUMENTS)
 
 
 def _push_arguments(plan: BuildPlan, ca_hosts: tuple[str, ...]) -> list[str]:
-    """kaniko's push command, which takes the flags about registries and no others: its digest is in its log."""
+    """kaniko's push command. It takes only the flags about registries, and writes its digest into its log."""
     return [
         "push",
         plan.options.source_image,

@@ -1,4 +1,4 @@
-"""The build pod's manifest: one literal, assembled from a plan and its surroundings."""
+"""The build pod's manifest: one literal, filled in from a plan and the settings."""
 
 import json
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ CAPABILITIES: Final = [
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which pod of which build of which run."""
+    """The run, the build and the attempt that a pod belongs to."""
 
     pod_name: str
     """The name that the status announces."""
@@ -60,7 +60,7 @@ def build_pod_manifest(
         "metadata": {
             "name": attempt.pod_name,
             "namespace": owner.namespace,
-            # Ours come last: a user's marks never stand for what a pod is found and adopted by.
+            # Our labels come last, so that no label of a user replaces one that the operator finds its pods by.
             "labels": {
                 **pod_labels(plan.options.pod_template, settings),
                 **naming.build_pod_labels(
@@ -104,7 +104,7 @@ def build_pod_manifest(
 
 
 def _fetches(plan: BuildPlan) -> bool:
-    """Whether there is a source to fetch: an image that was built before needs none."""
+    """Whether the pod fetches a source. A push of an existing image does not."""
     return not plan.options.source_image
 
 
@@ -124,7 +124,7 @@ def _pod_security(plan: BuildPlan) -> Manifest:
 
 
 def _pod_options(plan: BuildPlan) -> Manifest:
-    """Fields of the pod's spec that are there only where they were asked for."""
+    """Fields of the pod's spec that are present only if they are set."""
     options = plan.options
     # A push of an image file runs nothing of the image's, so any node will do.
     arch = "" if options.push_only else arch_of(options.platform)
@@ -139,7 +139,7 @@ def _pod_options(plan: BuildPlan) -> Manifest:
 
 
 def _source_request(plan: BuildPlan) -> Manifest:
-    """What the init container is asked to do; it reads this as a file, since arguments and env have size limits."""
+    """The task of the init container. It is a file, because arguments and variables have size limits."""
     return {
         **plan.source.to_dict(),
         "root": SOURCE_ROOT,

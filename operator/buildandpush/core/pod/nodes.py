@@ -1,4 +1,4 @@
-"""Whether the cluster's nodes can run pods in user namespaces, by what the nodes say of themselves.
+"""Whether the cluster's nodes can run pods in user namespaces. The nodes' own statuses decide.
 
 https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/
 """

@@ -1,4 +1,4 @@
-"""What a pod object says about a build, reduced to the few facts that decisions need."""
+"""The few facts of a pod object that decisions need."""
 
 import json
 import re
@@ -71,7 +71,7 @@ class PodObservation:
 
     @property
     def deleting(self) -> bool:
-        """Whether somebody deletes it."""
+        """Whether it is being deleted."""
         return self.deleted_at is not None
 
     @property
@@ -91,7 +91,7 @@ class PodObservation:
 
     @property
     def digest(self) -> str | None:
-        """The digest kaniko reported; to be believed only with exit code 0 and once the registry agrees."""
+        """The digest that kaniko reported. It counts only with exit code 0, and once the registry confirms it."""
         if not self.kaniko.terminated or self.kaniko.exit_code != 0:
             return None
         text = self.kaniko.message.strip()
@@ -148,7 +148,7 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
 
 
 def _find_changes(spec: Mapping[str, Any]) -> tuple[str, ...]:
-    """Where kaniko's container has not the rights that the operator gave it."""
+    """The rights that kaniko's container has lost since the operator made the pod."""
     container = next((item for item in spec.get("containers") or () if item.get("name") == KANIKO_CONTAINER), None)
     if container is None:
         return ()
@@ -164,7 +164,7 @@ def _find_changes(spec: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _find_injected(spec: Mapping[str, Any], status: Mapping[str, Any]) -> ContainerObservation | None:
-    """The init container of somebody else's that failed. One that restarts by itself ends nothing."""
+    """An injected init container that failed. One that restarts by itself does not end the pod."""
     sidecars = {item["name"] for item in spec.get("initContainers") or () if item.get("restartPolicy") == "Always"}
     statuses = status.get("initContainerStatuses") or ()
     names = [item["name"] for item in statuses if item["name"] not in {SOURCE_CONTAINER, *sidecars}]
@@ -200,7 +200,7 @@ def parse_time(text: str | None) -> datetime | None:
 
 
 def read_source_report(container: ContainerObservation) -> SourceReport:
-    """The init container's JSON; anything malformed is an empty report, since a killed container writes none."""
+    """The init container's JSON. A malformed one counts as empty, because a killed container writes none."""
     try:
         raw = json.loads(container.message)
         values = {key: str(raw[key]) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
