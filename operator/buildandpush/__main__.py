@@ -44,7 +44,8 @@ def _utc_now() -> datetime:
 
 async def run(config: OperatorConfig, certificates: str = "") -> int:
     """Stand by until this operator leads, then run until SIGTERM or SIGINT, and let what is being worked on come to its
-    end. Gives back the exit code: 1 where the lease was lost, since nothing done by then may be gone on with."""
+    end. Gives back the exit code: 1 if the lease was lost or etcd was restored from an older snapshot, since nothing
+    known by then may be used any more."""
     stop = asyncio.Event()
 
     def take_signals() -> None:
@@ -58,10 +59,9 @@ async def run(config: OperatorConfig, certificates: str = "") -> int:
         lease = _make_lease(config, client, health) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
             await _lead(config, certificates, client, lease, health, stop, take_signals)
-        lost = lease is not None and not stop.is_set()
         await server.cleanup()
     _log.info("operator.stopped")
-    return 1 if lost else 0
+    return 0 if stop.is_set() else 1
 
 
 def _make_lease(config: OperatorConfig, client: KubernetesClient, health: Health) -> Lease:
@@ -105,7 +105,7 @@ async def _lead(
     queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
-    ended = asyncio.Event()  # by a signal, or by the loss of the lease
+    ended = asyncio.Event()  # by a signal, by the loss of the lease, or because versions went back
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     health.stalled_seconds = queue.stalled_seconds
     tasks = [
@@ -117,7 +117,10 @@ async def _lead(
     if nodes is not None:
         tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
     health.tasks += tasks
-    watchers = [asyncio.create_task(_set_after(stop.wait(), ended), name="signals")]
+    watchers = [
+        asyncio.create_task(_set_after(stop.wait(), ended), name="signals"),
+        asyncio.create_task(_set_after(store.relapsed.wait(), ended), name="relapse"),
+    ]
     if lease is not None:
         watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))
     _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")

@@ -161,15 +161,20 @@ class KubernetesClient:
         body = {"metadata": {"resourceVersion": version}, "status": status}
         return await self._request("PATCH", f"{_custom_path(namespace, plural, name)}/status", body=body)
 
-    async def list_pods(self, namespace: str | None) -> Listing:
-        """All build pods, of one namespace or of all."""
+    async def list_pods(self, namespace: str | None, *, exact: bool = False) -> Listing:
+        """All build pods, of one namespace or of all. See `list_custom` for `exact`."""
         path = _core_path(namespace, "pods") if namespace else "/api/v1/pods"
-        return await self._list(path, {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"})
+        return await self._list(path, {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}, exact=exact)
 
-    async def list_custom(self, plural: str, namespace: str | None) -> Listing:
-        """All objects of one of our kinds, of one namespace or of all."""
+    async def list_custom(self, plural: str, namespace: str | None, *, exact: bool = False) -> Listing:
+        """All objects of one of our kinds, of one namespace or of all.
+
+        The API server answers from a cache that may be behind. An `exact` list costs more and never is: it holds
+        everything that was written before it was asked for.
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
+        """
         path = _custom_path(namespace, plural) if namespace else f"/apis/{meta.API_VERSION}/{plural}"
-        return await self._list(path, {})
+        return await self._list(path, {}, exact=exact)
 
     async def read_nodes(self, token: str = "") -> tuple[list[Object], str]:
         """A page of the nodes, and the token of the next one; empty at the end. Never all at once: that may be much."""
@@ -177,10 +182,10 @@ class KubernetesClient:
         answer = await self._request("GET", "/api/v1/nodes", query=query)
         return answer.get("items") or [], (answer.get("metadata") or {}).get("continue") or ""
 
-    async def _list(self, path: str, query: Mapping[str, Any]) -> Listing:
+    async def _list(self, path: str, query: Mapping[str, Any], *, exact: bool) -> Listing:
         items: list[Object] = []
-        # Version 0 lets the API server answer from its own cache; how old that is, the listing's version tells.
-        page: dict[str, Any] = {**query, "limit": _PAGE_SIZE, "resourceVersion": "0"}
+        # Version 0 lets the API server answer from its own cache. The listing's version tells how old that is.
+        page: dict[str, Any] = {**query, "limit": _PAGE_SIZE, **({} if exact else {"resourceVersion": "0"})}
         while True:
             answer = await self._request("GET", path, query=page)
             items += answer.get("items") or []

@@ -175,8 +175,10 @@ class Reconciler:
 
     async def _refresh(self, key: Key) -> None:
         """Take the API server's own word for a resource."""
+        known = self._store.get(key)
         try:
-            self._store.put(key.kind, await self._client.read_custom(meta.BUILD_PLURAL, key.namespace, key.name))
+            body = await self._client.read_custom(meta.BUILD_PLURAL, key.namespace, key.name)
+            self._store.put_answer(key.kind, body, known)
         except NotFoundError:
             known = self._store.get(key)
             if known is not None:

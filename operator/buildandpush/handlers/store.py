@@ -1,11 +1,17 @@
 """What the watches have told, newest version of each object: hints for decisions, never proof of absence.
 
 Objects that the operator wrote itself are put here too, so that the next decision sees them before the watch does.
+
+Versions only grow, except when etcd is restored from an older snapshot. Then everything in memory is about a state that
+never was, so the operator starts anew: see `Store.relapsed`.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.status import MAX_REBUILD, BuildAndPushACRStatus
@@ -15,6 +21,12 @@ from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.world import Resource
 
 Object = Mapping[str, Any]
+Place = tuple[str, str]
+"""Namespace and name."""
+
+POD_KIND: Final = "Pod"
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,19 @@ class Key:
 def key_of(kind: str, body: Object) -> Key:
     """The key of an object of ours."""
     return Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def find_older(listing: Listing, before: Mapping[Place, int]) -> tuple[Place, int, int] | None:
+    """An object that is older in a list than it was known `before` the list: its place, both versions; None if none is.
+
+    An object that stands in no list was deleted at or before the list's own version.
+    """
+    listed = {_place(body): version_of(body) for body in listing.items}
+    for place, known in before.items():
+        found = listed.get(place, int(listing.resource_version))
+        if found < known:
+            return place, known, found
+    return None
 
 
 def version_of(body: Object) -> int:
@@ -53,8 +78,10 @@ class Store:
 
     def __init__(self) -> None:
         self._resources: dict[Key, Object] = {}
-        self._pods: dict[tuple[str, str], _PodEntry] = {}
-        self._pods_by_owner: dict[str, dict[str, tuple[str, str]]] = {}
+        self._pods: dict[Place, _PodEntry] = {}
+        self._pods_by_owner: dict[str, dict[str, Place]] = {}
+        self.relapsed = asyncio.Event()
+        """Set once versions are known to have gone back, as they do when etcd is restored from an older snapshot."""
 
     def put(self, kind: str, body: Object) -> Key:
         """Take in a resource unless a newer version is known."""
@@ -63,6 +90,34 @@ class Store:
         if known is None or version_of(body) >= version_of(known):
             self._resources[key] = body
         return key
+
+    def put_answer(self, kind: str, body: Object, before: Object | None) -> Key:
+        """Take in the API server's answer to a read of one resource. `before` is what was known when it was asked.
+
+        Such an answer is never older than `before`, unless versions went back.
+        """
+        key = key_of(kind, body)
+        if before is not None and self._resources.get(key) is before and version_of(body) < version_of(before):
+            self._resources[key] = body
+            self.note_relapse(kind, (key.namespace, key.name), version_of(before), version_of(body))
+            return key
+        return self.put(kind, body)
+
+    def note_relapse(self, kind: str, place: Place, known: int, found: int) -> None:
+        """Versions went back. Logged once, since the operator starts anew."""
+        if not self.relapsed.is_set():
+            _log.error("store.relapsed", kind=kind, namespace=place[0], name=place[1], known=known, found=found)
+        self.relapsed.set()
+
+    def versions(self, kind: str, namespace: str | None) -> dict[Place, int]:
+        """The known versions of a kind, in one namespace or in all."""
+        if kind == POD_KIND:
+            return {place: entry.version for place, entry in self._pods.items() if namespace in (None, place[0])}
+        return {
+            (key.namespace, key.name): version_of(body)
+            for key, body in self._resources.items()
+            if key.kind == kind and namespace in (None, key.namespace)
+        }
 
     def drop(self, kind: str, body: Object) -> Key:
         """A resource was deleted; one made again under its name stays."""
@@ -97,7 +152,7 @@ class Store:
 
     def put_pod(self, body: Object) -> Key | None:
         """Take in a pod unless a newer version is known; gives back the resource that it belongs to."""
-        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        place = _place(body)
         entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
         known = self._pods.get(place)
         if known is None or known.version <= entry.version:
@@ -108,7 +163,7 @@ class Store:
 
     def drop_pod(self, body: Object) -> Key | None:
         """A pod was deleted; one made again under its name stays."""
-        place = (body["metadata"]["namespace"], body["metadata"]["name"])
+        place = _place(body)
         known = self._pods.get(place)
         if known is not None and known.pod.uid == _uid(body):
             self._forget_pod(place)
@@ -137,7 +192,7 @@ class Store:
 
     def replace_pods(self, listing: Listing, namespace: str | None) -> set[Key]:
         """Take in a fresh list of pods; gives back the owners of those that changed, came or went unseen."""
-        listed = {(body["metadata"]["namespace"], body["metadata"]["name"]): body for body in listing.items}
+        listed = {_place(body): body for body in listing.items}
         missed: set[Key | None] = set()
         for place, body in listed.items():
             known = self._pods.get(place)
@@ -150,7 +205,7 @@ class Store:
                 missed.add(entry.owner)
         return {key for key in missed if key is not None}
 
-    def _forget_pod(self, place: tuple[str, str]) -> None:
+    def _forget_pod(self, place: Place) -> None:
         entry = self._pods.pop(place, None)
         if entry is None:
             return
@@ -174,6 +229,10 @@ def read_resource(body: Object) -> Resource:
         rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_REBUILD],
         cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
     )
+
+
+def _place(body: Object) -> Place:
+    return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
 def _uid(body: Object) -> str:

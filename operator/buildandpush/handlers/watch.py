@@ -12,16 +12,18 @@ import structlog
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes import KubernetesClient, Listing
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health, Loop
 from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.store import POD_KIND, Key, Store, find_older
 
 _log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS: Final = 120.0
 """How often both kinds are listed afresh: what vanished while a watch was cut never gets an event."""
+
+_PLURALS: Final = {meta.BUILD_KIND: meta.BUILD_PLURAL, meta.CONNECTOR_KIND: meta.CONNECTOR_PLURAL}
 
 RELIST_SECONDS: Final = 1.0
 """How long after a list of kopf's its others have come as well."""
@@ -189,9 +191,9 @@ async def refresh_once(
     for namespace in namespaces or (None,):
         try:
             # Added at once: a later list may fail, and what this one missed is known to it alone.
-            _add_all(queue, store.replace_pods(await client.list_pods(namespace), namespace))
-            for kind, plural in ((meta.BUILD_KIND, meta.BUILD_PLURAL), (meta.CONNECTOR_KIND, meta.CONNECTOR_PLURAL)):
-                _add_all(queue, store.replace(kind, await client.list_custom(plural, namespace), namespace))
+            _add_all(queue, store.replace_pods(await _fetch_list(client, store, POD_KIND, namespace), namespace))
+            for kind in _PLURALS:
+                _add_all(queue, store.replace(kind, await _fetch_list(client, store, kind, namespace), namespace))
             listed = True
             health.turn(Loop.LIST)
         except (KubernetesError, UnavailableError) as error:
@@ -199,6 +201,30 @@ async def refresh_once(
             health.turn(Loop.LIST, "" if listed else str(error))
             _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
     return answered
+
+
+async def _fetch_list(client: KubernetesClient, store: Store, kind: str, namespace: str | None) -> Listing:
+    """A fresh list.
+
+    One that is behind what is known comes from an API server's cache that lags, or versions went back. An exact list is
+    never behind what was known before, so it tells which.
+    """
+    before = store.versions(kind, namespace)
+    listing = await _fetch_objects(client, kind, namespace, exact=False)
+    if find_older(listing, before) is None:
+        return listing
+    before = store.versions(kind, namespace)
+    listing = await _fetch_objects(client, kind, namespace, exact=True)
+    older = find_older(listing, before)
+    if older is not None:
+        store.note_relapse(kind, *older)
+    return listing
+
+
+async def _fetch_objects(client: KubernetesClient, kind: str, namespace: str | None, *, exact: bool) -> Listing:
+    if kind == POD_KIND:
+        return await client.list_pods(namespace, exact=exact)
+    return await client.list_custom(_PLURALS[kind], namespace, exact=exact)
 
 
 def _add_all(queue: WorkQueue[Key], keys: Iterable[Key]) -> None:

@@ -207,6 +207,13 @@ async def test_list_goes_on_until_the_last_page(api: ApiServer, client: Kubernet
     assert {query["labelSelector"] for query in (first, second, third)} == {f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
 
 
+async def test_an_exact_list_is_not_answered_from_a_cache(api: ApiServer, client: KubernetesClient) -> None:
+    await client.list_pods("shop")
+    await client.list_pods("shop", exact=True)
+    await client.list_custom(meta.BUILD_PLURAL, "shop", exact=True)
+    assert [seen.query.get("resourceVersion") for seen in api.seen] == ["0", None, None]
+
+
 async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) -> None:
     await client.list_pods(None)
     await client.list_custom(meta.CONNECTOR_PLURAL, None)

@@ -70,6 +70,7 @@ class FakeApi:
         """Asked before each request; an answer is the status and message to refuse it with."""
         self.before_write: Callable[[Write], None] = lambda write: None
         self.after_write: Callable[[Write], None] = lambda write: None
+        self._cache: tuple[int, dict[tuple[str, str, str], Object]] | None = None
         self._version = 100
         self._uid = 0
 
@@ -128,6 +129,19 @@ class FakeApi:
         """An object is gone."""
         del self.objects[plural, namespace, name]
 
+    def lag(self) -> None:
+        """From now on lists that need not be exact come from a cache that has heard of nothing since."""
+        self._cache = (self._version, copy.deepcopy(self.objects))
+
+    def snapshot(self) -> Callable[[], None]:
+        """What etcd holds now; a call brings it back, versions and all."""
+        version, objects = self._version, copy.deepcopy(self.objects)
+
+        def restore() -> None:
+            self._version, self.objects = version, copy.deepcopy(objects)
+
+        return restore
+
     def written(self) -> list[str]:
         """All writes in words."""
         return [str(write) for write in self.writes]
@@ -166,11 +180,12 @@ class FakeApi:
             return _Response(200, _read_log(self.logs[name].encode(), query))
         if name:
             return _Response(200, json.dumps(self._find(place)).encode())
-        items = [body for (kind, where, _), body in self.objects.items() if kind == plural and namespace in ("", where)]
+        version, objects = self._cache if self._cache and "resourceVersion" in query else (self._version, self.objects)
+        items = [body for (kind, where, _), body in objects.items() if kind == plural and namespace in ("", where)]
         for selector in query.get("labelSelector", []):
             key, value = selector.split("=")
             items = [body for body in items if (body["metadata"].get("labels") or {}).get(key) == value]
-        answer = {"kind": "List", "metadata": {"resourceVersion": str(self._version)}, "items": items}
+        answer = {"kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items}
         return _Response(200, json.dumps(answer).encode())
 
     def _create(self, plural: str, namespace: str, body: Object, query: Any) -> Object:

@@ -99,6 +99,24 @@ async def test_conflict_is_answered_by_a_fresh_look(cluster: Cluster) -> None:
     assert cluster.status["observedGeneration"] == 2
 
 
+async def test_after_a_restore_of_etcd_the_api_servers_word_counts(cluster: Cluster) -> None:
+    await cluster.settle()
+    restore = cluster.api.snapshot()
+    cluster.start_kaniko()
+    await cluster.settle()
+    for _ in range(5):  # the known version is far ahead of the restored one
+        cluster.apply(timeout="2h")
+        await cluster.settle()
+    restore()
+    cluster.apply(target="release")
+    cluster.end_kaniko(1)
+    cluster.store.put_pod({**cluster.pod, "metadata": {**cluster.pod["metadata"], "resourceVersion": "9999"}})
+    await cluster.reconcile()
+    assert cluster.store.relapsed.is_set()
+    generation = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")["metadata"]["generation"]
+    assert cluster.status["observedGeneration"] == generation
+
+
 async def test_stale_cache_never_overwrites_a_newer_status(cluster: Cluster) -> None:
     await cluster.settle()
     stale = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")

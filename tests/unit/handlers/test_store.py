@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.store import POD_KIND, Key, Store, find_older, read_resource
 
 KIND = meta.BUILD_KIND
 
@@ -130,6 +130,63 @@ def test_list_older_than_what_is_known_takes_nothing_back() -> None:
     assert store.replace(KIND, listing(5, resource("web", 4)), None) == set()
     assert version_in(store, key("web")) == "8"
     assert version_in(store, key("new")) == "9"
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "older"),
+    [
+        ({}, listing(9, resource(version=4)), None),
+        ({("shop", "web"): 4}, listing(9, resource(version=4)), None),
+        ({("shop", "web"): 4}, listing(9, resource(version=8)), None),
+        ({("shop", "web"): 4}, listing(4), None),
+        ({("shop", "web"): 4}, listing(3), (("shop", "web"), 4, 3)),
+        ({("shop", "web"): 4}, listing(9, resource(version=3)), (("shop", "web"), 4, 3)),
+        ({("other", "web"): 9, ("shop", "web"): 4}, listing(9, resource(version=5)), None),
+    ],
+)
+def test_a_list_that_is_behind_what_was_known_before_it_is_told(
+    known: dict[tuple[str, str], int], found: Listing, older: object
+) -> None:
+    assert find_older(found, known) == older
+
+
+def test_versions_are_those_of_one_kind_and_of_one_namespace_or_all() -> None:
+    store = Store()
+    store.put(KIND, resource("web", 3))
+    store.put(KIND, resource("web", 4, namespace="other"))
+    store.put(meta.CONNECTOR_KIND, resource("acr", 5))
+    store.put_pod(pod("p1", 6))
+    assert store.versions(KIND, None) == {("shop", "web"): 3, ("other", "web"): 4}
+    assert store.versions(KIND, "shop") == {("shop", "web"): 3}
+    assert store.versions(POD_KIND, "shop") == {("shop", "p1"): 6}
+    assert store.versions(POD_KIND, "other") == {}
+
+
+def test_an_answer_older_than_what_was_known_when_it_was_asked_for_wins() -> None:
+    store = Store()
+    store.put(KIND, resource(version=8))
+    store.put_answer(KIND, resource(version=5), store.get(key()))
+    assert version_in(store, key()) == "5"
+    assert store.relapsed.is_set()
+
+
+def test_an_answer_that_the_watch_overtook_is_no_news() -> None:
+    store = Store()
+    before = resource(version=4)
+    store.put(KIND, before)
+    store.put(KIND, resource(version=8))
+    store.put_answer(KIND, resource(version=5), before)
+    assert version_in(store, key()) == "8"
+    assert not store.relapsed.is_set()
+
+
+def test_an_answer_of_something_unknown_or_newer_is_taken_in() -> None:
+    store = Store()
+    store.put_answer(KIND, resource(version=5), None)
+    assert version_in(store, key()) == "5"
+    store.put_answer(KIND, resource(version=6), store.get(key()))
+    assert version_in(store, key()) == "6"
+    assert not store.relapsed.is_set()
 
 
 def test_list_of_one_namespace_or_kind_says_nothing_of_the_others() -> None:

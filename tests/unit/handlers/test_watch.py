@@ -195,6 +195,46 @@ def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
     asyncio.run(main())
 
 
+def test_a_list_from_a_cache_that_lags_is_asked_for_exactly() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource()))
+        api.lag()
+        written = api.put(meta.BUILD_PLURAL, resource())
+        store.put(meta.BUILD_KIND, written)
+        unseen = api.put(meta.BUILD_PLURAL, resource("unseen"))
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert not store.relapsed.is_set()
+        assert store.get(WEB) == written
+        assert store.get(Key(meta.BUILD_KIND, "shop", "unseen")) == unseen
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("later", [0, 50], ids=["the list is behind", "the list is ahead, its object is behind"])
+def test_versions_that_went_back_are_noticed_once(later: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after etcd was restored from an older snapshot."""
+    told: list[str] = []
+    monkeypatch.setattr("buildandpush.handlers.store._log.error", lambda event, **_: told.append(event))
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        restore = api.snapshot()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource()))
+        store.put_pod(api.put("pods", pod()))
+        restore()
+        for number in range(later):
+            api.put(meta.BUILD_PLURAL, resource(f"later-{number}"))
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert store.relapsed.is_set()
+        assert told == ["store.relapsed"]
+
+    asyncio.run(main())
+
+
 def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None:
     async def main() -> None:
         api, store = FakeApi(), Store()
