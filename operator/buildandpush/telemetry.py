@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from buildandpush.core.foreign import MAX_LOG, cut_end
 from buildandpush.core.redact import redact
 
 
@@ -70,7 +71,8 @@ def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappin
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, str):
-        return redact(value)
+        # Our own lines are short. A library's may repeat an answer of any length.
+        return redact(cut_end(value, MAX_LOG))
     if isinstance(value, dict):
         return {key: _without_secrets(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

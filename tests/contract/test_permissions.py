@@ -12,6 +12,7 @@ from buildandpush.clients.kubernetes import KubernetesClient
 from devcluster.settings import KUBERNETES_VERSION
 from tests.contract.documents import CHART, load_all
 from tests.e2e.harness.shell import Shell
+from tests.unit.handlers.fake_api import FakeAnswer
 
 pytestmark = pytest.mark.e2e
 
@@ -134,11 +135,7 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 }
 
 
-class _Answer:
-    status = 200
-
-    async def read(self) -> bytes:
-        return json.dumps({"items": [], "metadata": {"resourceVersion": "1"}, "status": {"token": "t"}}).encode()
+_ANSWER = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}, "status": {"token": "t"}}).encode()
 
 
 class _RecordingTransport:
@@ -150,9 +147,9 @@ class _RecordingTransport:
     async def param_serialize(self, method: str, path: str, **_: Any) -> tuple[Any, ...]:
         return method, path, {}, None, None
 
-    async def call_api(self, method: str, url: str, *_: Any, **__: Any) -> _Answer:
+    async def call_api(self, method: str, url: str, *_: Any, **__: Any) -> FakeAnswer:
         self.requests.append((method, url.split("?", maxsplit=1)[0]))
-        return _Answer()
+        return FakeAnswer(200, _ANSWER)
 
 
 def _rights_of(requests: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -3,7 +3,6 @@
 The typed models of that client cost more time than the request itself, so only its transport and login are used.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,6 +14,9 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.outside import TooLongError, read_bounded
+from buildandpush.core.foreign import admit
+from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 Object = dict[str, Any]
 
@@ -23,6 +25,20 @@ _PAGE_SIZE: Final = 500
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_MAX_ANSWER: Final = 16 * 2**20
+"""Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
+_FEWER: Final = 10
+_MAX_WORDS: Final = 256
+"""Bytes that are shown of a refusal that is no Kubernetes Status."""
+
+
+@dataclass(frozen=True)
+class PodLog:
+    """A part of a container's log."""
+
+    text: str
+    is_cut: bool
+    """Whether the bytes that were asked for did not reach to the end."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +100,15 @@ class KubernetesClient:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         await self._request("DELETE", _core_path(namespace, "pods", name), body=body)
 
-    async def read_pod_log(
-        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None
-    ) -> str:
-        """The last lines of a container's log, of which `limit_bytes` keeps the beginning, as the kubelet does.
+    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> PodLog:
+        """The last lines of a container's log, and of these the first `limit_bytes`: the kubelet keeps the beginning.
 
-        A runtime writes a line of more than 16 KiB as several, so the number of lines is a bound by itself.
+        The kubelet counts a line of more than 16 KiB as several, since the runtime writes it so.
         """
-        query: dict[str, Any] = {"container": container, "tailLines": lines}
-        if limit_bytes is not None:
-            query["limitBytes"] = limit_bytes
-        data = await self._send("GET", _core_path(namespace, "pods", name, "log"), query=query)
-        return data.decode(errors="replace")
+        query: dict[str, Any] = {"container": container, "tailLines": lines, "limitBytes": limit_bytes}
+        path = _core_path(namespace, "pods", name, "log")
+        data = await self._send("GET", path, query=query, limit=limit_bytes, cut=True)
+        return PodLog(data.decode(errors="replace"), is_cut=len(data) >= limit_bytes)
 
     async def read_secret(self, namespace: str, name: str) -> Object:
         """One Secret."""
@@ -187,26 +200,42 @@ class KubernetesClient:
         # Version 0 lets the API server answer from its own cache. The listing's version tells how old that is.
         page: dict[str, Any] = {**query, "limit": _PAGE_SIZE, **({} if exact else {"resourceVersion": "0"})}
         while True:
-            answer = await self._request("GET", path, query=page)
+            try:
+                answer = await self._request("GET", path, query=page)
+            except _LongAnswerError:
+                if page["limit"] < _FEWER:
+                    raise
+                # From its own cache some API servers answer with all objects, whatever the limit.
+                page = {**page, "limit": page["limit"] // _FEWER}
+                page.pop("resourceVersion", None)
+                continue
             items += answer.get("items") or []
             metadata = answer.get("metadata") or {}
             if not metadata.get("continue"):
                 return Listing(items, metadata.get("resourceVersion", "0"))
-            page = {**query, "limit": _PAGE_SIZE, "continue": metadata["continue"]}
+            page = {**query, "limit": page["limit"], "continue": metadata["continue"]}
 
     async def _request(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
     ) -> Object:
         data = await self._send(method, path, query=query, body=body)
         try:
-            result: Object = json.loads(data)
-        except ValueError as error:
-            raise UnavailableError(f"{method} {path}: the answer is not JSON") from error
+            result: Object = parse_json(data, most_values=_MAX_ANSWER)
+        except UnreadableError as error:
+            raise UnavailableError(f"{method} {path}: {error}") from error
         return result
 
     async def _send(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Object | None = None,
+        limit: int = _MAX_ANSWER,
+        cut: bool = False,
     ) -> bytes:
+        """The answer's body, of at most `limit` bytes. Of a longer one its beginning with `cut`, else an error."""
         if method != "GET":
             self._guard()
         headers = {"Accept": "application/json"}
@@ -223,7 +252,9 @@ class KubernetesClient:
             response = await self._api.call_api(
                 prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=_TIMEOUT_SECONDS
             )
-            data: bytes = await response.read()
+            data = await _read_answer(response.response, limit, cut=cut)
+        except TooLongError as error:
+            raise _LongAnswerError(f"{method} {path}: {error}") from error
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= 400:
@@ -231,12 +262,22 @@ class KubernetesClient:
         return data
 
 
+class _LongAnswerError(UnavailableError):
+    """The answer is longer than any that is one."""
+
+
+async def _read_answer(response: aiohttp.ClientResponse, limit: int, *, cut: bool) -> bytes:
+    async with response:
+        return await read_bounded(response.content, limit, cut=cut)
+
+
 def _refusal(status: int, data: bytes, request: str) -> Exception:
+    """The error that an answer stands for. Its message may be a webhook's or a kubelet's, so it is foreign text."""
     try:
-        answer = json.loads(data)
-        reason, message = answer.get("reason") or "", answer.get("message") or ""
-    except (ValueError, AttributeError):
-        reason, message = "", data[:256].decode(errors="replace")
+        answer = parse_json(data)
+        reason, message = str(answer.get("reason") or ""), admit(str(answer.get("message") or ""))
+    except (UnreadableError, AttributeError):
+        reason, message = "", admit(data[:_MAX_WORDS].decode(errors="replace"), cut_behind=len(data) > _MAX_WORDS)
     if status == 404:
         return NotFoundError(status, reason, message)
     if status == 409:

@@ -1,7 +1,6 @@
 """Connections to hosts outside of the cluster: which certificates are trusted, and one session for each set of them."""
 
 import asyncio
-import re
 import ssl
 from functools import lru_cache
 from typing import Any, Final
@@ -21,7 +20,8 @@ ONE_TRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 ODD_ANSWERS: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What Azure's clients stumble with over answers that are not Azure's, such as a proxy's page."""
 
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
+_END: Final = "-----END CERTIFICATE-----"
 
 
 class TooLongError(ValueError):
@@ -60,8 +60,11 @@ class Outside:
         self._closing: set[asyncio.Task[None]] = set()
 
     def trust(self, ca_bundle: str = "") -> ssl.SSLContext:
-        """The certificates that count; raises ssl.SSLError or OSError for ones that cannot be read."""
-        return _load_trust(self._ca_file, ca_bundle)
+        """The certificates that count; raises ssl.SSLError for ones that cannot be used."""
+        found = _load_trust(self._ca_file, ca_bundle)
+        if isinstance(found, str):
+            raise ssl.SSLError(found)
+        return found
 
     def session(self, ca_bundle: str = "") -> aiohttp.ClientSession:
         """The session for hosts that these certificates are trusted for."""
@@ -112,19 +115,29 @@ class Outside:
 
 
 @lru_cache(maxsize=MAX_SESSIONS)
-def _load_trust(ca_file: str, ca_bundle: str) -> ssl.SSLContext:
-    # Reading the usual certificates takes some 50 ms, in which nothing else would run.
-    context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(cafile=ca_file)
-    if ca_bundle:
-        context.load_verify_locations(cadata=_certificates_in(ca_bundle))
+def _load_trust(ca_file: str, ca_bundle: str) -> ssl.SSLContext | str:
+    """The certificates that count, or why they cannot be used. Reading the usual ones takes some 50 ms, in which
+    nothing else runs, so that failures are remembered, too."""
+    try:
+        certificates = _certificates_in(ca_bundle) if ca_bundle else ""
+        context = ssl.create_default_context()
+        if ca_file:
+            context.load_verify_locations(cafile=ca_file)
+        if certificates:
+            context.load_verify_locations(cadata=certificates)
+    except OSError as error:  # OpenSSL's errors are OSErrors
+        return str(error)
     return context
 
 
 def _certificates_in(bundle: str) -> str:
-    """The certificates without what stands between them: OpenSSL's text is ASCII, comments may be in any language."""
-    blocks = "\n".join(_CERTIFICATE.findall(bundle))
-    if not blocks or not blocks.isascii():
+    """The certificates without what stands between them. OpenSSL takes ASCII, and comments are in any language."""
+    blocks = [
+        f"{_BEGIN}{inner}{_END}"
+        for inner, found, _ in (part.partition(_END) for part in bundle.split(_BEGIN)[1:])
+        if found
+    ]
+    certificates = "\n".join(blocks)
+    if len(blocks) != bundle.count(_BEGIN) or not blocks or not certificates.isascii():
         raise ssl.SSLError("the certificates are not in PEM form")
-    return blocks
+    return certificates

@@ -4,7 +4,6 @@ The registry API: https://github.com/opencontainers/distribution-spec/blob/main/
 """
 
 import asyncio
-import json
 import re
 from typing import Any, Final, Protocol
 from urllib.request import parse_http_list, parse_keqv_list
@@ -18,6 +17,7 @@ from buildandpush.clients.outside import Outside, TooLongError, is_passing, read
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import ReadBack
+from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
@@ -267,10 +267,9 @@ def _is_at(address: URL, host: str) -> bool:
 
 def _parse(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise _UnreadableError("the registry's answer is not JSON") from error
-    return _object(value)
+        return _object(parse_json(data))
+    except UnreadableError as error:
+        raise _UnreadableError(f"the registry's answer cannot be read: {error}") from error
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Takes secrets out of text before it reaches a status, an Event or a log."""
+"""Takes secrets out of text: first those whose values are known, then whatever has the form of a secret.
+
+Every function here takes time in proportion to its text. core/foreign.py calls both steps, with a cut between them.
+"""
 
 import base64
 import html
@@ -9,33 +12,110 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
+WITHHELD: Final = "(This text is not shown: it may hold more secrets than the operator can look for.)"
+"""Stands for a text whose secrets cannot all be masked."""
+
 _MIN_LENGTH: Final = 4
 """Shorter values would blank out half of any text; no login that short deserves the name."""
+MAX_VALUES: Final = 4096
+"""A bundle of certificates has some 3,600 lines, and each line of a Secret is a value."""
+MAX_VALUE_CHARACTERS: Final = 512 * 1024
+"""Of all values together; the forms of so many are made in a tenth of a second."""
+MAX_FOUND: Final = 256
+"""So many forms of values are masked in one text. Each costs another pass over it."""
+_FEW: Final = 64
+_PROBE: Final = 4
 
-_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_JWT_CHARACTERS: Final = re.compile(r"(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{20,}+")
+_ADDRESS: Final = re.compile(r"://[^\s\"'<>]*+")
 # Up to the last @ before the path: a password may hold one itself.
-_USERINFO: Final = re.compile(r"(://)[^/\s\"'<>]*@")
-_USERINFO_WITH_SLASH: Final = re.compile(r"(://[^\s\"'<>@:/]*:)[^\s\"'<>]*@")
-_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*:\s*")(?:[^"\\]|\\.)*')
-_AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) +[A-Za-z0-9+/=._~-]{8,}")
+_USERINFO: Final = re.compile(r"(://)[^/]*@")
+_USER_AND_COLON: Final = re.compile(r"://[^@:/]*+:")
+_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*+:\s*+")(?:[^"\\]++|\\.)*+')
+_AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) ++[A-Za-z0-9+/=._~-]{8,}+")
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without the given values (raw, base64, and as URLs, JSON and HTML write them), JWTs, logins of docker
-    configs and of token services, of HTTP headers and of URLs."""
-    for value in sorted({form for secret in secrets for form in _encodings(secret)}, key=len, reverse=True):
-        text = text.replace(value, MASK)
-    text = _JWT.sub(MASK, text)
-    text = _AUTH_ENTRY.sub(rf"\1{MASK}", text)
+    """The text without the given values and without what has the form of a secret."""
+    return mask_patterns(mask_values(text, secrets))
+
+
+def mask_values(text: str, secrets: Iterable[str]) -> str:
+    """The text without the given values, raw, in base64, and as URLs, JSON and HTML write them.
+
+    Of more values than can be looked for, WITHHELD stands for the whole text.
+    """
+    values = {value for value in secrets if _MIN_LENGTH <= len(value) <= len(text)}
+    if len(values) > MAX_VALUES or sum(map(len, values)) > MAX_VALUE_CHARACTERS:
+        return WITHHELD
+    forms = _probable({form for value in values for form in _encodings(value)}, text)
+    if len(forms) > MAX_FOUND:
+        return WITHHELD
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, MASK)
+    return text
+
+
+def longest_form(secrets: Iterable[str]) -> int:
+    """How many characters the longest form of these values may have: %XX for each byte of UTF-8."""
+    return max((12 * len(value) for value in secrets if len(value) >= _MIN_LENGTH), default=0)
+
+
+def mask_patterns(text: str) -> str:
+    """The text without JWTs, logins of docker configs and of token services, of HTTP headers and of URLs."""
+    if "eyJ" in text:
+        text = _JWT_CHARACTERS.sub(lambda found: _mask_tokens(found[0]), text)
+    if '"' in text:
+        text = _AUTH_ENTRY.sub(rf"\1{MASK}", text)
     text = _AUTH_HEADER.sub(rf"\1 {MASK}", text)
-    text = _USERINFO_WITH_SLASH.sub(rf"://{MASK}@", text)
-    return _USERINFO.sub(rf"\1{MASK}@", text)
+    if "@" in text:
+        text = _ADDRESS.sub(lambda found: _mask_userinfo(found[0]), text)
+    return text
+
+
+def _mask_tokens(word: str) -> str:
+    """A word of the characters of JWTs, each JWT in it masked: eyJ and eight characters or more, a dot, eight or more,
+    and perhaps a signature behind another dot."""
+    parts, masked, at = word.split("."), list[str](), 0
+    while at < len(parts):
+        part, behind = parts[at], len(parts[at + 1]) if at + 1 < len(parts) else 0
+        begin = part.find("eyJ")
+        if begin >= 0 and len(part) >= begin + 11 and behind >= 8:
+            part = part[:begin] + MASK
+            at += 2
+        masked.append(part)
+        at += 1
+    return ".".join(masked)
+
+
+def _mask_userinfo(address: str) -> str:
+    """What follows a host's ://, up to a blank, without user name and password."""
+    last = address.rfind("@")
+    if last < 0:
+        return address
+    login = _USER_AND_COLON.search(address, 0, last)
+    if login is not None:  # the password may hold a slash
+        address = f"{address[: login.start()]}://{MASK}{address[last:]}"
+    return _USERINFO.sub(rf"\1{MASK}@", address)
+
+
+def _probable(forms: set[str], text: str) -> set[str]:
+    """The forms that may stand in the text. Of many nearly all are told by a few of their characters."""
+    if len(forms) <= _FEW:
+        return {form for form in forms if form in text}
+    there = {text[at : at + _PROBE] for at in range(len(text))}
+    return {form for form in forms if _probes(form) <= there and form in text}
+
+
+def _probes(form: str) -> set[str]:
+    middle = (len(form) - _PROBE) // 2
+    return {form[:_PROBE], form[middle : middle + _PROBE], form[-_PROBE:]}
 
 
 def _encodings(secret: str) -> set[str]:
-    if len(secret) < _MIN_LENGTH:
-        return set()
     encoded = base64.b64encode(secret.encode()).decode()
+    if secret.isascii() and secret.isalnum():
+        return {secret, encoded}
     escaped = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
     slashed = [form.replace("/", "\\/") for form in escaped]
     return {secret, encoded, quote(secret, safe=""), quote_plus(secret), html.escape(secret), *escaped, *slashed}

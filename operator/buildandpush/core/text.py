@@ -1,33 +1,38 @@
-"""Foreign text made fit for a status: bounded, one alphabet, without colours and control characters."""
+"""Text made fit for a status: bounded, one alphabet, without colours and control characters.
+
+Every function here takes time in proportion to its text. core/foreign.py bounds a stranger's text first.
+"""
 
 import re
 import unicodedata
 from functools import lru_cache
 from typing import Final
 
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+# Each escape character ends the search that began at the one before, so a text is read once.
+_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 # Control, surrogate, private, unassigned and format characters, and line separators: a log could otherwise make a
 # terminal or a portal show something else than it says. Joiners stay, as words and emoji need them.
 _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# A log is long and nearly all of it plain.
 _UNUSUAL: Final = re.compile(r"[^\n\t\x20-\x7e]")
 _KEPT: Final = frozenset("\n\t\u200c\u200d")
 
 
 def clean(text: str) -> str:
-    """Without ANSI sequences and control characters; line breaks and tabs stay."""
+    """The text without ANSI sequences and control characters; line breaks and tabs stay."""
     plain = _ANSI.sub("", text.replace("\r\n", "\n"))
-    return _UNUSUAL.sub(lambda found: _keep(found[0]), plain)
+    # One look at each different character is enough, however often it comes.
+    dropped = [character for character in set(_UNUSUAL.findall(plain)) if _is_dropped(character)]
+    return plain.translate(dict.fromkeys(map(ord, dropped))) if dropped else plain
 
 
 @lru_cache(maxsize=4096)
-def _keep(character: str) -> str:
-    return "" if character not in _KEPT and unicodedata.category(character) in _DROPPED else character
+def _is_dropped(character: str) -> bool:
+    return character not in _KEPT and unicodedata.category(character) in _DROPPED
 
 
 def clip(text: str, size: int) -> str:
-    """At most `size` bytes of UTF-8 of one cleaned text, an ellipsis marking what was cut at its end."""
+    """At most `size` bytes of UTF-8 of the cleaned text. An ellipsis marks what is cut at its end."""
     plain = clean(text).strip()
     raw = plain.encode()
     if len(raw) <= size:

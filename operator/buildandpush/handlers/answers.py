@@ -1,25 +1,23 @@
 """Answers the questions of a decision: the only place where deciding meets the outside."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
-from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Inputs, Links, ReadBack, Waiting
-from buildandpush.core.pod.kanikolog import find_pushed_digest
+from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digest
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
-from buildandpush.core.pod.observation import PodObservation, observe_pod
-from buildandpush.core.redact import redact
 from buildandpush.core.run.questions import (
     Answer,
+    AskCacheTrouble,
     AskInputs,
     AskLinks,
     AskLivePod,
@@ -37,14 +35,7 @@ from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
-from buildandpush.core.text import clean
-
-_TAIL_LINES: Final = 60
-_TAIL_CHARACTERS: Final = 64 * 1024
-_WHOLE_LINES: Final = 10_000
-_WHOLE_BYTES: Final = 2 * 2**20
-_LOG_PATIENCE: Final = timedelta(minutes=2)
-"""How long a kubelet may take to give out the log of a pod that has ended; then the run ends without it."""
+from buildandpush.handlers.podlogs import SEARCHED_LINES, read_live_pod, read_log_end
 
 
 @dataclass(frozen=True)
@@ -74,12 +65,14 @@ async def answer_question(sources: Sources, resource: Resource, question: Remote
     if isinstance(question, AskLogin):
         return await sources.logins.ensure_login(namespace, question.needs, renewal=question.renewal)
     if isinstance(question, AskLivePod):
-        return await _read_live_pod(sources.kubernetes, namespace, question.name)
+        return await read_live_pod(sources.kubernetes, namespace, question.name)
     if isinstance(question, AskLog):
         return await _read_log(sources, resource, question, now)
+    if isinstance(question, AskCacheTrouble):
+        return await _find_cache_trouble(sources, resource, question, now)
     if isinstance(question, AskPushed):
-        text = await _fetch_log(sources, resource, AskLog(question.pod, KANIKO_CONTAINER), now)
-        return find_pushed_digest(text, question.repository)
+        end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now)
+        return find_pushed_digest(end.text, question.repository)
     if isinstance(question, AskInputs):
         return await _find_inputs(sources, namespace, question)
     if isinstance(question, AskObjects):
@@ -120,36 +113,25 @@ async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> L
     return await sources.links.find_links(resolved, question)
 
 
-async def _read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
-    try:
-        return observe_pod(await client.read_pod(namespace, name))
-    except NotFoundError:
+async def _read_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> Admitted:
+    """The end of a log, through the door for foreign text."""
+    end = await read_log_end(sources.kubernetes, resource.owner.namespace, question.pod, question.container, now)
+    if not end.text:
+        return NOTHING
+    secrets = await _secrets_of_run(sources, resource)
+    return admit_end(end.text, secrets, cut_before=end.cut_before, cut_behind=end.cut_behind)
+
+
+async def _find_cache_trouble(
+    sources: Sources, resource: Resource, question: AskCacheTrouble, now: datetime
+) -> Admitted | None:
+    """The one line is found in the log as it is, so that no more than that has to be looked through for secrets."""
+    namespace = resource.owner.namespace
+    end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, lines=SEARCHED_LINES)
+    trouble = find_cache_trouble(end.text)
+    if trouble is None:
         return None
-
-
-async def _read_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:
-    """A log, redacted."""
-    text = await _fetch_log(sources, resource, question, now)
-    # Colours first: they may stand in the middle of a secret. Cut last: of a secret cut in two the rest is not known.
-    shown = redact(clean(text), await _secrets_of_run(sources, resource)) if text else ""
-    return shown if question.whole else shown[-_TAIL_CHARACTERS:]
-
-
-async def _fetch_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> str:
-    """A log; empty where the kubelet has none any more, or cannot be asked long after the pod's end."""
-    lines, limit = (_WHOLE_LINES, _WHOLE_BYTES) if question.whole else (_TAIL_LINES, None)
-    try:
-        return await sources.kubernetes.read_pod_log(
-            resource.owner.namespace, question.pod, question.container, lines=lines, limit_bytes=limit
-        )
-    except KubernetesError:
-        return ""
-    except UnavailableError:
-        # The API server answers for the kubelet, too. A node that is gone must not keep the run from ending.
-        pod = await _read_live_pod(sources.kubernetes, resource.owner.namespace, question.pod)
-        if pod is not None and (pod.finished_at or pod.changed_at or now) > now - _LOG_PATIENCE:
-            raise
-        return ""
+    return admit(trouble, await _secrets_of_run(sources, resource), cut_behind=end.cut_behind)
 
 
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:

@@ -14,7 +14,8 @@ from kubernetes import aio
 from buildandpush.api import meta
 from buildandpush.clients import kubernetes
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes import KubernetesClient, PodLog
+from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
 
@@ -178,12 +179,42 @@ async def test_manifest_arrives_as_it_was(api: ApiServer, client: KubernetesClie
 async def test_end_of_a_log_is_read_as_text(api: ApiServer, client: KubernetesClient) -> None:
     api.answers.append(web.Response(body=b"one\n\xff two \xe6\x97\xa5"))
     log = await client.read_pod_log("shop", "p1", "kaniko", lines=20, limit_bytes=1000)
-    assert log == "one\n\ufffd two 日"
+    assert log == PodLog("one\n\ufffd two 日", is_cut=False)
     assert api.seen[0].query["container"] == "kaniko"
     assert api.seen[0].query["tailLines"] == "20"
     assert api.seen[0].query["limitBytes"] == "1000"
-    await client.read_pod_log("shop", "p1", "kaniko", lines=20)
-    assert "limitBytes" not in api.seen[1].query
+
+
+async def test_a_log_without_end_is_read_to_its_limit(api: ApiServer, client: KubernetesClient) -> None:
+    """The limit is asked for, and kept where the server does not keep it."""
+    api.answers.append(web.Response(body=b"x" * 3 * 2**20))
+    assert await client.read_pod_log("shop", "p1", "kaniko", lines=20, limit_bytes=1000) == PodLog("x" * 1000, True)
+    assert await client.read_pod("shop", "p1") == {}, "the connection is still good for another request"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"x" * (17 * 2**20)])
+async def test_an_answer_without_bounds_is_no_answer(body: bytes, api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.Response(body=body))
+    with pytest.raises(UnavailableError):
+        await client.read_pod("shop", "p1")
+
+
+async def test_a_page_that_is_too_long_is_asked_for_in_smaller_ones(api: ApiServer, client: KubernetesClient) -> None:
+    long = json.dumps({"metadata": {}, "items": ["x" * 2**20] * 17})
+    api.answers += [web.Response(text=long), web.json_response({"metadata": {"resourceVersion": "5"}, "items": ["a"]})]
+    assert (await client.list_pods("shop")).items == ["a"]
+    first, second = (seen.query for seen in api.seen)
+    assert int(second["limit"]) < int(first["limit"])
+    assert "resourceVersion" not in second, "from its cache an API server may answer with all objects at once"
+
+
+async def test_a_webhooks_refusal_is_foreign_text(api: ApiServer, client: KubernetesClient) -> None:
+    words = "\x1b[31mdenied\x1b[0m: see https://bot:hunter22@policy.example/" + " and more" * 100_000
+    api.answers.append(refuse(403, message=words))
+    with pytest.raises(KubernetesError) as caught:
+        await client.create_pod(POD)
+    assert caught.value.message.startswith("denied: see https://***@policy.example/")
+    assert len(caught.value.message) <= MAX_MESSAGE
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b=c", "a#b", "a b", "ä", "%2e%2e", "a/../../secrets/x"])

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -67,6 +68,8 @@ async def test_certificates_are_found_between_comments(bundle: str) -> None:
     [
         "no certificate",
         "-----BEGIN CERTIFICATE-----\nno end",
+        f"{CA}-----BEGIN CERTIFICATE-----\nno end",
+        f"-----BEGIN CERTIFICATE-----\n{CA}",
         "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----",
         "-----BEGIN CERTIFICATE-----\nünsinn\n-----END CERTIFICATE-----",
     ],
@@ -74,6 +77,29 @@ async def test_certificates_are_found_between_comments(bundle: str) -> None:
 async def test_certificates_that_are_none_are_told(bundle: str) -> None:
     with pytest.raises(ssl.SSLError):
         Outside().trust(bundle)
+
+
+async def test_certificates_are_read_once_good_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual ones take some 50 ms to read, and connectors are looked at again and again."""
+    made: list[ssl.SSLContext] = []
+    usual = ssl.create_default_context
+
+    def make() -> ssl.SSLContext:
+        made.append(usual())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
+    for bundle in (f"{CA}# once", nonsense) * 3:
+        with suppress(ssl.SSLError):
+            Outside().trust(bundle)
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", __file__])
+async def test_a_file_of_certificates_that_cannot_be_read_is_told(path: str) -> None:
+    with pytest.raises(ssl.SSLError):
+        Outside(path).trust()
 
 
 @pytest.fixture

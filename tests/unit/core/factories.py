@@ -67,7 +67,7 @@ def world(
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     usual |= {AskLivePod(pod.name): pod for pod in pods}
     for question, text in (answers or {}).items():
-        if isinstance(question, AskLog) and not question.whole:
+        if isinstance(question, AskLog):
             usual[AskPushed(question.pod, REPOSITORY)] = find_pushed_digest(str(text), REPOSITORY)
     return World(
         resource=of,

@@ -8,7 +8,7 @@ import asyncio
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -42,12 +42,28 @@ class Write:
 
 
 @dataclass
-class _Response:
+class FakeAnswer:
+    """An answer and, in one, the connection that it is read from."""
+
     status: int
     data: bytes
 
-    async def read(self) -> bytes:
-        return self.data
+    @property
+    def response(self) -> "FakeAnswer":
+        return self
+
+    @property
+    def content(self) -> "FakeAnswer":
+        return self
+
+    async def __aenter__(self) -> "FakeAnswer":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield self.data
 
 
 @dataclass
@@ -83,7 +99,7 @@ class FakeApi:
 
     async def call_api(
         self, method: str, url: str, headers: Any, body: Any, post_params: Any, *, _request_timeout: Any = None
-    ) -> _Response:
+    ) -> FakeAnswer:
         assert _request_timeout, "a request without a timeout can hang for ever"
         await asyncio.sleep(0)
         parts = urlsplit(url)
@@ -96,7 +112,7 @@ class FakeApi:
             return self._answer(method, place, match["sub"], parse_qs(parts.query), headers, body)
         except _RefusedError as refused:
             answer = {"kind": "Status", "code": refused.status, "reason": refused.reason, "message": refused.message}
-            return _Response(refused.status, json.dumps(answer).encode())
+            return FakeAnswer(refused.status, json.dumps(answer).encode())
 
     async def close(self) -> None:
         pass
@@ -150,7 +166,7 @@ class FakeApi:
 
     def _answer(
         self, method: str, place: tuple[str, str, str], sub: str | None, query: Any, headers: Any, body: Any
-    ) -> _Response:
+    ) -> FakeAnswer:
         plural, namespace, name = place
         refused = self.refuse(method, "pods/log" if sub == "log" else plural, name)
         if refused is not None:
@@ -169,24 +185,24 @@ class FakeApi:
             raise AssertionError(f"unknown verb {method}")
         self.writes.append(write)
         self.after_write(write)
-        return _Response(200, json.dumps(answer).encode())
+        return FakeAnswer(200, json.dumps(answer).encode())
 
-    def _read(self, place: tuple[str, str, str], sub: str | None, query: Any) -> _Response:
+    def _read(self, place: tuple[str, str, str], sub: str | None, query: Any) -> FakeAnswer:
         plural, namespace, name = place
         if sub == "log":
             self._find(place)
             if name not in self.logs:
                 raise _RefusedError(400, "BadRequest", "container is waiting to start: PodInitializing")
-            return _Response(200, _read_log(self.logs[name].encode(), query))
+            return FakeAnswer(200, _read_log(self.logs[name].encode(), query))
         if name:
-            return _Response(200, json.dumps(self._find(place)).encode())
+            return FakeAnswer(200, json.dumps(self._find(place)).encode())
         version, objects = self._cache if self._cache and "resourceVersion" in query else (self._version, self.objects)
         items = [body for (kind, where, _), body in objects.items() if kind == plural and namespace in ("", where)]
         for selector in query.get("labelSelector", []):
             key, value = selector.split("=")
             items = [body for body in items if (body["metadata"].get("labels") or {}).get(key) == value]
         answer = {"kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items}
-        return _Response(200, json.dumps(answer).encode())
+        return FakeAnswer(200, json.dumps(answer).encode())
 
     def _create(self, plural: str, namespace: str, body: Object, query: Any) -> Object:
         assert query["fieldManager"] == [meta.COMPONENT]

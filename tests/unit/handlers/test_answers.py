@@ -1,7 +1,6 @@
 """Questions are answered from the API server itself, and what comes back holds no secret."""
 
 import base64
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +9,20 @@ import pytest
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.facts import ReadBack
+from buildandpush.core.foreign import MAX_LOG
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskPushed, AskReadBack, Question
+from buildandpush.core.redact import WITHHELD
+from buildandpush.core.run.questions import (
+    Answer,
+    AskCacheTrouble,
+    AskLivePod,
+    AskLog,
+    AskPushed,
+    AskReadBack,
+    Question,
+)
 from buildandpush.handlers.answers import answer_question
+from buildandpush.handlers.podlogs import LIMIT_BYTES
 from buildandpush.handlers.store import read_resource
 from tests.unit.fake_azure import make_sources
 from tests.unit.handlers.cluster import Cluster, FakeReader
@@ -71,14 +81,55 @@ async def test_the_end_of_a_log_is_its_end_however_long_its_lines_are(cluster: C
     assert secret[-5:] not in text
 
 
-async def test_a_whole_log_reaches_back_to_where_trouble_was_told(cluster: Cluster) -> None:
-    question = log_of(cluster, "it began\n" + "and went on\n" * 5_000)
-    short = await ask(cluster, question)
-    whole = await ask(cluster, replace(question, whole=True))
-    assert isinstance(short, str)
-    assert isinstance(whole, str)
-    assert "began" not in short
-    assert "began" in whole
+async def test_cache_trouble_is_found_far_up_in_a_log_and_told_without_secrets(cluster: Cluster) -> None:
+    trouble = "WARN[0002] Error uploading layer to cache: push:hunter22-secret is DENIED"
+    question = log_of(cluster, f"it began\n{trouble}\n" + "and went on\n" * 900)
+    assert "cache" not in str(await ask(cluster, question))
+    assert await ask(cluster, AskCacheTrouble(question.pod)) == "push:*** is DENIED"
+
+
+async def test_a_log_without_cache_trouble_is_not_looked_through_for_secrets(cluster: Cluster) -> None:
+    question = log_of(cluster, "and went on\n" * 900)
+    cluster.api.requests.clear()
+    assert await ask(cluster, AskCacheTrouble(question.pod)) is None
+    assert [request.rsplit("/", 1)[1] for request in cluster.api.requests] == ["log"]
+
+
+async def test_a_line_longer_than_any_log_that_is_read_hides_no_end(cluster: Cluster) -> None:
+    """A runtime may be set to write lines of any length, and the kubelet's limit keeps the beginning."""
+    question = log_of(cluster, f"{'x' * 2 * 2**20}\nand\nmore\nthe end\n")
+    text = await ask(cluster, question)
+    assert isinstance(text, str)
+    assert text.endswith("\nthe end")
+
+
+PASSWORD = "hunter22-secret"
+BEFORE_END = LIMIT_BYTES - 7
+"""Where in a line the password begins that is read up to its middle."""
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        pytest.param("X " * 1000 + PASSWORD + " Y" * (MAX_LOG - 3), id="the beginning"),
+        pytest.param("X " * (BEFORE_END // 2) + "X" * (BEFORE_END % 2) + PASSWORD + " Y" * 2**19, id="the end"),
+    ],
+)
+async def test_of_a_secret_that_is_read_in_part_nothing_is_told(cluster: Cluster, log: str) -> None:
+    text = await ask(cluster, log_of(cluster, log))
+    assert isinstance(text, str)
+    assert len(text) > 1000
+    assert [PASSWORD[at : at + 4] for at in range(len(PASSWORD) - 3) if PASSWORD[at : at + 4] in text] == []
+
+
+async def test_secrets_beyond_number_show_nothing_of_a_log() -> None:
+    """They cannot all be looked for, and one that is not looked for would be told."""
+    cluster = Cluster()
+    lines = base64.b64encode("\n".join(f"line-{number}" for number in range(20_000)).encode()).decode()
+    cluster.api.put("secrets", {**SECRET, "data": {"token": lines}})
+    cluster.apply(buildSecrets=[{"id": "npm", "secretName": "npm", "key": "token"}])
+    await cluster.settle()
+    assert await ask(cluster, log_of(cluster, "line-19999 " * 1000)) == WITHHELD
 
 
 async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:

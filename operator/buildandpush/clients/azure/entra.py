@@ -33,7 +33,7 @@ from buildandpush.core.azure.credential import (
 )
 from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_entra, classify_node, clip_foreign
 from buildandpush.core.azure.login import login_version
-from buildandpush.core.redact import redact
+from buildandpush.core.foreign import admit
 
 ASSERTION_AUDIENCE: Final = "api://AzureADTokenExchange"
 ASSERTION_SECONDS: Final = 540.0
@@ -130,7 +130,7 @@ class EntraClient:
         except NotFoundError:
             detail = f"service account {account!r} in namespace {connector.namespace!r} does not exist; create it"
         except UnavailableError as error:
-            raise LoginError(classify_entra(f"the API server: {error}", None)) from None
+            raise LoginError(classify_entra(admit(f"the API server: {error}"), None)) from None
         except (ConflictError, KubernetesError) as error:
             detail = f"the API server gives no token for service account {account!r}: {error.message}"
         raise LoginError(LoginProblem(Reason.LOGIN_FAILED, detail))
@@ -153,7 +153,7 @@ def _classify(error: Exception, credential: Credential, assertion: str) -> Login
     words = "the answer is none of a token service's"
     if isinstance(error, AzureError | TimeoutError | OSError):
         words = str(getattr(error, "message", "") or error) or "no answer in time"
-    message = redact(words, [*secrets_of(credential), assertion])
+    message = admit(words, [*secrets_of(credential), assertion])
     if isinstance(credential, NodeIdentity):
         # azure-identity puts an error of its own before what the endpoint answered, unless that was no JSON.
         return classify_node(message, _status_of(error.__cause__))
@@ -169,5 +169,5 @@ def _unusable(error: Exception, credential: Credential) -> LoginProblem:
     if isinstance(credential, ClientCertificate) and b"ENCRYPTED" in credential.pem:
         detail = "the private key is encrypted with a passphrase; store it without one"
     else:
-        detail = f"the credential cannot be used: {redact(str(error), secrets_of(credential))}"
+        detail = f"the credential cannot be used: {admit(str(error), secrets_of(credential))}"
     return LoginProblem(Reason.LOGIN_FAILED, clip_foreign(detail))

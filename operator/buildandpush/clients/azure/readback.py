@@ -22,7 +22,7 @@ from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import ReadBack
-from buildandpush.core.redact import redact
+from buildandpush.core.foreign import admit
 
 _EXCHANGE_PATH: Final = "/oauth2/exchange"
 _TIMEOUT_SECONDS: Final = 30.0
@@ -51,7 +51,7 @@ class AcrReader:
             # Such as content that is not what its digest says, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
             passing = is_passing(getattr(error, "inner_exception", None))
-        message = clip_foreign(redact(problem, [credentials.password]))
+        message = clip_foreign(admit(problem, [credentials.password]))
         return ReadBack({}, digest_found=False, problem=message, passing=passing)
 
     @asynccontextmanager

@@ -4,7 +4,6 @@ Protocol: https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md. No client of
 token, which is what build pods log in with.
 """
 
-import json
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,15 +11,16 @@ import aiohttp
 
 from buildandpush.clients.outside import Outside, read_bounded
 from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_access, classify_exchange, unreachable
-from buildandpush.core.redact import redact
+from buildandpush.core.foreign import Admitted, admit
+from buildandpush.core.jsonvalue import UnreadableError, parse_json, parse_object
 
 _MAX_BYTES: Final = 64 * 1024
 _Form = dict[str, str] | list[tuple[str, str]]
-_Classify = Callable[[str, int, str], LoginProblem]
+_Classify = Callable[[str, int, Admitted], LoginProblem]
 
 
 class AcrClient:
-    """Requests to the token services of registries. Nothing goes to any other host: no redirect is followed."""
+    """Requests to the token services of registries. No redirect is followed, so nothing goes to any other host."""
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
@@ -43,7 +43,7 @@ class AcrClient:
     async def _post(
         self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
     ) -> dict[str, Any]:
-        """The answer's JSON object. What of it is told holds `hidden` in no form: a proxy may send back what it got."""
+        """The answer's JSON object. An error holds `hidden` in no form, though a proxy may send back what it got."""
         url = f"https://{host}/oauth2/{path}"
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
@@ -53,29 +53,22 @@ class AcrClient:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: a host that no client can ask for. OpenSSL's errors are OSErrors.
-            raise LoginError(unreachable(host, redact(str(error) or type(error).__name__, [hidden]))) from None
+            raise LoginError(unreachable(host, admit(str(error) or type(error).__name__, [hidden]))) from None
         if status != 200:
-            raise LoginError(classify(host, status, redact(_words(body), [hidden])))
-        answer = _parse(body)
-        if not isinstance(answer, dict):
-            raise LoginError(unreachable(host, f"the answer is not a registry's: {redact(body, [hidden])[:80]}"))
-        return answer
-
-
-def _parse(body: str) -> Any:
-    """JSON as a value; None where it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
+            raise LoginError(classify(host, status, admit(_words(body), [hidden], cut_behind=len(body) >= _MAX_BYTES)))
+        try:
+            return parse_object(body)
+        except UnreadableError as error:
+            words = f"the answer is not a registry's ({error}): {admit(body, [hidden])[:80]}"
+            raise LoginError(unreachable(host, words)) from None
 
 
 def _words(body: str) -> str:
     """The message in a registry's error, or the body as it is."""
     try:
-        first = _parse(body)["errors"][0]
+        first = parse_json(body)["errors"][0]
         return f"{first.get('code', '')} {first.get('message', '')}"
-    except (LookupError, TypeError, AttributeError):
+    except (UnreadableError, LookupError, TypeError, AttributeError):
         return body
 
 

@@ -9,15 +9,14 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.explain import describe
-from buildandpush.core.redact import redact
-from buildandpush.core.text import clip
+from buildandpush.core.foreign import Admitted, admit_line
 
 MAX_FOREIGN: Final = 256
-"""Of a foreign answer that many bytes are shown."""
+"""So many bytes are shown of a foreign answer."""
 
-_NUMBER: Final = re.compile(r"AADSTS(\d+)")
+_NUMBER: Final = re.compile(r"AADSTS(\d{1,12})")
 # Entra ID appends this to every error. It is for Microsoft's support, and differs in every answer.
-_TRACE: Final = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+_TRACE: Final = "Trace ID:"
 
 _HEALS: Final = "the run goes on by itself."
 _SECRET: Final = f"Put the secret's value, not its id, into the Secret that the connector names; {_HEALS}"
@@ -67,9 +66,9 @@ class LoginProblem:
     detail: str
     """Azure's own words."""
     remedy: str = ""
-    """What helps, where that is known better than by the reason."""
+    """What helps, where more is known than the reason says."""
     temporary: bool = False
-    """Whether it is expected to go away by itself."""
+    """It is expected to go away by itself."""
 
     @property
     def message(self) -> str:
@@ -85,9 +84,10 @@ class LoginError(Exception):
         self.problem = problem
 
 
-def clip_foreign(text: str) -> str:
-    """Foreign words as one line, short enough for a status, without tokens."""
-    return clip(" ".join(redact(_TRACE.sub("", text)).split()), MAX_FOREIGN)
+def clip_foreign(text: str) -> Admitted:
+    """Foreign words in one line, short enough for a status and without tokens. Whoever knows secrets that may stand in
+    them admits the words with these first."""
+    return admit_line(text.partition(_TRACE)[0].rstrip(), size=MAX_FOREIGN)
 
 
 def is_busy(status: int) -> bool:
@@ -95,7 +95,7 @@ def is_busy(status: int) -> bool:
     return status == 429 or status >= 500
 
 
-def classify_entra(text: str, status: int | None) -> LoginProblem:
+def classify_entra(text: Admitted, status: int | None) -> LoginProblem:
     """A refusal by Entra ID. `status` is None if no answer came. An answer that refuses nothing and holds no token does
     not come from Entra ID."""
     # azure-identity and its error codes stand before Entra ID's own words.
@@ -106,7 +106,7 @@ def classify_entra(text: str, status: int | None) -> LoginProblem:
     return LoginProblem(Reason.LOGIN_FAILED, words, _REMEDIES.get(int(number[1]), "") if number else "")
 
 
-def classify_node(text: str, status: int | None) -> LoginProblem:
+def classify_node(text: Admitted, status: int | None) -> LoginProblem:
     """A refusal by the endpoint for the node's identities. It answers 400 to every request that can never succeed.
     https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling"""
     if status == 400:
@@ -114,14 +114,14 @@ def classify_node(text: str, status: int | None) -> LoginProblem:
     return LoginProblem(Reason.LOGIN_UNAVAILABLE, clip_foreign(text), temporary=True)
 
 
-def classify_access(host: str, status: int, body: str) -> LoginProblem:
+def classify_access(host: str, status: int, body: Admitted) -> LoginProblem:
     """A registry's refusal to give its own login a token for some repositories."""
     if status == 401 or (status == 400 and "denied" in body.lower()):
         return LoginProblem(Reason.PUSH_NOT_ALLOWED, clip_foreign(f"{host} answered {status}: {body}"))
     return classify_exchange(host, status, body)
 
 
-def classify_exchange(host: str, status: int, body: str) -> LoginProblem:
+def classify_exchange(host: str, status: int, body: Admitted) -> LoginProblem:
     """A registry's refusal to exchange a token of Entra ID for a login of its own."""
     words = clip_foreign(f"{host} answered {status}: {body}")
     if is_busy(status):

@@ -16,6 +16,7 @@ from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
+from buildandpush.core.jsonvalue import parse_json
 
 NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
 """The user name that tells an ACR that the password is a token of its own.
@@ -229,11 +230,11 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
     """The logins in a login Secret, by host. Empty if the Secret cannot be read; the operator then makes new logins."""
     data = secret.get("data") or {}
     try:
-        auths = json.loads(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
-        records = json.loads(base64.b64decode(data[_RECORD_KEY]))
+        auths = parse_json(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
+        records = parse_json(base64.b64decode(data[_RECORD_KEY]))
         found = (_read_record(record, auths[record["host"]]) for record in records)
         return {login.host: login for login in found}
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, binascii.Error):
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         return {}
 
 

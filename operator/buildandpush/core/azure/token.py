@@ -13,6 +13,8 @@ USUAL_LIFE: Final = timedelta(hours=1)
 """Of a token that does not say: shorter than the three hours that an ACR gives."""
 _LONGEST_LIFE: Final = timedelta(days=1)
 """More is no registry's; times in milliseconds look so."""
+_MAX_TOKEN: Final = 64 * 1024
+"""Characters. An ACR's tokens have some thousand."""
 _LAST_SECOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
@@ -55,6 +57,8 @@ def scope_of(repository: str) -> str:
 
 
 def _claims(token: str) -> Mapping[str, Any]:
+    if len(token) > _MAX_TOKEN:
+        return {}
     try:
         claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):

@@ -12,6 +12,7 @@ from buildandpush.api.explanations import IDENTITY_REFUSED, NO_SUCH_HOST, RUN_AG
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_LOG_TAIL, MAX_REASON, Failure
 from buildandpush.core.explain import describe
+from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod import failurewords as words
 from buildandpush.core.pod.failurewords import Answer
 from buildandpush.core.pod.kaniko import SOURCE_ROOT
@@ -234,9 +235,9 @@ def _container(pod: PodObservation) -> ContainerObservation:
     return pod.kaniko if failed_container(pod) == KANIKO_CONTAINER else pod.source
 
 
-def classify_failure(pod: PodObservation, log: str, *, identity: bool = False) -> FailureVerdict:
-    """Reason, message and details of an ended, unsuccessful pod. `log` is the end of the failed container's log,
-    already redacted. `identity`: an identity of Azure's pushes, and no user name and password."""
+def classify_failure(pod: PodObservation, log: Admitted, *, identity: bool = False) -> FailureVerdict:
+    """Reason, message and details of an ended, unsuccessful pod. `log` is the end of the failed container's log.
+    `identity`: an identity of Azure's pushes, and no user name and password."""
     ended = _container(pod)
     row = next(row for row in _TABLE if row.test(pod, log))
     reason = row.reason or _reported_reason(pod)

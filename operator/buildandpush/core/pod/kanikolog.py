@@ -1,25 +1,44 @@
-"""What kaniko's log says it pushed. Only its push command has no better way to tell, and runs nothing of the user's."""
+"""What kaniko's log says of a push. The log is searched as it is: what is masked may stand in the image's name.
+
+Both functions look for fixed words and read a few characters behind them, so a log of any length costs one pass.
+"""
 
 import re
 from typing import Final
 
 from buildandpush.core.text import clean
 
-_CACHE_TROUBLE: Final = re.compile(r"error uploading layer to cache:? *(.*)", re.IGNORECASE)
+# kaniko's own words: pkg/executor/push.go and pkg/executor/build.go. Some versions begin in lower case.
+_CACHE_TROUBLE: Final = ("Error uploading layer to cache", "error uploading layer to cache")
+_PUSHED: Final = "Pushed "
+_BEHIND_NAME: Final = 160
+"""A digest, and the end of the line with its colours."""
 # In log format json a quotation mark follows.
-_PUSHED: Final = re.compile(r"\bPushed ([^\s@\"]+)@(sha256:[0-9a-f]{64})(?=\s*$|\")", re.MULTILINE)
+_DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{64})(?:[ \t]*$|\")", re.MULTILINE)
 
 
 def find_pushed_digest(log: str, repository: str) -> str | None:
     """The digest of the last image that was pushed to the repository, host included; None if the log names none.
 
-    Cached layers are pushed with the same words, but to other repositories.
+    kaniko pushes cached layers with the same words, but to other repositories.
     """
-    digests = [digest for name, digest in _PUSHED.findall(clean(log)) if name == repository]
-    return digests[-1] if digests else None
+    words = f"{_PUSHED}{repository}@"
+    at = log.rfind(words)
+    while at >= 0:
+        behind = at + len(words)
+        found = _DIGEST.match(clean(log[behind : behind + _BEHIND_NAME]))
+        if found is not None and not log[at - 1 : at].isalnum():
+            return found[1]
+        at = log.rfind(words, 0, at)
+    return None
 
 
 def find_cache_trouble(log: str) -> str | None:
-    """Why the last layer that could not be put into the cache could not; kaniko goes on without."""
-    found = _CACHE_TROUBLE.findall(clean(log))
-    return str(found[-1]) if found else None
+    """Why the last layer that could not be put into the cache could not, in kaniko's words; kaniko goes on without.
+
+    The words are as they stand in the log, with whatever secrets they hold.
+    """
+    at = max(log.rfind(words) for words in _CACHE_TROUBLE)
+    if at < 0:
+        return None
+    return log[at + len(_CACHE_TROUBLE[0]) :].partition("\n")[0].lstrip(": ")

@@ -1,6 +1,5 @@
 """The few facts of a pod object that decisions need."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from buildandpush.api import meta
+from buildandpush.core.foreign import NOTHING, Admitted, admit
+from buildandpush.core.jsonvalue import UnreadableError, parse_object
 from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, SOURCE_CONTAINER
 
 _NEVER: Final = 1970
@@ -20,7 +21,7 @@ class ContainerObservation:
 
     state: str = "waiting"
     reason: str = ""
-    message: str = ""
+    message: Admitted = NOTHING
     exit_code: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -54,8 +55,8 @@ class PodObservation:
     """When one of the pod's conditions last changed; None if that is not told."""
     reason: str
     """The kubelet's or a controller's word for the whole pod: Evicted, DeadlineExceeded, NodeLost …"""
-    message: str
-    unschedulable: str
+    message: Admitted
+    unschedulable: Admitted
     """The scheduler's words while no node takes the pod, else empty."""
     gated: bool
     """Whether a scheduling gate keeps the scheduler from looking for a node."""
@@ -105,7 +106,7 @@ class SourceReport:
     revision: str | None = None
     commit: str | None = None
     reason: str | None = None
-    message: str | None = None
+    message: Admitted | None = None
 
 
 def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
@@ -136,8 +137,8 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
             filter(None, (parse_time(item.get("lastTransitionTime")) for item in conditions.values())), default=None
         ),
         reason=status.get("reason") or "",
-        message=status.get("message") or "",
-        unschedulable=scheduled.get("message", "") if scheduled.get("status") == "False" else "",
+        message=admit(status.get("message") or ""),
+        unschedulable=admit(scheduled.get("message") or "") if scheduled.get("status") == "False" else NOTHING,
         gated=scheduled.get("status") == "False" and scheduled.get("reason") == "SchedulingGated",
         disruption=disruption.get("reason", "") if disruption.get("status") == "True" else "",
         active_deadline_seconds=spec.get("activeDeadlineSeconds"),
@@ -180,7 +181,7 @@ def _observe_container(statuses: Sequence[Mapping[str, Any]] | None, name: str) 
         return ContainerObservation(
             state=state,
             reason=detail.get("reason") or "",
-            message=detail.get("message") or "",
+            message=admit(detail.get("message") or ""),
             exit_code=detail.get("exitCode"),
             started_at=parse_time(detail.get("startedAt")),
             finished_at=parse_time(detail.get("finishedAt")),
@@ -202,8 +203,8 @@ def parse_time(text: str | None) -> datetime | None:
 def read_source_report(container: ContainerObservation) -> SourceReport:
     """The init container's JSON. A malformed one counts as empty, because a killed container writes none."""
     try:
-        raw = json.loads(container.message)
-        values = {key: str(raw[key]) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
-    except (ValueError, AttributeError, TypeError, RecursionError):
+        raw = parse_object(container.message)
+    except UnreadableError:
         return SourceReport()
+    values = {key: admit(str(raw[key])) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
     return SourceReport(**values)

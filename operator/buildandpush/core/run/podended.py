@@ -7,12 +7,19 @@ from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Links, ReadBack
 from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
-from buildandpush.core.pod.kanikolog import find_cache_trouble
-from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
 from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
-from buildandpush.core.run.questions import AskLinks, AskLivePod, AskLog, AskProof, AskPushed, AskPusher, AskReadBack
+from buildandpush.core.run.questions import (
+    AskCacheTrouble,
+    AskLinks,
+    AskLivePod,
+    AskLog,
+    AskProof,
+    AskPushed,
+    AskPusher,
+    AskReadBack,
+)
 from buildandpush.core.run.world import Decision, World, answer
 
 
@@ -113,7 +120,7 @@ def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> st
     """Why layers could not be cached, if kaniko's log says so: somewhere in it, since the build went on."""
     if not run.effective.cache_repository:
         return None
-    return find_cache_trouble(answer(world, AskLog(pod.name, KANIKO_CONTAINER, whole=True)))
+    return answer(world, AskCacheTrouble(pod.name))
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
+from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod.observation import PodObservation
 
 T = TypeVar("T")
@@ -30,13 +31,18 @@ class AskLivePod(Asks[PodObservation | None]):
 
 
 @dataclass(frozen=True)
-class AskLog(Asks[str]):
-    """How does the container's log end? Secrets in it are masked."""
+class AskLog(Asks[Admitted]):
+    """How does the container's log end? It comes through the door for strangers' text."""
 
     pod: str
     container: str
-    whole: bool = False
-    """All of it, as far as one can hold it, for what may stand anywhere in it; its very end may then be missing."""
+
+
+@dataclass(frozen=True)
+class AskCacheTrouble(Asks[Admitted | None]):
+    """Why could kaniko not put a layer into the cache, by its log? None if it could."""
+
+    pod: str
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,17 @@ class AskPusher(Asks[str | None]):
 
 
 RemoteQuestion = (
-    AskLogin | AskLivePod | AskLog | AskPushed | AskReadBack | AskProof | AskTags | AskLinks | AskInputs | AskObjects
+    AskLogin
+    | AskLivePod
+    | AskLog
+    | AskCacheTrouble
+    | AskPushed
+    | AskReadBack
+    | AskProof
+    | AskTags
+    | AskLinks
+    | AskInputs
+    | AskObjects
 )
 """Questions whose answers cost a request."""
 

@@ -11,6 +11,7 @@ from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effectiv
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import LoginNeed
+from buildandpush.core.foreign import NOTHING
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.observation import PodObservation, read_source_report
 from buildandpush.core.run.rebuild import end_request
@@ -81,7 +82,7 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
     if not pod.source.terminated:
         return run
     if pod.source.exit_code != 0:
-        verdict = classify_failure(pod, "")
+        verdict = classify_failure(pod, NOTHING)
         conditions.set(ConditionType.SOURCE_READY, "False", verdict.reason, verdict.message)
         return run
     report = read_source_report(pod.source)

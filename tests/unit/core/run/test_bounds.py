@@ -15,6 +15,7 @@ from buildandpush.core.facts import Inputs, Links, ReadBack
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import (
     Answer,
+    AskCacheTrouble,
     AskInputs,
     AskLinks,
     AskLog,
@@ -105,7 +106,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Question, Answer]:
         **ALWAYS,
         AskLinks(REPOSITORY, tags, "c" * 253, "s" * 256): links,
         AskLog(run.builds[0].pod_name, "kaniko"): log,
-        AskLog(run.builds[0].pod_name, "kaniko", whole=True): log,
+        AskCacheTrouble(run.builds[0].pod_name): log,
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
         AskPushed(run.builds[0].pod_name, REPOSITORY): DIGEST,

@@ -11,7 +11,16 @@ from buildandpush.api.reasons import Reason
 from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskInputs, AskLinks, AskLivePod, AskLog, AskObjects, AskProof, AskTags
+from buildandpush.core.run.questions import (
+    AskCacheTrouble,
+    AskInputs,
+    AskLinks,
+    AskLivePod,
+    AskLog,
+    AskObjects,
+    AskProof,
+    AskTags,
+)
 from buildandpush.core.run.world import Decision, Refusal, Resource
 from tests.unit.core import golden
 from tests.unit.core.factories import (
@@ -227,11 +236,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "succeeded-without-cache": lambda: end(
         VERIFIED,
         spec(remoteCacheImage="shop/cache"),
-        more={
-            replace(
-                PUSH_LOG, whole=True
-            ): "WARN[0002] Error uploading layer to cache: failed to push to destination: DENIED"
-        },
+        more={AskCacheTrouble(PUSH_LOG.pod): "failed to push to destination: DENIED"},
     ),
     "succeeded-with-links": lambda: with_links(Links(Reason.LINKS_RESOLVED, "", (("latest", "https://portal/x"),))),
     "succeeded-without-links": lambda: with_links(Links(Reason.LINKS_UNAVAILABLE, "no role")),

@@ -1,0 +1,37 @@
+"""Strangers' JSON: bounded in size and depth. Any trouble with it is one error, which callers know what to do with."""
+
+import json
+from typing import Any, Final
+
+MAX_VALUES: Final = 100_000
+"""A list of 4 MiB that holds nothing but empty lists takes 100 MiB of memory. A manifest has some hundred values."""
+
+
+class UnreadableError(ValueError):
+    """A text is no JSON, or more of it than anybody needs; says which."""
+
+
+def parse_json(data: str | bytes, *, most_values: int = MAX_VALUES) -> Any:
+    """The value that a text stands for; raises UnreadableError. A text of more than `most_values` values is not parsed.
+
+    The caller bounds the text itself, when it reads it.
+    """
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        if sum(map(text.count, ",[{")) > most_values:
+            raise UnreadableError(f"the answer holds more than {most_values} values")
+        return json.loads(text)
+    except UnreadableError:
+        raise
+    except RecursionError as error:
+        raise UnreadableError("the answer is nested too deeply") from error
+    except ValueError as error:
+        raise UnreadableError("the answer is not JSON") from error
+
+
+def parse_object(data: str | bytes) -> dict[str, Any]:
+    """The JSON object that a text stands for; raises UnreadableError for anything else."""
+    value = parse_json(data)
+    if not isinstance(value, dict):
+        raise UnreadableError("the answer is no JSON object")
+    return value

@@ -1,0 +1,66 @@
+"""Reads the logs of build pods. A build prints what it likes: it is bounded here, and the core admits it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient, PodLog
+from buildandpush.core.pod.observation import PodObservation, observe_pod
+
+TAIL_LINES: Final = 60
+"""Lines that tell why a build failed."""
+SEARCHED_LINES: Final = 1000
+"""Lines that are searched for cache trouble, which kaniko tells at the end of a stage."""
+LIMIT_BYTES: Final = 2**20
+"""Bytes of a log that are read: more than 60 lines of the 16 KiB at which a runtime ends a line."""
+_RECORD_BYTES: Final = 16 * 1024
+_FEWER: Final = 4
+PATIENCE: Final = timedelta(minutes=2)
+"""How long a kubelet may take to give out the log of a pod that has ended. Then the run ends without it."""
+
+
+@dataclass(frozen=True)
+class LogEnd:
+    """The end of a container's log as it is, with whatever secrets it holds."""
+
+    text: str = ""
+    cut_before: bool = False
+    """The log may begin before the text does, even in the middle of a line."""
+    cut_behind: bool = False
+    """Its last line is too long to be read to its end."""
+
+
+async def read_log_end(
+    client: KubernetesClient, namespace: str, pod: str, container: str, now: datetime, *, lines: int = TAIL_LINES
+) -> LogEnd:
+    """The end of a log; empty where the kubelet has none any more, or does not answer long after the pod's end."""
+    try:
+        log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
+        while log.is_cut and lines > 1:
+            # The kubelet's limit keeps the beginning of these lines, and the end is what counts.
+            lines = max(lines // _FEWER, 1)
+            log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
+    except KubernetesError:
+        return LogEnd()
+    except UnavailableError:
+        # The API server answers for the kubelet, too. A node that is gone must not keep the run from ending.
+        found = await read_live_pod(client, namespace, pod)
+        if found is not None and (found.finished_at or found.changed_at or now) > now - PATIENCE:
+            raise
+        return LogEnd()
+    return LogEnd(log.text, cut_before=_may_begin_before(log, lines), cut_behind=log.is_cut)
+
+
+def _may_begin_before(log: PodLog, lines: int) -> bool:
+    """Whether so many lines may not be the whole log. A runtime writes a long line as several records, and the kubelet
+    counts records."""
+    return log.text.count("\n") + len(log.text) // _RECORD_BYTES + 1 >= lines
+
+
+async def read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
+    """A pod by the API server's own word; None where there is none."""
+    try:
+        return observe_pod(await client.read_pod(namespace, name))
+    except NotFoundError:
+        return None
