@@ -162,9 +162,9 @@ def _take_another_name(world: World, refusal: Refusal) -> Decision:
     name = naming.build_pod_name(
         owner.name, owner.uid, run=run.number, build=int(build.key), attempt=build.attempt, taken=build.pod_name
     )
-    told = describe(refusal.reason, refusal.message, f"The build's pod is {name} instead.")
+    text = describe(refusal.reason, refusal.message, f"The build's pod is {name} instead.")
     status = progress.note_pod_name(world, name)
-    return Decision(status, (announce(world, refusal.reason, told),), wake_at=world.now)
+    return Decision(status, (announce(world, refusal.reason, text),), wake_at=world.now)
 
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
