@@ -41,6 +41,18 @@ def load_samples() -> dict[str, Document]:
     )
 
 
+def read_values() -> Document:
+    """The chart's values with their defaults."""
+    result: Document = yaml.safe_load((CHART / "values.yaml").read_text())
+    return result
+
+
+def load_sample_values() -> dict[str, Document]:
+    """Every YAML block of the pages with values for the chart by its place."""
+    names = set(read_values())
+    return {place: document for place, document in load_samples().items() if set(document) <= names}
+
+
 def _placed(found: Any) -> dict[str, Document]:
     return {
         f"{path.relative_to(REPOSITORY_ROOT)}#{number}": document

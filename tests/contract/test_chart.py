@@ -1,14 +1,17 @@
 """The chart: what it renders, and what it refuses before anything is installed."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from devcluster.settings import KUBERNETES_VERSION
-from tests.contract.documents import CHART, Document, load_all
+from tests.contract.documents import CHART, Document, load_all, load_sample_values
 from tests.e2e.harness.shell import Finished, Shell
 
 pytestmark = pytest.mark.e2e
 
+SAMPLE_VALUES = load_sample_values()
 _IMAGE = ("--set", "image.repository=contoso.azurecr.io/buildandpush/operator")
 
 
@@ -40,6 +43,13 @@ def test_the_api_server_takes_what_the_chart_renders(shell: Shell, more: tuple[s
     text = yaml.safe_dump_all([_in_default(document) for document in _render(shell, *more)])
     done = shell.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=text)
     assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize("place", SAMPLE_VALUES)
+def test_the_chart_takes_the_values_that_the_pages_show(shell: Shell, tmp_path: Path, place: str) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump(SAMPLE_VALUES[place]))
+    assert _render(shell, "--values", str(values))
 
 
 def _for_users(role: Document) -> bool:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.schema import render_schema
 from buildandpush.api.spec import BuildAndPushACRSpec
-from tests.contract.documents import CHART, list_pages
+from tests.contract.documents import list_pages, read_values
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -95,7 +94,7 @@ def _list_values(values: dict[str, Any], path: str = "") -> Iterator[str]:
 
 
 def test_the_page_of_the_installation_lists_every_setting_of_the_chart() -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    values = read_values()
     listed = [name.removesuffix(".…") for name in _read_first_column(DOCS / "install.md", "## Settings of the chart")]
     assert set(listed) <= set(_list_values(values))
     assert {name.partition(".")[0] for name in listed} == set(values)
