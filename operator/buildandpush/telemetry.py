@@ -4,8 +4,9 @@ Events of ours, stable names to search for:
     operator.started  operator.stopping  operator.stopped  operator.watch_restarted
     lease.standing_by  lease.created  lease.leading  lease.attempt_failed  lease.lost  lease.not_released
     build.status_changed  pod.created  pod.adopted  pod.gone_already  event.refused
+    status.refused  login.not_removed
     nodes.user_namespaces  nodes.not_read  store.refresh_failed  store.relapsed
-    queue.work_failed  queue.drain_timed_out  reconcile.not_settled
+    queue.work_failed  queue.work_refused  queue.server_away  queue.drain_timed_out  reconcile.not_settled
 """
 
 import logging

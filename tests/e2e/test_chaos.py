@@ -1,11 +1,14 @@
-"""Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled."""
+"""Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled. And what an API server
+can have against a build: it is told at once, and heals."""
 
 import random
 
 import pytest
 
+from tests.e2e.harness.api import Api
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.operatorpod import OperatorPod
+from tests.e2e.harness.policy import webhook_down
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 
@@ -38,3 +41,38 @@ def test_an_operator_killed_ten_times_loses_and_doubles_nothing(
         pods = build.pods()
         assert [pod["metadata"]["uid"] for pod in pods] == [ended.build["podUid"]]
         assert registry.digest(build.repository, "latest") == ended.status["digest"]
+
+
+@pytest.mark.usefixtures("login")
+@pytest.mark.parametrize("resource", ["pods", "secrets"])
+def test_a_webhook_that_is_down_is_told_and_the_build_goes_on_once_it_is_not(
+    make_build: BuildFactory, api: Api, namespace: str, resource: str
+) -> None:
+    with webhook_down(api, namespace, resource):
+        build = make_build()
+        waiting = build.wait_reason("ApiRefused", within=30)
+        assert waiting.told("Completed") == ("False", "ApiRefused")
+        assert waiting.condition("Stalled") == {}
+        assert "failed calling webhook" in waiting.condition("Ready")["message"]
+        assert build.pods() == []
+        build.wait_event("Warning", "ApiRefused")
+    assert build.wait_succeeded(within=60).run["number"] == 1
+
+
+@pytest.mark.usefixtures("login")
+def test_a_quota_on_secrets_is_told_and_the_build_goes_on_once_there_is_room(
+    make_build: BuildFactory, api: Api, namespace: str
+) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "secrets", "namespace": namespace}}
+    api.create({**quota, "spec": {"hard": {"count/secrets": "1"}}})
+
+    def counts() -> bool:
+        return "used" in api.get("ResourceQuota", "secrets", namespace).get("status", {})
+
+    eventually(counts, "quota in force", within=20)
+    build = make_build()
+    waiting = build.wait_reason("QuotaExceeded", within=30)
+    assert "exceeded quota: secrets" in waiting.condition("Ready")["message"]
+    assert build.pods() == []
+    api.delete("ResourceQuota", "secrets", namespace)
+    assert build.wait_succeeded(within=60).run["number"] == 1

@@ -77,13 +77,14 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         f"Create the ConfigMap or the key in the same namespace. {GOES_ON}",
     ),
     Reason.QUOTA_EXCEEDED: _e(
-        "The namespace's ResourceQuota has no room for the build pod.",
-        f"Wait until other pods end, or raise the quota. {GOES_ON}",
+        "The namespace's ResourceQuota has no room for the build pod, or for the Secret with its login.",
+        f"Wait until other builds end, or raise the quota. {GOES_ON}",
     ),
     Reason.CREDENTIAL_NOT_ALLOWED: _e(
         "The operator's installer does not allow this kind of login here.",
         "Ask the installer to allow it in the chart's values, or use another credential.",
     ),
+    Reason.LOGGING_IN: _e("The operator logs in. Entra ID or the registry has not answered yet.", NO_REMEDY),
     Reason.LOGIN_FAILED: _e(
         "Entra ID refused the connector's credential.", f"Correct the connector or its Secret. {GOES_ON}"
     ),
@@ -121,6 +122,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The API server refused the build pod.",
         "Read the server's words in the message. Mend what they name: a LimitRange, a policy, or Pod Security, which "
         "has to be 'baseline' or 'privileged' in build namespaces. The operator looks again by itself.",
+    ),
+    Reason.API_REFUSED: _e(
+        "The API server refused a request of the operator.",
+        "Read the server's words in the message. They name what stands in the way: an admission webhook, a policy, "
+        f"or a right that the operator has lost. {GOES_ON}",
     ),
     # good ends
     Reason.SUCCEEDED: _e("The image was built and pushed, and the registry has it.", NO_REMEDY),

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CONFIG_MAP_MISSING = "ConfigMapMissing"
     QUOTA_EXCEEDED = "QuotaExceeded"
     CREDENTIAL_NOT_ALLOWED = "CredentialNotAllowed"
+    LOGGING_IN = "LoggingIn"
     LOGIN_FAILED = "LoginFailed"
     LOGIN_UNAVAILABLE = "LoginUnavailable"
     EXCHANGE_REFUSED = "ExchangeRefused"
@@ -31,6 +32,7 @@ class Reason(StrEnum):
     NAME_COLLISION = "NameCollision"
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     POD_REFUSED = "PodRefused"
+    API_REFUSED = "ApiRefused"
 
     # good ends
     SUCCEEDED = "Succeeded"

@@ -21,3 +21,15 @@ class ConflictError(KubernetesError):
 
 class UnavailableError(Exception):
     """No answer, or one that asks to come again (429, 5xx); the request may have been carried out nevertheless."""
+
+
+class TroubleError(UnavailableError):
+    """The API server answered a write with its own trouble (500), such as an admission webhook that it cannot reach.
+
+    The write may have been carried out nevertheless. Unlike a connection that is cut, this may last, and it has words.
+    """
+
+    def __init__(self, status: int, message: str, request: str) -> None:
+        super().__init__(f"{request}: {status} {message}")
+        self.status = status
+        self.message = message

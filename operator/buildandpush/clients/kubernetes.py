@@ -13,7 +13,7 @@ import aiohttp
 from kubernetes import aio
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.outside import TooLongError, read_bounded
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
@@ -282,6 +282,9 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
         return NotFoundError(status, reason, message)
     if status == 409:
         return ConflictError(status, reason, message)
+    # A server that is starting or has too much to do is nobody's news; a webhook that it cannot reach may last.
+    if not request.startswith("GET ") and (status == 500 or (status > 500 and "webhook" in message)):
+        return TroubleError(status, message, request)
     if status == 429 or status >= 500:
         return UnavailableError(f"{request}: {status} {message}")
     return KubernetesError(status, reason, message)

@@ -1,5 +1,6 @@
 """Performs the actions of a decision. Each may be repeated: a second time finds its own work done."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +9,13 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core import naming
-from buildandpush.core.facts import Owner
+from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import observe_pod
-from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, Refusal
+from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
+from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
 from buildandpush.handlers.store import Store
 
 _log = structlog.get_logger(__name__)
@@ -21,13 +23,24 @@ _log = structlog.get_logger(__name__)
 
 async def perform(
     client: KubernetesClient, store: Store, owner: Owner, action: Action, now: datetime
-) -> Refusal | None:
-    """Carry one action out; only a refused pod is told back, since a decision hangs on it."""
+) -> Refusal | Waiting | None:
+    """Carry one action out. Gives back how the API server refused it: a pod that is not created is a Refusal, one that
+    does not go is waited for. A refused Event is nothing to wait for."""
     if isinstance(action, CreatePod):
-        return await _ensure_pod(client, store, owner, action)
+        try:
+            return await _ensure_pod(client, store, owner, action)
+        except (KubernetesError, TroubleError) as error:  # of what else it takes: a former pod is in the way
+            refused = explain_refusal(error)
+            return Refusal(refused.reason, refused.message, final=False)
     if isinstance(action, Announce):
         await _tell(client, owner, action, now)
         return None
+    return await _end_pod(client, store, owner, action)
+
+
+async def _end_pod(
+    client: KubernetesClient, store: Store, owner: Owner, action: CancelPod | DeletePod
+) -> Waiting | None:
     try:
         if isinstance(action, CancelPod):
             store.put_pod(await client.patch_pod_deadline(owner.namespace, action.name, action.uid, 1))
@@ -35,6 +48,9 @@ async def perform(
             await client.delete_pod(owner.namespace, action.name, action.uid)
     except (NotFoundError, ConflictError):
         _log.info("pod.gone_already", namespace=owner.namespace, pod=action.name)
+    except (KubernetesError, TroubleError) as error:
+        refused = explain_refusal(error)
+        return replace(refused, message=f"pod {action.name} cannot be ended: {refused.message}")
     return None
 
 
@@ -57,7 +73,7 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
         return await _adopt_pod(client, store, owner, action)
     except NotFoundError:
         return None  # the namespace is going, and with it the resource
-    except KubernetesError as error:
+    except (KubernetesError, TroubleError) as error:
         return _refusal(error)
     store.put_pod(pod)
     _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
@@ -83,18 +99,20 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
     return None
 
 
-def _refusal(error: KubernetesError) -> Refusal:
-    # The second is a quota so new that nobody has counted yet.
-    if error.status == 403 and ("exceeded quota" in error.message or "status unknown for quota" in error.message):
-        return Refusal(Reason.QUOTA_EXCEEDED, error.message, final=False)
+def _refusal(error: KubernetesError | TroubleError) -> Refusal:
+    words = words_of(error)
+    if isinstance(error, TroubleError):
+        return Refusal(Reason.API_REFUSED, words, final=False)
+    if is_quota(error):
+        return Refusal(Reason.QUOTA_EXCEEDED, words, final=False)
     if error.status == 401:
-        return Refusal(Reason.POD_REFUSED, error.message, final=False)  # a token that is just being renewed
+        return Refusal(Reason.POD_REFUSED, words, final=False)  # a token that is just being renewed
     # A namespace that is just coming, without its service account yet, or just going.
     if error.status == 403 and (
         "being terminated" in error.message or "error looking up service account" in error.message
     ):
-        return Refusal(Reason.POD_REFUSED, error.message, final=False)
-    return Refusal(Reason.POD_REFUSED, error.message, final=True)
+        return Refusal(Reason.POD_REFUSED, words, final=False)
+    return Refusal(Reason.POD_REFUSED, words, final=True)
 
 
 def _event(owner: Owner, action: Announce, now: datetime) -> Manifest:

@@ -6,6 +6,7 @@ from datetime import datetime
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
+from buildandpush.clients.errors import KubernetesError, TroubleError
 from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
@@ -36,6 +37,7 @@ from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.podlogs import SEARCHED_LINES, read_live_pod, read_log_end
+from buildandpush.handlers.refusals import explain_refusal
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,23 @@ class Sources:
 
 
 async def answer_question(sources: Sources, resource: Resource, question: RemoteQuestion, now: datetime) -> Answer:
-    """Look one fact up. UnavailableError rises: the queue asks again."""
+    """Look one fact up; Waiting where the API server refuses it. UnavailableError rises: the queue asks again."""
+    try:
+        return await _look_up(sources, resource, question, now)
+    except (KubernetesError, TroubleError) as error:
+        return _go_without(question, explain_refusal(error))
+
+
+def _go_without(question: RemoteQuestion, refused: Waiting) -> Answer:
+    """The answer where the API server refuses the fact: some facts are not worth waiting for."""
+    if isinstance(question, AskInputs):
+        return Inputs()
+    if isinstance(question, AskLinks):
+        return Links(Reason.LINKS_UNAVAILABLE, refused.message)
+    return refused
+
+
+async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestion, now: datetime) -> Answer:
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):
         return await sources.logins.ensure_login(namespace, question.needs, renewal=question.renewal)

@@ -12,12 +12,16 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+
 K = TypeVar("K", bound=Hashable)
 
 _log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 LAST_BACKOFF_SECONDS: Final = 60.0
+OUTAGE_LOG_SECONDS: Final = 60.0
+"""How often it is said that the API server is away."""
 _HEAP_SLACK: Final = 64
 
 
@@ -49,6 +53,10 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining = False
+        self._told_at: float | None = None
+        """When it was last said that the API server is away."""
+        self._unanswered = 0
+        """How many calls of `work` have failed for that since then."""
         self.completed = 0
         """How many calls of `work` have ended, well or not."""
 
@@ -117,11 +125,24 @@ class WorkQueue(Generic[K]):
                 raise  # somebody stops this worker, rather than something within the work having been cancelled
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             delay = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LAST_BACKOFF_SECONDS)
-            _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)
+            self._log_failure(key, error, failures, delay)
         else:
             self._failures.pop(key, None)
         if delay is not None:
             self.add(key, delay)
+
+    def _log_failure(self, key: K, error: BaseException, failures: int, delay: float) -> None:
+        """An API server that is away fails every key, so that is said once a minute and not for each. What it refuses
+        is said in its words. Only what nobody foresaw needs a traceback."""
+        if isinstance(error, UnavailableError):
+            self._unanswered += 1
+            if self._told_at is None or self._now() >= self._told_at + OUTAGE_LOG_SECONDS:
+                _log.warning("queue.server_away", key=str(key), error=str(error), failed=self._unanswered)
+                self._told_at, self._unanswered = self._now(), 0
+        elif isinstance(error, KubernetesError):
+            _log.warning("queue.work_refused", key=str(key), error=str(error), failures=failures, retry_seconds=delay)
+        else:
+            _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)
 
     async def _next_key(self) -> K:
         """The key that is due first and not being worked on; waits until there is one."""

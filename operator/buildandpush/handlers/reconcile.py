@@ -9,13 +9,12 @@ from typing import Final
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
-from buildandpush.clients.errors import ConflictError, NotFoundError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
 from buildandpush.clients.recent import Recent
-from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
-from buildandpush.core.azure.credential import Connector
-from buildandpush.core.facts import Waiting
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.patch import merge_patch
+from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import Answer, AskPusher, Question
 from buildandpush.core.run.status import (
@@ -25,7 +24,9 @@ from buildandpush.core.run.world import Announce, CreatePod, Decision, Refusal, 
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
-from buildandpush.handlers.store import Key, Object, Store, read_resource
+from buildandpush.handlers.connectors import ConnectorReconciler
+from buildandpush.handlers.refusals import explain_refusal
+from buildandpush.handlers.store import Key, Store, read_resource
 
 _log = structlog.get_logger(__name__)
 
@@ -34,8 +35,6 @@ _MAX_ROUNDS: Final = 8
 
 _TELL_AGAIN: Final = timedelta(minutes=10)
 """How long after a run's end a process that did not see it makes sure that it was told."""
-_CONNECTOR_RECHECK_SECONDS: Final = 60.0
-_WAITING_RECHECK_SECONDS: Final = 10.0
 
 
 class _Written(Enum):
@@ -58,16 +57,16 @@ class Reconciler:
     ) -> None:
         self._sources = sources
         self._client = sources.kubernetes
-        self._logins = sources.logins
+        self._connectors = ConnectorReconciler(sources, store, clock)
         self._store = store
         self._settings = settings
         self._clock = clock
         self._ends_told: dict[Key, tuple[str, int]] = {}
         """Whose end, by uid and number of the run, this process has told last."""
+        self._obstacles: Recent[str, Waiting] = Recent()
+        """How the API server refused to end a pod, by uid of the resource, until it does."""
         self._announced: Recent[tuple[str, str, str], bool] = Recent()
         """Events that this process has written: by uid of the resource, what they are about, and reason."""
-        self._uids: dict[Key, str] = {}
-        """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
 
     def allow_user_namespaces(self, able: bool) -> None:
         """What builds whose spec leaves it open do from now on; a run on its way goes on as it began or, with a next
@@ -77,7 +76,7 @@ class Reconciler:
     async def reconcile(self, key: Key) -> float | None:
         """Work on one resource; gives back after how many seconds to come again, if at all."""
         if key.kind == meta.CONNECTOR_KIND:
-            return await self._reconcile_connector(key)
+            return await self._connectors.reconcile(key)
         return await self._reconcile_build(key)
 
     async def _reconcile_build(self, key: Key) -> float | None:
@@ -89,7 +88,8 @@ class Reconciler:
                 return None
             resource = read_resource(body)
             pods = self._store.pods_of(resource.owner.uid)
-            world = World(resource, self._clock(), self._settings, pods, refusal=refusal)
+            obstacle = self._obstacles.get(resource.owner.uid)
+            world = World(resource, self._clock(), self._settings, pods, refusal=refusal, obstacle=obstacle)
             decision = await self._decide(world)
             written = await self._write(key, resource, decision)
             if written is _Written.CONFLICT:
@@ -101,7 +101,8 @@ class Reconciler:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
                 await self._tell_end(key, world)
-                return _seconds_until_due(world, decision)
+                stands = self._obstacles.get(resource.owner.uid) is not None
+                return _seconds_until_due(world, decision, at_most=WAIT if stands else None)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
 
@@ -155,9 +156,20 @@ class Reconciler:
         except (ConflictError, NotFoundError):
             await self._refresh(key)
             return _Written.CONFLICT
+        except (KubernetesError, TroubleError) as error:
+            await self._tell_unwritten(resource, explain_refusal(error))
+            raise
         self._store.put(meta.BUILD_KIND, body)
         self._log_transition(resource, decision)
         return _Written.CHANGE
+
+    async def _tell_unwritten(self, resource: Resource, refused: Waiting) -> None:
+        """The status itself cannot tell that it is refused."""
+        message = describe(refused.reason, f"the status cannot be written: {refused.message}")
+        told = Announce(True, refused.reason, message, key="status")
+        _log.warning("status.refused", namespace=resource.owner.namespace, build=resource.owner.name, error=message)
+        if not self._was_announced(resource.owner, told):
+            await perform(self._client, self._store, resource.owner, told, self._clock())
 
     def _log_transition(self, resource: Resource, decision: Decision) -> None:
         build = decision.status.run.builds[0] if decision.status.run else None
@@ -187,75 +199,37 @@ class Reconciler:
     async def _act(self, world: World, decision: Decision) -> Refusal | None:
         """Perform the actions; gives back how the API server refused the pod, if it did."""
         refusal: Refusal | None = None
+        obstacle: Waiting | None = None
         for action in decision.actions:
-            if isinstance(action, Announce) and self._was_announced(world, action):
+            if isinstance(action, Announce) and self._was_announced(world.resource.owner, action):
                 continue
-            answer = await perform(self._client, self._store, world.resource.owner, action, world.now)
-            refusal = answer or refusal
+            refused = await perform(self._client, self._store, world.resource.owner, action, world.now)
+            if isinstance(refused, Waiting):
+                obstacle = refused
+            else:
+                refusal = refused or refusal
+        await self._note_obstacle(world, decision, obstacle)
         return refusal
 
-    def _was_announced(self, world: World, action: Announce) -> bool:
+    async def _note_obstacle(self, world: World, decision: Decision, obstacle: Waiting | None) -> None:
+        """Keep how a pod's end was refused, for the status of the run that ends; of a run that has ended an Event
+        tells."""
+        owner, run = world.resource.owner, decision.status.run
+        if obstacle is None:
+            self._obstacles.pop(owner.uid)
+            return
+        self._obstacles.put(owner.uid, obstacle)
+        told = Announce(True, obstacle.reason, describe(obstacle.reason, obstacle.message), key="pod-that-stays")
+        if (run is None or run.finished_at is not None) and not self._was_announced(owner, told):
+            await perform(self._client, self._store, owner, told, world.now)
+
+    def _was_announced(self, owner: Owner, action: Announce) -> bool:
         """Whether this process has told it already, which saves the API server a request that it would refuse."""
-        about = (world.resource.owner.uid, action.key, action.reason)
+        about = (owner.uid, action.key, action.reason)
         return bool(self._announced.get(about)) or not self._announced.put(about, True)
 
-    async def _reconcile_connector(self, key: Key) -> float | None:
-        body = self._store.get(key)
-        await self._forget_former(key, body)
-        if body is None or body["metadata"].get("deletionTimestamp"):
-            return None
-        connector = parse_connector(body)
-        before = AzureConnectorStatus.model_validate(body.get("status") or {})
-        logins: tuple[LoginStatus, ...] = tuple(before.logins)
-        check: Check
-        if isinstance(connector, Waiting):
-            check = connector
-        else:
-            check = await self._logins.check(connector)
-            logins = await self._keep_logins(connector, before)
-        valid = connector if isinstance(connector, Connector) else None
-        after = decide_connector(
-            before,
-            body["metadata"]["generation"],
-            check,
-            self._clock(),
-            spec=valid.spec if valid else None,
-            logins=logins,
-            verify=valid.verify if valid else before.handled_verify or "",
-        )
-        patch = merge_patch(before.to_dict(), after.to_dict())
-        if patch:
-            version = body["metadata"]["resourceVersion"]
-            try:
-                written = await self._client.patch_custom_status(
-                    meta.CONNECTOR_PLURAL, key.namespace, key.name, version, patch
-                )
-            except (ConflictError, NotFoundError):
-                return None  # the change that made the conflict comes as an event of its own
-            self._store.put(key.kind, written)
-        return _CONNECTOR_RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
 
-    async def _forget_former(self, key: Key, body: Object | None) -> None:
-        """Let go of what is kept in memory for a connector that is gone, whether or not another has its name."""
-        uid = str(body["metadata"]["uid"]) if body is not None else None
-        former = self._uids.pop(key, None)
-        if former is not None and former != uid:
-            await self._sources.forget_connector(key.namespace, key.name, former)
-        if uid is not None:
-            self._uids[key] = uid
-
-    async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
-        """The logins made for builds; one that has ended is no longer renewed by any build, so it goes."""
-        known = {login.secret_name: login for login in before.logins} | self._logins.logins_of(connector.uid)
-        now = self._clock()
-        for name, login in sorted(known.items()):
-            ended = login.expires_at is not None and login.expires_at <= now
-            if ended and await self._logins.remove_login(connector, name):
-                del known[name]
-        return tuple(known[name] for name in sorted(known))
-
-
-def _seconds_until_due(world: World, decision: Decision) -> float | None:
-    if decision.wake_at is None:
-        return None
-    return max(0.0, (decision.wake_at - world.now).total_seconds())
+def _seconds_until_due(world: World, decision: Decision, *, at_most: timedelta | None = None) -> float | None:
+    due = [decision.wake_at - world.now] if decision.wake_at is not None else []
+    due += [at_most] if at_most is not None else []
+    return max(0.0, min(due).total_seconds()) if due else None

@@ -35,6 +35,10 @@ _PLACES: Final = {
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "MutatingAdmissionPolicy": (_ADMISSION, "mutatingadmissionpolicies"),
     "MutatingAdmissionPolicyBinding": (_ADMISSION, "mutatingadmissionpolicybindings"),
+    "ValidatingWebhookConfiguration": (
+        "/apis/admissionregistration.k8s.io/v1",
+        "validatingwebhookconfigurations",
+    ),
     BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),
     CONNECTOR: (f"/apis/{GROUP_VERSION}", "azureconnectors"),
 }

@@ -1,10 +1,10 @@
-"""Policies that change pods at their creation, as meshes and policy engines do."""
+"""Policies that change pods at their creation, as meshes and policy engines do, and webhooks that are away."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.e2e.harness.api import Api
+from tests.e2e.harness.api import Api, ApiError
 from tests.e2e.harness.waiting import eventually
 
 _VERSION = "admissionregistration.k8s.io/v1beta1"
@@ -66,3 +66,45 @@ def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
     names = [[item["name"] for item in found["spec"].get(name, [])] for name in asked["spec"]]
     contexts = [item["securityContext"] for item in found["spec"]["containers"] if item["name"] == "only"]
     return names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}]
+
+
+@contextmanager
+def webhook_down(api: Api, namespace: str, resource: str) -> Iterator[None]:
+    """An admission webhook for new objects of a kind (`pods`) in a namespace, whose service does not exist."""
+    name = f"e2e-{namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]}
+    webhook: dict[str, Any] = {
+        "name": "away.example.com",
+        "rules": [rule],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "clientConfig": {"service": {"namespace": namespace, "name": "away"}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 5,
+    }
+    api.create(
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": name},
+            "webhooks": [webhook],
+        }
+    )
+    try:
+        eventually(lambda: _is_called(api, namespace, resource), f"webhook {name} is called", within=30)
+        yield
+    finally:
+        api.delete("ValidatingWebhookConfiguration", name)
+
+
+def _is_called(api: Api, namespace: str, resource: str) -> bool:
+    kind = {"pods": "Pod", "secrets": "Secret"}[resource]
+    probe: dict[str, Any] = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "probe", "namespace": namespace}}
+    if kind == "Pod":
+        probe["spec"] = {"containers": [{"name": "only", "image": "pause"}]}
+    try:
+        api.create(probe, dry_run=True)
+    except ApiError as error:
+        return "failed calling webhook" in error.message
+    return False

@@ -13,7 +13,7 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients import kubernetes
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient, PodLog
 from buildandpush.core.foreign import MAX_MESSAGE
 
@@ -267,7 +267,7 @@ async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: Kubern
         (410, KubernetesError),
         (422, KubernetesError),
         (429, UnavailableError),
-        (500, UnavailableError),
+        (500, TroubleError),
         (503, UnavailableError),
         (504, UnavailableError),
     ],
@@ -277,9 +277,11 @@ async def test_refusal_is_told_in_the_operators_words(
     name: str, status: int, kind: type[Exception], api: ApiServer, client: KubernetesClient
 ) -> None:
     api.answers.append(refuse(status, reason="Why", message="because of this"))
-    with pytest.raises(kind) as caught:
+    with pytest.raises((KubernetesError, UnavailableError)) as caught:
         await CALLS[name][0](client)
-    assert type(caught.value) is kind
+    # Nothing of an installation stands in the way of a reading: its trouble is the server's own, and passes.
+    expected = UnavailableError if kind is TroubleError and name.startswith(("read", "list")) else kind
+    assert type(caught.value) is expected
     assert "because of this" in str(caught.value)
     if isinstance(caught.value, KubernetesError):
         assert (caught.value.status, caught.value.reason) == (status, "Why")

@@ -21,7 +21,7 @@ _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+/[^/]+))"
     r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|log))?"
 )
-_KNOWN = frozenset({"pods", "secrets", "events", meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL})
+_KNOWN = frozenset({"pods", "secrets", "configmaps", "events", meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL})
 
 
 class CrashError(BaseException):

@@ -8,6 +8,7 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.facts import Waiting
 from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.store import Store
@@ -44,7 +45,7 @@ class Acting:
     def __init__(self) -> None:
         self.api, self.store = FakeApi(), Store()
 
-    async def __call__(self, action: Action) -> Refusal | None:
+    async def __call__(self, action: Action) -> Refusal | Waiting | None:
         return await perform(KubernetesClient(self.api), self.store, OWNER, action, NOW)
 
 
@@ -131,11 +132,41 @@ async def test_an_event_that_is_not_taken_holds_nothing_up(status: int, act: Act
 
 
 @pytest.mark.parametrize("action", [CREATE, CancelPod("p1", "u"), DeletePod("p1", "u")])
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, 503])
 async def test_no_answer_is_for_the_queue_to_repeat(status: int, action: Action, act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (status, "come again")
     with pytest.raises(UnavailableError):
         await act(action)
+
+
+WEBHOOK = 'Internal error occurred: failed calling webhook "pods.example.com": no endpoints available'
+
+
+async def test_a_pod_is_waited_for_where_a_webhook_cannot_be_reached(act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (500, WEBHOOK)
+    assert await act(CREATE) == Refusal(Reason.API_REFUSED, WEBHOOK, final=False)
+
+
+@pytest.mark.parametrize("action", [CancelPod("p1", "u"), DeletePod("p1", "u")])
+@pytest.mark.parametrize(("status", "message"), [(500, WEBHOOK), (403, "policy x denies it"), (400, "denied by x")])
+async def test_a_pod_that_may_not_be_ended_is_told(status: int, message: str, action: Action, act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, message)
+    assert await act(action) == Waiting(Reason.API_REFUSED, f"pod p1 cannot be ended: {message}")
+
+
+async def test_a_former_pod_that_may_not_be_removed_is_told_and_waited_for(act: Acting) -> None:
+    act.api.put("pods", pod(spec_hash="v1-b"))
+    act.api.refuse = lambda verb, plural, name: (403, "policy x denies it") if verb == "DELETE" else None
+    assert await act(CREATE) == Refusal(Reason.API_REFUSED, "policy x denies it", final=False)
+
+
+async def test_the_servers_words_are_bounded_and_without_logins(act: Acting) -> None:
+    """A webhook may answer anything, such as the object that it was sent."""
+    act.api.refuse = lambda verb, plural, name: (403, "see https://push:hunter22@example.com " + "x" * 100_000)
+    refusal = await act(CREATE)
+    assert refusal is not None
+    assert "hunter22" not in refusal.message
+    assert len(refusal.message) <= 512
 
 
 @pytest.mark.parametrize("make", [CancelPod, DeletePod])

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.handlers import queue as queue_module
 from buildandpush.handlers.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
 from tests.unit.handlers.fake_time import run_in_fake_time
 
@@ -406,3 +408,54 @@ def test_every_wish_is_followed_by_work_that_starts_no_earlier_than_it(
             assert any(started >= when for started, called in work.calls if called == key)
 
     run_in_fake_time(main())
+
+
+class Log:
+    """What stands where the queue's log does."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, Any]] = []
+
+    def warning(self, event: str, **told: Any) -> None:
+        self.lines.append({"event": event, **told})
+
+
+def log_of(error: Exception, monkeypatch: pytest.MonkeyPatch, *, keys: int, seconds: float) -> list[dict[str, Any]]:
+    """What is logged while the work on so many keys fails for so long."""
+    log = Log()
+    monkeypatch.setattr(queue_module, "_log", log)
+
+    async def fail(key: str) -> float | None:
+        raise error
+
+    async def work() -> None:
+        async with running(fail) as queue:
+            for number in range(keys):
+                queue.add(f"key-{number}")
+            await asyncio.sleep(seconds)
+
+    run_in_fake_time(work())
+    return log.lines
+
+
+def test_a_server_that_is_away_is_one_line_and_no_traceback_for_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = log_of(UnavailableError("GET /api: connection refused"), monkeypatch, keys=100, seconds=50)
+    assert line == {"event": "queue.server_away", "key": "key-0", "error": "GET /api: connection refused", "failed": 1}
+
+
+def test_an_outage_that_lasts_is_told_again_with_how_much_it_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = log_of(UnavailableError("away"), monkeypatch, keys=10, seconds=300)
+    assert {line["event"] for line in lines} == {"queue.server_away"}
+    assert 1 < len(lines) <= 6
+    assert sum(line["failed"] for line in lines) > 10
+
+
+def test_a_refusal_is_told_in_the_servers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = log_of(KubernetesError(403, "Forbidden", "no"), monkeypatch, keys=1, seconds=0.1)
+    assert (line["event"], line["key"], line["error"]) == ("queue.work_refused", "key-0", "403 Forbidden: no")
+    assert "exc_info" not in line
+
+
+def test_what_nobody_foresaw_has_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    (line,) = log_of(ValueError("what"), monkeypatch, keys=1, seconds=0.1)
+    assert (line["event"], line["exc_info"]) == ("queue.work_failed", True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.facts import ReadBack
@@ -75,6 +75,8 @@ class Cluster:
         self.labels: dict[str, str] = {}
         self.quota_full = False
         self.registry_down = False
+        self.refused: dict[str, str] = {}
+        """How requests, such as `create-secret`, are refused: by a policy, or since a webhook is away."""
         self.azure = FakeAzure(life=timedelta(minutes=30))
         self.images = 0
         self.violations: list[str] = []
@@ -224,6 +226,12 @@ def is_alive(pod: Object) -> bool:
     return pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
 
 
+def _refusal(how: str) -> Exception:
+    if how == "webhook":
+        return TroubleError(500, "failed calling webhook: no endpoints available", "POST x")
+    return KubernetesError(403, "Forbidden", "exceeded quota: few" if how == "quota" else "a policy denies it")
+
+
 class _Pause:
     """The process stands still here, until it is driven on."""
 
@@ -252,6 +260,8 @@ class Client:
         if fault == "late" and writes:
             self._network.late.append(work)
             raise UnavailableError("no answer yet")
+        if request in self._cluster.refused:
+            raise _refusal(self._cluster.refused[request])
         result = work()
         if writes:
             self._cluster.writes += 1
@@ -270,7 +280,7 @@ class Client:
         return await self._pass(lambda: self._cluster.get("Pod", name))
 
     async def read_secret(self, namespace: str, name: str) -> Object:
-        return await self._pass(lambda: self._cluster.get("Secret", name))
+        return await self._pass(lambda: self._cluster.get("Secret", name), request="read-secret")
 
     async def read_custom(self, plural: str, namespace: str, name: str) -> Object:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
@@ -334,7 +344,7 @@ class Client:
             pod["spec"]["activeDeadlineSeconds"] = seconds
             return self._cluster.put("Pod", pod, "MODIFIED")
 
-        return await self._pass(work, writes=True)
+        return await self._pass(work, writes=True, request="end-pod")
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         def work() -> None:
@@ -350,7 +360,7 @@ class Client:
         await self._pass(work, writes=True, request="delete-pod")
 
     async def create_secret(self, manifest: Object) -> Object:
-        return await self._pass(lambda: self._cluster.create("Secret", manifest), writes=True)
+        return await self._pass(lambda: self._cluster.create("Secret", manifest), writes=True, request="create-secret")
 
     async def patch_secret(self, namespace: str, name: str, body: Object) -> Object:
         def work() -> Object:

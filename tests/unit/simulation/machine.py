@@ -33,6 +33,9 @@ NAMES = ("web", "api")
 SETTINGS = BuildSettings(executor_image="kaniko", source_image="operator", retries=2)
 FAULTS = st.sampled_from(["crash-before", "crash-after", "lost", "answer-lost", "late", "pause", None, None])
 
+REFUSED = ("create-pod", "end-pod", "delete-pod", "create-secret", "read-secret")
+"""Requests that the API server may refuse. A pod that a policy refuses for good ends its run, which quotas show."""
+
 
 def spec(target: str = "", **changes: Any) -> dict[str, Any]:
     """A spec whose image depends on `target`."""
@@ -334,6 +337,16 @@ class World(RuleBasedStateMachine):
     def quota(self, full: bool) -> None:
         self.cluster.quota_full = full
 
+    @rule(request=st.sampled_from(REFUSED), how=st.sampled_from(["policy", "webhook", "quota"]))
+    def api_server_refuses(self, request: str, how: str) -> None:
+        """The build that this hits says so, and nothing else comes of it."""
+        self.cluster.refused[request] = "webhook" if request == "create-pod" else how
+        self.life_goes_on(1, False)
+
+    @rule()
+    def api_server_refuses_nothing(self) -> None:
+        self.cluster.refused.clear()
+
     @rule(down=st.booleans())
     def registry(self, down: bool) -> None:
         self.cluster.registry_down = down
@@ -482,6 +495,7 @@ class World(RuleBasedStateMachine):
         while self.paused:
             self.former_operator_goes_on(0)
         self.cluster.quota_full = self.cluster.registry_down = False
+        self.cluster.refused.clear()
         self.azure_answers()
         self.put_connector()
         if self.loses_last:

@@ -1,6 +1,6 @@
 """Logins of builds: reads connectors and their Secrets, and keeps the docker config Secrets of pods fresh."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.ledger import LoginLedger
 from buildandpush.clients.azure.secrets import LoginSecrets
-from buildandpush.clients.errors import NotFoundError
+from buildandpush.clients.errors import KubernetesError, NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.connector import Check, LoggedIn, parse_connector
@@ -223,12 +223,21 @@ class Logins:
         if full is not None:
             return full
         self._ledger.note(name, opened, logins)
-        if not is_ours(await self._secrets.write(wanted, existing), owners_of(wanted)):
-            for uid in opened:
-                self._ledger.drop(uid, name)
+        try:
+            written = await self._secrets.write(wanted, existing)
+        except KubernetesError:
+            if existing is None:  # such as a quota on Secrets: there is none, so none counts
+                self._drop(name, opened)
+            raise
+        if not is_ours(written, owners_of(wanted)):
+            self._drop(name, opened)
             return _taken(wanted)
         described = describe_login(wanted, accesses, opened.values())
         return replace(described, renew_at=self._renew_at(logins))
+
+    def _drop(self, name: str, connector_uids: Iterable[str]) -> None:
+        for uid in connector_uids:
+            self._ledger.drop(uid, name)
 
     async def _log_in_all(
         self, accesses: tuple[RegistryAccess, ...], opened: dict[str, Resolved], kept: dict[str, RegistryToken]

@@ -18,6 +18,8 @@ from buildandpush.core.explain import describe
 from buildandpush.core.facts import Waiting
 
 _MAX_VERIFY = 128
+_HEALS = frozenset({Reason.SECRET_MISSING, Reason.API_REFUSED, Reason.QUOTA_EXCEEDED})
+"""What is looked at again without a change of the connector. Secret and connector may come in any order."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,15 @@ def decide_connector(
         conditions.set(ConditionType.READY, "True", reason, _describe_login(reason, check))
         conditions.drop(ConditionType.STALLED, ConditionType.RECONCILING)
     else:
-        # Secret and connector may come in any order.
-        temporary = check.temporary if isinstance(check, LoginProblem) else check.reason is Reason.SECRET_MISSING
+        temporary = check.temporary if isinstance(check, LoginProblem) else check.reason in _HEALS
         message = (
             check.message if isinstance(check, LoginProblem) else describe(check.reason, check.message, check.remedy)
         )
         trouble, other = ConditionType.STALLED, ConditionType.RECONCILING
         if temporary:
             trouble, other = other, trouble
-        conditions.set(ConditionType.READY, "False", check.reason, message)
+        unknown = check.reason is Reason.LOGGING_IN
+        conditions.set(ConditionType.READY, "Unknown" if unknown else "False", check.reason, message)
         conditions.set(trouble, "True", check.reason, message)
         conditions.drop(other)
     login = check if isinstance(check, LoggedIn) else None

@@ -192,6 +192,17 @@ def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decis
     return replace(decision, actions=actions, wake_at=world.now + WAIT)
 
 
+def hold(world: World, waiting: Waiting) -> Decision:
+    """The API server does not tell what the next step hangs on. A run on its way says so, and goes on once it does."""
+    run = world.resource.status.run
+    if run is None or run.finished_at is not None:
+        return Decision(world.resource.status, wake_at=world.now + WAIT)
+    told = describe(waiting.reason, waiting.message, waiting.remedy)
+    decision = progress.progress(world, Phase(run.builds[0].phase), waiting.reason, told)
+    actions = (announce(world, waiting.reason, told),) if is_news(world, waiting.reason) else ()
+    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+
+
 # ---- while the pod lives
 
 
@@ -248,7 +259,9 @@ def _stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
             if live is not None and live.ended:
                 return podended.end(world, run, live)
             return podended.end_stopped(world, cancelled=cancelled)
-    reason = Reason.CANCELLING if cancelled else Reason.SUPERSEDING
+    reason, detail = Reason.CANCELLING if cancelled else Reason.SUPERSEDING, ""
+    if world.obstacle is not None and actions:
+        reason, detail = world.obstacle.reason, world.obstacle.message
     stopping = progress.note_stopping(world, since=since, cancelled=cancelled)
-    decision = progress.progress(stopping, Phase.RUNNING, reason, describe(reason), pod=pod)
+    decision = progress.progress(stopping, Phase.RUNNING, reason, describe(reason, detail), pod=pod)
     return replace(decision, actions=actions, wake_at=world.now + WAIT)

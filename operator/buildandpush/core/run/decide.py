@@ -17,7 +17,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import progress, start
-from buildandpush.core.run.advance import advance
+from buildandpush.core.run.advance import advance, hold
 from buildandpush.core.run.questions import AskInputs, AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
@@ -28,7 +28,7 @@ from buildandpush.core.run.status import (
     is_observed,
     with_status,
 )
-from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, World, answer
+from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, HeldError, World, answer
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 from buildandpush.core.spec.strategy import is_met
@@ -59,6 +59,8 @@ def decide(world: World) -> Decision:
         return _remove_expired_pods(world, decision)
     except AskedError as asked:
         return Decision(world.resource.status, questions=frozenset({asked.question}))
+    except HeldError as held:
+        return hold(world, held.waiting)
 
 
 def _idle(world: World) -> Decision:

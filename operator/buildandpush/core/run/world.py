@@ -8,9 +8,9 @@ from typing import Any, cast
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
-from buildandpush.core.facts import Owner
+from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.questions import Answer, Asks, Question, T
+from buildandpush.core.run.questions import Answer, AskLogin, AskObjects, Asks, Question, T
 from buildandpush.core.settings import BuildSettings
 
 
@@ -94,6 +94,8 @@ class World:
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     refusal: Refusal | None = None
     """How the API server refused the pod in this round, if it did."""
+    obstacle: Waiting | None = None
+    """How the API server refused to end a pod, the last time that the operator tried."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,23 @@ class AskedError(Exception):
         self.question = question
 
 
+class HeldError(Exception):
+    """The decision hangs on a fact that the API server does not tell now."""
+
+    def __init__(self, waiting: Waiting) -> None:
+        super().__init__(waiting)
+        self.waiting = waiting
+
+
 def answer(world: World, question: Asks[T]) -> T:
-    """The answer to a question. Raises AskedError where there is none yet; `decide` then hands the question out."""
+    """The answer to a question. Raises AskedError where there is none yet; `decide` then hands the question out.
+
+    Raises HeldError where the API server refuses the fact, unless Waiting is among the answers that the question has.
+    """
     asked = cast("Question", question)
     if asked not in world.answers:
         raise AskedError(asked)
-    return cast("T", world.answers[asked])
+    found = world.answers[asked]
+    if isinstance(found, Waiting) and not isinstance(question, AskLogin | AskObjects):
+        raise HeldError(found)
+    return cast("T", found)

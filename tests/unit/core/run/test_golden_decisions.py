@@ -178,6 +178,9 @@ CASES: dict[str, Callable[[], Decision]] = {
     "start-refused-for-now": lambda: decide(
         world(started(), refusal=Refusal(Reason.QUOTA_EXCEEDED, "exceeded quota: small", final=False))
     ),
+    "start-refused-by-the-servers-trouble": lambda: decide(
+        world(started(), refusal=Refusal(Reason.API_REFUSED, "failed calling webhook", final=False))
+    ),
     "start-at-a-number": lambda: decide(
         world(
             resource(spec(firstRunNumber=40, tags=["v<+pipeline.sequenceId>"])),
@@ -311,6 +314,12 @@ CASES: dict[str, Callable[[], Decision]] = {
     "superseding": lambda: going_on(change(seen(), target="x"), running_pod()),
     "superseded": lambda: going_on(change(seen(), target="x"), ended_pod(2, reason_of_pod="DeadlineExceeded")),
     "superseded-before-its-pod": lambda: going_on(change(started(), target="x"), answers=GONE),
+    "superseding-is-refused": lambda: going_on(
+        change(seen(), target="x"), running_pod(), obstacle=Waiting(Reason.API_REFUSED, "a policy denies it")
+    ),
+    "lost-and-not-to-be-looked-for": lambda: going_on(
+        seen(), answers={AskLivePod(pod_name()): Waiting(Reason.API_REFUSED, "pods is forbidden")}
+    ),
     "superseded-lost": lambda: going_on(change(seen(), target="x"), answers=GONE),
     "queued": lambda: going_on(change(seen(), target="x", onChange="Queue"), running_pod()),
     "changed-by-the-way": lambda: going_on(change(seen(), timeout="2h"), running_pod()),

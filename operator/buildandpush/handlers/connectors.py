@@ -1,0 +1,126 @@
+"""One pass over one connector: whether it can log in, and which login Secrets it has, in its status."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from buildandpush.api import meta
+from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
+from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
+from buildandpush.core.azure.credential import Connector
+from buildandpush.core.azure.errors import LoginProblem
+from buildandpush.core.facts import Waiting
+from buildandpush.core.patch import merge_patch
+from buildandpush.handlers.answers import Sources
+from buildandpush.handlers.refusals import explain_refusal
+from buildandpush.handlers.store import Key, Object, Store
+
+_log = structlog.get_logger(__name__)
+
+_RECHECK_SECONDS: Final = 60.0
+_WAITING_RECHECK_SECONDS: Final = 10.0
+
+
+class ConnectorReconciler:
+    """Tells of connectors what they can. Safe to call at any time and any number of times."""
+
+    def __init__(self, sources: Sources, store: Store, clock: Callable[[], datetime]) -> None:
+        self._sources = sources
+        self._client = sources.kubernetes
+        self._logins = sources.logins
+        self._store = store
+        self._clock = clock
+        self._uids: dict[Key, str] = {}
+        """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Work on one connector; gives back after how many seconds to come again, if at all."""
+        body = self._store.get(key)
+        await self._forget_former(key, body)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return None
+        connector = parse_connector(body)
+        if _asks_outside(connector) and body["metadata"]["generation"] != _observed(body):
+            body = await self._write(key, body, LoginProblem(Reason.LOGGING_IN, "", temporary=True), connector)
+        check: Check = connector if isinstance(connector, Waiting) else await self._check(connector)
+        if body is not None:
+            body = await self._write(key, body, check, connector)
+        if body is None:
+            return None  # the change that made the conflict comes as an event of its own
+        return _RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
+
+    async def _check(self, connector: Connector) -> Check:
+        """Whether it can log in, or how the API server refused to say."""
+        try:
+            return await self._logins.check(connector)
+        except (KubernetesError, TroubleError) as error:
+            return explain_refusal(error)
+
+    async def _write(self, key: Key, body: Object, check: Check, connector: Connector | Waiting) -> Object | None:
+        """Write the status if it changed; gives back the object as it is then, or None where it changed meanwhile."""
+        before = AzureConnectorStatus.model_validate(body.get("status") or {})
+        valid = connector if isinstance(connector, Connector) else None
+        after = decide_connector(
+            before,
+            body["metadata"]["generation"],
+            check,
+            self._clock(),
+            spec=valid.spec if valid else None,
+            logins=await self._keep_logins(valid, before) if valid else tuple(before.logins),
+            verify=valid.verify if valid else before.handled_verify or "",
+        )
+        patch = merge_patch(before.to_dict(), after.to_dict())
+        if not patch:
+            return body
+        version = body["metadata"]["resourceVersion"]
+        try:
+            written = await self._client.patch_custom_status(
+                meta.CONNECTOR_PLURAL, key.namespace, key.name, version, patch
+            )
+        except (ConflictError, NotFoundError):
+            return None
+        self._store.put(key.kind, written)
+        return written
+
+    async def _forget_former(self, key: Key, body: Object | None) -> None:
+        """Let go of what is kept in memory for a connector that is gone, whether or not another has its name."""
+        uid = str(body["metadata"]["uid"]) if body is not None else None
+        former = self._uids.pop(key, None)
+        if former is not None and former != uid:
+            await self._sources.forget_connector(key.namespace, key.name, former)
+        if uid is not None:
+            self._uids[key] = uid
+
+    async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
+        """The logins made for builds; one that has ended is no longer renewed by any build, so it goes."""
+        known = {login.secret_name: login for login in before.logins} | self._logins.logins_of(connector.uid)
+        now = self._clock()
+        for name, login in sorted(known.items()):
+            ended = login.expires_at is not None and login.expires_at <= now
+            if ended and await self._remove_login(connector, name):
+                del known[name]
+        return tuple(known[name] for name in sorted(known))
+
+    async def _remove_login(self, connector: Connector, name: str) -> bool:
+        """Whether the login's Secret is gone. One that cannot be removed stays in the status, for the next look."""
+        try:
+            return await self._logins.remove_login(connector, name)
+        except (KubernetesError, TroubleError) as error:
+            words = explain_refusal(error).message
+            _log.warning("login.not_removed", namespace=connector.namespace, secret=name, error=words)
+            return False
+
+
+def _asks_outside(connector: Connector | Waiting) -> bool:
+    """Whether Entra ID and registries are asked, which may take long to answer."""
+    return isinstance(connector, Connector) and connector.spec.registry_credentials is None
+
+
+def _observed(body: Object) -> int:
+    """The generation that the status speaks of; -1 for none."""
+    found = (body.get("status") or {}).get("observedGeneration")
+    return found if isinstance(found, int) else -1
