@@ -29,7 +29,7 @@ REQUESTED = {
     "secrets": {"get", "create", "patch", "delete"},
     "configmaps": {"get"},
     "serviceaccounts/token": {"create"},
-    "events": {"create"},
+    "events": {"create", "list"},
 }
 LEASE = {"get", "create", "patch"}
 NODES = {"nodes": {"list"}}
@@ -114,6 +114,7 @@ async def _call_every_method(client: KubernetesClient) -> None:
         "create_lease": [("n", "x", {})],
         "patch_lease": [("n", "x", "1", {})],
         "create_event": [(manifest,)],
+        "list_pod_events": [("n", "uid")],
         "read_custom": [("buildandpushacrs", "n", "x"), ("azureconnectors", "n", "x")],
         "patch_custom_status": [("buildandpushacrs", "n", "x", "1", {}), ("azureconnectors", "n", "x", "1", {})],
         "list_pods": [("n",), (None,)],

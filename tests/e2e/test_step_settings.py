@@ -9,12 +9,13 @@ import pytest
 
 from devcluster.node.deploy import UNVERIFIED_HOST
 from devcluster.settings import Settings
-from tests.e2e.harness.api import Api, Object
+from tests.e2e.harness.api import Api
 from tests.e2e.harness.azure import BASE_HOST, Azure
 from tests.e2e.harness.build import FROM, Build, inline
 from tests.e2e.harness.fixtures import BuildFactory, ConnectorFactory
 from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.registry import Registry
+from tests.e2e.harness.volumes import folder_claimed, make_folder
 
 pytestmark = pytest.mark.e2e
 
@@ -241,21 +242,9 @@ def test_without_a_push_nothing_is_pushed_and_no_artifact_is_listed(make_build: 
 def volume(api: Api, namespace: str, settings: Settings) -> Iterator[str]:
     """A claim on a folder of the node."""
     folder = settings.state / "e2e-volumes" / namespace
-    folder.mkdir(parents=True)
-    folder.chmod(0o777)
-    spec: Object = {
-        "capacity": {"storage": "1Gi"},
-        "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "",
-        "hostPath": {"path": str(folder)},
-        "claimRef": {"name": "files", "namespace": namespace},
-    }
-    api.create({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": spec})
-    claim = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": "files", "namespace": namespace}
-    api.create({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim})
-    yield "files"
-    api.delete("PersistentVolume", namespace)
+    make_folder(folder)
+    with folder_claimed(api, namespace, folder) as claim:
+        yield claim
 
 
 @pytest.mark.proves("PLUGIN_TAR_PATH", "PLUGIN_PUSH_ONLY", "PLUGIN_SOURCE_TAR_PATH")

@@ -52,9 +52,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resourceNames: {{ toJson . }}
   verbs: [create]
 {{- end }}
+# What kubelets say of a build pod that does not start stands in Events alone.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end }}
 
 {{/* Those of `builds` that a spec's podTemplate has too, in its form, as JSON. */}}

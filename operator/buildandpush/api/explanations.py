@@ -42,6 +42,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     # on the way
     Reason.ACCEPTED: _e("The operator accepted the spec and starts a run.", NO_REMEDY),
     Reason.POD_CREATED: _e("The build pod exists. Its containers have not started yet.", NO_REMEDY),
+    Reason.POD_NOT_STARTED: _e(
+        "A node has the build pod, but its kubelet cannot start it.",
+        "Read the kubelet's words in the message. They name what stands in the way: a volume, the network of pods, or "
+        "the container runtime. The operator tries again by itself.",
+    ),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
         "Lower resources.limits, or add a node that fits. The pod starts by itself once one does.",

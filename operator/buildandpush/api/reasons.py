@@ -9,6 +9,7 @@ class Reason(StrEnum):
     # on the way
     ACCEPTED = "Accepted"
     POD_CREATED = "PodCreated"
+    POD_NOT_STARTED = "PodNotStarted"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
     BUILDING = "Building"

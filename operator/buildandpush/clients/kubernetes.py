@@ -24,6 +24,8 @@ _TIMEOUT_SECONDS: Final = 30
 _PAGE_SIZE: Final = 500
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
+_EVENT_PAGE_SIZE: Final = 100
+"""A kubelet joins Events of a kind, so a pod has few."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _MAX_ANSWER: Final = 16 * 2**20
 """Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
@@ -164,6 +166,12 @@ class KubernetesClient:
             await self._request("POST", _core_path(manifest["metadata"]["namespace"], "events"), body=manifest)
         except ConflictError:
             return
+
+    async def list_pod_events(self, namespace: str, pod_uid: str) -> list[Object]:
+        """Events about one pod, in no order that helps; at most a hundred."""
+        query = {"fieldSelector": f"involvedObject.uid={pod_uid}", "limit": _EVENT_PAGE_SIZE}
+        answer = await self._request("GET", _core_path(namespace, "events"), query=query)
+        return answer.get("items") or []
 
     async def read_custom(self, plural: str, namespace: str, name: str) -> Object:
         """One object of our own group."""

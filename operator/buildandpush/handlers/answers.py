@@ -16,6 +16,7 @@ from buildandpush.core.facts import Inputs, Links, ReadBack, Waiting
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digest
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.run.questions import (
     Answer,
     AskCacheTrouble,
@@ -25,6 +26,7 @@ from buildandpush.core.run.questions import (
     AskLog,
     AskLogin,
     AskObjects,
+    AskPodEvents,
     AskProof,
     AskPushed,
     AskReadBack,
@@ -73,6 +75,8 @@ def _go_without(question: RemoteQuestion, refused: Waiting) -> Answer:
     """The answer where the API server refuses the fact: some facts are not worth waiting for."""
     if isinstance(question, AskInputs):
         return Inputs()
+    if isinstance(question, AskPodEvents):
+        return ()
     if isinstance(question, AskLinks):
         return Links(Reason.LINKS_UNAVAILABLE, refused.message)
     return refused
@@ -95,6 +99,8 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
         return await _find_inputs(sources, namespace, question)
     if isinstance(question, AskObjects):
         return await find_keys(sources.kubernetes, namespace, question.keys)
+    if isinstance(question, AskPodEvents):
+        return observe_events(await sources.kubernetes.list_pod_events(namespace, question.uid))
     if isinstance(question, AskLinks):
         return await _find_links(sources, namespace, question)
     return await _ask_registry(sources, namespace, question)

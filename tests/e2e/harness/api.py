@@ -35,6 +35,7 @@ _PLACES: Final = {
     "CustomResourceDefinition": ("/apis/apiextensions.k8s.io/v1", "customresourcedefinitions"),
     "MutatingAdmissionPolicy": (_ADMISSION, "mutatingadmissionpolicies"),
     "MutatingAdmissionPolicyBinding": (_ADMISSION, "mutatingadmissionpolicybindings"),
+    "RuntimeClass": ("/apis/node.k8s.io/v1", "runtimeclasses"),
     "ValidatingWebhookConfiguration": (
         "/apis/admissionregistration.k8s.io/v1",
         "validatingwebhookconfigurations",

@@ -111,6 +111,7 @@ CALLS: dict[str, tuple[Call, str, str]] = {
         "/api/v1/namespaces/shop/secrets/s1",
     ),
     "create_event": (lambda c: c.create_event(POD), "POST", "/api/v1/namespaces/shop/events"),
+    "list_pod_events": (lambda c: c.list_pod_events("shop", "u1"), "GET", "/api/v1/namespaces/shop/events"),
     "read_custom": (lambda c: c.read_custom(meta.BUILD_PLURAL, "shop", "web"), "GET", f"{BUILDS}/web"),
     "patch_custom_status": (
         lambda c: c.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": None}),
@@ -148,6 +149,12 @@ async def test_every_write_says_who_writes(name: str, api: ApiServer, client: Ku
 async def test_every_patch_is_a_merge_patch(name: str, api: ApiServer, client: KubernetesClient) -> None:
     await CALLS[name][0](client)
     assert api.seen[0].headers["Content-Type"] == "application/merge-patch+json"
+
+
+async def test_events_are_asked_for_one_pod_and_never_for_many(api: ApiServer, client: KubernetesClient) -> None:
+    await client.list_pod_events("shop", "u1")
+    assert api.seen[0].query["fieldSelector"] == "involvedObject.uid=u1"
+    assert int(api.seen[0].query["limit"]) <= 100
 
 
 async def test_null_in_a_patch_arrives_since_it_removes_a_field(api: ApiServer, client: KubernetesClient) -> None:

@@ -201,6 +201,9 @@ class FakeApi:
         for selector in query.get("labelSelector", []):
             key, value = selector.split("=")
             items = [body for body in items if (body["metadata"].get("labels") or {}).get(key) == value]
+        for selector in query.get("fieldSelector", []):
+            path, value = selector.split("=")
+            items = [body for body in items if _field(body, path) == value]
         answer = {"kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items}
         return FakeAnswer(200, json.dumps(answer).encode())
 
@@ -271,6 +274,12 @@ class FakeApi:
     def _new_uid(self) -> str:
         self._uid += 1
         return f"00000000-0000-4000-8000-{self._uid:012}"
+
+
+def _field(body: Object, path: str) -> Any:
+    for name in path.split("."):
+        body = body.get(name, {})
+    return body
 
 
 def _merge(target: Any, patch: Any) -> Any:

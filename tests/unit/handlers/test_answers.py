@@ -17,6 +17,7 @@ from buildandpush.core.run.questions import (
     AskCacheTrouble,
     AskLivePod,
     AskLog,
+    AskPodEvents,
     AskPushed,
     AskReadBack,
     Question,
@@ -130,6 +131,35 @@ async def test_secrets_beyond_number_show_nothing_of_a_log() -> None:
     cluster.apply(buildSecrets=[{"id": "npm", "secretName": "npm", "key": "token"}])
     await cluster.settle()
     assert await ask(cluster, log_of(cluster, "line-19999 " * 1000)) == WITHHELD
+
+
+def tell_of_pod(cluster: Cluster, uid: str, message: str) -> None:
+    """A kubelet writes an Event about a pod."""
+    event = {
+        "metadata": {"namespace": "shop", "name": f"{uid}.{message}"},
+        "involvedObject": {"kind": "Pod", "uid": uid},
+        "type": "Warning",
+        "reason": "FailedMount",
+        "message": message,
+        "lastTimestamp": "2026-11-24T12:00:00Z",
+    }
+    cluster.api.put("events", event)
+
+
+async def test_events_of_this_very_pod_are_read(cluster: Cluster) -> None:
+    pod = cluster.pod["metadata"]
+    tell_of_pod(cluster, pod["uid"], "no such driver")
+    tell_of_pod(cluster, "another", "of another")
+    found = await ask(cluster, AskPodEvents(pod["name"], pod["uid"]))
+    assert [event.message for event in found] == ["no such driver"]  # type: ignore[union-attr]
+    assert "GET /api/v1/namespaces/shop/events" in cluster.api.requests
+
+
+async def test_events_that_may_not_be_read_hold_nothing_up(cluster: Cluster) -> None:
+    """As with the rights of a chart that is older than the operator."""
+    pod = cluster.pod["metadata"]
+    cluster.api.refuse = lambda verb, plural, name: (403, "forbidden") if plural == "events" else None
+    assert await ask(cluster, AskPodEvents(pod["name"], pod["uid"])) == ()
 
 
 async def test_log_that_is_gone_is_empty(cluster: Cluster) -> None:

@@ -75,6 +75,8 @@ class Cluster:
         self.labels: dict[str, str] = {}
         self.quota_full = False
         self.registry_down = False
+        self.pod_events: dict[str, list[Object]] = {}
+        """What kubelets have told of pods, by uid."""
         self.refused: dict[str, str] = {}
         """How requests, such as `create-secret`, are refused: by a policy, or since a webhook is away."""
         self.azure = FakeAzure(life=timedelta(minutes=30))
@@ -292,6 +294,9 @@ class Client:
         return str(
             await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
         )
+
+    async def list_pod_events(self, namespace: str, pod_uid: str) -> list[Object]:
+        return list(await self._pass(lambda: self._cluster.pod_events.get(pod_uid, [])))
 
     async def create_pod(self, manifest: Object) -> Object:
         return await self._pass(lambda: self._create_pod(manifest), writes=True, request="create-pod")

@@ -27,6 +27,7 @@ from tests.unit.simulation.cluster import (
     Network,
     Registry,
     is_alive,
+    stamp,
 )
 
 NAMES = ("web", "api")
@@ -285,6 +286,18 @@ class World(RuleBasedStateMachine):
         waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
         self.cluster.change_pod(pod, containerStatuses=[{"name": "kaniko", "state": waiting}])
         for seconds in (310, 15):
+            self.time_passes(seconds)
+            self.life_goes_on(2, False)
+
+    @rule(index=st.integers(0, 3), reason=st.sampled_from(["FailedCreatePodSandBox", "FailedMount"]))
+    def pod_cannot_be_started(self, index: int, reason: str) -> None:
+        """Only an Event says so. A sandbox is given up, a volume may come yet."""
+        pod = self._pick(index)
+        if pod is None or not pod["spec"].get("nodeName") or pod["status"].get("phase") != "Pending":
+            return
+        told = {"type": "Warning", "reason": reason, "message": "no", "lastTimestamp": stamp(self.cluster.now)}
+        self.cluster.pod_events[pod["metadata"]["uid"]] = [told]
+        for seconds in (61, 310, 15):
             self.time_passes(seconds)
             self.life_goes_on(2, False)
 

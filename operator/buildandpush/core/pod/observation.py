@@ -91,6 +91,11 @@ class PodObservation:
         return self.kaniko.terminated or source_failed or self.phase in ("Succeeded", "Failed")
 
     @property
+    def never_started(self) -> bool:
+        """Whether no container of the build has ever run."""
+        return not any(item.started_at or item.state == "running" for item in (self.source, self.kaniko))
+
+    @property
     def digest(self) -> str | None:
         """The digest that kaniko reported. It counts only with exit code 0, and once the registry confirms it."""
         if not self.kaniko.terminated or self.kaniko.exit_code != 0:

@@ -1,7 +1,7 @@
 """A run on its way, one step further: its pod is created, watched, given up, stopped or taken as ended."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.meta import Phase
@@ -13,11 +13,12 @@ from buildandpush.core.explain import describe
 from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import STANDS_STILL, Standstill, find_standstill, stands_since
 from buildandpush.core.run import failed, podended, progress, start
 from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, is_replaced, observe_generation
-from buildandpush.core.run.limits import GivingUp, find_limit
+from buildandpush.core.run.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.run.podended import find_live_pod
-from buildandpush.core.run.questions import AskLivePod, AskLogin, AskObjects, AskTags
+from buildandpush.core.run.questions import AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
 from buildandpush.core.run.status import (
     announce,
     derive_needs,
@@ -208,7 +209,8 @@ def hold(world: World, waiting: Waiting) -> Decision:
 
 def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     """The pod lives: say where it stands, and give it up where it will not come to an end by itself."""
-    limit = find_limit(pod, run, world.settings)
+    standstill = _find_standstill(world, pod)
+    limit = find_limit(pod, run, world.settings, standstill)
     if limit is not None and limit[0] <= world.now:
         # A cache that lags behind may have it stand where it stood before it ended, or went on.
         live = find_live_pod(world, run.builds[0])
@@ -216,10 +218,10 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
             return podended.lose(world, run)
         if live.ended:
             return podended.end(world, run, live)
-        pod, limit = live, find_limit(live, run, world.settings)
+        pod, limit = live, find_limit(live, run, world.settings, standstill)
     if limit is not None and limit[0] <= world.now:
         return _give_up(world, limit[1], pod)
-    phase, reason, message = progress.describe_live_pod(pod)
+    phase, reason, message = progress.describe_live_pod(pod, standstill)
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
@@ -228,7 +230,25 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         return replace(decision, questions=frozenset({renewal}))
     login = answer(world, renewal)
     renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
-    return replace(decision, wake_at=min((at for at in (limit and limit[0], renew_at) if at is not None), default=None))
+    times = (limit and limit[0], renew_at, _next_look(world, pod))
+    return replace(decision, wake_at=min((at for at in times if at is not None), default=None))
+
+
+def _find_standstill(world: World, pod: PodObservation) -> Standstill | None:
+    """What keeps a pod from starting that has stood still for a while, where the pod itself does not say it."""
+    since = stands_since(pod)
+    if since is None or world.now < since + STANDS_STILL or find_trouble(pod) is not None:
+        return None
+    return find_standstill(pod, answer(world, AskPodEvents(pod.name, pod.uid)))
+
+
+def _next_look(world: World, pod: PodObservation) -> datetime | None:
+    """When the Events of a pod that stands still are read, for the first time or again."""
+    since = stands_since(pod)
+    if since is None or find_trouble(pod) is not None:
+        return None
+    first = since + STANDS_STILL
+    return first if world.now < first else world.now + STANDS_STILL
 
 
 def _give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:

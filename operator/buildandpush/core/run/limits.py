@@ -7,6 +7,7 @@ from typing import Final
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import Standstill, stands_since
 from buildandpush.core.settings import BuildSettings
 
 DEADLINE_GRACE_SECONDS: Final = 120
@@ -25,7 +26,9 @@ class GivingUp:
     infrastructure: bool
 
 
-def find_limit(pod: PodObservation, run: RunStatus, settings: BuildSettings) -> tuple[datetime, GivingUp] | None:
+def find_limit(
+    pod: PodObservation, run: RunStatus, settings: BuildSettings, standstill: Standstill | None = None
+) -> tuple[datetime, GivingUp] | None:
     """Until when a living pod is waited for, and what is wrong if it still stands as it does then; None: no limit."""
     if pod.deleted_at is not None:
         limit = pod.deleted_at + timedelta(seconds=settings.node_lost_timeout_seconds)
@@ -44,6 +47,10 @@ def find_limit(pod: PodObservation, run: RunStatus, settings: BuildSettings) -> 
         giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
         since = run.builds[0].scheduling_from or pod.created_at
         return (since + timedelta(seconds=limit_seconds), giving_up) if since else None
+    since = stands_since(pod)
+    if since is not None and standstill is not None and standstill.hopeless:
+        giving_up = GivingUp(Reason.POD_NOT_STARTED, standstill.detail, True)
+        return since + timedelta(seconds=settings.start_timeout_seconds), giving_up
     if pod.started_at is not None:
         patience = run.effective.timeout_seconds + DEADLINE_GRACE_SECONDS
         detail = f"the kubelet of node {pod.node!r} did not end pod {pod.name} at its deadline"

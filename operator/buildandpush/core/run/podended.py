@@ -10,6 +10,7 @@ from buildandpush.core.pod.failure import FailureVerdict, classify_failure, fail
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
 from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
+from buildandpush.core.run.findings import explain_start
 from buildandpush.core.run.questions import (
     AskCacheTrouble,
     AskLinks,
@@ -45,7 +46,8 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod))))
     if cancelled:
         return failed.end_cancelled(settled, verdict.failure, pod)
-    return failed.fail_attempt(settled, _await_base_image(world, verdict), pod)
+    verdict = explain_start(world, _await_base_image(world, verdict), pod)
+    return failed.fail_attempt(settled, verdict, pod)
 
 
 def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:

@@ -11,6 +11,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Inputs, LoginSecretRef
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import Standstill
 from buildandpush.core.run.artifacts import build_artifact_file, wants_artifact_file
 from buildandpush.core.run.limits import find_trouble
 from buildandpush.core.run.rebuild import complete_request, find_request, refuse_request, resume_request
@@ -177,11 +178,13 @@ def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
     return with_status(world, world.resource.status.model_copy(update={"run": run}))
 
 
-def describe_live_pod(pod: PodObservation) -> tuple[Phase, Reason, str]:
-    """Phase, reason and message of a pod that has not ended."""
+def describe_live_pod(pod: PodObservation, standstill: Standstill | None = None) -> tuple[Phase, Reason, str]:
+    """Phase, reason and message of a pod that has not ended. `standstill` is what Events say keeps it from starting."""
     trouble = find_trouble(pod)
     if trouble is not None:
         return Phase.PENDING, trouble.reason, describe(trouble.reason, trouble.detail)
+    if standstill is not None:
+        return Phase.PENDING, Reason.POD_NOT_STARTED, describe(Reason.POD_NOT_STARTED, standstill.detail)
     if pod.kaniko.state == "running":
         return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
     if pod.gated:

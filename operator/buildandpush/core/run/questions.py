@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import PodEvent
 
 T = TypeVar("T")
 
@@ -111,6 +112,14 @@ class AskObjects(Asks[Inputs | Waiting]):
 
 
 @dataclass(frozen=True)
+class AskPodEvents(Asks[tuple[PodEvent, ...]]):
+    """What do Events say about this pod? The newest come first."""
+
+    pod: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class AskPusher(Asks[str | None]):
     """Which other resource of the namespace is about to push to this repository? The answer is its name."""
 
@@ -129,8 +138,9 @@ RemoteQuestion = (
     | AskLinks
     | AskInputs
     | AskObjects
+    | AskPodEvents
 )
 """Questions whose answers cost a request."""
 
 Question = RemoteQuestion | AskPusher
-Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | None
+Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | tuple[PodEvent, ...] | None

@@ -10,6 +10,7 @@ import pytest
 from buildandpush.api.reasons import Reason
 from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import PodEvent
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import (
     AskCacheTrouble,
@@ -18,6 +19,7 @@ from buildandpush.core.run.questions import (
     AskLivePod,
     AskLog,
     AskObjects,
+    AskPodEvents,
     AskProof,
     AskTags,
 )
@@ -103,6 +105,14 @@ def stuck(reason: str = "", *, message: str = "", minutes: int = 0, node: str = 
         created_at=NOW,
     )
     return going_on(started(), made, now=NOW + timedelta(minutes=minutes))
+
+
+def no_sandbox(minutes: int) -> Decision:
+    """A pod that the kubelet has tried to start for so long."""
+    made = replace(pod(phase="Pending", startTime="2026-11-24T12:00:00Z"), created_at=NOW)
+    told = PodEvent(True, "FailedCreatePodSandBox", "plugin failed: no IPs", NOW)
+    answers = {AskPodEvents(made.name, made.uid): (told,)}
+    return going_on(started(), made, answers=answers, now=NOW + timedelta(minutes=minutes))
 
 
 def taken(**answers: Any) -> Decision:
@@ -212,6 +222,8 @@ CASES: dict[str, Callable[[], Decision]] = {
         seen(), running_pod(), answers={login_question(renewal=True): Waiting(Reason.LOGIN_FAILED, "x")}
     ),
     "pending": stuck,
+    "pending-without-a-sandbox": lambda: no_sandbox(minutes=2),
+    "pending-without-a-sandbox-for-good": lambda: no_sandbox(minutes=6),
     "unschedulable": lambda: stuck(
         node="", conditions=[{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]
     ),
