@@ -7,6 +7,7 @@ python -m buildandpush.api.docs --check DIR
 import sys
 from typing import Final
 
+from buildandpush.api.dockerfilepage import render_dockerfile_page
 from buildandpush.api.explanations import explain
 from buildandpush.api.flagpage import render_flag_page
 from buildandpush.api.generated import escape_cell, write_or_check
@@ -30,6 +31,7 @@ def render_files() -> dict[str, str]:
     """File name to text of every generated page."""
     reasons = _INTRODUCTION + "".join(_render_row(reason) for reason in Reason)
     return {
+        "dockerfiles.md": _HEADER.format("dockerfilechecks.py") + render_dockerfile_page(),
         "plugin-flags.md": _HEADER.format("flagtable.py") + render_flag_page(),
         "reasons.md": _HEADER.format("explanations.py") + reasons,
     }

@@ -151,6 +151,13 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The image was built, but its layers could not be put into the cache repository.",
         "Check that the connector may push to the cache repository. Until then the next run builds these layers again.",
     ),
+    Reason.DOCKERFILE_CHECKED: _e(
+        "kaniko makes of the Dockerfile what Docker makes of it, as far as it tells.", NO_REMEDY
+    ),
+    Reason.DOCKERFILE_DIFFERS: _e(
+        "kaniko makes something else of the Dockerfile than Docker does.",
+        "Write what the message says instead, if it matters to the image. docs/dockerfiles.md has more.",
+    ),
     Reason.PUSHED: _e("The image was pushed under every tag.", NO_REMEDY),
     Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", NO_REMEDY),
     Reason.NOT_VERIFIABLE: _e(
@@ -228,7 +235,17 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The source has no folder at the path in context.",
         "Correct context: it is a folder relative to the source's root.",
     ),
-    Reason.DOCKERFILE_INVALID: _e("The Dockerfile cannot be parsed.", "Correct the line that the log tail names."),
+    Reason.DOCKERFILE_INVALID: _e(
+        "The Dockerfile cannot be parsed.", "Correct the line that the message or the log tail names."
+    ),
+    Reason.DOCKERFILE_UNSUPPORTED: _e(
+        "kaniko would make another image of the Dockerfile than Docker does, or none.",
+        "Write what the message says instead. dockerfileChecks: Warn builds it all the same; see docs/dockerfiles.md.",
+    ),
+    Reason.SOURCE_INCOMPLETE: _e(
+        "The Dockerfile copies a part of the repository that is not fetched.",
+        "Do what the message says. dockerfileChecks: Warn builds all the same.",
+    ),
     Reason.COPIED_FILE_NOT_FOUND: _e(
         "A COPY or ADD line names a file or folder that is not in the context.",
         "Correct the path: it is relative to context. .dockerignore may leave the file out.",

@@ -74,6 +74,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     SPEC_VALID = "SpecValid"
     SOURCE_READY = "SourceReady"
+    DOCKERFILE_CHECKED = "DockerfileChecked"
     BUILT = "Built"
     PUSHED = "Pushed"
     VERIFIED = "Verified"

@@ -46,6 +46,11 @@ class GitSource(ApiModel):
             )
         ),
     )
+    keep_git_dir: bool | None = Field(
+        None,
+        description="Keep the .git folder in the source. It differs at each fetch, so layers that copy it come from no "
+        "cache. Default: false.",
+    )
 
 
 class InlineSource(ApiModel):

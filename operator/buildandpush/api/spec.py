@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, ApiModel, ContextPath, DockerfilePath, Name, cel, rules
+from buildandpush.api.dockerfilechecks import Mode
 from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
 from buildandpush.api.sources import Source
@@ -289,6 +290,13 @@ class BuildAndPushACRSpec(ApiModel):
         description="Take snapshots by file metadata (kaniko's redo mode): faster, but a write that leaves a file's "
         "size and time as they were is lost, and so are capabilities that RUN sets. The status warns of it. "
         "Default: false.",
+    )
+    dockerfile_checks: Mode | None = Field(
+        None,
+        description="What happens if kaniko makes something else of the Dockerfile than Docker. Refuse ends the run "
+        "before it builds. Warn builds, and the condition DockerfileChecked names the lines. Off looks for nothing but "
+        "paths that leave the context. docs/dockerfiles.md lists what is looked for. Default: Refuse for what would "
+        "make a wrong or unsafe image, Warn for the rest.",
     )
     run_as_user: int | str | None = Field(
         None,

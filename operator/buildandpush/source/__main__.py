@@ -3,19 +3,32 @@
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.check import check_paths
+from buildandpush.source.differences import check_dockerfile
 from buildandpush.source.git import fetch_revision
+from buildandpush.source.gitfolder import list_submodules, remove_git_folder
 from buildandpush.source.inline import write_files
 from buildandpush.source.patience import Clock, try_again
 from buildandpush.source.report import SourceError, reason_of, render_failure, render_success, write_report
 
 
-def fetch(request: dict[str, Any], clock: Clock) -> tuple[str | None, str | None]:
-    """Fetch what the request names; gives back revision and commit, where the source has such; raises SourceError."""
+@dataclass(frozen=True)
+class Fetched:
+    """What was fetched and looked at."""
+
+    revision: str | None = None
+    commit: str | None = None
+    warnings: tuple[str, ...] | None = None
+    """What kaniko makes of the Dockerfile in another way than Docker; None if that was not to be looked at."""
+
+
+def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
+    """Fetch what the request names and look at its Dockerfile. Raises SourceError."""
     root = Path(request["root"])
     root.mkdir(parents=True, exist_ok=True)
     revision, commit = None, None
@@ -31,20 +44,26 @@ def fetch(request: dict[str, Any], clock: Clock) -> tuple[str | None, str | None
     else:
         raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
     check_paths(root, request["dockerfile"], request["context"])
-    return revision, commit
+    submodules = list_submodules(root) if "git" in request else []
+    if "git" in request and not request["git"].get("keepGitDir"):
+        remove_git_folder(root)
+    warnings = check_dockerfile(root, request, submodules) if "checks" in request else None
+    return Fetched(revision, commit, warnings)
 
 
 def main(arguments: list[str], clock: Clock | None = None) -> int:
     """Fetch, report, and end with 0 or 1."""
     report = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
     try:
-        revision, commit = fetch(json.loads(Path(arguments[0]).read_text()), clock or Clock())
+        fetched = fetch(json.loads(Path(arguments[0]).read_text()), clock or Clock())
     except (SourceError, OSError, ValueError) as raised:
         error = raised if isinstance(raised, SourceError) else SourceError(reason_of(raised), str(raised))
         print(f"{error.reason}: {error}", file=sys.stderr)
         write_report(render_failure(error), report)
         return 1
-    write_report(render_success(revision, commit), report)
+    for warning in fetched.warnings or ():
+        print(f"Warning: {warning}", flush=True)
+    write_report(render_success(fetched.revision, fetched.commit, fetched.warnings), report)
     return 0
 
 

@@ -3,12 +3,13 @@
 import errno
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
 
 MAX_BYTES: Final = 2048
 _MAX_MESSAGE: Final = 800
+_MAX_WARNING: Final = 320
 
 
 class SourceError(Exception):
@@ -27,7 +28,7 @@ def reason_of(error: Exception) -> Reason:
 
 def render_failure(error: SourceError) -> str:
     """The report of a failed fetch."""
-    message = str(error).encode(errors="replace")[:_MAX_MESSAGE].decode(errors="ignore")
+    message = _clip(str(error), _MAX_MESSAGE)
     text = json.dumps({"reason": error.reason, "message": message}, ensure_ascii=False)
     while len(text.encode()) > MAX_BYTES:  # quotes and control characters grow when they are escaped
         message = message[: len(message) * 3 // 4]
@@ -35,9 +36,22 @@ def render_failure(error: SourceError) -> str:
     return text
 
 
-def render_success(revision: str | None, commit: str | None) -> str:
-    """The report of a good fetch."""
-    return json.dumps({key: value for key, value in (("revision", revision), ("commit", commit)) if value})
+def render_success(revision: str | None, commit: str | None, warnings: tuple[str, ...] | None = None) -> str:
+    """The report of a good fetch. `warnings` are left out if they are None, and shortened to fit."""
+    told: dict[str, Any] = {key: value for key, value in (("revision", revision), ("commit", commit)) if value}
+    if warnings is None:
+        return json.dumps(told)
+    told["warnings"] = [_clip(warning, _MAX_WARNING) for warning in warnings]
+    text = json.dumps(told, ensure_ascii=False)
+    while len(text.encode()) > MAX_BYTES and told["warnings"]:
+        told["warnings"].pop()
+        text = json.dumps(told, ensure_ascii=False)
+    return text
+
+
+def _clip(text: str, size: int) -> str:
+    """At most so many bytes, without bytes that are no UTF-8."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
 def write_report(text: str, path: Path) -> None:

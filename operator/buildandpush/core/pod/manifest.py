@@ -12,11 +12,11 @@ from buildandpush.core.pod import egress
 from buildandpush.core.pod.kaniko import (
     CA_MOUNT,
     LOGIN_MOUNT,
-    SOURCE_ROOT,
     WORKSPACE,
     compatibility_environment,
     kaniko_arguments,
 )
+from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
 from buildandpush.core.spec.buildsecrets import arg_environment, secret_volume
@@ -74,7 +74,7 @@ def build_pod_manifest(
             "annotations": {
                 **pod_annotations(plan.options.pod_template, settings),
                 **egress.certificate_annotations(settings),
-                **_annotations(plan),
+                **_annotations(plan, settings),
             },
             # No blockOwnerDeletion: deleting the resource never waits for a pod.
             "ownerReferences": [
@@ -108,11 +108,14 @@ def _fetches(plan: BuildPlan) -> bool:
     return not plan.options.source_image
 
 
-def _annotations(plan: BuildPlan) -> Manifest:
+def _annotations(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     container = {"kubectl.kubernetes.io/default-container": KANIKO_CONTAINER}
     if not _fetches(plan):
         return container
-    return {meta.ANNOTATION_SOURCE: json.dumps(_source_request(plan), sort_keys=True, ensure_ascii=False), **container}
+    return {
+        meta.ANNOTATION_SOURCE: json.dumps(build_source_request(plan, settings), sort_keys=True, ensure_ascii=False),
+        **container,
+    }
 
 
 def _pod_security(plan: BuildPlan) -> Manifest:
@@ -136,16 +139,6 @@ def _pod_options(plan: BuildPlan) -> Manifest:
     if options.name_servers:
         fields |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": list(options.name_servers)}}
     return fields
-
-
-def _source_request(plan: BuildPlan) -> Manifest:
-    """The task of the init container. It is a file, because arguments and variables have size limits."""
-    return {
-        **plan.source.to_dict(),
-        "root": SOURCE_ROOT,
-        "dockerfile": plan.dockerfile,
-        "context": plan.context,
-    }
 
 
 def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:

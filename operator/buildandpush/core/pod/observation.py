@@ -12,6 +12,7 @@ from buildandpush.core.jsonvalue import UnreadableError, parse_object
 from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, SOURCE_CONTAINER
 
 _NEVER: Final = 1970
+_MAX_WARNINGS: Final = 5
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -112,6 +113,8 @@ class SourceReport:
     commit: str | None = None
     reason: str | None = None
     message: Admitted | None = None
+    warnings: tuple[Admitted, ...] | None = None
+    """What kaniko makes of the Dockerfile in another way than Docker, a line for each kind; None if nothing looked."""
 
 
 def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
@@ -212,4 +215,8 @@ def read_source_report(container: ContainerObservation) -> SourceReport:
     except UnreadableError:
         return SourceReport()
     values = {key: admit(str(raw[key])) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
-    return SourceReport(**values)
+    told = raw.get("warnings")
+    warnings = tuple(admit(str(one)) for one in told[:_MAX_WARNINGS]) if isinstance(told, list) else None
+    return SourceReport(
+        values.get("revision"), values.get("commit"), values.get("reason"), values.get("message"), warnings
+    )

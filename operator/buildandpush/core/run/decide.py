@@ -18,6 +18,7 @@ from buildandpush.core.explain import describe
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import progress, start
 from buildandpush.core.run.advance import advance, hold
+from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.questions import AskInputs, AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
@@ -56,7 +57,7 @@ def decide(world: World) -> Decision:
         decision = advance(world, run) if run is not None and run.finished_at is None else _idle(world)
         if decision.questions:
             return decision
-        return _remove_expired_pods(world, decision)
+        return tell_differences(world, _remove_expired_pods(world, decision))
     except AskedError as asked:
         return Decision(world.resource.status, questions=frozenset({asked.question}))
     except HeldError as held:

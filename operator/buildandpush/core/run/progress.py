@@ -30,6 +30,7 @@ from buildandpush.core.spec.plan import parse_spec
 
 RUN_CONDITIONS: Final = (
     ConditionType.SOURCE_READY,
+    ConditionType.DOCKERFILE_CHECKED,
     ConditionType.BUILT,
     ConditionType.PUSHED,
     ConditionType.VERIFIED,

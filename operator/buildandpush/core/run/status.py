@@ -9,13 +9,13 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import History
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, RunStatus, SourceStatus, Timings
 from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.explain import describe
 from buildandpush.core.facts import LoginNeed
 from buildandpush.core.foreign import NOTHING
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.observation import PodObservation, read_source_report
 from buildandpush.core.run.rebuild import end_request
 from buildandpush.core.run.retention import add_to_history
+from buildandpush.core.run.sourceconditions import note_failed_source, note_fetched_source
 from buildandpush.core.run.world import Announce, World
 
 _GOOD: Final = frozenset(
@@ -81,12 +81,12 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
     """The run with what its init container reported, once that has ended."""
     if not pod.source.terminated:
         return run
+    report = read_source_report(pod.source)
     if pod.source.exit_code != 0:
         verdict = classify_failure(pod, NOTHING)
-        conditions.set(ConditionType.SOURCE_READY, "False", verdict.reason, verdict.message)
+        note_failed_source(conditions, verdict.reason, verdict.message)
         return run
-    report = read_source_report(pod.source)
-    conditions.set(ConditionType.SOURCE_READY, "True", Reason.SOURCE_FETCHED, describe(Reason.SOURCE_FETCHED))
+    note_fetched_source(conditions, report)
     if report.commit is None:
         return run
     return run.model_copy(update={"source": SourceStatus(revision=report.revision, commit=report.commit)})

@@ -44,6 +44,8 @@ class BuildPlan:
     build_args: Mapping[str, str]
     target: str
     snapshot_mode: str
+    dockerfile_checks: str
+    """Refuse, Warn or Off; empty for each check's own level."""
     run_as_user: int
     requirements: Requirements
     timeout_seconds: int
@@ -131,6 +133,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         build_args=_check_keys("buildArgs", spec.build_args or {}),
         target=(spec.target or "").strip(),
         snapshot_mode=plan_snapshot_mode(spec.optimize, options.flags),
+        dockerfile_checks=spec.dockerfile_checks or "",
         run_as_user=_parse_user(spec.run_as_user, options),
         requirements=plan_requirements(spec.resources, settings),
         timeout_seconds=parse_duration_seconds("timeout", spec.timeout)

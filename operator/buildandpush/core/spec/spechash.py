@@ -25,17 +25,24 @@ _DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", 
 
 
 def hash_spec(spec: BuildAndPushACRSpec) -> str:
-    """`v1:` and the sha256 over canonical JSON of the set, non-default values of the shaping fields.
+    """`v2:` and the sha256 over canonical JSON of the set, non-default values of the shaping fields.
 
     Raises SpecInvalidError for flags that cannot be read; a spec that was planned has none.
     """
     values = spec.to_dict()
     flags = parse_flags(spec.env_variables)
     values["envVariables"] = shaping_flags(flags)
+    values["source"] = _without_defaults(values["source"])
     names = [*SHAPING_FIELDS, "envVariables", *(("workspace",) if _writes_image(flags) else ())]
     shaping = {name: values[name] for name in names if _is_set(name, values.get(name))}
     canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"{VERSION}:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _without_defaults(source: dict[str, Any]) -> dict[str, Any]:
+    git = source.get("git", {})
+    kept = {name: value for name, value in git.items() if (name, value) != ("keepGitDir", False)}
+    return {**source, "git": kept} if git else source
 
 
 def _writes_image(flags: PluginFlags) -> bool:

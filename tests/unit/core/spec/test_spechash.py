@@ -149,3 +149,11 @@ def test_the_volume_counts_once_the_image_is_written_to_it() -> None:
     assert on("a") == on("b") == hashed(spec())
     assert on("a", PLUGIN_TAR_PATH="x") != on("b", PLUGIN_TAR_PATH="x")
     assert on("a", PLUGIN_CACHE_DIR="x") == on("b", PLUGIN_CACHE_DIR="x")
+
+
+def test_git_kept_is_another_source_and_its_default_is_none() -> None:
+    def of(**more: Any) -> str:
+        return hashed(spec(source={"git": {"url": "https://github.com/contoso/shop.git", **more}}))
+
+    assert of(keepGitDir=False) == of()
+    assert of(keepGitDir=True) != of()

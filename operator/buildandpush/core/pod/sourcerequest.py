@@ -1,0 +1,46 @@
+"""What the init container is asked to do, as the JSON that the pod carries."""
+
+from typing import Final
+
+from buildandpush.api.compatibility import BUILDKIT
+from buildandpush.api.meta import Manifest
+from buildandpush.core.pod.kaniko import SOURCE_ROOT
+from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.flags import IGNORE_VAR_RUN
+from buildandpush.core.spec.plan import BuildPlan
+
+_MAX_ARGUMENTS_BYTES: Final = 4 * 1024
+"""The request is an annotation, and inline files need the room. Values that do not fit are unknown to the checks."""
+
+
+def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
+    """Which source to fetch, which paths have to be there, and what decides how kaniko reads the Dockerfile."""
+    switched = settings.compatibility == BUILDKIT
+    flags = plan.options.flags
+    checks = {
+        "mode": plan.dockerfile_checks,
+        "switched": switched,
+        "keepsVarRun": flags.values[IGNORE_VAR_RUN] is False if IGNORE_VAR_RUN in flags.values else switched,
+        "snapshotMode": plan.snapshot_mode,
+        "userNamespace": plan.options.user_namespace,
+        "platform": plan.options.platform,
+        "target": plan.target,
+        "buildArguments": _known_arguments(plan),
+    }
+    return {
+        **plan.source.to_dict(),
+        "root": SOURCE_ROOT,
+        "dockerfile": plan.dockerfile,
+        "context": plan.context,
+        "checks": {name: value for name, value in checks.items() if value not in ("", {}, False)},
+    }
+
+
+def _known_arguments(plan: BuildPlan) -> dict[str, str | None]:
+    """The build arguments by name. None stands for a value that is secret, or too long."""
+    known: dict[str, str | None] = {source.name: None for source in plan.options.arg_sources}
+    room = _MAX_ARGUMENTS_BYTES
+    for name, value in sorted(plan.build_args.items()):
+        room -= len(name.encode()) + len(value.encode())
+        known[name] = value if room >= 0 else None
+    return known

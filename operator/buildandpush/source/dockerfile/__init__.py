@@ -1,0 +1,1 @@
+"""Reads a Dockerfile and tells what kaniko makes of it in another way than Docker."""

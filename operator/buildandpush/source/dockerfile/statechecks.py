@@ -1,0 +1,151 @@
+"""Checks that hang on the lines before: users, folders, volumes and rights."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from buildandpush.source.dockerfile.copying import copied_words, is_below, is_remote
+from buildandpush.source.dockerfile.finding import Finding, Place
+from buildandpush.source.dockerfile.stages import pairs
+
+_MAX_MAPPED_ID: Final = 65535
+_MAX_VOLUMES: Final = 50
+_SETCAP: Final = re.compile(r"\bsetcap\b")
+_GIT_COMMAND: Final = re.compile(r"\bgit (describe|rev-parse|rev-list|log|show|status|diff|tag|branch|submodule|lfs)\b")
+_KEPT_BACKSLASH: Final = re.compile(r'"(?:[^"\\]|\\["$\\])*\\[^"$\\\s]')
+"""A backslash between double quotation marks, before a character that it does not escape."""
+_ROOT: Final = ("", "root", "0", "0:0", "root:root", "0:root", "root:0")
+
+
+@dataclass
+class State:
+    """What holds from a line of a stage on."""
+
+    user: str | None = ""
+    """None for one that is not known here."""
+    workdir: str | None = None
+    volumes: list[str] = field(default_factory=list)
+    has_users: bool = False
+    """Whether something may have put an /etc/passwd there."""
+
+
+def check_state(place: Place, state: State) -> Iterator[Finding]:
+    """What hangs on USER, WORKDIR and VOLUME lines before."""
+    keyword = place.instruction.keyword
+    if keyword in ("COPY", "ADD"):
+        yield from _check_owner(place, state)
+    elif keyword == "RUN":
+        yield from _check_run(place, state)
+    elif keyword == "WORKDIR" and _names_user(state) and not place.settings.switched:
+        target = place.scope.expand(place.instruction.text) or ""
+        if len([part for part in target.split("/") if part]) > 1:
+            yield place.found("workdir-owner", target)
+    elif keyword == "LABEL":
+        yield from _check_label(place)
+
+
+def note_state(place: Place, state: State) -> None:
+    """What the line changes for those that follow."""
+    keyword, text = place.instruction.keyword, place.instruction.text
+    if keyword == "USER":
+        state.user = place.scope.expand(text)
+    elif keyword == "WORKDIR":
+        target = place.scope.expand(text)
+        state.workdir = None if target is None else posixpath.join(state.workdir or "/", target)
+    elif keyword == "VOLUME":
+        paths = (place.scope.expand(word) for word in place.instruction.words)
+        state.volumes += [posixpath.normpath(path) for path in paths if path][: _MAX_VOLUMES - len(state.volumes)]
+    elif keyword in ("COPY", "ADD", "RUN"):
+        target = place.scope.expand(copied_words(place)[1]) if keyword != "RUN" else None
+        state.has_users |= target is None or is_below("/etc/passwd", posixpath.normpath(target)) or target == "/"
+
+
+def _names_user(state: State) -> bool:
+    return bool(state.user) and state.user not in _ROOT
+
+
+def _check_owner(place: Place, state: State) -> Iterator[Finding]:
+    chown = place.instruction.flag("chown")
+    owner = place.scope.expand(chown) if chown else None
+    if owner:
+        yield from _check_chown(place, state, owner)
+    if chown is not None or place.instruction.flag("from") is not None:
+        return
+    if _names_user(state) and not place.settings.switched:
+        yield place.found("copy-owner", "")
+    elif _names_user(state) and any(is_remote(place.scope.expand(word) or "") for word in copied_words(place)[0]):
+        yield place.found("add-owner", "")
+
+
+def _check_chown(place: Place, state: State, owner: str) -> Iterator[Finding]:
+    if place.settings.user_namespace and _beyond_map(owner):
+        yield place.found("chown-mapped", f"--chown={owner}")
+    names = [part for part in owner.split(":") if part and not part.isdigit()]
+    if names and place.stage.on_scratch and not state.has_users:
+        yield place.found("chown-scratch", f"--chown={owner}")
+
+
+def _beyond_map(owner: str) -> bool:
+    return any(part.isascii() and part.isdigit() and int(part[:12]) > _MAX_MAPPED_ID for part in owner.split(":"))
+
+
+def _check_run(place: Place, state: State) -> Iterator[Finding]:
+    if state.user and place.settings.user_namespace and _beyond_map(state.user):
+        yield place.found("chown-mapped", f"as USER {state.user}")
+    if _names_user(state) and ":" in (state.user or "") and not place.settings.switched:
+        yield place.found("run-group", f"as USER {state.user}")
+    text = run_text(place)
+    for volume in state.volumes:
+        if _mentions(text, volume) or is_below(posixpath.normpath(state.workdir or "/"), volume):
+            yield place.found("volume", volume)
+            break
+    yield from _check_command(place, text)
+
+
+def _check_command(place: Place, text: str) -> Iterator[Finding]:
+    """What the words of a command tell."""
+    if not place.settings.keeps_var_run and _mentions(text, "/var/run"):
+        yield place.found("var-run", "/var/run")
+    git = None if place.settings.keeps_git else _GIT_COMMAND.search(text)
+    if git:
+        yield place.found("git-command", git[0])
+    if _SETCAP.search(text) and place.settings.snapshot_mode != "full":
+        yield place.found("capability-lost", "setcap")
+    elif _SETCAP.search(text) and place.stage.copied:
+        yield place.found("capability-copied", "setcap")
+
+
+def run_text(place: Place) -> str:
+    """A RUN line with its here-documents."""
+    return "\n".join((place.instruction.text, *(heredoc.body for heredoc in place.instruction.heredocs)))
+
+
+def _mentions(text: str, path: str) -> bool:
+    """Whether a command names the path or something below it."""
+    if path == "/":
+        return True
+    at = text.find(path)
+    while at >= 0:
+        end = text[at + len(path) : at + len(path) + 1]
+        if end in ("", "/") or not (end.isalnum() or end in "_-."):
+            return True
+        at = text.find(path, at + 1)
+    return False
+
+
+def _check_label(place: Place) -> Iterator[Finding]:
+    for name, value in pairs(place.instruction.text):
+        if _KEPT_BACKSLASH.search(value):
+            yield place.found("label-escape", name)
+            return
+
+
+def check_heredocs(place: Place) -> Iterator[Finding]:
+    """Variables in here-documents, where kaniko leaves them as they are."""
+    if place.settings.switched or place.instruction.keyword not in ("COPY", "ADD"):
+        return
+    for heredoc in place.instruction.heredocs:
+        if heredoc.expand and re.search(r"\$\{?[A-Za-z_]", heredoc.body):
+            yield place.found("heredoc-variable", f"<<{heredoc.name}")

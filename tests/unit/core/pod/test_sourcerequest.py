@@ -1,0 +1,63 @@
+"""What the init container needs to judge a Dockerfile reaches it, and no secret and nothing too large does."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from buildandpush.api.compatibility import BUILDKIT, KANIKO, Compatibility
+from buildandpush.core.pod.sourcerequest import build_source_request
+from buildandpush.core.spec.plan import parse_spec, plan_build
+from tests.unit.core.factories import SETTINGS, spec
+
+
+def request(compatibility: Compatibility = BUILDKIT, **changes: Any) -> dict[str, Any]:
+    """The request for the smallest spec with these changes."""
+    settings = replace(SETTINGS, compatibility=compatibility)
+    return build_source_request(plan_build(parse_spec(spec(**changes)), settings, run_number=1), settings)
+
+
+@pytest.mark.proves("dockerfileChecks")
+@pytest.mark.parametrize(
+    ("compatibility", "changes", "name", "value"),
+    [
+        (BUILDKIT, {}, "mode", None),
+        (BUILDKIT, {"dockerfileChecks": "Warn"}, "mode", "Warn"),
+        (BUILDKIT, {}, "switched", True),
+        (KANIKO, {}, "switched", None),
+        (BUILDKIT, {}, "keepsVarRun", True),
+        (KANIKO, {}, "keepsVarRun", None),
+        (KANIKO, {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": False}}, "keepsVarRun", True),
+        (BUILDKIT, {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": True}}, "keepsVarRun", None),
+        (BUILDKIT, {}, "snapshotMode", "full"),
+        (BUILDKIT, {"optimize": True}, "snapshotMode", "redo"),
+        (BUILDKIT, {"userNamespace": "Always"}, "userNamespace", True),
+        (BUILDKIT, {"envVariables": {"PLUGIN_PLATFORM": "linux/arm64"}}, "platform", "linux/arm64"),
+        (BUILDKIT, {"target": " runtime "}, "target", "runtime"),
+        (BUILDKIT, {"buildArgs": {"A": "1"}}, "buildArguments", {"A": "1"}),
+        (BUILDKIT, {}, "buildArguments", None),
+    ],
+)
+def test_what_decides_how_kaniko_reads_the_dockerfile(
+    compatibility: Compatibility, changes: dict[str, Any], name: str, value: Any
+) -> None:
+    assert request(compatibility, **changes)["checks"].get(name) == value
+
+
+@pytest.mark.proves("source.git.keepGitDir")
+def test_whether_git_is_kept_is_part_of_the_source() -> None:
+    source = {"git": {"url": "https://github.com/contoso/shop.git", "keepGitDir": True}}
+    assert request(source=source)["git"]["keepGitDir"] is True
+
+
+def test_a_secret_argument_is_known_by_its_name_only() -> None:
+    secret = [{"name": "TOKEN", "secretName": "github", "key": "token"}]
+    assert request(buildArgsFrom=secret)["checks"]["buildArguments"] == {"TOKEN": None}
+
+
+def test_long_arguments_do_not_fill_the_annotation() -> None:
+    known = request(buildArgs={"A": "1", "B": "x" * 4096, **{f"C{n}": "ж" * 100 for n in range(60)}})
+    assert known["checks"]["buildArguments"]["A"] == "1"
+    assert known["checks"]["buildArguments"]["B"] is None
+    assert len(json.dumps(known)) < 8 * 1024
