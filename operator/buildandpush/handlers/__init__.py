@@ -1,1 +1,1 @@
-"""kopf's side: events in, a work queue, and the actions that decisions ask for."""
+"""Events from kopf, the work queue, and the actions of decisions."""

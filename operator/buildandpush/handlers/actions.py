@@ -1,4 +1,4 @@
-"""Performs the actions of a decision. Each may be repeated: a second time finds its own work done."""
+"""Performs the actions of a decision. Every action may be repeated: it then finds its own work done."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -24,8 +24,8 @@ _log = structlog.get_logger(__name__)
 async def perform(
     client: KubernetesClient, store: Store, owner: Owner, action: Action, now: datetime
 ) -> Refusal | Waiting | None:
-    """Carry one action out. Gives back how the API server refused it: a pod that is not created is a Refusal, one that
-    does not go is waited for. A refused Event is nothing to wait for."""
+    """Perform one action. Returns the API server's refusal, if there is one: a Refusal for a pod that was not created,
+    a Waiting for a pod that was not removed. A refused Event is ignored."""
     if isinstance(action, CreatePod):
         try:
             return await _ensure_pod(client, store, owner, action)
@@ -55,8 +55,8 @@ async def _end_pod(
 
 
 async def _tell(client: KubernetesClient, owner: Owner, action: Announce, now: datetime) -> None:
-    """Write an Event. One that the API server does not take, as in a namespace that is going or where it has had too
-    many of them, holds nothing up and is no reason to work again."""
+    """Write an Event. If the API server refuses it, because the namespace is going or has too many Events, the work
+    goes on."""
     try:
         await client.create_event(_event(owner, action, now))
     except (KubernetesError, UnavailableError) as error:
@@ -68,7 +68,7 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
         pod = await client.create_pod(action.manifest)
     except ConflictError as error:
         if error.reason != "AlreadyExists":
-            # Such as a quota that many pods were counted on at once: nothing is wrong with this one.
+            # For example a quota that counted many pods at once. Nothing is wrong with this pod.
             raise UnavailableError(f"pod {action.name}: {error}") from error
         return await _adopt_pod(client, store, owner, action)
     except NotFoundError:
@@ -81,7 +81,7 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
 
 
 async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
-    """A pod of this name is there: ours from before, or somebody else's."""
+    """A pod of this name exists: ours, or another owner's."""
     try:
         found = await client.read_pod(owner.namespace, action.name)
     except NotFoundError:
@@ -107,7 +107,7 @@ def _refusal(error: KubernetesError | TroubleError) -> Refusal:
         return Refusal(Reason.QUOTA_EXCEEDED, words, final=False)
     if error.status == 401:
         return Refusal(Reason.POD_REFUSED, words, final=False)  # a token that is just being renewed
-    # A namespace that is just coming, without its service account yet, or just going.
+    # A namespace that is new and has no service account yet, or that is being deleted.
     if error.status == 403 and (
         "being terminated" in error.message or "error looking up service account" in error.message
     ):

@@ -1,4 +1,4 @@
-"""Answers the questions of a decision: the only place where deciding meets the outside."""
+"""Answers the questions of a decision. Decisions reach the outside only through this module."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,7 +44,7 @@ from buildandpush.handlers.refusals import explain_refusal
 
 @dataclass(frozen=True)
 class Sources:
-    """Whom questions are put to."""
+    """The clients that answer questions."""
 
     kubernetes: KubernetesClient
     logins: Logins
@@ -52,19 +52,19 @@ class Sources:
     links: ResourceManager
 
     def is_at_hand(self, namespace: str, question: Question) -> bool:
-        """Whether the answer comes at once: from what is held, or from the API server alone."""
+        """Whether the answer comes quickly: from memory, or from the API server."""
         if isinstance(question, AskLogin):
             return self.logins.is_at_hand(namespace, question.needs)
         return not isinstance(question, AskTags)  # of the questions that come before a run's end
 
     async def forget_connector(self, namespace: str, name: str, uid: str) -> None:
-        """Let them go of what they keep for a connector that is gone."""
+        """Drop everything that the clients keep for a connector that is gone."""
         await self.logins.forget(namespace, name, uid)
         self.links.forget(uid)
 
 
 async def answer_question(sources: Sources, resource: Resource, question: RemoteQuestion, now: datetime) -> Answer:
-    """Look one fact up; Waiting where the API server refuses it. UnavailableError rises: the queue asks again."""
+    """Look up one fact. Returns Waiting if the API server refuses. Raises UnavailableError; the queue tries again."""
     try:
         return await _look_up(sources, resource, question, now)
     except (KubernetesError, TroubleError) as error:
@@ -72,7 +72,7 @@ async def answer_question(sources: Sources, resource: Resource, question: Remote
 
 
 def _go_without(question: RemoteQuestion, refused: Waiting) -> Answer:
-    """The answer where the API server refuses the fact: some facts are not worth waiting for."""
+    """The answer for a fact that the API server refuses. Decisions do not wait for some facts."""
     if isinstance(question, AskInputs):
         return Inputs()
     if isinstance(question, AskPodEvents):
@@ -107,7 +107,7 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
 
 
 async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack | AskProof | AskTags) -> Answer:
-    """Questions that need the connector's credentials; without them the registry counts as not readable."""
+    """Questions that need the connector's credentials. Without credentials the registry counts as unreadable."""
     host = question.repository.split("/", 1)[0]
     credentials = await sources.logins.find_credentials(namespace, question.connector_ref, host)
     if isinstance(credentials, Waiting):
@@ -122,7 +122,7 @@ async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack 
 
 
 async def _find_inputs(sources: Sources, namespace: str, question: AskInputs) -> Inputs:
-    """Versions as they are now; none where anything cannot be read, which is no change that a run could use."""
+    """The present versions. Empty if one of them cannot be read: this is no change that helps a run."""
     objects = await read_versions(sources.kubernetes, namespace, question.objects)
     if objects is None:
         return Inputs()
@@ -149,7 +149,7 @@ async def _read_log(sources: Sources, resource: Resource, question: AskLog, now:
 async def _find_cache_trouble(
     sources: Sources, resource: Resource, question: AskCacheTrouble, now: datetime
 ) -> Admitted | None:
-    """The one line is found in the log as it is, so that no more than that has to be looked through for secrets."""
+    """Finds the line in the raw log, so that only this line is searched for secrets."""
     namespace = resource.owner.namespace
     end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, lines=SEARCHED_LINES)
     trouble = find_cache_trouble(end.text)
@@ -159,7 +159,7 @@ async def _find_cache_trouble(
 
 
 async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
-    """What the run's connectors log in with, and what its build could read; tokens are told by their form."""
+    """The secrets of the run's connectors, and those that its build could read. Tokens are recognised by their form."""
     secrets: list[str] = []
     known: set[str] = set()
     run = resource.status.run
@@ -173,6 +173,6 @@ async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
         keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))
     except SpecInvalidError:
         keys = ()
-    # Those that the run was made with, beside the connectors': the spec may name others by now, or none.
+    # The Secrets that the run was made with, besides the connectors'. The spec may name others now.
     others = {place for place in ((run.inputs if run else None) or ()) if place.startswith("Secret/")} - known
     return secrets + await read_secret_values(sources.kubernetes, resource.owner.namespace, keys, others)

@@ -1,4 +1,4 @@
-"""One pass over one connector: whether it can log in, and which login Secrets it has, in its status."""
+"""One pass over one connector: writes into its status whether it can log in, and which login Secrets it has."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,7 +26,7 @@ _WAITING_RECHECK_SECONDS: Final = 10.0
 
 
 class ConnectorReconciler:
-    """Tells of connectors what they can. Safe to call at any time and any number of times."""
+    """Keeps the status of connectors up to date. It may be called at any time and any number of times."""
 
     def __init__(self, sources: Sources, store: Store, clock: Callable[[], datetime]) -> None:
         self._sources = sources
@@ -38,7 +38,7 @@ class ConnectorReconciler:
         """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """Work on one connector; gives back after how many seconds to come again, if at all."""
+        """Work on one connector. Returns the seconds until the next look, or None."""
         body = self._store.get(key)
         await self._forget_former(key, body)
         if body is None or body["metadata"].get("deletionTimestamp"):
@@ -54,14 +54,15 @@ class ConnectorReconciler:
         return _RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
 
     async def _check(self, connector: Connector) -> Check:
-        """Whether it can log in, or how the API server refused to say."""
+        """Whether the connector can log in, or how the API server refused the question."""
         try:
             return await self._logins.check(connector)
         except (KubernetesError, TroubleError) as error:
             return explain_refusal(error)
 
     async def _write(self, key: Key, body: Object, check: Check, connector: Connector | Waiting) -> Object | None:
-        """Write the status if it changed; gives back the object as it is then, or None where it changed meanwhile."""
+        """Write the status if it changed. Returns the new object, or None if somebody else changed the object
+        meanwhile."""
         before = AzureConnectorStatus.model_validate(body.get("status") or {})
         valid = connector if isinstance(connector, Connector) else None
         after = decide_connector(
@@ -87,7 +88,7 @@ class ConnectorReconciler:
         return written
 
     async def _forget_former(self, key: Key, body: Object | None) -> None:
-        """Let go of what is kept in memory for a connector that is gone, whether or not another has its name."""
+        """Drop what memory keeps for a connector that is gone. Another connector may have its name now."""
         uid = str(body["metadata"]["uid"]) if body is not None else None
         former = self._uids.pop(key, None)
         if former is not None and former != uid:
@@ -96,7 +97,7 @@ class ConnectorReconciler:
             self._uids[key] = uid
 
     async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
-        """The logins made for builds; one that has ended is no longer renewed by any build, so it goes."""
+        """The logins of builds. A login that has ended is removed, because no build renews it any more."""
         known = {login.secret_name: login for login in before.logins} | self._logins.logins_of(connector.uid)
         now = self._clock()
         for name, login in sorted(known.items()):
@@ -106,7 +107,8 @@ class ConnectorReconciler:
         return tuple(known[name] for name in sorted(known))
 
     async def _remove_login(self, connector: Connector, name: str) -> bool:
-        """Whether the login's Secret is gone. One that cannot be removed stays in the status, for the next look."""
+        """Remove the Secret of a login; returns whether it is gone. If not, the login stays in the status for the next
+        look."""
         try:
             return await self._logins.remove_login(connector, name)
         except (KubernetesError, TroubleError) as error:
@@ -116,7 +118,7 @@ class ConnectorReconciler:
 
 
 def _asks_outside(connector: Connector | Waiting) -> bool:
-    """Whether Entra ID and registries are asked, which may take long to answer."""
+    """Whether the check asks Entra ID or registries, which may answer late."""
     return isinstance(connector, Connector) and connector.spec.registry_credentials is None
 
 

@@ -1,4 +1,4 @@
-"""Looks now and then whether all nodes can run pods in user namespaces, and tells whoever plans builds."""
+"""Checks at intervals if all nodes can run pods in user namespaces, and passes the result on."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ RETRY_SECONDS: Final = 30.0
 
 
 async def all_nodes_map_users(client: KubernetesClient) -> bool:
-    """Whether there are nodes for builds and each of them can: the scheduler may choose any."""
+    """Whether every node for builds can map users, since the scheduler may choose any. False without nodes."""
     found, token = False, ""
     while True:
         nodes, token = await client.read_nodes(token)
@@ -31,7 +31,7 @@ async def all_nodes_map_users(client: KubernetesClient) -> bool:
 
 
 class NodeWatch:
-    """Tells `apply` what the nodes can, once they have told."""
+    """Calls `apply` with the result of each look that the API server answered."""
 
     def __init__(self, client: KubernetesClient, apply: Callable[[bool], None]) -> None:
         self._client = client
@@ -40,13 +40,13 @@ class NodeWatch:
         self._answered = False
 
     async def run(self) -> None:
-        """Look again and again, after a first look."""
+        """Look at intervals, after a first look."""
         while True:
             await asyncio.sleep(LOOK_SECONDS if self._answered else RETRY_SECONDS)
             await self.look()
 
     async def look(self) -> None:
-        """Look once. Where the nodes cannot be asked, what they said before holds."""
+        """Look once. If the API server does not list the nodes, the previous result holds."""
         self._answered = False
         try:
             able = await all_nodes_map_users(self._client)

@@ -1,4 +1,4 @@
-"""Reads the logs of build pods. A build prints what it likes: it is bounded here, and the core admits it."""
+"""Reads the logs of build pods. A build can print anything: this module bounds it, and the core admits it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ PATIENCE: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class LogEnd:
-    """The end of a container's log as it is, with whatever secrets it holds."""
+    """The raw end of a container's log. It may hold secrets."""
 
     text: str = ""
     cut_before: bool = False
@@ -34,7 +34,7 @@ class LogEnd:
 async def read_log_end(
     client: KubernetesClient, namespace: str, pod: str, container: str, now: datetime, *, lines: int = TAIL_LINES
 ) -> LogEnd:
-    """The end of a log; empty where the kubelet has none any more, or does not answer long after the pod's end."""
+    """The end of a log. Empty if the kubelet has no log any more, or does not answer long after the pod's end."""
     try:
         log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
         while log.is_cut and lines > 1:
@@ -59,7 +59,7 @@ def _may_begin_before(log: PodLog, lines: int) -> bool:
 
 
 async def read_live_pod(client: KubernetesClient, namespace: str, name: str) -> PodObservation | None:
-    """A pod by the API server's own word; None where there is none."""
+    """A pod, read from the API server; None if it does not exist."""
     try:
         return observe_pod(await client.read_pod(namespace, name))
     except NotFoundError:

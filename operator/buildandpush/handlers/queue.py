@@ -61,7 +61,7 @@ class WorkQueue(Generic[K]):
         """How many calls of `work` have ended, well or not."""
 
     def add(self, key: K, delay_seconds: float = 0.0) -> None:
-        """Ask for a key to be worked on, after a delay; of several wishes the earliest holds."""
+        """Ask for work on a key, after a delay. The earliest of several wishes holds."""
         when = self._now() + delay_seconds
         if key in self._due and self._due[key] <= when:
             return
@@ -72,7 +72,7 @@ class WorkQueue(Generic[K]):
         self._changed.set()
 
     def _forget_old_wishes(self) -> None:
-        """Each earlier wish for a key leaves the later one on the heap, which may lie days ahead."""
+        """An earlier wish for a key leaves the later one on the heap, perhaps for days."""
         self._heap = [item for item in self._heap if self._due.get(item[2]) == item[0]]
         heapq.heapify(self._heap)
 
@@ -80,7 +80,7 @@ class WorkQueue(Generic[K]):
         return self._clock() if self._clock else asyncio.get_running_loop().time()
 
     def stalled_seconds(self) -> float:
-        """For how long work on no key has begun or ended, though some is under way."""
+        """For how many seconds no work has begun or ended while some is under way."""
         return self._now() - self._moved_at if self._running else 0.0
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class WorkQueue(Generic[K]):
                 group.create_task(self._run_worker(), name=f"worker-{number}")
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Start nothing new and wait until nothing is being worked on any more, or the time is over."""
+        """Start nothing new, and wait until all work has ended or the time is over."""
         self._draining = True
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -145,7 +145,7 @@ class WorkQueue(Generic[K]):
             _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)
 
     async def _next_key(self) -> K:
-        """The key that is due first and not being worked on; waits until there is one."""
+        """The first due key that nobody works on. Waits until there is one."""
         while True:
             wait = self._claim()
             if isinstance(wait, _Claimed):
@@ -158,7 +158,7 @@ class WorkQueue(Generic[K]):
                 continue
 
     def _claim(self) -> "_Claimed[K] | float | None":
-        """Take the first due key, or say how long until one may be due (None: until something changes)."""
+        """Take the first due key, or return the seconds until one may be due (None: until something changes)."""
         now = self._now()
         blocked: list[tuple[float, int, K]] = []
         result: _Claimed[K] | float | None = None
@@ -190,6 +190,6 @@ class _Claimed(Generic[K]):
 
 
 def _is_stopped() -> bool:
-    """Whether the task that asks is being cancelled."""
+    """Whether the calling task is being cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""One pass over one resource: answer, decide, write the status, then act; again until nothing is left to do."""
+"""One pass over one resource: decide, answer, write the status, act. It repeats until nothing is left to do."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +38,7 @@ _TELL_AGAIN: Final = timedelta(minutes=10)
 
 
 class _Written(Enum):
-    """What became of a status."""
+    """The result of writing a status."""
 
     NOTHING = auto()
     CHANGE = auto()
@@ -46,7 +46,7 @@ class _Written(Enum):
 
 
 class Reconciler:
-    """Brings resources to what their specs ask for. Safe to call at any time and any number of times."""
+    """Brings resources to the state that their specs ask for. It may be called at any time and any number of times."""
 
     def __init__(
         self,
@@ -69,12 +69,12 @@ class Reconciler:
         """Events that this process has written: by uid of the resource, what they are about, and reason."""
 
     def allow_user_namespaces(self, able: bool) -> None:
-        """What builds whose spec leaves it open do from now on; a run on its way goes on as it began or, with a next
-        attempt, as it is then."""
+        """Set the default of userNamespace from now on. A running pod stays as it is; the next attempt follows the new
+        default."""
         self._settings = replace(self._settings, user_namespaces=able)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Work on one resource; gives back after how many seconds to come again, if at all."""
+        """Work on one resource. Returns the seconds until the next look, or None."""
         if key.kind == meta.CONNECTOR_KIND:
             return await self._connectors.reconcile(key)
         return await self._reconcile_build(key)
@@ -107,14 +107,14 @@ class Reconciler:
         return 1.0
 
     def _note_end(self, key: Key, resource: Resource, decision: Decision) -> None:
-        """An end that was decided here is told with the decision's own actions."""
+        """The actions of a decision announce an end that was decided here."""
         before, after = resource.status.run, decision.status.run
         if after is not None and after.finished_at is not None and before != after:
             self._ends_told[key] = (resource.owner.uid, after.number)
 
     async def _tell_end(self, key: Key, world: World) -> None:
-        """Tell a run's end again where another process may have died between its status and its Event. An Event's name
-        says what it is about, so one that was told stays one."""
+        """Announce a run's end again if another process may have died between its status and its Event. An Event's name
+        says what it is about, so a second announcement makes no second Event."""
         event = announce_end(world)
         run = world.resource.status.run
         if event is None or run is None or run.finished_at is None:
@@ -124,8 +124,8 @@ class Reconciler:
             await perform(self._client, self._store, world.resource.owner, event, world.now)
 
     async def _decide(self, world: World) -> Decision:
-        """Decide, answering what the decision asks for. What holds whatever the answers are is not kept back for
-        answers that may take long."""
+        """Decide, and answer what the decision asks. A status that holds whatever the answers are is written before
+        answers that take long."""
         owner, status = world.resource.owner, world.resource.status
         while True:
             decision = decide(world)
@@ -164,7 +164,7 @@ class Reconciler:
         return _Written.CHANGE
 
     async def _tell_unwritten(self, resource: Resource, refused: Waiting) -> None:
-        """The status itself cannot tell that it is refused."""
+        """Announce by an Event that the status was refused: the status itself cannot say it."""
         message = describe(refused.reason, f"the status cannot be written: {refused.message}")
         told = Announce(True, refused.reason, message, key="status")
         _log.warning("status.refused", namespace=resource.owner.namespace, build=resource.owner.name, error=message)
@@ -186,7 +186,7 @@ class Reconciler:
         )
 
     async def _refresh(self, key: Key) -> None:
-        """Take the API server's own word for a resource."""
+        """Read a resource from the API server."""
         known = self._store.get(key)
         try:
             body = await self._client.read_custom(meta.BUILD_PLURAL, key.namespace, key.name)
@@ -197,7 +197,7 @@ class Reconciler:
                 self._store.drop(key.kind, known)
 
     async def _act(self, world: World, decision: Decision) -> Refusal | None:
-        """Perform the actions; gives back how the API server refused the pod, if it did."""
+        """Perform the actions. Returns how the API server refused the pod, or None."""
         refusal: Refusal | None = None
         obstacle: Waiting | None = None
         for action in decision.actions:
@@ -212,8 +212,7 @@ class Reconciler:
         return refusal
 
     async def _note_obstacle(self, world: World, decision: Decision, obstacle: Waiting | None) -> None:
-        """Keep how a pod's end was refused, for the status of the run that ends; of a run that has ended an Event
-        tells."""
+        """Keep the refusal of a pod's removal for the status of its run. For a run that has ended, write an Event."""
         owner, run = world.resource.owner, decision.status.run
         if obstacle is None:
             self._obstacles.pop(owner.uid)
@@ -224,7 +223,7 @@ class Reconciler:
             await perform(self._client, self._store, owner, told, world.now)
 
     def _was_announced(self, owner: Owner, action: Announce) -> bool:
-        """Whether this process has told it already, which saves the API server a request that it would refuse."""
+        """Whether this process has announced it already. This saves a request that the API server would refuse."""
         about = (owner.uid, action.key, action.reason)
         return bool(self._announced.get(about)) or not self._announced.put(about, True)
 

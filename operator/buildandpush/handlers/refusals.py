@@ -9,13 +9,13 @@ from buildandpush.core.foreign import admit_line
 
 MAX_WORDS: Final = 512
 """Bytes of the server's words that a status shows. A webhook may say anything."""
-# The second is a quota so new that nobody has counted yet.
+# The second pattern is a new quota that nobody has counted yet.
 _QUOTA: Final = ("exceeded quota", "status unknown for quota")
 
 
 def explain_refusal(error: KubernetesError | TroubleError) -> Waiting:
-    """What is waited for. Raises UnavailableError where the same request may go well a moment later: the object changed
-    meanwhile, or the operator's own token is just being renewed."""
+    """What the resource waits for. Raises UnavailableError if the same request may succeed a moment later: the object
+    changed meanwhile, or the operator's own token is just being renewed."""
     if isinstance(error, ConflictError) or error.status == 401:
         raise UnavailableError(str(error)) from error
     return Waiting(Reason.QUOTA_EXCEEDED if is_quota(error) else Reason.API_REFUSED, words_of(error))

@@ -1,6 +1,6 @@
-"""What the watches have told, newest version of each object: hints for decisions, never proof of absence.
+"""The newest known version of each object, from the watches. Decisions take it as a hint, never as proof of absence.
 
-Objects that the operator wrote itself are put here too, so that the next decision sees them before the watch does.
+The operator puts objects here that it wrote itself, so that the next decision sees them before the watch does.
 
 Versions only grow, except when etcd is restored from an older snapshot. Then everything in memory is about a state that
 never was, so the operator starts anew: see `Store.relapsed`.
@@ -84,7 +84,7 @@ class Store:
         """Set once versions are known to have gone back, as they do when etcd is restored from an older snapshot."""
 
     def put(self, kind: str, body: Object) -> Key:
-        """Take in a resource unless a newer version is known."""
+        """Store a resource unless a newer version is known."""
         key = key_of(kind, body)
         known = self._resources.get(key)
         if known is None or version_of(body) >= version_of(known):
@@ -120,7 +120,7 @@ class Store:
         }
 
     def drop(self, kind: str, body: Object) -> Key:
-        """A resource was deleted; one made again under its name stays."""
+        """Remove a deleted resource. A new resource of the same name stays."""
         key = key_of(kind, body)
         known = self._resources.get(key)
         if known is not None and _uid(known) == _uid(body):
@@ -151,7 +151,7 @@ class Store:
         return None
 
     def put_pod(self, body: Object) -> Key | None:
-        """Take in a pod unless a newer version is known; gives back the resource that it belongs to."""
+        """Store a pod unless a newer version is known. Returns the key of its resource."""
         place = _place(body)
         entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
         known = self._pods.get(place)
@@ -162,7 +162,7 @@ class Store:
         return entry.owner
 
     def drop_pod(self, body: Object) -> Key | None:
-        """A pod was deleted; one made again under its name stays."""
+        """Remove a deleted pod. A new pod of the same name stays."""
         place = _place(body)
         known = self._pods.get(place)
         if known is not None and known.pod.uid == _uid(body):
@@ -174,7 +174,7 @@ class Store:
         return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
 
     def replace(self, kind: str, listing: Listing, namespace: str | None) -> set[Key]:
-        """Take in a fresh list; gives back the keys that are gone or were unknown, which a watch may have missed."""
+        """Store a fresh list. Returns the keys that are gone or were unknown, which a watch may have missed."""
         listed = {key_of(kind, body): body for body in listing.items}
         missed = {key for key, body in listed.items() if self._is_news(key, body)}
         for body in listed.values():
@@ -191,7 +191,7 @@ class Store:
         return known is None or version_of(known) < version_of(body)
 
     def replace_pods(self, listing: Listing, namespace: str | None) -> set[Key]:
-        """Take in a fresh list of pods; gives back the owners of those that changed, came or went unseen."""
+        """Store a fresh list of pods. Returns the owners of pods that changed, came or went unseen."""
         listed = {_place(body): body for body in listing.items}
         missed: set[Key | None] = set()
         for place, body in listed.items():
@@ -216,7 +216,7 @@ class Store:
 
 
 def read_resource(body: Object) -> Resource:
-    """A stored BuildAndPushACR as the value decisions are made from."""
+    """A stored BuildAndPushACR as a value for decisions."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
     return Resource(

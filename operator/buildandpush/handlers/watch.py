@@ -1,4 +1,4 @@
-"""The event source: kopf watches, and every change lands in the store and as a key in the queue.
+"""The event source. kopf watches; every change goes into the store, and its key into the queue.
 
 Only `on.event` handlers are used: kopf's state-keeping ones write finalizers and annotations on the objects.
 """
@@ -45,14 +45,14 @@ class Watcher:
         """Set when kopf has listed afresh, as after a watch that was cut for too long."""
 
     def on_resource(self, kind: str, event_type: str | None, body: dict[str, Any]) -> None:
-        """A resource of ours came, changed or went; without a type it stood in a list."""
+        """A resource of ours was added, changed or deleted. An event without a type comes from a list."""
         if event_type is None:
             self.relisted.set()
         key = self._store.drop(kind, body) if event_type == "DELETED" else self._store.put(kind, body)
         self._queue.add(key)  # of one that is gone things are kept
 
     def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A build pod came, changed or went; without a type it stood in a list."""
+        """A build pod was added, changed or deleted. An event without a type comes from a list."""
         if event_type is None:
             self.relisted.set()
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
@@ -60,7 +60,7 @@ class Watcher:
             self._queue.add(owner)
 
     def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A connector changed: builds of its namespace may have waited for it."""
+        """A connector changed. Builds of its namespace may wait for it."""
         self.on_resource(meta.CONNECTOR_KIND, event_type, body)
         namespace = body["metadata"]["namespace"]
         for key in self._store.keys(meta.BUILD_KIND, namespace):
@@ -68,7 +68,7 @@ class Watcher:
 
 
 def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
-    """kopf's handlers: each hands its event over and returns."""
+    """kopf's handlers. Each passes its event on and returns."""
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry, id="login")
@@ -95,7 +95,7 @@ def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """kopf with nothing of its own on any object, short waits, and only our pods in its watch."""
+    """Configure kopf: it writes nothing on any object, waits briefly, and watches only our pods."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.request_timeout = 60
@@ -171,7 +171,7 @@ async def refresh(
 async def list_all(
     client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
 ) -> None:
-    """List everything, and again until the API server has answered."""
+    """List everything. Try again until the API server has answered."""
     health.turn(Loop.LIST, "nothing has been listed yet")
     while True:
         if await refresh_once(client, store, queue, namespaces, health):

@@ -1,4 +1,4 @@
-"""A run on its way, one step further: its pod is created, watched, given up, stopped or taken as ended."""
+"""The next step of a running run: create its pod, watch it, give it up, stop it, or take its end."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -73,7 +73,7 @@ def advance(world: World, run: RunStatus) -> Decision:
 
 
 def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
-    """The pod is not there yet: everything it needs first, then the pod."""
+    """There is no pod yet. First everything that it needs, then the pod."""
     status = world.resource.status
     if build.next_attempt_at is not None and world.now < build.next_attempt_at:
         return Decision(status, wake_at=build.next_attempt_at)
@@ -112,7 +112,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
 
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
-    """Whether the Secrets and ConfigMaps that the pod reads are there: without them it would stand till its timeout."""
+    """Whether the Secrets and ConfigMaps of the pod exist. Without them the pod would wait until its timeout."""
     keys = input_keys(plan.options.secret_files, plan.options.arg_sources)
     return answer(world, AskObjects(keys)) if keys else Inputs()
 
@@ -140,12 +140,12 @@ def _may_push(world: World, pod: PodObservation) -> bool:
 
 
 def _name_before(build: BuildStatus) -> str | None:
-    """The name of the pod of the attempt before; None for a first one."""
+    """The name of the previous attempt's pod; None for the first attempt."""
     return build.former_pod_name or naming.former_pod_name(build.pod_name, build.attempt)
 
 
 def _hear_refusal(world: World, build: BuildStatus) -> Decision | None:
-    """What follows from the API server's refusal of this pod; None where it refused none, or one of another name."""
+    """The decision after the API server refused this pod; None if it refused none, or a pod of another name."""
     refusal = world.refusal
     if refusal is None or refusal.taken_name not in ("", build.pod_name):
         return None
@@ -157,7 +157,7 @@ def _hear_refusal(world: World, build: BuildStatus) -> Decision | None:
 
 
 def _take_another_name(world: World, refusal: Refusal) -> Decision:
-    """Another owner's pod has the name, and nobody knows for how long. So this attempt's pod gets another name."""
+    """Another owner's pod has the name, and may keep it for long. So this attempt's pod gets another name."""
     run, owner = run_of(world), world.resource.owner
     build = run.builds[0]
     name = naming.build_pod_name(
@@ -169,7 +169,7 @@ def _take_another_name(world: World, refusal: Refusal) -> Decision:
 
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
-    """A numbered tag that is in the registry before this resource ever pushed one: its numbers collide."""
+    """A numbered tag that the registry has although this resource never pushed it: its run numbers collide."""
     tags = plan.numbered_tags
     if not tags or world.resource.status.digest is not None or run.builds[0].attempt > 1:
         return None
@@ -194,7 +194,7 @@ def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decis
 
 
 def hold(world: World, waiting: Waiting) -> Decision:
-    """The API server does not tell what the next step hangs on. A run on its way says so, and goes on once it does."""
+    """The API server does not tell a fact that the next step needs. The status says so, and the run goes on later."""
     run = world.resource.status.run
     if run is None or run.finished_at is not None:
         return Decision(world.resource.status, wake_at=world.now + WAIT)
@@ -208,7 +208,7 @@ def hold(world: World, waiting: Waiting) -> Decision:
 
 
 def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
-    """The pod lives: say where it stands, and give it up where it will not come to an end by itself."""
+    """The pod lives. Report its state, and give it up if it cannot end by itself."""
     standstill = _find_standstill(world, pod)
     limit = find_limit(pod, run, world.settings, standstill)
     if limit is not None and limit[0] <= world.now:

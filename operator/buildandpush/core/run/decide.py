@@ -65,7 +65,7 @@ def decide(world: World) -> Decision:
 
 
 def _idle(world: World) -> Decision:
-    """No run is on its way: should one start?"""
+    """No run is running. Should one start?"""
     resource, status = world.resource, world.resource.status
     new_generation = not is_observed(world)
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
@@ -93,7 +93,7 @@ def _idle(world: World) -> Decision:
 
 
 def _quiet(world: World) -> Decision:
-    """Nothing to do, but a failed run's inputs are looked at again."""
+    """Nothing to do now. The inputs of a failed run are checked again later."""
     return Decision(world.resource.status, wake_at=world.now + INPUT_POLL if _watches_inputs(world) else None)
 
 
@@ -103,7 +103,7 @@ def _watches_inputs(world: World) -> bool:
 
 
 def _inputs_changed(world: World) -> bool:
-    """Whether a Secret that the failed run was made with is another one now, or has another content."""
+    """Whether a Secret of the failed run has been replaced, or has new content."""
     last = world.resource.status.run
     if last is None or not last.inputs:
         return False
@@ -113,7 +113,7 @@ def _inputs_changed(world: World) -> bool:
 
 
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
-    """No run starts. What the last good run left stays ready if it is what the spec asks for."""
+    """No run starts. The resource stays ready if the last good run made what the spec asks for."""
     status, generation = world.resource.status, world.resource.generation
     last = status.run.spec_hash if status.run and status.run.builds[0].phase == Phase.SUCCEEDED else None
     current = hash_spec(spec) in (status.good_spec_hash, last)

@@ -1,4 +1,4 @@
-"""How a run or an attempt ends that did not succeed, as the status tells it. `advance` and `verdict` call it."""
+"""How a failed run or attempt ends, as the status tells it. `advance` and `podended` call it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -45,14 +45,14 @@ def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -
 
 
 def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> Decision:
-    """The attempt failed: another follows if it was nobody's fault and one is left, else the run has failed."""
+    """The attempt failed. Another follows if infrastructure failed and one is left. Otherwise the run has failed."""
     if verdict.infrastructure and _attempts_left(world):
         return _retry(world, verdict.reason, verdict.message, pod)
     return _conclude(world, verdict.reason, verdict.message, verdict.failure, pod)
 
 
 def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
-    """The attempt's pod stands but will not come to an end by itself."""
+    """The attempt's pod cannot end by itself."""
     message = describe(giving_up.reason, giving_up.detail)
     if giving_up.infrastructure and _attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)
@@ -60,7 +60,7 @@ def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
 
 
 def lose_attempt(world: World, detail: str) -> Decision:
-    """The attempt's pod is gone without a word."""
+    """The attempt's pod is gone, and nobody knows how it ended."""
     message = describe(Reason.POD_LOST, detail)
     if _attempts_left(world):
         return _retry(world, Reason.POD_LOST, message, None)
@@ -68,23 +68,23 @@ def lose_attempt(world: World, detail: str) -> Decision:
 
 
 def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
-    """The run failed for good, and there never was a pod."""
+    """The run failed for good before it had a pod."""
     return _conclude(world, reason, describe(reason, detail), None, None)
 
 
 def _conclude(
     world: World, reason: Reason, message: str, failure: Failure | None, pod: PodObservation | None
 ) -> Decision:
-    """Nothing more is tried by itself: what the spec's failureStrategies make of it."""
+    """The operator itself tries no more. The failureStrategies of the spec decide."""
     outcome = decide_failure(_strategies(world), reason, run_of(world).builds[0].retried or 0)
-    # A further attempt would not look at the tags any more, and overwrite what is there.
+    # A further attempt would not check the tags again, and overwrite them.
     if outcome.retry_after_seconds is not None and reason is not Reason.TAG_EXISTS:
         return _retry(world, reason, message, pod, asked_delay=outcome.retry_after_seconds)
     return _fail(world, conditions_of(world), reason, message, failure, pod, ignored=outcome.ignored)
 
 
 def _strategies(world: World) -> list[FailureStrategy]:
-    """The rules of the spec as it is now; one that cannot be used has none."""
+    """The rules of the present spec. An invalid spec has none."""
     try:
         spec = parse_spec(world.resource.spec)
         check_strategies(spec.failure_strategies)
@@ -94,7 +94,7 @@ def _strategies(world: World) -> list[FailureStrategy]:
 
 
 def end_superseded(world: World) -> Decision:
-    """The run gave way to a newer spec; the next decision starts that one's run."""
+    """The run gave way to a newer spec. The next decision starts a run of that spec."""
     message = describe(Reason.SUPERSEDED)
     conditions = conditions_of(world)
     set_progress(conditions, Reason.SUPERSEDED, message)

@@ -1,4 +1,4 @@
-"""What others know of a failed attempt: the kubelet of a pod that never started, and the registry of the tags."""
+"""What others know about a failed attempt: the kubelet about a pod that never started, the registry about tags."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from buildandpush.core.run.world import World, answer
 
 
 def explain_start(world: World, verdict: FailureVerdict, pod: PodObservation) -> FailureVerdict:
-    """A pod whose time ran out before any of its containers ran took too long for nothing that the spec says."""
+    """The time of a pod ran out before any of its containers ran. This is not the spec's fault."""
     if verdict.reason is not Reason.TIMED_OUT or not pod.never_started:
         return verdict
     standstill = find_standstill(pod, answer(world, AskPodEvents(pod.name, pod.uid)))

@@ -1,4 +1,4 @@
-"""When an attempt is given up while its pod still stands, and when the next one follows."""
+"""When the operator gives up an attempt whose pod still exists."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ CONFIG_TROUBLE: Final = frozenset({"CreateContainerConfigError", "CreateContaine
 
 @dataclass(frozen=True)
 class GivingUp:
-    """An attempt that will not come to an end by itself."""
+    """An attempt that cannot end by itself."""
 
     reason: Reason
     detail: str
@@ -29,13 +29,13 @@ class GivingUp:
 def find_limit(
     pod: PodObservation, run: RunStatus, settings: BuildSettings, standstill: Standstill | None = None
 ) -> tuple[datetime, GivingUp] | None:
-    """Until when a living pod is waited for, and what is wrong if it still stands as it does then; None: no limit."""
+    """How long to wait for a living pod, and what is wrong if it has not changed by then. None: no limit."""
     if pod.deleted_at is not None:
         limit = pod.deleted_at + timedelta(seconds=settings.node_lost_timeout_seconds)
         return limit, GivingUp(Reason.NODE_LOST, f"node {pod.node!r} does not let pod {pod.name} go", True)
     trouble = find_trouble(pod)
     if trouble is not None:
-        # kaniko's own containers are looked at only once the source was fetched, which may have taken long.
+        # The kubelet starts kaniko's container only after the source is fetched, which may take long.
         since = pod.source.finished_at or pod.started_at or pod.created_at
         patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
         return (since + timedelta(seconds=patience), trouble) if since else None
@@ -59,7 +59,7 @@ def find_limit(
 
 
 def find_trouble(pod: PodObservation) -> GivingUp | None:
-    """What keeps a container from starting, by the kubelet's word."""
+    """What keeps a container from starting, in the kubelet's words."""
     for container, image in ((pod.source, "source"), (pod.kaniko, "executor")):
         detail = f"{image} image: {container.message or container.reason}"
         if container.reason == "InvalidImageName":

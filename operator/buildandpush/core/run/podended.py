@@ -1,4 +1,4 @@
-"""What becomes of a run once its pod has ended, or is gone: what kaniko says counts as far as others confirm it."""
+"""What becomes of a run whose pod has ended or is gone. kaniko's words count as far as others confirm them."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ from buildandpush.core.run.world import Decision, World, answer
 
 
 def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
-    """The build's pod by the API server's own word, past any cache."""
+    """The build's pod, read from the API server."""
     pod = answer(world, AskLivePod(build.pod_name))
     if pod is None or pod.uid != (build.pod_uid or pod.uid) or pod.owner_uid != world.resource.owner.uid:
         return None
@@ -51,8 +51,8 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
 
 
 def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
-    """A base image that another build is about to push is not missing, it is early: applied together, both start at
-    once."""
+    """A base image is not missing if another build is about to push it. Two resources of one apply start at the same
+    time."""
     if not verdict.missing_image:
         return verdict
     pusher = answer(world, AskPusher(verdict.missing_image))
@@ -63,7 +63,7 @@ def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
 
 
 def lose(world: World, run: RunStatus) -> Decision:
-    """The pod is gone without a word. Its push may have been done all the same, which the image itself tells."""
+    """The pod is gone, and nobody knows how it ended. It may have pushed; the image itself says so."""
     cancelled = is_cancelled(world, run)
     if cancelled or is_replaced(world, run):
         return end_stopped(world, cancelled=cancelled)
@@ -75,12 +75,12 @@ def lose(world: World, run: RunStatus) -> Decision:
 
 
 def end_stopped(world: World, *, cancelled: bool) -> Decision:
-    """A run that was being stopped has nothing left to stop."""
+    """The pod of a run that was being stopped is gone."""
     return failed.end_cancelled(world) if cancelled else failed.end_superseded(world)
 
 
 def find_pushed_image(world: World, run: RunStatus) -> str | None:
-    """The digest that all tags name, if that image says itself that this run pushed it."""
+    """The digest that all tags name, if the label of that image names this run."""
     effective = run.effective
     # An image that is the same whoever builds it says nothing of a run, and one that was only passed on neither.
     if effective.no_push or effective.push_only or effective.reproducible:
@@ -126,7 +126,7 @@ def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> st
 
 
 def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | None:
-    """The digest that kaniko reported, or, where it only pushed, that its log names."""
+    """The digest that kaniko reported. For a push alone, the digest in its log."""
     if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
         return pod.digest
     return answer(world, AskPushed(pod.name, run.effective.repository))
@@ -138,7 +138,7 @@ def _proof(world: World, run: RunStatus, names: tuple[str, ...]) -> AskProof:
 
 
 def _find_links(world: World, run: RunStatus) -> Links | None:
-    """The portal's links, where a subscription to look in is named."""
+    """The portal's links, if the spec names a subscription."""
     effective = run.effective
     if not effective.subscription or not effective.connector:
         return None

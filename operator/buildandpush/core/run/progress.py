@@ -1,4 +1,4 @@
-"""What a status says of a spec and of a run on its way. Decides nothing; `decide` and `advance` call it."""
+"""The status for a spec and for a running run. It decides nothing; `decide` and `advance` call it."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -67,12 +67,12 @@ def _complete(conditions: ConditionSet, message: str) -> None:
 
 
 def _tell_changes(world: World, status: BuildAndPushACRStatus, event: Announce) -> Decision:
-    """What stands there already was told when it was written."""
+    """Announce only what the status does not say already."""
     return Decision(status, (event,) if status != world.resource.status else ())
 
 
 def accept(world: World) -> Decision:
-    """A generation that wants no new run: its status is that of the run before, or of the one on its way."""
+    """A generation that needs no new run keeps the status of the last or the running run."""
     status, generation = world.resource.status, world.resource.generation
     conditions = conditions_of(world, generation=generation)
     conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(parse_spec(world.resource.spec)))
@@ -99,7 +99,7 @@ def _keep_artifact_file(world: World) -> str | None:
 
 
 def skip(world: World) -> Decision:
-    """What would start a run came, but the spec's `when` is not met: no run, and no number used up."""
+    """A trigger came, but the condition of `when` is not met. No run starts, and no number is used up."""
     status, generation = world.resource.status, world.resource.generation
     message = describe(Reason.SKIPPED)
     accepted = accept(world).status
@@ -122,7 +122,7 @@ def _resume(conditions: ConditionSet) -> None:
 
 
 def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:
-    """Suspension hid how the last run ended; it is over, so the end is told again."""
+    """Suspension is over, so the status shows the end of the last run again."""
     hidden = conditions.get(ConditionType.SUCCEEDED)
     if hidden is None or build.reason is None:
         return
@@ -137,7 +137,7 @@ def _restore_end(conditions: ConditionSet, build: BuildStatus) -> None:
 def progress(
     world: World, phase: Phase, reason: Reason, message: str, *, pod: PodObservation | None = None
 ) -> Decision:
-    """The run is on its way and stands at this reason."""
+    """The run is running, and its state has this reason."""
     run = run_of(world)
     build = run.builds[0]
     updates: dict[str, Any] = {"phase": phase, "reason": reason, "message": message}
@@ -152,14 +152,14 @@ def progress(
 
 
 def note_inputs(world: World, login: LoginSecretRef, read: Inputs) -> BuildAndPushACRStatus:
-    """Write down which Secrets and ConfigMaps the run is made with, before its pod is made."""
+    """Record the Secrets and ConfigMaps of the run before its pod is created."""
     run = run_of(world)
     inputs = dict((*login.inputs, *read.versions)) or None
     return world.resource.status.model_copy(update={"run": run.model_copy(update={"inputs": inputs})})
 
 
 def note_pod_name(world: World, name: str) -> BuildAndPushACRStatus:
-    """Write down another name for the attempt's pod, before that pod is made."""
+    """Record another name for the attempt's pod before that pod is created."""
     run = run_of(world)
     build = run.builds[0].model_copy(update={"pod_name": name})
     changed = run.model_copy(update={"builds": [build, *run.builds[1:]]})
@@ -174,7 +174,7 @@ def note_plan(world: World, effective: Effective) -> World:
 
 
 def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
-    """Write down that the run is being ended before its time, before anything is done for it."""
+    """Record that the run is being stopped, before anything is done to its pod."""
     run = run_of(world).model_copy(update={"stopping_at": since, "cancelled": True if cancelled else None})
     return with_status(world, world.resource.status.model_copy(update={"run": run}))
 

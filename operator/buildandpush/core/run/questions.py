@@ -1,4 +1,4 @@
-"""Questions: facts that cost a request and are therefore looked up only when a decision hangs on them."""
+"""Questions about facts that cost a request. They are asked only when a decision depends on them."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

@@ -19,10 +19,10 @@ LINGER_PATIENCE: Final = timedelta(seconds=30)
 def find_expired_pods(
     pods: Mapping[str, PodObservation], *, spec: Mapping[str, Any], busy: str | None, now: datetime
 ) -> tuple[tuple[PodObservation, ...], datetime | None]:
-    """Ended pods that are no longer kept, and when the next one of the others will be due.
+    """Ended pods to remove now, and the time when the next one is due.
 
-    `busy` is the pod of the run on its way, which is never touched. Values of the spec that cannot be used count as
-    not given: retention must go on beside a spec that is invalid.
+    `busy` is the pod of the running run, which is never removed. Invalid values of the spec count as unset, because
+    retention goes on beside an invalid spec.
     """
     history = spec.get("history") or {}
     kept = {
@@ -46,9 +46,9 @@ def find_expired_pods(
 
 
 def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: str | None) -> tuple[PodObservation, ...]:
-    """Pods that may still push though their attempt is over for us, as where deleting one failed or was never done.
+    """Pods that may still push although their attempt is over, for example because their deletion failed.
 
-    A pod of a later attempt than the status knows is none: the status is then an old one.
+    A pod of a later attempt is not among them: the status is then out of date.
     """
     known = (run.number, run.builds[0].attempt)
     return tuple(
@@ -61,7 +61,7 @@ def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: st
 def find_lingering(
     pods: Mapping[str, PodObservation], *, busy: str | None, now: datetime
 ) -> tuple[tuple[PodObservation, ...], datetime | None]:
-    """Pods that run on though their build has ended, and when the next one of the others will be one of them.
+    """Pods that run although their build has ended, and the time when the next one is due.
 
     An injected container keeps such a pod, its node's room and its quota: one that does not end, or one that cannot
     start. A native sidecar ends by itself within the patience.
@@ -85,7 +85,7 @@ def find_lingering(
 def add_to_history(
     history: Iterable[HistoryEntry], run: RunStatus, finished_at: datetime, limits: History | None
 ) -> list[HistoryEntry]:
-    """The history with one more ended run at its front, the oldest beyond the limits dropped."""
+    """The history with one more ended run at its front. Runs beyond the limits are dropped, the oldest first."""
     build = run.builds[0]
     entry = HistoryEntry(
         number=run.number,
@@ -115,6 +115,6 @@ def _count(value: Any, default: int) -> int:
 
 
 def _end(pod: PodObservation, now: datetime) -> datetime:
-    """When a pod ended. One that was evicted may say nothing of kaniko's end, only of its source's long before."""
+    """When a pod ended. An evicted pod may have no end of kaniko, only an end of its source long before."""
     source_ended = pod.source.finished_at if pod.source.exit_code not in (0, None) else None
     return pod.kaniko.finished_at or source_ended or pod.changed_at or pod.created_at or now

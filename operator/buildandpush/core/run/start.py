@@ -1,4 +1,4 @@
-"""When a run starts, and what stands in the status when it does."""
+"""When a run starts, and the status of a run that starts."""
 
 from typing import Final
 
@@ -29,7 +29,7 @@ def next_run_number(spec: BuildAndPushACRSpec, last: RunStatus | None) -> int:
 
 
 def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
-    """Why a new run should start, if it should; no run is on its way."""
+    """The reason to start a new run, or None. No run is running."""
     resource = world.resource
     last = resource.status.run
     if last is None or last.builds[0].phase == Phase.SUPERSEDED:
@@ -44,7 +44,7 @@ def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigg
 
 
 def is_retryable(last: RunStatus | None) -> bool:
-    """Whether a change should try the last run's work again: it failed, and not because it was asked to end."""
+    """Whether a change may start the failed last run again. A cancelled run is not started again."""
     return last is not None and last.builds[0].phase == Phase.FAILED
 
 
@@ -56,7 +56,7 @@ def is_outdated_failure(resource: Resource) -> bool:
 
 
 def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:
-    """The status of a resource whose next run was accepted; nothing was done for it yet."""
+    """The status of a resource whose next run was accepted. Nothing has been done for the run yet."""
     resource, owner = world.resource, world.resource.owner
     number, request = next_run_number(spec, resource.status.run), find_request(resource)
     build = BuildStatus(
@@ -91,7 +91,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
 
 
 def accepted_message(run: RunStatus) -> str:
-    """What is told of a run that was accepted."""
+    """The message about an accepted run."""
     build = run.builds[0]
     image = ":".join((run.effective.repository, *build.tags[:1]))
     return f"Run {run.number} was accepted ({run.trigger}): {image}."

@@ -1,4 +1,4 @@
-"""The pieces that every change of a status is made of: conditions, Events, the run with its build. Decides nothing."""
+"""The parts of every change of a status: conditions, Events, the run with its build. It decides nothing."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -36,27 +36,27 @@ def with_status(world: World, status: BuildAndPushACRStatus) -> World:
 
 
 def conditions_of(world: World, *, generation: int | None = None) -> ConditionSet:
-    """The conditions to work on, for the generation that the status speaks of unless another is named."""
+    """The conditions to work on. The default generation is the one that the status has observed."""
     status = world.resource.status
     chosen = status.observed_generation if generation is None else generation
     return ConditionSet(status.conditions, generation=chosen, now=world.now)
 
 
 def set_progress(conditions: ConditionSet, reason: Reason, message: str) -> None:
-    """The run is on its way."""
+    """Set the conditions of a running run."""
     conditions.set(ConditionType.SUCCEEDED, "Unknown", reason, message)
     conditions.set(ConditionType.COMPLETED, "False", reason, message)
 
 
 def announce(world: World, reason: Reason, message: str, *, key: str = "") -> Announce:
-    """An Event for a transition, named after what it is about."""
+    """An Event for a transition."""
     run = world.resource.status.run
     about = key or (f"run-{run.number}-attempt-{run.builds[0].attempt}" if run else "resource")
     return Announce(warning=reason not in _GOOD, reason=reason, message=message, key=about)
 
 
 def announce_end(world: World) -> Announce | None:
-    """The Event of the last run's end, as it was told or should have been; None while the run is on its way."""
+    """The Event for the end of the last run; None while the run is running."""
     run = world.resource.status.run
     if run is None or run.finished_at is None or run.builds[0].reason is None:
         return None
@@ -65,20 +65,20 @@ def announce_end(world: World) -> Announce | None:
 
 
 def is_observed(world: World) -> bool:
-    """Whether the status speaks of the spec that stands. A spec that was refused is looked at again whatever its
-    generation: what the installer allows may have changed."""
+    """Whether the status is about the present spec. A refused spec is always checked again, because the installer may
+    allow it now."""
     status = world.resource.status
     refused = any(item.type == ConditionType.SPEC_VALID and item.status == "False" for item in status.conditions)
     return world.resource.generation == status.observed_generation and not refused
 
 
 def is_news(world: World, reason: Reason) -> bool:
-    """Whether the status does not yet give this reason for the run's state."""
+    """Whether the status has another reason for the run's state so far."""
     return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")
 
 
 def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -> RunStatus:
-    """The run with what its init container reported, once that has ended."""
+    """The run with the report of its init container, once that has ended."""
     if not pod.source.terminated:
         return run
     report = read_source_report(pod.source)
@@ -93,7 +93,7 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
 
 
 def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:
-    """Where the time of the attempt went, as far as the pod tells."""
+    """How the attempt spent its time, as far as the pod says."""
     timings = Timings(
         waiting_seconds=_seconds(run.started_at, pod.started_at),
         source_seconds=_seconds(pod.source.started_at, pod.source.finished_at),
@@ -108,7 +108,7 @@ def _seconds(begin: datetime | None, end: datetime | None) -> int | None:
 
 
 def run_of(world: World) -> RunStatus:
-    """The run on its way; raises ValueError where there is none."""
+    """The running run. Raises ValueError if there is none."""
     run = world.resource.status.run
     if run is None:
         raise ValueError("there is no run to speak of")
@@ -123,7 +123,7 @@ def written(
     *,
     finished_at: datetime | None = None,
 ) -> BuildAndPushACRStatus:
-    """The status with this build, and, where the run has ended, its end and its line in the history."""
+    """The status with this build. For an ended run it has the run's end and its line in the history."""
     changed = run.model_copy(update={"builds": [build, *run.builds[1:]], "finished_at": finished_at})
     status = world.resource.status
     changes: dict[str, Any] = {"run": changed, "conditions": conditions.freeze(), "phase": build.phase}
@@ -143,7 +143,7 @@ def _history_limits(world: World) -> History | None:
 
 
 def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
-    """One need for each connector: the push's registry, and every host that the base images' connectors name."""
+    """One need for each connector: for the registry of the push, and for the hosts of the base images' connectors."""
     cache = (effective.cache_repository,) if effective.cache_repository else ()
     bases = [LoginNeed(name, cache=cache) for name in effective.base_connectors or ()]
     if effective.connector is None:

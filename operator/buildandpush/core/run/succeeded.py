@@ -1,4 +1,4 @@
-"""How a run ends well, as the status tells it, and what the registry's words add to it; `verdict` calls it."""
+"""How a run ends well, as the status tells it, with what the registry says. `podended` calls it."""
 
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ def succeed(
     *,
     cache_trouble: str | None = None,
 ) -> Decision:
-    """kaniko ended well with a digest: what the registry says decides the rest."""
+    """kaniko ended well with a digest. The registry's answer decides the rest."""
     run, conditions = run_of(world), conditions_of(world)
     if not read_back.problem and not read_back.digest_found:
         return disbelieve(world, pod, digest, Reason.DIGEST_NOT_IN_REGISTRY)
@@ -42,7 +42,7 @@ def succeed(
 
 
 def succeed_without_pod(world: World, digest: str, links: Links | None = None) -> Decision:
-    """The pod is gone, but the image in the registry says itself that this run pushed it."""
+    """The pod is gone, but the label of the image in the registry names this run."""
     conditions = conditions_of(world)
     conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
     _set_built(conditions, None)
@@ -144,7 +144,7 @@ _MAX_PLATFORM: Final = 64
 
 
 def describe_image(read_back: ReadBack) -> dict[str, Any]:
-    """Size, media type and platform; None for each that is none. Nothing hangs on them."""
+    """Size, media type and platform; None for a value that is not valid. No decision depends on them."""
     size: Any = read_back.size_bytes
     fits = isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= _MAX_SIZE
     return {
@@ -155,5 +155,5 @@ def describe_image(read_back: ReadBack) -> dict[str, Any]:
 
 
 def _word(text: Any, longest: int) -> str | None:
-    """The text if it is one of at most so many characters; cut in two it would name something else."""
+    """The text if it has at most so many characters. A cut text would name something else."""
     return text if isinstance(text, str) and 0 < len(text) <= longest and clean(text) == text else None

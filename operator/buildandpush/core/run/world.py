@@ -1,4 +1,4 @@
-"""What a decision is made from and what it consists of: plain values, without any way to get or do anything."""
+"""What a decision is made from and what it consists of: plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The API server would not create the pod."""
+    """The API server refused to create the pod."""
 
     reason: Reason
     message: str
@@ -46,7 +46,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class CreatePod:
-    """Create the pod, or adopt the one of this name that is ours."""
+    """Create the pod, or adopt our pod of this name."""
 
     name: str
     manifest: Manifest = field(compare=False)
@@ -54,7 +54,7 @@ class CreatePod:
 
 @dataclass(frozen=True)
 class CancelPod:
-    """Let the kubelet end the pod and keep its log: lower its deadline to a second."""
+    """Lower the pod's deadline to one second: the kubelet ends the pod and keeps its log."""
 
     name: str
     uid: str
@@ -70,7 +70,7 @@ class DeletePod:
 
 @dataclass(frozen=True)
 class Announce:
-    """Tell a transition as a Kubernetes Event, once."""
+    """Announce a transition by a Kubernetes Event, once."""
 
     warning: bool
     reason: str
@@ -84,7 +84,7 @@ Action = CreatePod | CancelPod | DeletePod | Announce
 
 @dataclass(frozen=True)
 class World:
-    """All that one decision may know."""
+    """Everything that one decision may use."""
 
     resource: Resource
     now: datetime
