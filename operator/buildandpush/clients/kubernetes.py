@@ -13,8 +13,8 @@ import aiohttp
 from kubernetes import aio
 
 from buildandpush.api import meta
+from buildandpush.clients.bounded import TooLongError, read_bounded
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
-from buildandpush.clients.outside import TooLongError, read_bounded
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 

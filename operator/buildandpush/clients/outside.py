@@ -9,6 +9,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.transport import AioHttpTransport
 
+from buildandpush.clients.bounded import BoundedResponse
+
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
 MAX_SESSIONS: Final = 64
 """Sets of certificates of connectors' own that connections are kept for."""
@@ -22,22 +24,6 @@ ODD_ANSWERS: Final = (ValueError, TypeError, AttributeError, LookupError, Arithm
 
 _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 _END: Final = "-----END CERTIFICATE-----"
-
-
-class TooLongError(ValueError):
-    """An answer is longer than any that is one."""
-
-
-async def read_bounded(stream: aiohttp.StreamReader, limit: int, *, cut: bool = False) -> bytes:
-    """The whole of a body, of at most `limit` bytes; of a longer one its beginning with `cut`, else TooLongError."""
-    body = bytearray()
-    async for chunk in stream.iter_any():
-        body += chunk
-        if len(body) > limit:
-            if cut:
-                break
-            raise TooLongError(f"the answer is longer than {limit} bytes")
-    return bytes(body[:limit])
 
 
 def is_passing(error: object) -> bool:
@@ -82,12 +68,13 @@ class Outside:
         connector = aiohttp.TCPConnector(
             ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30, resolver=self._resolver
         )
-        # The Azure clients decompress for themselves.
         return aiohttp.ClientSession(
             connector=connector,
             timeout=TIMEOUT,
             trust_env=True,
             auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
+            response_class=BoundedResponse,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

@@ -13,7 +13,8 @@ from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.clients.azure.readback import AcrReader
-from buildandpush.clients.outside import Outside, TooLongError, is_passing, read_bounded
+from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
+from buildandpush.clients.outside import Outside, is_passing
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import ReadBack
@@ -21,8 +22,6 @@ from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
-_MAX_BYTES: Final = 4 * 2**20
-"""Manifests and image configs are smaller; ACR's own limit is the same."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ACCEPT: Final = ", ".join(
     (
@@ -49,6 +48,8 @@ class RegistryReader(Protocol):
 
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests
+_ANY_DIGEST: Final = re.compile(r"[a-z0-9+._-]{1,32}:[A-Za-z0-9=_-]{32,128}")
 
 
 class _UnreadableError(Exception):
@@ -153,7 +154,7 @@ class _Image:
         digest: str | None = headers.get("Docker-Content-Digest")
         if digest is None and ":" in reference:
             return reference  # asked for by digest, the answer itself is the proof
-        if digest is None:
+        if digest is None or not _ANY_DIGEST.fullmatch(digest):
             raise _UnreadableError(f"{self.host} did not say which digest {reference} names")
         return digest
 
@@ -235,7 +236,7 @@ class _Image:
             # No redirect is followed: the login goes to this host and nowhere else.
             headers_sent = {**sent, "Accept-Encoding": "identity"}
             async with self.session.request(method, url, headers=headers_sent, allow_redirects=False) as response:
-                body = await read_bounded(response.content, _MAX_BYTES) if method == "GET" else b""
+                body = await read_bounded(response.content, MAX_ANSWER) if method == "GET" else b""
                 status, headers = response.status, response.headers
         except TooLongError as error:
             raise _UnreadableError(f"{self.host}: {error}") from error

@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -10,38 +9,10 @@ import aiohttp
 import pytest
 
 from buildandpush.clients import outside as module
-from buildandpush.clients.outside import Outside, TooLongError, read_bounded
+from buildandpush.clients.outside import Outside
 from tests.unit.clients.fake_registry import make_certificates
 
 CA = make_certificates()[0]
-
-
-class Stream:
-    """Some chunks, as a connection brings them."""
-
-    def __init__(self, *chunks: bytes) -> None:
-        self.chunks = chunks
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        for chunk in self.chunks:
-            yield chunk
-
-
-async def read(*chunks: bytes, cut: bool = False) -> bytes:
-    """What is read of them, ten bytes at most."""
-    stream: Any = Stream(*chunks)
-    return await read_bounded(stream, 10, cut=cut)
-
-
-async def test_an_answer_is_read_to_its_end_however_it_is_cut() -> None:
-    assert await read(b"01", b"234", b"56789") == b"0123456789"
-    assert await read() == b""
-
-
-async def test_an_answer_without_end_is_refused_or_cut() -> None:
-    with pytest.raises(TooLongError):
-        await read(b"0123456789", b"0")
-    assert await read(b"0123456", b"789abc", b"d", cut=True) == b"0123456789"
 
 
 def subjects(context: ssl.SSLContext) -> list[Any]:

@@ -91,6 +91,13 @@ async def test_missing_digest_is_not_found(registry: FakeRegistry) -> None:
     assert found.problem == ""
 
 
+@pytest.mark.parametrize("named", ["x", "latest", "sha256:" + "a" * 5000, "sha256: https://u:hunter22@h/" + "a" * 32])
+async def test_what_is_no_digest_is_not_told_as_one(registry: FakeRegistry, named: str) -> None:
+    registry.references["latest"] = named
+    found = await ask(registry)
+    assert found.problem == f"{registry.host} did not say which digest latest names"
+
+
 async def test_registry_that_names_no_digest_cannot_deny_one(registry: FakeRegistry) -> None:
     """The header is only recommended; its absence proves nothing."""
     registry.tells_digest = False

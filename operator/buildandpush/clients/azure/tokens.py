@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from buildandpush.clients.outside import Outside, read_bounded
+from buildandpush.clients.bounded import read_bounded
+from buildandpush.clients.outside import Outside
 from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_access, classify_exchange, unreachable
 from buildandpush.core.foreign import Admitted, admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json, parse_object
