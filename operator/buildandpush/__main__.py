@@ -25,7 +25,10 @@ from buildandpush.clients.registry import RegistryClient
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.health import Health, Loop, serve_health
+from buildandpush.handlers.journal import Journal
+from buildandpush.handlers.looplag import LoopLag
 from buildandpush.handlers.nodes import NodeWatch
+from buildandpush.handlers.passes import Passes
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
@@ -53,12 +56,14 @@ async def run(config: OperatorConfig, certificates: str = "") -> int:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     take_signals()
-    health = Health()
+    health, lag = Health(), LoopLag()
     async with await KubernetesClient.connect() as client:
-        server = await serve_health(config.port, health)
+        server = await serve_health(config.port, health, lag)
+        watching = asyncio.create_task(lag.run(), name="lag")
         lease = _make_lease(config, client, health) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
             await _lead(config, certificates, client, lease, health, stop, take_signals)
+        watching.cancel()
         await server.cleanup()
     _log.info("operator.stopped")
     return 0 if stop.is_set() else 1
@@ -102,7 +107,8 @@ async def _lead(
         ResourceManager(outside, entra, config.portal_settings, _utc_now),
     )
     reconciler = Reconciler(sources, store, settings, _utc_now)
-    queue: WorkQueue[Key] = WorkQueue(reconciler.reconcile, workers=config.workers)
+    passes = Passes(reconciler.reconcile, Journal(config.state_dir))
+    queue: WorkQueue[Key] = WorkQueue(passes.run, workers=config.workers)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     ended = asyncio.Event()  # by a signal, by the loss of the lease, or because versions went back

@@ -108,6 +108,8 @@ class OperatorConfig(BaseModel):
     """Name of the Lease that the replicas lead by."""
     lease_seconds: int = Field(15, ge=5, le=3600)
     """How long the others wait before they take the place of a leader that is not heard of."""
+    state_dir: str = ""
+    """Folder that outlives the operator's container, for what a process leaves to the one after it. Default: none."""
     workers: int = Field(20, ge=1, le=500)
     """Resources worked on at the same time."""
     port: int = Field(8080, ge=1, le=65535)

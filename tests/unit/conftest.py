@@ -1,11 +1,13 @@
 """Golden files: compared whole, rewritten by `pytest tests/unit --bless` after a change that is meant."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
+import structlog.testing
 from hypothesis import settings
 
 # The whole of tests/unit is run before every commit and must stay quick. For a deeper search, once in a while:
@@ -20,7 +22,17 @@ structlog.configure(wrapper_class=QUIET)
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
+LogLines = list[MutableMapping[str, Any]]
 Golden = Callable[[str, str], None]
+
+
+@pytest.fixture
+def log_lines() -> Iterator[LogLines]:
+    """The lines that are logged from now on."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG))
+    with structlog.testing.capture_logs() as lines:
+        yield lines
+    structlog.configure(wrapper_class=QUIET)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from buildandpush.handlers.looplag import LoopLag
+
 STALE_SECONDS: Final = 300.0
 """A loop that has not come round for so long hangs. The slowest one sleeps for two minutes."""
 
@@ -79,8 +81,9 @@ class Health:
         return self.find_hang() or refused
 
 
-async def serve_health(port: int, health: Health) -> web.AppRunner:
-    """Answer /healthz (alive) and /readyz (able to work) until the runner is cleaned up."""
+async def serve_health(port: int, health: Health, lag: LoopLag | None = None) -> web.AppRunner:
+    """Answer /healthz (alive), /readyz (able to work) and /loopz (for how long the event loop stood still) until the
+    runner is cleaned up."""
 
     def answer(find: Callable[[], str | None]) -> Callable[[web.Request], Any]:
         async def handle(_: web.Request) -> web.Response:
@@ -89,9 +92,13 @@ async def serve_health(port: int, health: Health) -> web.AppRunner:
 
         return handle
 
+    async def tell_lag(_: web.Request) -> web.Response:
+        return web.Response(text=str(lag or LoopLag()))
+
     app = web.Application()
     app.router.add_get("/healthz", answer(health.find_hang))
     app.router.add_get("/readyz", answer(health.find_trouble))
+    app.router.add_get("/loopz", tell_lag)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=port).start()

@@ -167,7 +167,14 @@ def test_a_watch_that_lived_is_set_up_again_at_once(lives: list[float], monkeypa
     assert waits[:5] == [first, 2 * first, 4 * first, first, 2 * first]
 
 
-@pytest.mark.parametrize(("path", "status", "text"), [("/healthz", 200, "ok\n"), ("/readyz", 503, "list: refused\n")])
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/healthz", 200, "ok\n"),
+        ("/readyz", 503, "list: refused\n"),
+        ("/loopz", 200, "loop_held_seconds_max 0.000\nloop_busy_seconds_max 0.000\n"),
+    ],
+)
 def test_the_probes_are_answered(path: str, status: int, text: str) -> None:
     async def main() -> tuple[int, str]:
         health = Health()
