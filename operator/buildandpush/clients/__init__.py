@@ -1,1 +1,1 @@
-"""The outside: the Kubernetes API and registries. All I/O of the operator lives here; nothing here knows kopf."""
+"""The clients: the Kubernetes API, registries and Azure. All I/O of the operator is here; kopf is not."""

@@ -1,4 +1,4 @@
-"""What can go wrong outside, in the operator's own words. Foreign exceptions end at the clients' border."""
+"""The errors of the clients. Clients turn every foreign exception into one of these."""
 
 
 class KubernetesError(Exception):
@@ -16,11 +16,12 @@ class NotFoundError(KubernetesError):
 
 
 class ConflictError(KubernetesError):
-    """The object changed meanwhile, or one of its name exists."""
+    """The object changed meanwhile, or an object of its name exists."""
 
 
 class UnavailableError(Exception):
-    """No answer, or one that asks to come again (429, 5xx); the request may have been carried out nevertheless."""
+    """No answer, or an answer that means "try again" (429, 5xx). The server may have performed the request
+    nevertheless."""
 
 
 class TroubleError(UnavailableError):

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that a build reads: whether they are there, in which version, and what must stand nowhere."""
+"""Secrets and ConfigMaps that a build reads: whether they exist, their versions, and the values to hide."""
 
 import base64
 import binascii
@@ -27,7 +27,7 @@ async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tup
 
 
 async def read_versions(client: KubernetesClient, namespace: str, places: Iterable[str]) -> dict[str, str] | None:
-    """The versions of objects ("Kind/name"); None where one is not there."""
+    """The versions of objects ("Kind/name"); None if one does not exist."""
     versions: dict[str, str] = {}
     for place in places:
         found = await _read(client, namespace, place)

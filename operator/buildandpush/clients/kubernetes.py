@@ -72,7 +72,7 @@ class KubernetesClient:
             aio.config.load_incluster_config(client_configuration=configuration)
         except aio.config.ConfigException:
             await aio.config.load_kube_config(client_configuration=configuration)
-        # Not through the proxy of the environment, which is for hosts outside; reading it costs time at each request.
+        # The proxy of the environment is for hosts outside. Reading it costs time at each request.
         configuration.client_session_kwargs = {"trust_env": False}
         return cls(aio.client.ApiClient(configuration))
 
@@ -85,11 +85,11 @@ class KubernetesClient:
         await self._api.close()
 
     async def read_pod(self, namespace: str, name: str) -> Object:
-        """One pod, straight from the API server."""
+        """Read one pod."""
         return await self._request("GET", _core_path(namespace, "pods", name))
 
     async def create_pod(self, manifest: Object) -> Object:
-        """Create a pod; the object the API server made of it comes back."""
+        """Create a pod. Returns the object that the API server made of it."""
         return await self._request("POST", _core_path(manifest["metadata"]["namespace"], "pods"), body=manifest)
 
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
@@ -161,14 +161,14 @@ class KubernetesClient:
         return await self._request("PATCH", _lease_path(namespace, name), body=body)
 
     async def create_event(self, manifest: Object) -> None:
-        """Write an Event; one of the same name means it was told already."""
+        """Write an Event. An existing Event of the same name counts as success."""
         try:
             await self._request("POST", _core_path(manifest["metadata"]["namespace"], "events"), body=manifest)
         except ConflictError:
             return
 
     async def list_pod_events(self, namespace: str, pod_uid: str) -> list[Object]:
-        """Events about one pod, in no order that helps; at most a hundred."""
+        """Events about one pod, at most a hundred, in any order."""
         query = {"fieldSelector": f"involvedObject.uid={pod_uid}", "limit": _EVENT_PAGE_SIZE}
         answer = await self._request("GET", _core_path(namespace, "events"), query=query)
         return answer.get("items") or []
@@ -198,7 +198,7 @@ class KubernetesClient:
         return await self._list(path, {}, exact=exact)
 
     async def read_nodes(self, token: str = "") -> tuple[list[Object], str]:
-        """A page of the nodes, and the token of the next one; empty at the end. Never all at once: that may be much."""
+        """One page of the nodes, and the token of the next page; empty at the end. All nodes may be too many."""
         query = {"limit": _NODE_PAGE_SIZE, **({"continue": token} if token else {})}
         answer = await self._request("GET", "/api/v1/nodes", query=query)
         return answer.get("items") or [], (answer.get("metadata") or {}).get("continue") or ""

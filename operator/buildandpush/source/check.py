@@ -1,4 +1,4 @@
-"""Checks that a fetched source has what the build asks for, so that a wrong path is told with what is there."""
+"""Checks that a fetched source has what the build needs. The message about a wrong path lists what is there."""
 
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ _LISTED: Final = 10
 
 
 def check_paths(root: Path, dockerfile: str, context: str) -> None:
-    """Raises SourceError unless the Dockerfile is a file and the context a folder, both inside of the source."""
+    """Raise SourceError unless the Dockerfile is a file and the context a folder, both inside the source."""
     folder = _inside(root, context, Reason.CONTEXT_NOT_FOUND)
     if not folder.is_dir():
         raise SourceError(Reason.CONTEXT_NOT_FOUND, f"context {context!r}; the source's root has {_list(root)}")
@@ -33,7 +33,7 @@ def _inside(root: Path, path: str, reason: Reason) -> Path:
 
 
 def _nearest_folder(path: Path, root: Path) -> Path:
-    """The folder to show: the path itself, or the deepest of those above it that is there."""
+    """The folder to list: the path itself, or its deepest parent that exists."""
     above = (path, *(parent for parent in path.parents if parent.is_relative_to(root)))
     return next((folder for folder in above if folder.is_dir()), root)
 

@@ -1,4 +1,4 @@
-"""The way to a server outside: the proxy and the certificates that the pod was given."""
+"""The proxy and the additional certificates of the pod."""
 
 import ipaddress
 import os
@@ -12,7 +12,7 @@ TRUSTED: Final = Path("/etc/buildandpush-certificates/trusted.crt")
 
 
 def find_proxy(scheme: str, host: str) -> str:
-    """The proxy for a host by the pod's environment, empty for none. NO_PROXY may hold names, domains, addresses and
+    """The proxy for a host, from the pod's environment; empty for none. NO_PROXY may hold names, domains, addresses and
     networks."""
     proxy = urllib.request.getproxies_environment().get(scheme, "")
     if not proxy or urllib.request.proxy_bypass(host) or _is_in_excepted_network(host):
@@ -21,9 +21,9 @@ def find_proxy(scheme: str, host: str) -> str:
 
 
 def write_trust(folder: Path, trusted: Path = TRUSTED) -> Path | None:
-    """A file with the usual certificates and the installer's, made in the folder; None without any of the latter.
+    """Write a file with the usual certificates and the installer's into the folder. None if the installer gives none.
 
-    A program that is given a file of certificates trusts no others, so both have to be in it.
+    git trusts only the certificates of the given file, so it holds both.
     """
     if not trusted.exists():
         return None

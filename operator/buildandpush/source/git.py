@@ -35,7 +35,7 @@ def fetch_revision(url: str, revision: str, root: Path) -> str:
             raise SourceError(Reason.COMMIT_ID_SHORT, f"{wanted!r} has {len(wanted)} of 40 characters") from error
         if error.reason is not Reason.REVISION_NOT_FOUND or not _COMMIT.fullmatch(wanted):
             raise
-        # Some servers hand out commits only by the branches and tags that hold them.
+        # Some servers give commits only by the branches and tags that hold them.
         _git(root, way, "fetch", "--quiet", "--tags", "--end-of-options", url, "+refs/heads/*:refs/remotes/o/*")
         _git(root, way, "checkout", "--quiet", "--detach", wanted, "--")
     else:
@@ -45,14 +45,14 @@ def fetch_revision(url: str, revision: str, root: Path) -> str:
 
 @dataclass(frozen=True)
 class _Way:
-    """How git gets to the server."""
+    """The settings and variables for git's way to the server."""
 
     settings: Mapping[str, str]
     environment: Mapping[str, str]
 
 
 def _find_way(scheme: str, host: str, port: int) -> _Way:
-    """Through the proxy, where there is one for this host, or else to addresses that were checked."""
+    """Through the proxy, if there is one for this host, or else to checked addresses."""
     trust = write_trust(Path(tempfile.gettempdir()))
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
     proxy = find_proxy(scheme, host)

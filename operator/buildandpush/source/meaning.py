@@ -1,4 +1,4 @@
-"""What git says of a fetch that failed, and whose fault that is.
+"""What git's words about a failed fetch mean, and whose fault it is.
 
 git's own wording is stable under LC_ALL=C. Behind it stand the words of curl and of its TLS library, GnuTLS or OpenSSL.
 """

@@ -1,4 +1,4 @@
-"""Tries a fetch again that failed on its way: a moment's trouble costs seconds here, and a whole pod otherwise."""
+"""Tries a fetch again that failed on the network. A retry here costs seconds, a new pod costs much more."""
 
 import shutil
 import sys

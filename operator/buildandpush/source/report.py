@@ -1,4 +1,4 @@
-"""What the init container tells the operator: one JSON object of at most 2 KiB in its termination message."""
+"""The init container's report to the operator: one JSON object of at most 2 KiB in its termination message."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ _MAX_WARNING: Final = 320
 
 
 class SourceError(Exception):
-    """The source cannot be had or used: the reason, and the details in words."""
+    """The source cannot be fetched or used. Holds the reason, and the details in words."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -21,7 +21,7 @@ class SourceError(Exception):
 
 
 def reason_of(error: Exception) -> Reason:
-    """Whose fault it is that a file could not be written or a request not be read."""
+    """The reason for a file that could not be written, or a request that could not be read."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     return Reason.NODE_DISK_FULL if full else Reason.SOURCE_INVALID
 
@@ -55,5 +55,5 @@ def _clip(text: str, size: int) -> str:
 
 
 def write_report(text: str, path: Path) -> None:
-    """Leave the report where the kubelet reads it."""
+    """Write the report where the kubelet reads it."""
     path.write_text(text)

@@ -1,1 +1,1 @@
-"""Entra ID, registries as Azure runs them, and the resource manager: the I/O of logins, read-back and links."""
+"""Clients of Entra ID, Azure's registries and the resource manager: for logins, read-back and links."""

@@ -43,7 +43,7 @@ _TIMEOUT_SECONDS: Final = 30.0
 
 @dataclass
 class _Assertion:
-    """The service account's token; azure-identity asks for it by a call that cannot wait."""
+    """The service account's token. azure-identity asks for it in a call that cannot await."""
 
     value: str = ""
     until: float = 0.0
@@ -58,7 +58,7 @@ class _HeldCredential:
 
 
 class EntraClient:
-    """Tokens by connector. azure-identity keeps a token until shortly before its end, so asking again is cheap."""
+    """Tokens by connector. azure-identity keeps a token until shortly before its end, so a repeated call is cheap."""
 
     def __init__(
         self, outside: Outside, kubernetes: KubernetesClient, *, clock: Callable[[], float] = time.monotonic
@@ -101,7 +101,7 @@ class EntraClient:
 
     def _make(self, resolved: Resolved, assertion: _Assertion) -> AsyncTokenCredential:
         credential = resolved.credential
-        # Without instance discovery no other host is asked whether the authority is a true one.
+        # Without instance discovery, azure-identity asks no other host if the authority is genuine.
         settings: dict[str, Any] = {
             "authority": find_cloud(resolved.connector.spec).authority,
             "transport": self._outside.transport(),
@@ -149,13 +149,13 @@ class EntraClient:
 
 
 def _classify(error: Exception, credential: Credential, assertion: str) -> LoginProblem:
-    """What came of asking for a token, without the secrets that it was asked with."""
+    """The problem of a failed request for a token, without the secrets of the request."""
     words = "the answer is none of a token service's"
     if isinstance(error, AzureError | TimeoutError | OSError):
         words = str(getattr(error, "message", "") or error) or "no answer in time"
     message = admit(words, [*secrets_of(credential), assertion])
     if isinstance(credential, NodeIdentity):
-        # azure-identity puts an error of its own before what the endpoint answered, unless that was no JSON.
+        # azure-identity puts its own error before the endpoint's answer, if that answer is JSON.
         return classify_node(message, _status_of(error.__cause__))
     return classify_entra(message, _status_of(error))
 
@@ -165,7 +165,7 @@ def _status_of(error: BaseException | None) -> int | None:
 
 
 def _unusable(error: Exception, credential: Credential) -> LoginProblem:
-    """A credential that azure-identity itself cannot use, such as a certificate that is none."""
+    """A credential that azure-identity cannot use, such as an invalid certificate."""
     if isinstance(credential, ClientCertificate) and b"ENCRYPTED" in credential.pem:
         detail = "the private key is encrypted with a passphrase; store it without one"
     else:

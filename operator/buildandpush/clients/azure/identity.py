@@ -1,4 +1,4 @@
-"""Logins of Azure identities to registries: made once for all builds, renewed at half their life."""
+"""Logins of Azure identities to registries. All builds share a login; it is renewed at half its life."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _Key = tuple[str, str]
 
 
 class IdentityLogins:
-    """The logins of connectors with an Azure identity. One exchange serves every build until it is due again."""
+    """The logins of connectors with an Azure identity. One exchange serves all builds until the renewal."""
 
     def __init__(self, entra: EntraClient, acr: AcrClient, clock: Callable[[], datetime]) -> None:
         self._entra = entra
@@ -93,8 +93,8 @@ class IdentityLogins:
             self._failed.pop(key)
 
     def recall_refusal(self, access: RegistryAccess, resolved: Resolved) -> None:
-        """Raise LoginError where a push was refused just now. To be asked before a login is made for it: one made too
-        early would know nothing of a new role either."""
+        """Raise LoginError if the registry refused this push just now. Callers ask before they make a new login,
+        because a login made too early does not know a new role either."""
         self._raise_remembered(_push_key(access), login_version(resolved))
 
     async def authorize_push(self, access: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
@@ -168,7 +168,7 @@ class IdentityLogins:
         return self._locks.get(key) or self._locks.put(key, asyncio.Lock())
 
     def _made(self, host: str, token: str, version: str) -> RegistryToken:
-        # By this clock and the token's life: the registry's clock may be another.
+        # Uses this clock and the token's life, because the registry's clock may differ.
         now, life, end = self._clock(), read_life(token), read_end(token)
         if not life or (end is not None and end <= now):
             raise LoginError(unreachable(host, "the token that it gave had ended already"))
@@ -191,7 +191,7 @@ def _push_key(access: RegistryAccess) -> _Key:
 
 
 def _check_access(access: RegistryAccess, token: str) -> None:
-    """A registry leaves out of a token what the identity may not do; one that does not say is left to the push."""
+    """A registry leaves out of a token what the identity may not do. If a token names no rights, the push decides."""
     allowed = read_access(token)
     if allowed is None:
         return

@@ -1,4 +1,4 @@
-"""Which login Secrets there are, for the status of their connectors and to make no more than that can list."""
+"""The list of login Secrets. It is for the connectors' statuses, and limits the Secrets to what a status can list."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ class LoginLedger:
                 self._on_change(resolved.connector.namespace, resolved.connector.name)
 
     def find_full(self, name: str, opened: Mapping[str, Resolved]) -> Waiting | None:
-        """Whether a connector has as many login Secrets as its status can list: one more would be lost sight of."""
+        """Whether a connector has as many login Secrets as its status can list. The operator would lose one more."""
         for uid, resolved in opened.items():
             known = resolved.connector.listed | set(self._made.get(uid, {}))
             if name not in known and len(known) >= MAX_LOGINS:
@@ -43,12 +43,12 @@ class LoginLedger:
         return dict(self._made.get(uid, {}))
 
     def lives(self, uid: str, name: str, now: datetime) -> bool:
-        """Whether a login was made, or is just being made, that has not ended."""
+        """Whether a login exists, or is just being made, that has not ended."""
         made = self._made.get(uid, {}).get(name)
         return made is not None and (made.expires_at is None or now < made.expires_at)
 
     def drop(self, uid: str, name: str) -> None:
-        """A login is gone, or never was."""
+        """A login is gone, or never existed."""
         self._made.get(uid, {}).pop(name, None)
 
     def forget(self, uid: str) -> None:

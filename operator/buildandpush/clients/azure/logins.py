@@ -49,7 +49,7 @@ _RENEWAL_WAIT: Final = timedelta(seconds=30)
 
 
 class Logins:
-    """Every login there is, made once for all builds that share it."""
+    """All logins. Builds with the same needs share one."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Logins:
     async def ensure_login(
         self, namespace: str, needs: tuple[LoginNeed, ...], *, renewal: bool = False
     ) -> LoginSecretRef | Waiting:
-        """A login Secret that build pods can mount, made or renewed where needed; or what it waits for."""
+        """A login Secret that build pods can mount, created or renewed if needed; or what it waits for."""
         if not needs:
             return LoginSecretRef(None)
         known = self._known.get((namespace, needs))
@@ -100,7 +100,7 @@ class Logins:
         return all(self._passwords.get((namespace, need.connector)) for need in needs)
 
     async def find_credentials(self, namespace: str, connector_ref: str, host: str) -> Credentials | Waiting:
-        """What the operator itself logs in to a host with."""
+        """The credentials that the operator itself uses for a host."""
         opened = await self._open(namespace, [connector_ref])
         if isinstance(opened, Waiting):
             return opened
@@ -120,7 +120,7 @@ class Logins:
         return opened if isinstance(opened, Waiting) else opened[connector_ref]
 
     async def find_inputs(self, namespace: str, connector_refs: Sequence[str]) -> Inputs:
-        """The Secrets of connectors with their versions; none where one cannot be read."""
+        """The Secrets of connectors with their versions. Empty if one of them cannot be read."""
         opened = await self._open(namespace, connector_refs)
         if isinstance(opened, Waiting):
             return Inputs()
@@ -164,7 +164,7 @@ class Logins:
         await self._identities.forget(uid)
 
     async def remove_login(self, connector: Connector, name: str) -> bool:
-        """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
+        """Delete one of our login Secrets if all its logins have ended. Returns whether it is gone."""
         if self._ledger.lives(connector.uid, name, self._clock()):
             return False  # it may just be on its way to the API server
         gone = await self._secrets.remove(connector, name)
@@ -242,7 +242,7 @@ class Logins:
     async def _log_in_all(
         self, accesses: tuple[RegistryAccess, ...], opened: dict[str, Resolved], kept: dict[str, RegistryToken]
     ) -> list[RegistryToken] | Waiting:
-        """A login for each host. One that may not be needed is left out where there is none, not before it ends."""
+        """A login for each host. An optional login that fails is left out, but one that still works is kept."""
         logins: list[RegistryToken] = []
         for access in accesses:
             resolved, old = opened[access.connector.uid], kept.get(access.host)
@@ -282,7 +282,7 @@ class Logins:
         return RegistryToken(host, credential.username, credential.password, version, now, now + _PASSWORD_LIFE)
 
     def _renew_at(self, logins: Sequence[RegistryToken]) -> datetime | None:
-        """When the first of them is to be made afresh. One that could not be just now is tried again in a while."""
+        """When the first login is due for renewal. A renewal that failed is tried again later."""
         due = min((login.renew_at for login in logins if login.renew_at is not None), default=None)
         return due and max(due, self._clock() + _RENEWAL_WAIT)
 

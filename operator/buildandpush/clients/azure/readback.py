@@ -37,18 +37,18 @@ class AcrReader:
     async def read_back(
         self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
     ) -> ReadBack:
-        """Ask the registry for the digest and for what each tag names; never raises for what the registry does."""
+        """Ask the registry for the digest and for each tag. It raises nothing for a registry's failure."""
         host, path = repository.split("/", 1)
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(host, credentials) as client:
                 named = dict(zip(tags, [await _read_tag(client, path, tag) for tag in tags], strict=True))
                 return await _read_image(client, path, digest, named)
         except HttpResponseError as error:
-            # The whole of an answer may be a page of a proxy's, so no more than its beginning is shown.
+            # An answer may be a whole page of a proxy, so the message shows only its beginning.
             problem = f"{host} answered {error.status_code}: {error.message}"
             passing = is_busy(error.status_code or 0) or is_passing(error.inner_exception)
         except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
-            # Such as content that is not what its digest says, or a challenge that the client cannot read.
+            # For example content that does not match its digest, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
             passing = is_passing(getattr(error, "inner_exception", None))
         message = clip_foreign(admit(problem, [credentials.password]))
@@ -96,7 +96,7 @@ def _platform_of(properties: ArtifactManifestProperties) -> str | None:
 
 
 class _NoCredential:
-    """Stands where the client wants an Entra credential; its token is never sent, for the exchange is answered here."""
+    """Takes the place of an Entra credential. Its token is never sent, because the exchange is answered here."""
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """An empty token."""
@@ -113,7 +113,7 @@ class _NoCredential:
 
 
 class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
-    """Answers the exchange with the refresh token that is held, and sends everything else; to the one host only."""
+    """Answers the exchange with the known refresh token, and sends everything else, but only to the one host."""
 
     def __init__(self, transport: AioHttpTransport, host: str, refresh_token: str) -> None:
         self._transport = transport
@@ -134,7 +134,7 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
         """The session is open already."""
 
     async def close(self) -> None:
-        """Let go of the answers; the session stays open for others. The client leaves those unread that it refuses."""
+        """Release the answers. The session stays open for others. The client does not read answers that it refuses."""
         for answer in self._answers:
             answer.internal_response.release()
         self._answers.clear()

@@ -1,4 +1,4 @@
-"""Finds a registry in the resource manager, for links to the portal. A failure costs the links and no more."""
+"""Finds a registry in the resource manager, for links to the portal. A failure only costs the links."""
 
 import asyncio
 import re
@@ -44,11 +44,11 @@ class _Found:
 
 
 class _NotFoundError(Exception):
-    """The subscription is not to be seen."""
+    """The identity cannot see the subscription."""
 
 
 class ResourceManager:
-    """Looks registries up; what was found is good for ten minutes, so that many builds cost one question."""
+    """Looks up registries. A result is kept for ten minutes, so many builds cost one request."""
 
     def __init__(
         self, outside: Outside, entra: EntraClient, settings: PortalSettings, clock: Callable[[], datetime]
@@ -61,7 +61,7 @@ class ResourceManager:
         self._locks: Recent[_Key, asyncio.Lock] = Recent(_MAX_FOUND, is_idle=lambda lock: not lock.locked())
 
     async def find_links(self, resolved: Resolved, question: AskLinks) -> Links:
-        """The portal's links of some tags, or why there are none; never raises for what Azure does."""
+        """The portal's links of some tags, or the reason why there are none. It raises nothing for Azure's failures."""
         cloud = find_cloud(resolved.connector.spec)
         if isinstance(resolved.credential, UserPassword):
             detail = "the connector has a user name and password, which the resource manager does not know"
@@ -134,7 +134,7 @@ class ResourceManager:
 
 
 class _HeldToken:
-    """A token that is there already, in the form the Azure clients ask for one."""
+    """A token that exists already, as a credential for the Azure clients."""
 
     def __init__(self, token: str) -> None:
         self._token = token

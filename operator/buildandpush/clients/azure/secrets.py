@@ -1,4 +1,4 @@
-"""The Secrets that build pods mount: written and removed where they are ours, and never anybody else's."""
+"""The Secrets that build pods mount. The operator writes and removes only its own Secrets."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,7 +24,7 @@ class LoginSecrets:
             return None
 
     async def write(self, wanted: Object, existing: Object | None) -> Object:
-        """Create the Secret or bring the one that is ours up to date; a foreign one comes back as it is."""
+        """Create the Secret, or update our own. A Secret of somebody else is returned as it is."""
         namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
         if existing is None:
             try:
@@ -34,13 +34,13 @@ class LoginSecrets:
         if not is_ours(existing, owners_of(wanted)) or existing.get("data") == wanted["data"]:
             return existing
         version = existing["metadata"]["resourceVersion"]
-        # null removes keys that are no longer wanted, as a merge patch would keep them.
+        # null removes old keys, which a merge patch would keep.
         gone = dict.fromkeys(set(existing.get("data") or {}) - set(wanted["data"]))
         body = {"metadata": {"resourceVersion": version}, "data": {**gone, **wanted["data"]}}
         return await self._client.patch_secret(namespace, name, body)
 
     async def remove(self, connector: Connector, name: str) -> bool:
-        """Delete a login Secret of ours in which nothing lives any more. Says whether it is gone."""
+        """Delete one of our login Secrets if all its logins have ended. Returns whether it is gone."""
         try:
             secret = await self._client.read_secret(connector.namespace, name)
         except NotFoundError:

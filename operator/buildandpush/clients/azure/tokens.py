@@ -27,7 +27,7 @@ class AcrClient:
         self._outside = outside
 
     async def exchange(self, host: str, tenant: str | None, token: str, *, ca_bundle: str = "") -> str:
-        """The registry's refresh token for an Entra token; raises LoginError."""
+        """Exchange an Entra token for the registry's refresh token; raises LoginError."""
         form = {"grant_type": "access_token", "service": host, "access_token": token}
         if tenant:
             form["tenant"] = tenant
@@ -35,7 +35,7 @@ class AcrClient:
         return _read(host, answer, "refresh_token")
 
     async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str = "") -> str:
-        """A token for these scopes, or for what of them the identity is allowed; raises LoginError."""
+        """A token for those of the scopes that the identity may use; raises LoginError."""
         form = [("grant_type", "refresh_token"), ("service", host), ("refresh_token", refresh_token)]
         scoped = [*form, *(("scope", scope) for scope in scopes)]
         answer = await self._post(host, "token", scoped, ca_bundle, refresh_token, classify_access)
@@ -53,7 +53,7 @@ class AcrClient:
                 body = (await read_bounded(response.content, _MAX_BYTES, cut=True)).decode(errors="replace")
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            # ValueError: a host that no client can ask for. OpenSSL's errors are OSErrors.
+            # ValueError: an invalid host name. OpenSSL's errors are OSErrors.
             raise LoginError(unreachable(host, admit(str(error) or type(error).__name__, [hidden]))) from None
         if status != 200:
             raise LoginError(classify(host, status, admit(_words(body), [hidden], cut_behind=len(body) >= _MAX_BYTES)))
