@@ -16,6 +16,8 @@ STACK_HOSTS = ("login.stack.test", "management.stack.test")
 """Of a cloud of one's own that connectors may name."""
 UNVERIFIED_HOST = "unverified.azurecr.io"
 """The one registry whose certificate builds may leave unchecked."""
+FIRST_BACKOFF_SECONDS = 2
+"""Shorter than a user's, since tests wait for what follows from it."""
 _CHART = REPOSITORY_ROOT / "charts" / "buildandpush-operator"
 
 
@@ -27,6 +29,7 @@ def deploy_operator(settings: Settings) -> None:
         "image.tag": tag,
         "image.pullPolicy": "Never",
         "executor.image": settings.images.executor,
+        "builds.firstBackoffSeconds": str(FIRST_BACKOFF_SECONDS),
         "builds.platform": f"linux/{read_architecture()}",
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]

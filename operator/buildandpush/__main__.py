@@ -95,7 +95,7 @@ async def _lead(
     store, outside = Store(), Outside(config.ca_file)
     settings = replace(config.build_settings, trusted_certificates=certificates)
     entra = EntraClient(outside, acting)
-    identities = IdentityLogins(entra, AcrClient(outside), _utc_now)
+    identities = IdentityLogins(entra, AcrClient(outside), _utc_now, config.first_backoff_seconds)
 
     def wake_connector(namespace: str, name: str) -> None:
         queue.add(Key(meta.CONNECTOR_KIND, namespace, name))

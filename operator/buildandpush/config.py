@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
 from buildandpush.api.status import MAX_IMAGE
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings, ProxySettings
 from buildandpush.core.spec.platform import parse_platform
@@ -88,6 +89,8 @@ class OperatorConfig(BaseModel):
     """How long a pod with a node may fail to pull its images or to make its containers."""
     node_lost_timeout_seconds: int = Field(300, ge=30)
     """How long a pod may be going away before its node counts as lost."""
+    first_backoff_seconds: int = Field(FIRST_BACKOFF_SECONDS, ge=1, le=600)
+    """How long the next attempt waits, and the next login after a refusal. Every longer wait follows from it."""
     ca_file: str = ""
     """File of certificates in PEM form that every host outside is trusted by, beside the usual ones."""
     authority_hosts: str = ""
@@ -204,6 +207,7 @@ class OperatorConfig(BaseModel):
             pending_timeout_seconds=self.pending_timeout_seconds,
             start_timeout_seconds=self.start_timeout_seconds,
             node_lost_timeout_seconds=self.node_lost_timeout_seconds,
+            first_backoff_seconds=self.first_backoff_seconds,
         )
 
 

@@ -12,6 +12,7 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 from buildandpush.core.facts import Links
 from buildandpush.core.run.questions import AskLinks
 from buildandpush.core.settings import LoginSettings
@@ -114,9 +115,11 @@ def make_sources(
     clock: Callable[[], datetime],
     azure: FakeAzure | None = None,
     links: FakeLinks | None = None,
+    *,
+    first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
-    logins = Logins(client, IdentityLogins(azure, azure, clock), SETTINGS, clock)
+    logins = Logins(client, IdentityLogins(azure, azure, clock, first_backoff_seconds), SETTINGS, clock)
     return Sources(client, logins, registry, links or FakeLinks())

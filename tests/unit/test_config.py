@@ -110,6 +110,13 @@ def test_settings_reach_the_builds() -> None:
     assert settings.image_pull_policy == "Never"
 
 
+def test_the_first_wait_reaches_the_builds() -> None:
+    assert read().build_settings.first_backoff_seconds == 10
+    assert read(first_backoff_seconds="2").build_settings.first_backoff_seconds == 2
+    with pytest.raises(ConfigError, match="BUILDANDPUSH_FIRST_BACKOFF_SECONDS"):
+        read(first_backoff_seconds="0")
+
+
 def test_what_a_spec_may_do_is_held_back_where_nothing_is_said() -> None:
     settings = read().build_settings
     assert (settings.insecure_registries, settings.service_accounts, settings.pod_marks) == ((), (), ())

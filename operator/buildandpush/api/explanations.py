@@ -23,6 +23,7 @@ def _e(cause: str, remedy: str) -> Explanation:
 
 
 RUN_AGAIN: Final = "Set the annotation buildandpush.dev/rebuild to a new value to run it again."
+RUN_NOW: Final = "Set the annotation buildandpush.dev/rebuild to a new value to start it now."
 NO_REMEDY: Final = "Nothing to do."
 GOES_ON: Final = "The run goes on by itself."
 

@@ -88,3 +88,4 @@ class Trigger(StrEnum):
     REBUILD = "Rebuild"
     SOURCE_REVISION = "SourceRevision"
     RETRY_AFTER_CHANGE = "RetryAfterChange"
+    RETRY_AFTER_OUTAGE = "RetryAfterOutage"

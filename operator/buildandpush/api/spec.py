@@ -322,7 +322,8 @@ class BuildAndPushACRSpec(ApiModel):
         ge=0,
         le=10,
         description="Further attempts after failures that are not the spec's fault, such as a lost node or a registry "
-        "that does not answer. Default: 3.",
+        "that does not answer. They follow after 10 s, 30 s, 90 s, 270 s and then 300 s each. A run that has used them "
+        "up starts anew after 30 min, 1 h and 2 h. 0: neither. Default: 5.",
     )
     suspend: bool | None = Field(
         None, description="true: start no new run. A running run ends normally; rebuild requests wait. Default: false."

@@ -159,7 +159,13 @@ class RunStatus(ApiModel):
     inputs: dict[str, Annotated[str, Field(max_length=128)]] | None = Field(
         None,
         max_length=MAX_INPUTS,
-        description="Secrets and ConfigMaps the run was made with, each by uid and version.",
+        description="Secrets and ConfigMaps the run was made with, each with a keyed hash of the values it used.",
+    )
+    outages: int | None = Field(
+        None, description="How many runs in a row, up to this one, were started because an outage ended the one before."
+    )
+    next_run_at: Time | None = Field(
+        None, description="When the next run starts by itself, since nothing in the spec made this one fail."
     )
     effective: Effective = Field(description="The values in force, defaults included.")
     source: SourceStatus | None = Field(None, description="What was built.")

@@ -1,4 +1,4 @@
-"""Secrets and ConfigMaps that a build reads: whether they exist, their versions, and the values to hide."""
+"""Secrets and ConfigMaps that a build reads: whether they exist, what they hold, and the values to hide."""
 
 import base64
 import binascii
@@ -7,34 +7,28 @@ from collections.abc import Iterable
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
-from buildandpush.core.facts import Inputs, Waiting, version_of
+from buildandpush.core.facts import Inputs, Waiting
+from buildandpush.core.fingerprint import digest_values
 
 _MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
 
 
 async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]]) -> Inputs | Waiting:
-    """The versions of the objects ("Kind/name") of these keys, or which of them is missing."""
-    versions: dict[str, str] = {}
+    """The objects ("Kind/name") of these keys, each with a digest of their values, or which of them is missing."""
+    objects: dict[str, Object | None] = {}
+    used: dict[str, dict[str, str]] = {}
     for place, key in keys:
         kind, _, name = place.partition("/")
-        found = await _read(client, namespace, place)
+        if place not in objects:
+            objects[place] = await _read(client, namespace, place)
+        found = objects[place]
         if found is None:
             return Waiting(_MISSING[kind], f"{kind} {name!r}")
-        if key not in {**(found.get("data") or {}), **(found.get("binaryData") or {})}:
+        data: dict[str, str] = {**(found.get("data") or {}), **(found.get("binaryData") or {})}
+        if key not in data:
             return Waiting(_MISSING[kind], f"key {key!r} in {kind} {name!r}")
-        versions[place] = version_of(found)
-    return Inputs(tuple(sorted(versions.items())))
-
-
-async def read_versions(client: KubernetesClient, namespace: str, places: Iterable[str]) -> dict[str, str] | None:
-    """The versions of objects ("Kind/name"); None if one does not exist."""
-    versions: dict[str, str] = {}
-    for place in places:
-        found = await _read(client, namespace, place)
-        if found is None:
-            return None
-        versions[place] = version_of(found)
-    return versions
+        used.setdefault(place, {})[key] = data[key]
+    return Inputs(tuple(sorted((place, digest_values(values)) for place, values in used.items())))
 
 
 async def read_secret_values(

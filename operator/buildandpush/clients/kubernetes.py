@@ -92,6 +92,12 @@ class KubernetesClient:
         """Create a pod. Returns the object that the API server made of it."""
         return await self._request("POST", _core_path(manifest["metadata"]["namespace"], "pods"), body=manifest)
 
+    async def try_pod(self, manifest: Object) -> None:
+        """Ask the API server whether it would create a pod; it stores nothing.
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run"""
+        path = _core_path(manifest["metadata"]["namespace"], "pods")
+        await self._request("POST", path, body=manifest, query={"dryRun": "All"})
+
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
         """Lower a pod's activeDeadlineSeconds, if it is still the pod of this uid."""
         body = {"metadata": {"uid": uid}, "spec": {"activeDeadlineSeconds": seconds}}

@@ -1,13 +1,41 @@
-"""When the next attempt follows."""
+"""How long is waited before something is tried again. All waits follow from the first one, which the installer sets."""
 
+from datetime import timedelta
 from typing import Final
 
 FIRST_BACKOFF_SECONDS: Final = 10
+"""The first wait, where the installer says nothing."""
+_FACTOR: Final = 3
+_LONGEST: Final = 30
+"""The longest wait before another attempt, in first ones: 5 min of 10 s. Five attempts outlive ten minutes' outage."""
+_REFUSAL: Final = 60
+"""How long until a pod that the API server refused is offered again, in first waits: 10 min."""
+_OUTAGES: Final = (180, 360, 720)
+"""How long until a run is started anew that an outage has ended, in first waits: 30 min, 1 h and 2 h."""
 
 
-LAST_BACKOFF_SECONDS: Final = 300
+def backoff_seconds(attempt: int, first: int = FIRST_BACKOFF_SECONDS) -> int:
+    """Seconds between the end of an attempt, counted from 1, and the start of the next: 10, 30, 90, 270, then 300."""
+    return int(min(_FACTOR ** min(attempt - 1, _LONGEST), _LONGEST)) * first
 
 
-def backoff_seconds(attempt: int) -> int:
-    """Seconds between the end of an attempt and the start of the next: 10, doubled each time, 300 at most."""
-    return int(min(FIRST_BACKOFF_SECONDS * 2 ** min(attempt - 1, 10), LAST_BACKOFF_SECONDS))
+def longest_backoff_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
+    """Seconds until the next attempt where somebody asked for fewer requests."""
+    return _LONGEST * first
+
+
+def refusal_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
+    """Seconds until a pod that the API server refused is offered to it again."""
+    return _REFUSAL * first
+
+
+def outage_seconds(outages: int, first: int = FIRST_BACKOFF_SECONDS) -> int | None:
+    """Seconds from the end of a run that failed through nobody's fault to the next run, where so many were started for
+    that already; None: no further one."""
+    return _OUTAGES[outages] * first if outages < len(_OUTAGES) else None
+
+
+def slow_down(waited: timedelta, least: timedelta, most: timedelta) -> timedelta:
+    """When to look again at what has not changed for so long: a tenth of that, within bounds. What waits for days costs
+    no more than what waits for an hour."""
+    return max(least, min(waited / 10, most))

@@ -3,15 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from buildandpush.api.reasons import Reason
-
-
-def version_of(body: Mapping[str, Any]) -> str:
-    """The uid and version of an object: one that was deleted and made again is another."""
-    metadata = body.get("metadata") or {}
-    return f"{metadata.get('uid', '')}/{metadata.get('resourceVersion', '')}"
 
 
 @dataclass(frozen=True)
@@ -31,9 +24,11 @@ class LoginSecretRef:
     """None for a build that logs in nowhere."""
     ca_hosts: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()
-    """The Secrets it was made from, each with its uid and version."""
+    """The Secrets it was made from, each with a digest as in Inputs."""
     renew_at: datetime | None = None
     """When it is renewed; None where it does not end."""
+    identity_hosts: tuple[str, ...] = ()
+    """The hosts that it logs in to as an identity of Azure's, and not by a user name and password."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,7 @@ class Links:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Secrets by name, each with its uid and version; empty where they cannot be read."""
+    """Secrets and ConfigMaps ("Kind/name"), each with a digest of the values that are used; empty where they cannot be
+    read. A client's digests are plain; a decision sees them keyed, as they may stand in a status."""
 
     versions: tuple[tuple[str, str], ...] = ()

@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 
 ANY: Final = "*"
 """In a list of names: all of them are allowed."""
@@ -40,8 +41,10 @@ class BuildSettings:
     memory_limit: str = "500Mi"
     cpu_limit: str = "400m"
     cpu_request: str = "100m"
-    retries: int = 3
+    retries: int = 5
     """Further attempts after infrastructure failures."""
+    first_backoff_seconds: int = FIRST_BACKOFF_SECONDS
+    """How long the first of them waits; every other wait follows from it."""
     pending_timeout_seconds: int = 3600
     """How long a pod may wait for a node."""
     start_timeout_seconds: int = 300

@@ -74,7 +74,7 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
     except NotFoundError:
         return None  # the namespace is going, and with it the resource
     except (KubernetesError, TroubleError) as error:
-        return _refusal(error)
+        return refusal_of(error)
     store.put_pod(pod)
     _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
     return None
@@ -99,7 +99,8 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
     return None
 
 
-def _refusal(error: KubernetesError | TroubleError) -> Refusal:
+def refusal_of(error: KubernetesError | TroubleError) -> Refusal:
+    """What the API server's refusal of a pod means for its run."""
     words = words_of(error)
     if isinstance(error, TroubleError):
         return Refusal(Reason.API_REFUSED, words, final=False)

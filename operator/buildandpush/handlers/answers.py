@@ -1,24 +1,26 @@
 """Answers the questions of a decision. Decisions reach the outside only through this module."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
-from buildandpush.clients.errors import KubernetesError, TroubleError
-from buildandpush.clients.inputs import find_keys, read_secret_values, read_versions
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
+from buildandpush.clients.inputs import find_keys, read_secret_values
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Inputs, Links, ReadBack, Waiting
+from buildandpush.core.fingerprint import fingerprint
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digest
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.run.questions import (
     Answer,
+    AskAdmission,
     AskCacheTrouble,
     AskInputs,
     AskLinks,
@@ -38,6 +40,7 @@ from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
+from buildandpush.handlers.actions import refusal_of
 from buildandpush.handlers.podlogs import SEARCHED_LINES, read_live_pod, read_log_end
 from buildandpush.handlers.refusals import explain_refusal
 
@@ -85,7 +88,8 @@ def _go_without(question: RemoteQuestion, refused: Waiting) -> Answer:
 async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestion, now: datetime) -> Answer:
     namespace = resource.owner.namespace
     if isinstance(question, AskLogin):
-        return await sources.logins.ensure_login(namespace, question.needs, renewal=question.renewal)
+        login = await sources.logins.ensure_login(namespace, question.needs, renewal=question.renewal)
+        return login if isinstance(login, Waiting) else replace(login, inputs=_key(login.inputs, resource))
     if isinstance(question, AskLivePod):
         return await read_live_pod(sources.kubernetes, namespace, question.name)
     if isinstance(question, AskLog):
@@ -95,12 +99,12 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
     if isinstance(question, AskPushed):
         end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now)
         return find_pushed_digest(end.text, question.repository)
-    if isinstance(question, AskInputs):
-        return await _find_inputs(sources, namespace, question)
-    if isinstance(question, AskObjects):
-        return await find_keys(sources.kubernetes, namespace, question.keys)
+    if isinstance(question, AskInputs | AskObjects):
+        return await _find_inputs(sources, resource, question)
     if isinstance(question, AskPodEvents):
         return observe_events(await sources.kubernetes.list_pod_events(namespace, question.uid))
+    if isinstance(question, AskAdmission):
+        return await _is_taken(sources.kubernetes, question)
     if isinstance(question, AskLinks):
         return await _find_links(sources, namespace, question)
     return await _ask_registry(sources, namespace, question)
@@ -121,13 +125,37 @@ async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack 
     return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
 
 
-async def _find_inputs(sources: Sources, namespace: str, question: AskInputs) -> Inputs:
-    """The present versions. Empty if one of them cannot be read: this is no change that helps a run."""
-    objects = await read_versions(sources.kubernetes, namespace, question.objects)
-    if objects is None:
+async def _find_inputs(sources: Sources, resource: Resource, question: AskInputs | AskObjects) -> Inputs | Waiting:
+    """The present contents. A build waits for objects that are missing. A failed run does not: what cannot be read is
+    no change that helps it."""
+    objects = await find_keys(sources.kubernetes, resource.owner.namespace, question.keys)
+    if isinstance(question, AskObjects):
+        return objects if isinstance(objects, Waiting) else Inputs(_key(objects.versions, resource))
+    if isinstance(objects, Waiting):
         return Inputs()
-    found = await sources.logins.find_inputs(namespace, question.connector_refs)
-    return Inputs(tuple(sorted({**objects, **dict(found.versions)}.items())))
+    logins = await sources.logins.find_inputs(resource.owner.namespace, question.connector_refs)
+    if question.connector_refs and not logins.versions:
+        return Inputs()
+    return Inputs(_key(tuple(sorted({**dict(logins.versions), **dict(objects.versions)}.items())), resource))
+
+
+def _key(digests: tuple[tuple[str, str], ...], resource: Resource) -> tuple[tuple[str, str], ...]:
+    """Digests as a status may hold them."""
+    return tuple((place, fingerprint(digest, resource.owner.uid)) for place, digest in digests)
+
+
+async def _is_taken(client: KubernetesClient, question: AskAdmission) -> bool:
+    """Whether the API server would take a pod. It also takes one that it would only have wait, and one of a name that
+    is taken. Where an admission webhook knows no dry run, only a real try tells."""
+    try:
+        await client.try_pod(question.manifest)
+    except ConflictError:
+        return True
+    except (NotFoundError, UnavailableError):
+        return False
+    except KubernetesError as error:
+        return "does not support dry run" in error.message or not refusal_of(error).final
+    return True
 
 
 async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> Links:

@@ -92,6 +92,7 @@ BUILDS = f"/apis/{meta.GROUP}/{meta.VERSION}/namespaces/shop/{meta.BUILD_PLURAL}
 CALLS: dict[str, tuple[Call, str, str]] = {
     "read_pod": (lambda c: c.read_pod("shop", "p1"), "GET", "/api/v1/namespaces/shop/pods/p1"),
     "create_pod": (lambda c: c.create_pod(POD), "POST", "/api/v1/namespaces/shop/pods"),
+    "try_pod": (lambda c: c.try_pod(POD), "POST", "/api/v1/namespaces/shop/pods"),
     "patch_pod_deadline": (
         lambda c: c.patch_pod_deadline("shop", "p1", "u1", 1),
         "PATCH",
@@ -175,6 +176,12 @@ async def test_pods_are_changed_and_deleted_only_if_they_are_still_the_same(
     patch, delete = api.seen
     assert patch.body == {"metadata": {"uid": "u1"}, "spec": {"activeDeadlineSeconds": 1}}
     assert delete.body["preconditions"] == {"uid": "u1"}
+
+
+async def test_a_pod_that_is_only_tried_is_stored_nowhere(api: ApiServer, client: KubernetesClient) -> None:
+    await client.try_pod(POD)
+    await client.create_pod(POD)
+    assert [seen.query.get("dryRun") for seen in api.seen] == ["All", None]
 
 
 async def test_manifest_arrives_as_it_was(api: ApiServer, client: KubernetesClient) -> None:

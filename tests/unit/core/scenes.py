@@ -1,12 +1,13 @@
 """Runs at known points of their way, and what the conditions then say."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.core.facts import LoginSecretRef, ReadBack
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLog, AskLogin, AskProof, AskReadBack
+from buildandpush.core.run.questions import Answer, AskLog, AskLogin, AskProof, AskReadBack, Question
 from buildandpush.core.run.world import Decision, Resource
 from tests.unit.core.factories import DIGEST, OWNER, ended_pod, pod_name, resource, running_pod, spec, world
 
@@ -64,11 +65,13 @@ def succeeded() -> Resource:
     return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers={READ_BACK: VERIFIED})), first)
 
 
-def failed(log: str = "error building image: it broke") -> Resource:
+def failed(log: str = "error building image: it broke", answers: Mapping[Question, Answer] | None = None) -> Resource:
     """A resource whose first run failed."""
     first = seen()
     ended = ended_pod(1)
-    return after(decide(world(first, pods=(ended,), answers={AskLog(pod_name(), "kaniko"): log})), first)
+    return after(
+        decide(world(first, pods=(ended,), answers={AskLog(pod_name(), "kaniko"): log, **(answers or {})})), first
+    )
 
 
 def failing(*strategies: dict[str, Any], of: Resource | None = None) -> Resource:

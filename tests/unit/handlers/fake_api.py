@@ -173,6 +173,8 @@ class FakeApi:
             raise _RefusedError(refused[0], "Refused", refused[1])
         if method == "GET":
             return self._read(place, sub, query)
+        if query.get("dryRun") == ["All"]:
+            return FakeAnswer(201, json.dumps(body).encode())
         write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)
         self.before_write(write)
         if method == "POST":

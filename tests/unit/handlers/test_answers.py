@@ -8,13 +8,16 @@ import pytest
 
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack
+from buildandpush.core.fingerprint import is_fingerprint
 from buildandpush.core.foreign import MAX_LOG
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.redact import WITHHELD
 from buildandpush.core.run.questions import (
     Answer,
+    AskAdmission,
     AskCacheTrouble,
+    AskInputs,
     AskLivePod,
     AskLog,
     AskPodEvents,
@@ -25,6 +28,7 @@ from buildandpush.core.run.questions import (
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.podlogs import LIMIT_BYTES
 from buildandpush.handlers.store import read_resource
+from tests.unit.core.factories import login_question
 from tests.unit.fake_azure import make_sources
 from tests.unit.handlers.cluster import Cluster, FakeReader
 
@@ -262,3 +266,88 @@ async def test_registry_that_lost_the_image_says_so(cluster: Cluster) -> None:
     assert isinstance(found, ReadBack)
     assert not found.digest_found
     assert not found.problem
+
+
+# ---- what a run is made with
+
+
+async def inputs_of(cluster: Cluster, *keys: tuple[str, str]) -> dict[str, str]:
+    found = await ask(cluster, AskInputs(("acr",), keys))
+    assert isinstance(found, Inputs)
+    return dict(found.versions)
+
+
+async def test_inputs_are_told_apart_by_what_they_hold_and_by_nothing_else(cluster: Cluster) -> None:
+    before = await inputs_of(cluster)
+    secret = cluster.api.get("secrets", "shop", "acr-push")
+    touched = {**secret, "metadata": {**secret["metadata"], "annotations": {"touched": "now"}}}
+    cluster.api.put("secrets", {**touched, "data": {**secret["data"], "note": "bmV3"}})
+    assert await inputs_of(cluster) == before
+    cluster.api.put("secrets", {**secret, "data": {**secret["data"], "password": "bmV3"}})
+    after = await inputs_of(cluster)
+    assert after.keys() == before.keys() == {"Secret/acr-push"}
+    assert after != before
+
+
+async def test_the_keys_of_build_secrets_count_one_by_one(cluster: Cluster) -> None:
+    cluster.api.put("secrets", {**SECRET, "data": {"token": "b25l", "other": "b25l"}})
+    key = ("Secret/npm", "token")
+    before = await inputs_of(cluster, key)
+    assert before.keys() == {"Secret/acr-push", "Secret/npm"}
+    cluster.api.put("secrets", {**SECRET, "data": {"token": "b25l", "other": "dHdv"}})
+    assert await inputs_of(cluster, key) == before
+    cluster.api.put("secrets", {**SECRET, "data": {"token": "dHdv", "other": "b25l"}})
+    assert await inputs_of(cluster, key) != before
+
+
+async def test_what_cannot_be_read_is_no_change(cluster: Cluster) -> None:
+    assert await inputs_of(cluster, ("Secret/none", "key")) == {}
+    cluster.api.drop("azureconnectors", "shop", "acr")
+    assert await inputs_of(cluster) == {}
+
+
+async def test_two_resources_do_not_show_that_they_use_one_secret(cluster: Cluster) -> None:
+    mine = await inputs_of(cluster)
+    body = cluster.api.get("buildandpushacrs", "shop", "web")
+    cluster.api.put("buildandpushacrs", {**body, "metadata": {**body["metadata"], "uid": "another"}})
+    theirs = await inputs_of(cluster)
+    assert mine.keys() == theirs.keys()
+    assert mine != theirs
+
+
+async def test_a_login_and_the_look_at_it_later_agree(cluster: Cluster) -> None:
+    login = await ask(cluster, login_question())
+    assert isinstance(login, LoginSecretRef)
+    assert dict(login.inputs) == await inputs_of(cluster)
+    assert cluster.status["run"]["inputs"] == dict(login.inputs)
+    assert all(is_fingerprint(told) for _, told in login.inputs)
+
+
+# ---- a pod that is only offered
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "taken"),
+    [
+        (0, "", True),
+        (403, 'violates PodSecurity "restricted:latest"', False),
+        (403, "maximum memory usage per Container is 100Mi, but limit is 500Mi", False),
+        (422, "spec.nodeSelector: Invalid value", False),
+        (403, "pods is forbidden: exceeded quota: small", True),
+        (409, "pods already exists", True),
+        (400, "admission webhook policy.test does not support dry run", True),
+        (404, "namespaces not found", False),
+        (500, "failed calling webhook", False),
+    ],
+)
+async def test_the_api_server_is_asked_whether_it_takes_a_pod_by_now(
+    status: int, message: str, taken: bool, cluster: Cluster
+) -> None:
+    if status:
+        cluster.api.refuse = lambda verb, plural, name: (
+            (status, message) if (verb, plural) == ("POST", "pods") else None
+        )
+    written = cluster.api.written()
+    manifest = {"metadata": {"name": "web-r2", "namespace": "shop"}}
+    assert await ask(cluster, AskAdmission("web-r2", manifest)) is taken
+    assert cluster.api.written() == written

@@ -207,6 +207,52 @@ async def test_pod_that_the_namespace_never_takes_ends_the_run(cluster: Cluster)
     assert message in str(cluster.status["conditions"])
 
 
+async def test_pod_that_the_namespace_takes_later_is_built_by_itself(cluster: Cluster) -> None:
+    refusal = (403, "maximum memory usage per Container is 100Mi, but limit is 500Mi")
+    cluster.api.refuse = lambda verb, plural, name: refusal if (verb, plural) == ("POST", "pods") else None
+    await cluster.settle()
+    assert cluster.status["run"]["number"] == 1
+    for _ in range(3):
+        cluster.now += timedelta(minutes=10)
+        await cluster.settle()
+        assert (cluster.status["run"]["number"], cluster.ready) == (1, ("False", "PodRefused"))
+    cluster.api.refuse = lambda verb, plural, name: None
+    cluster.now += timedelta(minutes=10)
+    await cluster.settle()
+    assert (cluster.status["run"]["number"], cluster.status["run"]["trigger"]) == (2, "RetryAfterChange")
+    assert len(cluster.pods) == 1
+
+
+REFUSED = "error pushing image: failed to push: PUT https://contoso.azurecr.io/v2/: UNAUTHORIZED: a login is required\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "changes", "run"),
+    [
+        (REFUSED, {"annotations": {"touched": "now"}}, 1),
+        (REFUSED, {"data": "cmlnaHQ="}, 2),
+        ("error building image: waiting for process to exit: exit status 1\n", {"data": "cmlnaHQ="}, 1),
+    ],
+    ids=["only touched", "corrected", "not to blame"],
+)
+async def test_a_changed_secret_starts_a_failed_run_anew_where_it_may_help(
+    log: str, changes: Any, run: int, cluster: Cluster
+) -> None:
+    await cluster.settle()
+    cluster.api.logs[cluster.pod["metadata"]["name"]] = log
+    cluster.end_kaniko(1, "")
+    await cluster.settle()
+    assert cluster.ready[0] == "False"
+    assert "hunter22" not in str(cluster.status)
+    secret = cluster.api.get("secrets", "shop", "acr-push")
+    secret["metadata"]["annotations"] = changes.get("annotations", {})
+    secret["data"]["password"] = changes.get("data", secret["data"]["password"])
+    cluster.api.put("secrets", secret)
+    cluster.now += timedelta(minutes=5)
+    await cluster.settle()
+    assert cluster.status["run"]["number"] == run
+
+
 @pytest.mark.parametrize(("plural", "name"), [(meta.CONNECTOR_PLURAL, "acr"), ("secrets", "acr-push")])
 async def test_run_waits_for_what_is_missing_and_goes_on_by_itself(plural: str, name: str, cluster: Cluster) -> None:
     body = cluster.api.get(plural, "shop", name)

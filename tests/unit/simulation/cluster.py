@@ -74,6 +74,8 @@ class Cluster:
         self.tags: dict[tuple[str, str], str] = {}
         self.labels: dict[str, str] = {}
         self.quota_full = False
+        self.policy = False
+        """Whether an admission policy refuses every pod, for good as it seems."""
         self.registry_down = False
         self.pod_events: dict[str, list[Object]] = {}
         """What kubelets have told of pods, by uid."""
@@ -303,8 +305,7 @@ class Client:
 
     def _create_pod(self, manifest: Object) -> Object:
         cluster, name = self._cluster, manifest["metadata"]["name"]
-        if cluster.quota_full:
-            raise KubernetesError(403, "Forbidden", "exceeded quota: small")
+        self._admit()
         created = cluster.create("Pod", {**manifest, "status": {"phase": "Pending"}})
         cluster.created_pods[name] = cluster.created_pods.get(name, 0) + 1
         self._check_creation(manifest)
@@ -340,6 +341,15 @@ class Client:
         for login in read_login_secret(cluster.objects["Secret", secret]).values():
             if login.expires_at is not None and login.expires_at <= cluster.now - SLACK:
                 cluster.violations.append(f"pod {name} was created with a login that had ended")
+
+    async def try_pod(self, manifest: Object) -> None:
+        await self._pass(self._admit, request="try-pod")
+
+    def _admit(self) -> None:
+        if self._cluster.policy:
+            raise KubernetesError(403, "Forbidden", 'violates PodSecurity "restricted:latest"')
+        if self._cluster.quota_full:
+            raise KubernetesError(403, "Forbidden", "exceeded quota: small")
 
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
         def work() -> Object:
@@ -421,6 +431,7 @@ class Client:
         if before and after["number"] > before["number"] and not before.get("finishedAt"):
             cluster.violations.append(f"{name}: run {before['number']} was dropped before it ended")
         self._check_rebuild(obj, old)
+        self._check_outage(name, before, after)
         if after.get("finishedAt"):
             build = after["builds"][0]
             ended = (build["phase"], build.get("digest"))
@@ -441,6 +452,15 @@ class Client:
             self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete and nothing ended")
         if value is not None and value == run.get("rebuild") and not run.get("finishedAt") and completed != "True":
             self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete before its run")
+
+    def _check_outage(self, name: str, before: Object, after: Object) -> None:
+        """What must hold of a run that is started since an outage ended the one before."""
+        if after.get("trigger") != "RetryAfterOutage" or after["number"] == before["number"]:
+            return
+        if before.get("nextRunAt", "never") > stamp(self._cluster.now):
+            self._cluster.violations.append(f"{name}: run {after['number']} started before its time")
+        if after["outages"] > 3:
+            self._cluster.violations.append(f"{name}: run {after['number']} is one too many for an outage")
 
 
 def _merge(target: Object, patch: Object) -> None:

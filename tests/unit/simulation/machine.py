@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -360,6 +360,19 @@ class World(RuleBasedStateMachine):
     def api_server_refuses_nothing(self) -> None:
         self.cluster.refused.clear()
 
+    @rule(refuses=st.booleans())
+    def policy(self, refuses: bool) -> None:
+        self.cluster.policy = refuses
+
+    @rule(name=st.sampled_from(NAMES), mended=st.booleans(), minutes=st.sampled_from([9, 11, 40]))
+    def pod_is_refused_and_looked_at_later(self, name: str, mended: bool, minutes: int) -> None:
+        self.policy(True)
+        self.apply_new_image(name, None)
+        self.life_goes_on(2, False)
+        self.policy(not mended)
+        self.time_passes(60 * minutes)
+        self.life_goes_on(2, True)
+
     @rule(down=st.booleans())
     def registry(self, down: bool) -> None:
         self.cluster.registry_down = down
@@ -383,6 +396,16 @@ class World(RuleBasedStateMachine):
     @rule()
     def events_are_lost(self) -> None:
         self.cluster.events.clear()
+
+    @rule(index=st.integers(0, 3), minutes=st.sampled_from([29, 31, 70]))
+    def outage_lasts_longer_than_a_runs_attempts(self, index: int, minutes: int) -> None:
+        for _ in range(3):
+            self.life_goes_on(2, True)
+            self.pod_fails(index, "evicted")
+            self.life_goes_on(1, False)
+            self.time_passes(310)
+        self.time_passes(60 * minutes)
+        self.life_goes_on(2, True)
 
     @rule(seconds=st.sampled_from([1, 5, 15, 60, 310, 3700, -30]))
     def time_passes(self, seconds: int) -> None:
@@ -507,7 +530,7 @@ class World(RuleBasedStateMachine):
         self.network.late.clear()
         while self.paused:
             self.former_operator_goes_on(0)
-        self.cluster.quota_full = self.cluster.registry_down = False
+        self.cluster.quota_full = self.cluster.registry_down = self.cluster.policy = False
         self.cluster.refused.clear()
         self.azure_answers()
         self.put_connector()
@@ -515,14 +538,24 @@ class World(RuleBasedStateMachine):
             self._lose_a_last_request()
         self._catch_up()
         self._check_orphans()
-        for _ in range(80):
+        for _ in range(120):
             self._settle()
             if all(self._is_settled(obj) for (kind, _), obj in self.cluster.objects.items() if kind == meta.BUILD_KIND):
                 break
+            self._skip_to_the_next_run()
         self.nothing_is_violated()
         for (kind, name), obj in self.cluster.objects.items():
             if kind == meta.BUILD_KIND:
                 assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+
+    def _skip_to_the_next_run(self) -> None:
+        """Where nothing else is left to happen, hours pass until a run is due again."""
+        runs = [
+            obj["status"].get("run") or {} for (kind, _), obj in self.cluster.objects.items() if kind == meta.BUILD_KIND
+        ]
+        due = [datetime.fromisoformat(run["nextRunAt"]) for run in runs if "nextRunAt" in run]
+        if due and all("finishedAt" in run for run in runs if run):
+            self.cluster.now = max(self.cluster.now, min(due))
 
     def _lose_a_last_request(self) -> None:
         """No event will ever speak of it again: what the queue owes is all that is left."""
@@ -577,4 +610,7 @@ class World(RuleBasedStateMachine):
         complete = obj["spec"].get("suspend") or rebuild is None or rebuild == status.get("completedRebuild")
         # A run whose attempt must be repeated cannot go on beside an invalid spec; it waits for the correction.
         stuck = invalid and run is not None and "podUid" not in run["builds"][0]
-        return seen and (ended or stuck) and handled and bool(complete)
+        # What failed through nobody's fault, or since a policy refused its pod, is built by itself once it can be.
+        again = run is not None and ("nextRunAt" in run or run["builds"][0].get("reason") == Reason.POD_REFUSED)
+        goes_on = again and not waits and "when" not in obj["spec"]
+        return seen and (ended or stuck) and handled and bool(complete) and not goes_on

@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import advance, decide, podended, start
+from buildandpush.core.run import advance, again, decide, podended, start
 from buildandpush.core.run.questions import AskReadBack
 from buildandpush.handlers import answers, reconcile
 from buildandpush.handlers.queue import WorkQueue
@@ -68,6 +68,10 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
     "drops a key whose work failed": [(WorkQueue, "_run_once", _forget)],
+    "starts a run anew before its time": [
+        (start, "is_due_again", lambda world: bool(world.resource.status.run and world.resource.status.run.next_run_at))
+    ],
+    "never offers a refused pod again": [(again, "_is_pod_taken", lambda world, last: False)],
     "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
 }
 
@@ -85,9 +89,11 @@ WORDS = {
     "takes a pod that runs for one that has ended": "lived",
     "leaves a pod alone that outlived its run": "outlived its run",
     "drops a key whose work failed": "",
+    "starts a run anew before its time": "before its time",
+    "never offers a refused pod again": "",
     "never looks at a failed pod": "",
 }
-"""What the world says of each; for the last two, that a run never ends."""
+"""What the world says of each; for those without a word, that a run never ends."""
 
 
 @pytest.mark.chaos

@@ -15,7 +15,7 @@ from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
 from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
 from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
-from buildandpush.core.backoff import backoff_seconds
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,15 @@ _Key = tuple[str, str]
 class IdentityLogins:
     """The logins of connectors with an Azure identity. One exchange serves all builds until the renewal."""
 
-    def __init__(self, entra: EntraClient, acr: AcrClient, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        entra: EntraClient,
+        acr: AcrClient,
+        clock: Callable[[], datetime],
+        first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
+    ) -> None:
+        """A refusal is remembered for `first_backoff_seconds`, longer each time."""
+        self._first_backoff_seconds = first_backoff_seconds
         self._entra = entra
         self._acr = acr
         self._clock = clock
@@ -49,8 +57,8 @@ class IdentityLogins:
         """The login to a host, made afresh only where it is due; raises LoginError.
 
         `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
-        refusal is remembered for 10 s, doubled each time up to 5 min, unless connector or Secret change. While Azure
-        is away, a login that has not ended is good enough.
+        refusal is remembered for 10 s, three times as long each time up to 5 min, unless connector or Secret change.
+        While Azure is away, a login that has not ended is good enough.
         """
         key, version = (resolved.connector.uid, host), login_version(resolved)
         async with self._lock(key):
@@ -182,7 +190,7 @@ class IdentityLogins:
     def _remember(self, key: _Key, version: str, problem: LoginProblem) -> None:
         before = self._failed.get(key)
         count = before.count + 1 if before is not None and before.version == version else 1
-        until = self._clock() + timedelta(seconds=backoff_seconds(count))
+        until = self._clock() + timedelta(seconds=backoff_seconds(count, self._first_backoff_seconds))
         self._failed.put(key, _Failed(version, problem, count, until))
 
 

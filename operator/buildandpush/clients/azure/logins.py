@@ -22,6 +22,7 @@ from buildandpush.core.azure.credential import (
     check_allowed,
     describe_identity,
     find_secret,
+    inputs_of,
     read_credential,
 )
 from buildandpush.core.azure.errors import LoginError
@@ -120,12 +121,11 @@ class Logins:
         return opened if isinstance(opened, Waiting) else opened[connector_ref]
 
     async def find_inputs(self, namespace: str, connector_refs: Sequence[str]) -> Inputs:
-        """The Secrets of connectors with their versions. Empty if one of them cannot be read."""
+        """The Secrets of connectors with digests of the values that they use. Empty if one of them cannot be read."""
         opened = await self._open(namespace, connector_refs)
         if isinstance(opened, Waiting):
             return Inputs()
-        pairs = {pair for resolved in opened.values() for pair in resolved.inputs}
-        return Inputs(tuple(sorted(pairs)))
+        return Inputs(inputs_of(opened.values()))
 
     async def check(self, connector: Connector) -> Check:
         """Whether the connector can log in: to Entra ID, and to every registry that it names."""

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from buildandpush.api.connector import (
 )
 from buildandpush.api.reasons import Reason
 from buildandpush.core.azure.cloud import find_cloud
-from buildandpush.core.facts import Waiting, version_of
+from buildandpush.core.facts import Waiting
+from buildandpush.core.fingerprint import digest_values
 from buildandpush.core.settings import LoginSettings
 
 _USERNAME, _PASSWORD = "username", "password"
@@ -149,24 +150,41 @@ def read_credential(connector: Connector, secret: Mapping[str, Any] | None) -> R
     data = secret.get("data") or {}
     found: Credential | Waiting
     if spec.service_principal is not None:
-        found = _read_principal(spec.service_principal, name, data)
+        found = _read_principal(spec, spec.service_principal, name, data)
     else:
         found = _read_user(name, data)
     if isinstance(found, Waiting):
         return found
-    return Resolved(connector, found, ((f"Secret/{name}", version_of(secret)),))
+    digest = digest_values({key: data.get(key) or "" for key in _used_keys(spec)})
+    return Resolved(connector, found, ((f"Secret/{name}", digest),))
+
+
+def inputs_of(resolved: Iterable[Resolved]) -> tuple[tuple[str, str], ...]:
+    """The Secrets of several credentials, each once, whatever order the credentials are in."""
+    pairs = sorted({pair for item in resolved for pair in item.inputs})
+    return tuple(sorted(dict(pairs).items()))
+
+
+def _used_keys(spec: AzureConnectorSpec) -> tuple[str, ...]:
+    """The keys of the Secret that the credential is read from."""
+    principal = spec.service_principal
+    if principal is None:
+        return _USERNAME, _PASSWORD
+    if principal.secret_ref is not None:
+        return (principal.secret_ref.key or DEFAULT_SECRET_KEY,)
+    chosen = principal.certificate_ref.key if principal.certificate_ref else None
+    return (chosen,) if chosen else (_CERTIFICATE, _PRIVATE_KEY)
 
 
 def _read_principal(
-    principal: ServicePrincipal, name: str, data: Mapping[str, str]
+    spec: AzureConnectorSpec, principal: ServicePrincipal, name: str, data: Mapping[str, str]
 ) -> ClientSecret | ClientCertificate | Waiting:
     tenant, client = principal.tenant_id, principal.client_id
     if principal.secret_ref is not None:
         key = principal.secret_ref.key or DEFAULT_SECRET_KEY
         text = _read_text(name, data, key)
         return text if isinstance(text, Waiting) else ClientSecret(tenant, client, text.strip())
-    chosen = principal.certificate_ref.key if principal.certificate_ref else None
-    parts = [_read_bytes(name, data, key) for key in ((chosen,) if chosen else (_CERTIFICATE, _PRIVATE_KEY))]
+    parts = [_read_bytes(name, data, key) for key in _used_keys(spec)]
     for part in parts:
         if isinstance(part, Waiting):
             return part

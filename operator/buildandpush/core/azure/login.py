@@ -14,7 +14,7 @@ from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
-from buildandpush.core.azure.credential import Connector, Resolved
+from buildandpush.core.azure.credential import Connector, Resolved, inputs_of
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.jsonvalue import parse_json
 
@@ -291,8 +291,8 @@ def describe_login(
 ) -> LoginSecretRef:
     """The parts of the Secret that a build needs."""
     ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle)
-    inputs = dict(pair for item in resolved for pair in item.inputs)
-    return LoginSecretRef(secret["metadata"]["name"], ca_hosts, tuple(sorted(inputs.items())))
+    identities = tuple(access.host for access in accesses if access.connector.spec.registry_credentials is None)
+    return LoginSecretRef(secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities)
 
 
 def is_ours(secret: Mapping[str, Any], connector_uids: Set[str]) -> bool:

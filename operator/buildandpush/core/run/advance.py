@@ -8,6 +8,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
+from buildandpush.core.backoff import slow_down
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Inputs, Waiting
@@ -41,6 +42,8 @@ from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
 WAIT: Final = timedelta(seconds=10)
 """How long until something that is missing is looked for again."""
+LONGEST_WAIT: Final = timedelta(minutes=5)
+"""The same where it has been missing for long."""
 RENEWAL_WAIT: Final = timedelta(seconds=30)
 """How long until a login that could not be renewed is tried again."""
 STOP_PATIENCE: Final = timedelta(seconds=120)
@@ -190,7 +193,9 @@ def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decis
     text = describe(reason, message, remedy)
     decision = progress.progress(world, Phase.PENDING, reason, text)
     actions: tuple[Action, ...] = (announce(world, reason, text),) if is_news(world, reason) else ()
-    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+    run = run_of(world)
+    waited = world.now - (run.builds[0].next_attempt_at or run.started_at)
+    return replace(decision, actions=actions, wake_at=world.now + slow_down(waited, WAIT, LONGEST_WAIT))
 
 
 def hold(world: World, waiting: Waiting) -> Decision:

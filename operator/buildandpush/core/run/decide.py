@@ -6,8 +6,7 @@ caller writes the status first and performs the actions only if that write succe
 """
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final, cast
+from typing import cast
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
@@ -16,16 +15,15 @@ from buildandpush.api.status import RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import progress, start
+from buildandpush.core.run import again, progress, start
 from buildandpush.core.run.advance import advance, hold
 from buildandpush.core.run.differences import tell_differences
-from buildandpush.core.run.questions import AskInputs, AskLivePod
+from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
 from buildandpush.core.run.status import (
     announce,
     conditions_of,
-    derive_needs,
     is_observed,
     with_status,
 )
@@ -33,9 +31,6 @@ from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision,
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 from buildandpush.core.spec.strategy import is_met
-
-INPUT_POLL: Final = timedelta(minutes=5)
-"""How often a failed run's Secrets are looked at again: nothing tells the operator of their changes."""
 
 
 def decide(world: World) -> Decision:
@@ -69,9 +64,9 @@ def _idle(world: World) -> Decision:
     resource, status = world.resource, world.resource.status
     new_generation = not is_observed(world)
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
-    inputs_changed = _watches_inputs(world) and _inputs_changed(world)
-    outdated = start.is_outdated_failure(resource)
-    if not (new_generation or superseded or outdated or wants_rebuild(resource) or inputs_changed):
+    changed = again.has_surroundings_changed(world)
+    retried = start.is_outdated_failure(resource) or start.is_due_again(world)
+    if not (new_generation or superseded or retried or wants_rebuild(resource) or changed):
         return _quiet(world)
     try:
         spec = parse_spec(resource.spec)
@@ -80,7 +75,7 @@ def _idle(world: World) -> Decision:
         return progress.reject(world, error)
     if spec.suspend:
         return _suspend(world, spec) if new_generation else _quiet(world)
-    trigger = start.find_trigger(world, hash_spec(spec), inputs_changed=inputs_changed)
+    trigger = start.find_trigger(world, hash_spec(spec), surroundings_changed=changed)
     if trigger is None:
         return progress.accept(world)
     if not is_met(spec.when, start.next_run_number(spec, status.run)):
@@ -93,23 +88,8 @@ def _idle(world: World) -> Decision:
 
 
 def _quiet(world: World) -> Decision:
-    """Nothing to do now. The inputs of a failed run are checked again later."""
-    return Decision(world.resource.status, wake_at=world.now + INPUT_POLL if _watches_inputs(world) else None)
-
-
-def _watches_inputs(world: World) -> bool:
-    """Whether a change of the Secrets that the last run was made with may start a new one."""
-    return start.is_retryable(world.resource.status.run) and not world.resource.spec.get("suspend")
-
-
-def _inputs_changed(world: World) -> bool:
-    """Whether a Secret of the failed run has been replaced, or has new content."""
-    last = world.resource.status.run
-    if last is None or not last.inputs:
-        return False
-    objects = tuple(sorted(last.inputs))
-    inputs = answer(world, AskInputs(tuple(need.connector for need in derive_needs(last.effective)), objects))
-    return bool(inputs.versions) and dict(inputs.versions) != last.inputs
+    """Nothing to do now. A failed run may be tried again later."""
+    return Decision(world.resource.status, wake_at=again.next_look(world))
 
 
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:

@@ -1,16 +1,16 @@
 """How a failed run or attempt ends, as the status tells it. `advance` and `podended` call it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from buildandpush.api.explanations import RUN_AGAIN
+from buildandpush.api.explanations import RUN_AGAIN, RUN_NOW
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure
 from buildandpush.api.step import FailureStrategy
 from buildandpush.core import naming
-from buildandpush.core.backoff import backoff_seconds
+from buildandpush.core.backoff import backoff_seconds, longest_backoff_seconds, outage_seconds
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
@@ -47,8 +47,10 @@ def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -
 def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> Decision:
     """The attempt failed. Another follows if infrastructure failed and one is left. Otherwise the run has failed."""
     if verdict.infrastructure and _attempts_left(world):
-        return _retry(world, verdict.reason, verdict.message, pod)
-    return _conclude(world, verdict.reason, verdict.message, verdict.failure, pod)
+        return _retry(world, verdict.reason, verdict.message, pod, patient=verdict.patient)
+    return _conclude(
+        world, verdict.reason, verdict.message, verdict.failure, pod, infrastructure=verdict.infrastructure
+    )
 
 
 def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
@@ -56,7 +58,7 @@ def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
     message = describe(giving_up.reason, giving_up.detail)
     if giving_up.infrastructure and _attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)
-    return _conclude(world, giving_up.reason, message, None, pod)
+    return _conclude(world, giving_up.reason, message, None, pod, infrastructure=giving_up.infrastructure)
 
 
 def lose_attempt(world: World, detail: str) -> Decision:
@@ -64,7 +66,7 @@ def lose_attempt(world: World, detail: str) -> Decision:
     message = describe(Reason.POD_LOST, detail)
     if _attempts_left(world):
         return _retry(world, Reason.POD_LOST, message, None)
-    return _conclude(world, Reason.POD_LOST, message, None, None)
+    return _conclude(world, Reason.POD_LOST, message, None, None, infrastructure=True)
 
 
 def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
@@ -73,14 +75,40 @@ def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
 
 
 def _conclude(
-    world: World, reason: Reason, message: str, failure: Failure | None, pod: PodObservation | None
+    world: World,
+    reason: Reason,
+    message: str,
+    failure: Failure | None,
+    pod: PodObservation | None,
+    *,
+    infrastructure: bool = False,
 ) -> Decision:
-    """The operator itself tries no more. The failureStrategies of the spec decide."""
+    """The run has no attempts left. The failureStrategies of the spec decide, and an outage may start another run."""
     outcome = decide_failure(_strategies(world), reason, run_of(world).builds[0].retried or 0)
     # A further attempt would not check the tags again, and overwrite them.
     if outcome.retry_after_seconds is not None and reason is not Reason.TAG_EXISTS:
         return _retry(world, reason, message, pod, asked_delay=outcome.retry_after_seconds)
-    return _fail(world, conditions_of(world), reason, message, failure, pod, ignored=outcome.ignored)
+    again = _plan_next_run(world) if infrastructure and not outcome.ignored else None
+    if again is not None:
+        message = _tell_next_run(message, again)
+    decision = _fail(world, conditions_of(world), reason, message, failure, pod, ignored=outcome.ignored)
+    if again is None:
+        return decision
+    run = run_of(with_status(world, decision.status)).model_copy(update={"next_run_at": again})
+    return replace(decision, status=decision.status.model_copy(update={"run": run}))
+
+
+def _plan_next_run(world: World) -> datetime | None:
+    """When a run that failed through nobody's fault is started anew; never where the spec wants no further attempts."""
+    run = run_of(world)
+    seconds = outage_seconds(run.outages or 0, world.settings.first_backoff_seconds) if run.effective.retries else None
+    return world.now + timedelta(seconds=seconds) if seconds is not None else None
+
+
+def _tell_next_run(message: str, at: datetime) -> str:
+    """The message with when the next run starts, whatever has to be cut for it."""
+    told = f" A new run starts by itself at {at:%Y-%m-%d %H:%M} UTC. {RUN_NOW}"
+    return clip(message.removesuffix(f" {RUN_AGAIN}"), MAX_MESSAGE - len(told)) + told
 
 
 def _strategies(world: World) -> list[FailureStrategy]:
@@ -125,13 +153,22 @@ def _attempts_left(world: World) -> bool:
 
 
 def _retry(
-    world: World, reason: Reason, message: str, pod: PodObservation | None, *, asked_delay: int | None = None
+    world: World,
+    reason: Reason,
+    message: str,
+    pod: PodObservation | None,
+    *,
+    asked_delay: int | None = None,
+    patient: bool = False,
 ) -> Decision:
-    """The next attempt, written down with when it may start; `asked_delay` is in seconds, where a strategy asked."""
+    """The next attempt, written down with when it may start; `asked_delay` is in seconds, where a strategy asked.
+    `patient`: it waits as long as any."""
     run, owner = run_of(world), world.resource.owner
     build = run.builds[0]
     attempt = build.attempt + 1
-    delay = backoff_seconds(build.attempt) if asked_delay is None else asked_delay
+    first = world.settings.first_backoff_seconds
+    usual = longest_backoff_seconds(first) if patient else backoff_seconds(build.attempt, first)
+    delay = usual if asked_delay is None else asked_delay
     retried = (build.retried or 0) + (asked_delay is not None)
     cause = message.removesuffix(f" {RUN_AGAIN}")  # nobody has to: that is what happens now
     text = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."

@@ -5,7 +5,7 @@ from dataclasses import replace
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Links, ReadBack
+from buildandpush.core.facts import Links, ReadBack, Waiting
 from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
@@ -16,11 +16,13 @@ from buildandpush.core.run.questions import (
     AskLinks,
     AskLivePod,
     AskLog,
+    AskLogin,
     AskProof,
     AskPushed,
     AskPusher,
     AskReadBack,
 )
+from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Decision, World, answer
 
 
@@ -43,7 +45,7 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     cancelled = is_cancelled(world, run)
     if is_replaced(world, run) and not cancelled:
         return failed.end_superseded(world)
-    verdict = classify_failure(pod, answer(world, AskLog(pod.name, failed_container(pod))))
+    verdict = _classify(world, run, pod)
     if cancelled:
         return failed.end_cancelled(settled, verdict.failure, pod)
     verdict = explain_start(world, _await_base_image(world, verdict), pod)
@@ -60,6 +62,17 @@ def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
         return verdict
     message = describe(Reason.BASE_IMAGE_AWAITED, f"{verdict.missing_image}, by BuildAndPushACR {pusher!r}")
     return replace(verdict, reason=Reason.BASE_IMAGE_AWAITED, message=message, infrastructure=True)
+
+
+def _classify(world: World, run: RunStatus, pod: PodObservation) -> FailureVerdict:
+    """Why the pod failed. Who pushes is asked only where the remedy hangs on it."""
+    log = answer(world, AskLog(pod.name, failed_container(pod)))
+    verdict = classify_failure(pod, log)
+    if verdict.reason is not Reason.PUSH_UNAUTHORIZED:
+        return verdict
+    login = answer(world, AskLogin(derive_needs(run.effective), renewal=True))
+    host = run.effective.repository.split("/", 1)[0]
+    return classify_failure(pod, log, identity=not isinstance(login, Waiting) and host in login.identity_hosts)
 
 
 def lose(world: World, run: RunStatus) -> Decision:

@@ -1,8 +1,9 @@
 """Questions about facts that cost a request. They are asked only when a decision depends on them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from buildandpush.api.meta import Manifest
 from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod.observation import PodObservation
@@ -98,10 +99,18 @@ class AskLinks(Asks[Links]):
 
 @dataclass(frozen=True)
 class AskInputs(Asks[Inputs]):
-    """Which versions have the Secrets of these connectors, and these objects ("Kind/name"), now?"""
+    """What do the Secrets of these connectors, and these keys, each of an object ("Kind/name"), hold now?"""
 
     connector_refs: tuple[str, ...]
-    objects: tuple[str, ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class AskAdmission(Asks[bool]):
+    """Would the API server take this pod now?"""
+
+    name: str
+    manifest: Manifest = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -139,8 +148,11 @@ RemoteQuestion = (
     | AskInputs
     | AskObjects
     | AskPodEvents
+    | AskAdmission
 )
 """Questions whose answers cost a request."""
 
 Question = RemoteQuestion | AskPusher
-Answer = LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | tuple[PodEvent, ...] | None
+Answer = (
+    LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | tuple[PodEvent, ...] | bool | None
+)

@@ -28,8 +28,9 @@ def next_run_number(spec: BuildAndPushACRSpec, last: RunStatus | None) -> int:
     return max(last.number + 1, first) if last else first
 
 
-def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigger | None:
-    """The reason to start a new run, or None. No run is running."""
+def find_trigger(world: World, spec_hash: str, *, surroundings_changed: bool) -> Trigger | None:
+    """The reason to start a new run, or None. No run is running. `surroundings_changed`: the spec is the same, but
+    something else that made the last run fail has changed."""
     resource = world.resource
     last = resource.status.run
     if last is None or last.builds[0].phase == Phase.SUPERSEDED:
@@ -38,14 +39,20 @@ def find_trigger(world: World, spec_hash: str, *, inputs_changed: bool) -> Trigg
         return Trigger.SPEC
     if wants_rebuild(resource):
         return Trigger.REBUILD
-    if is_outdated_failure(resource) or (is_retryable(last) and inputs_changed):
+    if is_outdated_failure(resource) or (is_retryable(last) and surroundings_changed):
         return Trigger.RETRY_AFTER_CHANGE
-    return None
+    return Trigger.RETRY_AFTER_OUTAGE if is_due_again(world) else None
 
 
 def is_retryable(last: RunStatus | None) -> bool:
     """Whether a change may start the failed last run again. A cancelled run is not started again."""
     return last is not None and last.builds[0].phase == Phase.FAILED
+
+
+def is_due_again(world: World) -> bool:
+    """Whether the last run failed through nobody's fault, and the time has come to start another."""
+    last = world.resource.status.run
+    return is_retryable(last) and last is not None and last.next_run_at is not None and last.next_run_at <= world.now
 
 
 def is_outdated_failure(resource: Resource) -> bool:
@@ -75,6 +82,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         started_at=world.now,
         effective=plan.effective(world.settings),
         builds=[build],
+        outages=_count_outages(resource.status.run, trigger),
     )
     conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
     conditions.drop(*progress.RUN_CONDITIONS)
@@ -88,6 +96,13 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         **begin_request(resource.status, request),
     }
     return resource.status.model_copy(update=changes)
+
+
+def _count_outages(last: RunStatus | None, trigger: Trigger) -> int | None:
+    """The count goes on as long as nothing but outages starts runs."""
+    if trigger is not Trigger.RETRY_AFTER_OUTAGE or last is None:
+        return None
+    return (last.outages or 0) + 1
 
 
 def accepted_message(run: RunStatus) -> str:

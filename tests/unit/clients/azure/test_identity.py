@@ -42,8 +42,9 @@ class World:
         self.put_secret("first")
         self.restart()
 
-    def restart(self) -> None:
-        self.logins = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.azure).logins
+    def restart(self, **settings: int) -> None:
+        sources = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.azure, **settings)
+        self.logins = sources.logins
 
     def put_connector(self, name: str = "acr", annotations: dict[str, str] | None = None, **changes: Any) -> None:
         principal = {"tenantId": "contoso.com", "clientId": CLIENT, "secretRef": {"name": "sp"}}
@@ -178,7 +179,19 @@ async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: L
             world.now += timedelta(seconds=10)
             await world.ensure()
         waits.append((world.now - before).total_seconds())
-    assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+    assert waits == [10, 30, 90, 270, 300, 300, 300, 300]
+
+
+async def test_the_first_wait_is_the_installers(world: World) -> None:
+    world.restart(first_backoff_seconds=1)
+    world.azure.refuse = refusing("token", DENIED)
+    await world.ensure()
+    world.now += timedelta(seconds=1)
+    await world.ensure()
+    assert len(world.azure.tokens) == 2
+    world.now += timedelta(seconds=2)
+    await world.ensure()
+    assert len(world.azure.tokens) == 2, "the next wait is three times as long"
 
 
 async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
@@ -187,6 +200,15 @@ async def test_a_corrected_secret_is_tried_at_once(world: World) -> None:
     world.azure.refuse = lambda step, host: None
     world.put_secret("right")
     assert isinstance(await world.ensure(), LoginSecretRef)
+
+
+async def test_a_secret_that_is_only_touched_is_no_other_login(world: World) -> None:
+    await world.ensure()
+    secret = world.api.get("secrets", "shop", "sp")
+    secret["metadata"]["annotations"] = {"touched": "now"}
+    world.api.put("secrets", secret)
+    await world.ensure()
+    assert len(world.azure.exchanges) == 1
 
 
 async def test_nothing_is_written_while_the_login_fails(world: World) -> None:
@@ -410,7 +432,7 @@ async def test_no_refused_login_comes_back_however_often_it_was_asked(world: Wor
     await world.ensure()
     api = LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",))
     world.azure.refuse = refusing("access", NOT_ALLOWED)
-    for exchanges, seconds in ((1, 10), (2, 20), (3, 40), (4, 80)):
+    for exchanges, seconds in ((1, 10), (2, 30), (3, 90), (4, 270)):
         assert isinstance(await world.ensure(api), Waiting)
         assert len(world.azure.exchanges) == exchanges
         world.now += timedelta(seconds=seconds)
@@ -421,7 +443,7 @@ async def test_a_refusal_that_lasts_costs_an_exchange_for_each_time_it_is_asked_
     for _ in range(60):
         assert isinstance(await world.ensure(), Waiting)
         world.now += timedelta(seconds=10)
-    assert len(world.azure.exchanges) == len(world.azure.accesses) == 6  # after 0, 10, 30, 70, 150 and 310 s
+    assert len(world.azure.exchanges) == len(world.azure.accesses) == 5  # after 0, 10, 40, 130 and 400 s
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from buildandpush.core.azure.credential import (
     check_allowed,
     describe_identity,
     find_secret,
+    inputs_of,
     read_credential,
     secrets_of,
 )
@@ -24,6 +25,7 @@ from buildandpush.core.settings import LoginSettings
 from tests.unit.core.connectors import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, connector, secret
 
 BY_SECRET = connector(servicePrincipal={**WHO, "secretRef": {"name": "s"}})
+BY_USER = connector(registryCredentials={"secretRef": {"name": "s"}}, registries=["contoso.azurecr.io"])
 BY_CERTIFICATE = connector(servicePrincipal={**WHO, "certificateRef": {"name": "s"}})
 
 
@@ -37,9 +39,34 @@ def read(of: Connector, found: dict[str, Any] | None) -> Resolved:
 def test_a_client_secret_is_read_without_the_line_break_that_editors_add() -> None:
     resolved = read(BY_SECRET, secret(clientSecret="s3cr3t\n"))
     assert resolved.credential == ClientSecret("contoso.onmicrosoft.com", CLIENT, "s3cr3t")
-    assert resolved.inputs == (("Secret/s", "u/7"),)
+    assert [place for place, _ in resolved.inputs] == ["Secret/s"]
     assert "s3cr3t" not in repr(resolved)
     assert secrets_of(resolved.credential) == ("s3cr3t",)
+
+
+@pytest.mark.parametrize(
+    ("of", "used", "unused"),
+    [
+        (BY_SECRET, {"clientSecret": "x"}, "password"),
+        (BY_CERTIFICATE, {"tls_crt": CERTIFICATE, "tls_key": KEY}, "ca_crt"),
+        (BY_USER, {"username": "u", "password": "p"}, "note"),
+    ],
+)
+def test_a_login_is_another_where_a_value_that_it_uses_is(of: Connector, used: dict[str, str], unused: str) -> None:
+    """A Secret that somebody only touches, or adds to, is the same login."""
+    before = read(of, secret(**used))
+    touched = secret(**used, **{unused: "new"})
+    touched["metadata"] = {"name": "s", "uid": "another", "resourceVersion": "99", "annotations": {"at": "now"}}
+    assert read(of, touched).inputs == before.inputs
+    for key, value in used.items():
+        changed = read(of, secret(**{**used, key: f"{value}\nchanged"}))
+        assert changed.inputs != before.inputs, key
+
+
+def test_the_inputs_of_several_connectors_do_not_hang_on_their_order() -> None:
+    one, other = read(BY_SECRET, secret(clientSecret="x")), read(BY_USER, secret(username="u", password="p"))
+    assert inputs_of([one, other]) == inputs_of([other, one])
+    assert len(inputs_of([one, other, one])) == 1, "both name one Secret"
 
 
 def test_another_key_may_hold_the_client_secret() -> None:

@@ -12,6 +12,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
 from buildandpush.core.facts import Inputs, Links, ReadBack
+from buildandpush.core.fingerprint import digest_values, fingerprint
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import (
     Answer,
@@ -79,7 +80,7 @@ def largest(**changes: Any) -> dict[str, Any]:
     )
 
 
-VERSION = "11111111-2222-3333-4444-555555555555/18446744073709551615"
+VERSION = fingerprint(digest_values({"key": "value"}), OWNER.uid)
 LARGEST = plan_build(parse_spec(largest()), SETTINGS, run_number=1)
 NEEDS = derive_needs(LARGEST.effective(SETTINGS))
 OBJECTS = input_keys(LARGEST.options.secret_files, LARGEST.options.arg_sources)
@@ -88,9 +89,8 @@ SECRETS = tuple((f"Secret/{long_name(f'login{number}')}", VERSION) for number in
 ALWAYS: dict[Question, Answer] = {
     **{AskLogin(NEEDS, renewal): replace(LOGIN, inputs=SECRETS) for renewal in (False, True)},
     AskObjects(OBJECTS): Inputs(tuple((place, VERSION) for place, _ in OBJECTS)),
-    AskInputs(
-        tuple(need.connector for need in NEEDS), tuple(sorted(name for name, _ in (*SECRETS, *OBJECTS)))
-    ): Inputs(),
+    AskInputs((), OBJECTS): Inputs(),
+    AskInputs(tuple(need.connector for need in NEEDS), OBJECTS): Inputs(),
 }
 """What is asked before there is a pod, and before there is another run."""
 

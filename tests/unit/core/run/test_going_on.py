@@ -438,6 +438,27 @@ class TestAfterwards:
         ready = {item.type: item for item in decision.status.conditions}["SourceReady"]
         assert ready.reason == (Reason.CONTAINER_NOT_STARTED if name == "source" else Reason.SOURCE_FETCHED)
 
+    @pytest.mark.parametrize(
+        ("login", "word", "other"),
+        [
+            (replace(LOGIN, identity_hosts=("contoso.azurecr.io",)), "ABAC", "Secret"),
+            (replace(LOGIN, identity_hosts=("other.azurecr.io",)), "Secret", "ABAC"),
+            (LOGIN, "Secret", "ABAC"),
+            (NO_CONNECTOR, "Secret", "ABAC"),
+        ],
+        ids=["identity", "identity elsewhere", "user and password", "connector gone"],
+    )
+    def test_a_refused_push_has_the_remedy_of_who_pushes(
+        self, login: LoginSecretRef | Waiting, word: str, other: str
+    ) -> None:
+        log = (
+            "error pushing image: failed to push: PUT https://contoso.azurecr.io/v2/: UNAUTHORIZED: a login is required"
+        )
+        answers = {PUSH_LOG: log, login_question(renewal=True): login}
+        message = run_of(decide(world(seen(), pods=(ended_pod(1),), answers=answers))).builds[0].message
+        assert word in message
+        assert other not in message
+
 
 def test_the_login_of_a_build_is_not_forgotten_where_nothing_changed() -> None:
     login = LoginSecretRef("buildandpush-login-0123456789ab", inputs=(("Secret/acr", "uid/1"),))

@@ -63,7 +63,10 @@ LOG = AskLog(pod_name(), "kaniko")
 BROKE = "\x1b[31merror building image: it broke\x1b[0m\n"
 GONE = {AskLivePod(pod_name()): None}
 SEQUENCE = spec(tags=["v<+pipeline.sequenceId>", "latest"])
-INPUTS = AskInputs(("acr",), ("Secret/acr-push",))
+INPUTS = AskInputs(("acr",))
+REFUSED = (
+    "error pushing image: failed to push: PUT https://contoso.azurecr.io/v2/: UNAUTHORIZED: authentication required"
+)
 RICH = ReadBack({"latest": DIGEST}, True, size_bytes=12345, media_type="application/x", platform="linux/amd64")
 OTHER = "sha256:" + "b" * 64
 
@@ -161,7 +164,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "start": lambda: decide(world(resource())),
     "start-asks-for-the-login": lambda: decide(replace(world(resource()), answers={})),
     "start-with-inputs": lambda: decide(
-        world(resource(), answers={login_question(): LoginSecretRef("s", (), (("Secret/acr-push", "u/1"),))})
+        world(resource(), answers={login_question(): LoginSecretRef("s", (), VERSION)})
     ),
     "start-again-after-a-crash": lambda: decide(world(started())),
     "start-without-connector": lambda: decide(
@@ -295,13 +298,18 @@ CASES: dict[str, Callable[[], Decision]] = {
         world(failing(rule("Retry", retryCount=2, retryIntervals=["30s", "1m"])), now=NOW + timedelta(seconds=5))
     ),
     "failed-settled": lambda: decide(world(failed())),
-    "failed-settled-with-inputs": lambda: decide(world(with_inputs(failed()), answers={INPUTS: Inputs(VERSION)})),
-    "failed-and-its-secret-changed": lambda: decide(
-        world(with_inputs(failed()), answers={INPUTS: Inputs((("Secret/acr-push", "u/2"),))})
+    "failed-settled-with-inputs": lambda: decide(
+        world(with_inputs(failed(REFUSED)), answers={INPUTS: Inputs(VERSION)})
     ),
+    "failed-and-its-secret-changed": lambda: decide(
+        world(with_inputs(failed(REFUSED)), answers={INPUTS: Inputs((("Secret/acr-push", "hmac-sha256:2"),))})
+    ),
+    "refused-and-offered-again": lambda: decide(world(refused(), now=NOW + timedelta(minutes=10))),
+    "outage-settled": lambda: decide(world(after(retrying(6), started()))),
+    "outage-over": lambda: decide(world(after(retrying(6), started()), now=NOW + timedelta(days=1))),
     "failed-and-changed": lambda: decide(world(change(failed(), timeout="2h"))),
     "evicted-once": lambda: retrying(1),
-    "evicted-for-the-last-time": lambda: retrying(4),
+    "evicted-for-the-last-time": lambda: retrying(6),
     "lost": lost,
     "lost-after-its-push": lambda: lost(proof=DIGEST),
     "lost-for-good": lambda: lost(spec(retries=0)),
@@ -351,7 +359,13 @@ CASES: dict[str, Callable[[], Decision]] = {
         change(succeeded(), history={"succeededPods": 2, "failedPods": 0}, ttlSecondsAfterFinished=900), *KEPT
     ),
 }
-VERSION = (("Secret/acr-push", "u/1"),)
+VERSION = (("Secret/acr-push", "hmac-sha256:1"),)
+
+
+def refused() -> Resource:
+    """A resource whose pod the API server refused."""
+    refusal = Refusal(Reason.POD_REFUSED, "violates PodSecurity", final=True)
+    return after(decide(world(started(), refusal=refusal)), started())
 
 
 def with_inputs(of: Resource) -> Resource:

@@ -9,11 +9,11 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.backoff import backoff_seconds
-from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack
+from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.advance import WAIT
-from buildandpush.core.run.decide import INPUT_POLL, decide
-from buildandpush.core.run.questions import AskInputs, AskLivePod, AskLog, AskProof, AskTags
+from buildandpush.core.run.decide import decide
+from buildandpush.core.run.questions import AskLivePod, AskLog, AskProof, AskTags
 from buildandpush.core.run.world import CancelPod, CreatePod, DeletePod, Resource
 from tests.unit.core.factories import (
     DIGEST,
@@ -21,7 +21,6 @@ from tests.unit.core.factories import (
     OWNER,
     SETTINGS,
     ended_pod,
-    login_question,
     pod,
     pod_name,
     resource,
@@ -229,29 +228,6 @@ def started_without_pod(raw: dict[str, Any]) -> Resource:
     return after(decide(world(fresh, answers=free)), fresh)
 
 
-class TestRetryAfterChange:
-    LOGIN = LoginSecretRef("login", inputs=(("Secret/acr-login", "uid/1"),))
-
-    def failed_with_inputs(self) -> Resource:
-        answers = {login_question(): self.LOGIN}
-        fresh = resource()
-        first = after(decide(world(fresh, answers=answers)), fresh)
-        answers[LOG] = "error building image: it broke"  # type: ignore[index,assignment]
-        return after(decide(world(first, pods=(ended_pod(1),), answers=answers)), first)
-
-    def test_a_changed_secret_tries_a_failed_run_again(self) -> None:
-        changed = {AskInputs(("acr",), ("Secret/acr-login",)): Inputs((("Secret/acr-login", "uid/2"),))}
-        decision = decide(world(self.failed_with_inputs(), answers=changed))
-        assert (run_of(decision).number, run_of(decision).trigger) == (2, "RetryAfterChange")
-
-    @pytest.mark.parametrize("inputs", [Inputs((("Secret/acr-login", "uid/1"),)), Inputs()])
-    def test_the_same_or_an_unreadable_secret_is_looked_at_later(self, inputs: Inputs) -> None:
-        broken = self.failed_with_inputs()
-        decision = decide(world(broken, answers={AskInputs(("acr",), ("Secret/acr-login",)): inputs}))
-        assert decision.status == broken.status
-        assert decision.wake_at == NOW + INPUT_POLL
-
-
 class TestRetries:
     EVICTED = pod(phase="Failed", reason="Evicted", message="the node was low on disk")
 
@@ -322,9 +298,23 @@ class TestRetries:
     def test_a_users_failure_is_not_tried_again(self) -> None:
         assert failed().status.phase == Phase.FAILED
 
-    @pytest.mark.parametrize(("attempt", "seconds"), [(1, 10), (2, 20), (3, 40), (5, 160), (6, 300), (60, 300)])
-    def test_the_backoff_doubles_to_five_minutes(self, attempt: int, seconds: int) -> None:
+    @pytest.mark.parametrize(("attempt", "seconds"), [(1, 10), (2, 30), (3, 90), (4, 270), (5, 300), (600, 300)])
+    def test_the_backoff_is_three_times_as_long_each_time_up_to_five_minutes(self, attempt: int, seconds: int) -> None:
         assert backoff_seconds(attempt) == seconds
+        assert backoff_seconds(attempt, 2) == seconds // 5
+
+    def test_the_attempts_of_a_run_outlive_an_outage_of_ten_minutes(self) -> None:
+        assert sum(backoff_seconds(attempt) for attempt in range(1, SETTINGS.retries + 1)) > 600
+
+    def test_somebody_who_asks_for_fewer_requests_is_left_alone_for_long(self) -> None:
+        log = "error building image: GET https://index.docker.io/v2/library/x/manifests/1: TOOMANYREQUESTS: slow down"
+        decision = decide(world(seen(), pods=(ended_pod(1),), answers={LOG: log}))
+        assert run_of(decision).builds[0].next_attempt_at == NOW + timedelta(seconds=300)
+
+    def test_the_installer_sets_the_first_wait_and_with_it_all_others(self) -> None:
+        hasty = replace(SETTINGS, first_backoff_seconds=2)
+        first = replace(world(seen(), pods=(self.EVICTED,), answers={AskLog(pod_name(), "source"): ""}), settings=hasty)
+        assert run_of(decide(first)).builds[0].next_attempt_at == NOW + timedelta(seconds=2)
 
     def test_a_pod_that_vanished_after_its_push_is_proved_by_its_image(self) -> None:
         decision = decide(world(seen(), answers={AskLivePod(pod_name()): None, PROOF: DIGEST}))
