@@ -24,6 +24,7 @@ from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.handlers.answers import Sources
+from buildandpush.handlers.crds import CrdWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.journal import Journal
 from buildandpush.handlers.looplag import LoopLag
@@ -111,11 +112,13 @@ async def _lead(
     queue: WorkQueue[Key] = WorkQueue(passes.run, workers=config.workers)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
+    crds = CrdWatch(client, reconciler.know_crd)
     ended = asyncio.Event()  # by a signal, by the loss of the lease, or because versions went back
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     health.stalled_seconds = queue.stalled_seconds
     tasks = [
-        asyncio.create_task(_work(client, store, queue, config, nodes, health), name="queue"),
+        asyncio.create_task(_work(client, store, queue, config, nodes, crds, health), name="queue"),
+        asyncio.create_task(crds.run(), name="crds"),
         asyncio.create_task(
             refresh(client, store, queue, config.namespace_list, watcher.relisted, health), name="refresh"
         ),
@@ -151,12 +154,14 @@ async def _work(
     queue: WorkQueue[Key],
     config: OperatorConfig,
     nodes: NodeWatch | None,
+    crds: CrdWatch,
     health: Health,
 ) -> None:
     """Work, but not before the pods that are there have been listed: another operator may have made them."""
     if nodes is not None:
         await nodes.look()
     await list_all(client, store, queue, config.namespace_list, health)
+    await crds.look()  # before anything is written that an older CRD may drop
     await queue.run()
 
 

@@ -34,6 +34,9 @@ REQUESTED = {
 LEASE = {"get", "create", "patch"}
 NODES = {"nodes": {"list"}}
 """Of the whole cluster, so not where the operator is confined to some namespaces."""
+CRDS = {"customresourcedefinitions.apiextensions.k8s.io": {"get"}}
+"""Of the whole cluster as well, and by name, wherever the operator is confined to."""
+CRD_NAMES = ["buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev"]
 WATCHED = ("buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev", "pods")
 GRANTED = {name: verbs | ({"list", "watch"} if name in WATCHED else set()) for name, verbs in REQUESTED.items()}
 
@@ -53,9 +56,18 @@ def test_the_chart_grants_exactly_these_verbs(shell: Shell) -> None:
 
 def test_the_api_server_grants_exactly_these_verbs(shell: Shell) -> None:
     done = shell.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace", "default", f"--as={ACCOUNT}")
-    rows = re.findall(r"^(\S+) +\[\] +\[(?:buildandpush-identity)?\] +\[(.*)\]$", done.out, re.MULTILINE)
+    names = f"(?:buildandpush-identity|{' '.join(map(re.escape, CRD_NAMES))})?"
+    rows = re.findall(rf"^(\S+) +\[\] +\[{names}\] +\[(.*)\]$", done.out, re.MULTILINE)
     granted = {name: set(verbs.split()) for name, verbs in rows if not name.startswith("selfsubject")}
-    assert granted == GRANTED | NODES, done.out + done.err
+    assert granted == GRANTED | NODES | CRDS, done.out + done.err
+
+
+def test_the_crds_are_read_by_name_alone(shell: Shell) -> None:
+    values = ("--set", "image.repository=x", "--set", "watchNamespaces={shop}")
+    documents = load_all(shell.helm("template", "x", str(CHART), "--kube-version", KUBERNETES_VERSION, *values).out)
+    rules = [rule for item in documents if item["kind"] == "ClusterRole" for rule in item["rules"]]
+    (rule,) = [rule for rule in rules if rule["apiGroups"] == ["apiextensions.k8s.io"]]
+    assert (rule["verbs"], rule["resourceNames"]) == (["get"], CRD_NAMES)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,8 @@ def test_the_api_server_grants_exactly_these_verbs(shell: Shell) -> None:
         "list namespaces",
         "create serviceaccounts --subresource=token",
         "get nodes",
+        "list customresourcedefinitions.apiextensions.k8s.io",
+        "get customresourcedefinitions.apiextensions.k8s.io/leases.example.com",
     ],
 )
 def test_the_api_server_refuses_the_operator_everything_else(shell: Shell, request_: str) -> None:
@@ -85,7 +99,7 @@ def test_the_client_makes_exactly_the_requests_that_are_granted() -> None:
     asyncio.run(_call_every_method(KubernetesClient(transport)))
     rights = _rights_of(transport.requests)
     assert rights.pop("leases.coordination.k8s.io") == LEASE
-    assert rights == REQUESTED | NODES
+    assert rights == REQUESTED | NODES | CRDS
 
 
 def test_leases_are_the_operators_own_alone(shell: Shell) -> None:
@@ -119,6 +133,7 @@ async def _call_every_method(client: KubernetesClient) -> None:
         "patch_custom_status": [("buildandpushacrs", "n", "x", "1", {}), ("azureconnectors", "n", "x", "1", {})],
         "list_pods": [("n",), (None,)],
         "read_nodes": [(), ("token",)],
+        "read_crd": [("x",)],
         "list_custom": [("buildandpushacrs", "n"), ("azureconnectors", None)],
     }
     public = {name for name, value in vars(KubernetesClient).items() if not name.startswith("_") and callable(value)}

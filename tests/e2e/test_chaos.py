@@ -1,11 +1,14 @@
 """Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled. And what an API server
 can have against a build: it is told at once, and heals."""
 
+import copy
 import random
+from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.harness.api import Api
+from tests.e2e.harness.api import BUILD, Api
+from tests.e2e.harness.build import Build, Snapshot
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.policy import webhook_down
@@ -76,3 +79,52 @@ def test_a_quota_on_secrets_is_told_and_the_build_goes_on_once_there_is_room(
     assert build.pods() == []
     api.delete("ResourceQuota", "secrets", namespace)
     assert build.wait_succeeded(within=60).run["number"] == 1
+
+
+@pytest.fixture
+def old_crd(api: Api, operator: OperatorPod) -> Iterator[None]:
+    """The CRD of an earlier version, from before rebuilds were remembered, beside today's operator."""
+    name = "buildandpushacrs.buildandpush.dev"
+    installed = api.get("CustomResourceDefinition", name)["spec"]["versions"]
+    older = copy.deepcopy(installed)
+    status = older[0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    for properties, field in (
+        (status, "handledRebuilds"),
+        (status, "completedRebuild"),
+        (status["run"]["properties"], "rebuild"),
+    ):
+        del properties[field]
+    api.patch("CustomResourceDefinition", name, None, {"spec": {"versions": older}})
+    yield
+    api.patch("CustomResourceDefinition", name, None, {"spec": {"versions": installed}})
+    operator.renew()
+
+
+@pytest.mark.usefixtures("login", "old_crd")
+def test_a_crd_that_forgets_rebuilds_makes_one_run_of_one_and_is_named(
+    make_build: BuildFactory, api: Api, operator: OperatorPod
+) -> None:
+    """At first only what does not come back tells the operator, then the CRD itself, as after an upgrade."""
+
+    def ask_for_rebuild(build: Build) -> None:
+        annotations = {"buildandpush.dev/rebuild": "v1"}
+        api.patch(BUILD, build.name, build.namespace, {"metadata": {"annotations": annotations}})
+
+    def outdated(build: Build) -> Snapshot:
+        return build.wait(lambda now: now.told("CrdCurrent") == ("False", "CrdOutdated"), "CrdCurrent", within=30)
+
+    build, later = make_build(), make_build()
+    build.wait_succeeded()
+    later.wait_succeeded()
+    ask_for_rebuild(build)
+    build.wait_succeeded(run=2)
+    assert "handledRebuilds" not in build.read().status, "the API server has dropped it"
+    assert outdated(build).told("Ready") == ("True", "Succeeded")
+    operator.renew()
+    eventually(lambda: "crd.outdated" in operator.log(), "a line of log", within=60)
+    ask_for_rebuild(later)
+    assert outdated(later).run["number"] == 1
+    make_build().wait_succeeded()  # time enough for a third run
+    assert build.read().run["number"] == 2
+    for one in (build, later):
+        one.delete()

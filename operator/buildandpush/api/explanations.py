@@ -193,6 +193,16 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Correct subscriptionId, or give the identity the role Reader on the registry or the subscription.",
     ),
     # bad ends
+    Reason.STATUS_UNREADABLE: _e(
+        "The operator cannot read the status that it left here. An older CustomResourceDefinition dropped a field, or "
+        "somebody changed the status. The operator does nothing for this resource, so that no second run starts.",
+        "Apply the CustomResourceDefinitions of this version, and correct the field that the message names.",
+    ),
+    Reason.CRD_OUTDATED: _e(
+        "The installed CustomResourceDefinition is older than the operator.",
+        "Apply those of the operator's version: kubectl apply --server-side -f charts/buildandpush-operator/crds. The "
+        "operator looks again every ten minutes.",
+    ),
     Reason.SPEC_INVALID: _e("A field of the spec cannot be used.", "Correct the field that the message names."),
     Reason.SUPERSEDED: _e("The spec changed before this run ended.", "Nothing to do: a newer run takes its place."),
     Reason.CANCELLED: _e(

@@ -65,7 +65,7 @@ class Phase(StrEnum):
 
 class ConditionType(StrEnum):
     """The conditions in a status. Ready, Reconciling and Stalled follow kstatus; all are True for the good case
-    except Reconciling and Stalled, which are absent unless True."""
+    except Reconciling and Stalled, which are absent unless True, and CrdCurrent, which is absent unless False."""
 
     READY = "Ready"
     SUCCEEDED = "Succeeded"
@@ -79,6 +79,7 @@ class ConditionType(StrEnum):
     PUSHED = "Pushed"
     VERIFIED = "Verified"
     LINKS_RESOLVED = "LinksResolved"
+    CRD_CURRENT = "CrdCurrent"
 
 
 class Trigger(StrEnum):

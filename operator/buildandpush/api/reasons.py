@@ -61,6 +61,8 @@ class Reason(StrEnum):
 
     # bad ends
     SPEC_INVALID = "SpecInvalid"
+    STATUS_UNREADABLE = "StatusUnreadable"
+    CRD_OUTDATED = "CrdOutdated"
     SUPERSEDED = "Superseded"
     CANCELLED = "Cancelled"
     TAG_EXISTS = "TagExists"

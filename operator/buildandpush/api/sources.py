@@ -58,7 +58,8 @@ class InlineSource(ApiModel):
 
     files: dict[str, Annotated[str, Field(max_length=MAX_INLINE_BYTES)]] = Field(
         description="File contents by path relative to the source's root, 128 KiB in all. "
-        'Example: {"Dockerfile": "FROM scratch"}',
+        'Example: {"Dockerfile": "FROM scratch"}. Apply more than 40 KiB with kubectl apply --server-side: without it '
+        "kubectl keeps a copy in an annotation, and the API server refuses one that is too long.",
         min_length=1,
         max_length=MAX_INLINE_FILES,
     )

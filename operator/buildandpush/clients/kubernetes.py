@@ -203,6 +203,11 @@ class KubernetesClient:
         path = _custom_path(namespace, plural) if namespace else f"/apis/{meta.API_VERSION}/{plural}"
         return await self._list(path, {}, exact=exact)
 
+    async def read_crd(self, name: str) -> Object:
+        """One CustomResourceDefinition."""
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{quote(name, safe='')}"
+        return await self._request("GET", path)
+
     async def read_nodes(self, token: str = "") -> tuple[list[Object], str]:
         """One page of the nodes, and the token of the next page; empty at the end. All nodes may be too many."""
         query = {"limit": _NODE_PAGE_SIZE, **({"continue": token} if token else {})}

@@ -1,8 +1,8 @@
 """One pass over one connector: writes into its status whether it can log in, and which login Secrets it has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -10,7 +10,13 @@ from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
-from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
+from buildandpush.core.azure.connector import (
+    Check,
+    LoggedIn,
+    decide_connector,
+    parse_connector,
+    read_connector_status,
+)
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Waiting
@@ -63,7 +69,7 @@ class ConnectorReconciler:
     async def _write(self, key: Key, body: Object, check: Check, connector: Connector | Waiting) -> Object | None:
         """Write the status if it changed. Returns the new object, or None if somebody else changed the object
         meanwhile."""
-        before = AzureConnectorStatus.model_validate(body.get("status") or {})
+        before = read_connector_status(body)
         valid = connector if isinstance(connector, Connector) else None
         after = decide_connector(
             before,
@@ -74,7 +80,8 @@ class ConnectorReconciler:
             logins=await self._keep_logins(valid, before) if valid else tuple(before.logins),
             verify=valid.verify if valid else before.handled_verify or "",
         )
-        patch = merge_patch(before.to_dict(), after.to_dict())
+        # Over what is stored, so that what cannot be read goes.
+        patch = merge_patch({**before.to_dict(), **_stored(body)}, after.to_dict())
         if not patch:
             return body
         version = body["metadata"]["resourceVersion"]
@@ -120,6 +127,12 @@ class ConnectorReconciler:
 def _asks_outside(connector: Connector | Waiting) -> bool:
     """Whether the check asks Entra ID or registries, which may answer late."""
     return isinstance(connector, Connector) and connector.spec.registry_credentials is None
+
+
+def _stored(body: Object) -> Mapping[str, Any]:
+    """The fields of the stored status that this version knows. A newer operator's are left to it."""
+    names = {field.alias for field in AzureConnectorStatus.model_fields.values()}
+    return {name: value for name, value in (body.get("status") or {}).items() if name in names}
 
 
 def _observed(body: Object) -> int:

@@ -11,6 +11,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
 from buildandpush.clients.recent import Recent
+from buildandpush.core.crdgap import find_fields
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.patch import merge_patch
@@ -61,6 +62,8 @@ class Reconciler:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._pruned: frozenset[str] = frozenset()
+        """Fields that the API server drops since the installed CRD does not know them."""
         self._ends_told: dict[Key, tuple[str, int]] = {}
         """Whose end, by uid and number of the run, this process has told last."""
         self._obstacles: Recent[str, Waiting] = Recent()
@@ -72,6 +75,10 @@ class Reconciler:
         """Set the default of userNamespace from now on. A running pod stays as it is; the next attempt follows the new
         default."""
         self._settings = replace(self._settings, user_namespaces=able)
+
+    def know_crd(self, missing: frozenset[str]) -> None:
+        """Which fields the installed CRD drops, by its own word."""
+        self._pruned = missing
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one resource. Returns the seconds until the next look, or None."""
@@ -89,7 +96,9 @@ class Reconciler:
             resource = read_resource(body)
             pods = self._store.pods_of(resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
-            world = World(resource, self._clock(), self._settings, pods, refusal=refusal, obstacle=obstacle)
+            world = World(
+                resource, self._clock(), self._settings, pods, refusal=refusal, obstacle=obstacle, pruned=self._pruned
+            )
             decision = await self._decide(world)
             written = await self._write(key, resource, decision)
             if written is _Written.CONFLICT:
@@ -160,8 +169,16 @@ class Reconciler:
             await self._tell_unwritten(resource, explain_refusal(error))
             raise
         self._store.put(meta.BUILD_KIND, body)
+        self._note_pruned(find_fields(patch), find_fields(body.get("status") or {}))
         self._log_transition(resource, decision)
         return _Written.CHANGE
+
+    def _note_pruned(self, sent: frozenset[str], stored: frozenset[str]) -> None:
+        """Fields that do not come back were dropped, whatever is known of the CRD."""
+        dropped = sent - stored
+        if not dropped <= self._pruned:
+            _log.error("crd.field_dropped", fields=sorted(dropped - self._pruned))
+        self._pruned = (self._pruned - sent) | dropped
 
     async def _tell_unwritten(self, resource: Resource, refused: Waiting) -> None:
         """Announce by an Event that the status was refused: the status itself cannot say it."""

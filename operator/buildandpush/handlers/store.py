@@ -14,10 +14,11 @@ from typing import Any, Final
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.api.status import MAX_REBUILD, BuildAndPushACRStatus
+from buildandpush.api.status import MAX_REBUILD
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
+from buildandpush.core.run.unreadable import read_status
 from buildandpush.core.run.world import Resource
 
 Object = Mapping[str, Any]
@@ -219,13 +220,15 @@ def read_resource(body: Object) -> Resource:
     """A stored BuildAndPushACR as a value for decisions."""
     metadata = body["metadata"]
     annotations = metadata.get("annotations") or {}
+    status, unreadable = read_status(body.get("status") or {})
     return Resource(
         owner=Owner(metadata["namespace"], metadata["name"], metadata["uid"]),
         generation=metadata.get("generation") or 0,
         resource_version=metadata.get("resourceVersion") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
         spec=body.get("spec") or {},
-        status=BuildAndPushACRStatus.model_validate(body.get("status") or {}),
+        status=status,
+        unreadable=unreadable,
         rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_REBUILD],
         cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
     )

@@ -84,6 +84,8 @@ class FakeApi:
         self.requests: list[str] = []
         self.refuse: Callable[[str, str, str], tuple[int, str] | None] = lambda verb, plural, name: None
         """Asked before each request; an answer is the status and message to refuse it with."""
+        self.pruned: frozenset[str] = frozenset()
+        """Fields of statuses, such as `run.rebuild`, that the installed CRD does not know."""
         self.before_write: Callable[[Write], None] = lambda write: None
         self.after_write: Callable[[Write], None] = lambda write: None
         self._cache: tuple[int, dict[tuple[str, str, str], Object]] | None = None
@@ -227,7 +229,7 @@ class FakeApi:
         self._check_metadata(known, body.get("metadata") or {})
         changed = _merge(known, body)
         if sub == "status":
-            changed = {**known, "status": changed.get("status") or {}}
+            changed = {**known, "status": _prune(changed.get("status") or {}, self.pruned)}
         elif place[0] in (meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL):
             raise AssertionError("the operator never writes spec or metadata")
         elif place[0] == "pods":
@@ -276,6 +278,18 @@ class FakeApi:
     def _new_uid(self) -> str:
         self._uid += 1
         return f"00000000-0000-4000-8000-{self._uid:012}"
+
+
+def _prune(value: Object, fields: frozenset[str]) -> Object:
+    """As the API server does with what a schema does not know."""
+    result = copy.deepcopy(value)
+    for field_ in fields:
+        *path, last = field_.split(".")
+        part: Any = result
+        for name in path:
+            part = part.get(name) or {}
+        part.pop(last, None)
+    return result
 
 
 def _field(body: Object, path: str) -> Any:

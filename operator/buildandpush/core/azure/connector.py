@@ -1,6 +1,6 @@
 """Decides the status of an AzureConnector from its spec and from how its login went."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -59,8 +59,27 @@ def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
         spec,
         metadata.get("generation") or 0,
         verify[:_MAX_VERIFY],
-        frozenset(item["secretName"] for item in (raw.get("status") or {}).get("logins") or ()),
+        frozenset(login.secret_name for login in read_connector_status(raw).logins),
     )
+
+
+def read_connector_status(raw: Mapping[str, Any]) -> AzureConnectorStatus:
+    """The status of an AzureConnector object. Where it cannot be read, the logins that can: all else is found out
+    again, and a login that is forgotten would never be removed."""
+    status = raw.get("status") or {}
+    try:
+        return AzureConnectorStatus.model_validate(status)
+    except ValidationError:
+        logins = status.get("logins") if isinstance(status, Mapping) else None
+        return AzureConnectorStatus(logins=list(_read_logins(logins)))
+
+
+def _read_logins(raw: Any) -> Iterator[LoginStatus]:
+    for item in raw if isinstance(raw, list) else ():
+        try:
+            yield LoginStatus.model_validate(item)
+        except ValidationError:
+            continue
 
 
 def _find_contradiction(spec: AzureConnectorSpec) -> str | None:

@@ -18,6 +18,7 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import again, progress, start
 from buildandpush.core.run.advance import advance, hold
 from buildandpush.core.run.differences import tell_differences
+from buildandpush.core.run.outdated import note_outdated
 from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
@@ -27,6 +28,7 @@ from buildandpush.core.run.status import (
     is_observed,
     with_status,
 )
+from buildandpush.core.run.unreadable import recover_status, tell_unreadable
 from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, HeldError, World, answer
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
@@ -47,12 +49,16 @@ def decide(world: World) -> Decision:
     """
     if world.resource.deleting:
         return Decision(world.resource.status)
+    if world.resource.unreadable:
+        return tell_unreadable(world)
+    world = with_status(world, recover_status(world))
     try:
         run = world.resource.status.run
         decision = advance(world, run) if run is not None and run.finished_at is None else _idle(world)
         if decision.questions:
             return decision
-        return tell_differences(world, _remove_expired_pods(world, decision))
+        decision = tell_differences(world, _remove_expired_pods(world, decision))
+        return note_outdated(world, decision)
     except AskedError as asked:
         return Decision(world.resource.status, questions=frozenset({asked.question}))
     except HeldError as held:
@@ -66,7 +72,7 @@ def _idle(world: World) -> Decision:
     superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
     changed = again.has_surroundings_changed(world)
     retried = start.is_outdated_failure(resource) or start.is_due_again(world)
-    if not (new_generation or superseded or retried or wants_rebuild(resource) or changed):
+    if not (new_generation or superseded or retried or wants_rebuild(world) or changed):
         return _quiet(world)
     try:
         spec = parse_spec(resource.spec)

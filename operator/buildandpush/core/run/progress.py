@@ -51,7 +51,7 @@ def reject(world: World, error: SpecInvalidError, *, stuck: bool = True) -> Deci
     changes: dict[str, Any] = {"observed_generation": generation}
     if stuck:
         _complete(conditions, message)
-        changes |= refuse_request(world.resource)
+        changes |= refuse_request(world)
     changes["conditions"] = conditions.freeze()
     if status.run is None or status.run.finished_at is not None:
         changes["phase"] = Phase.INVALID
@@ -109,7 +109,7 @@ def skip(world: World) -> Decision:
         conditions.set(ConditionType.SUCCEEDED, "Unknown", Reason.SKIPPED, message)
         conditions.set(ConditionType.COMPLETED, "True", Reason.SKIPPED, message)
         changes = {"conditions": conditions.freeze(), "phase": Phase.SKIPPED}
-    changes |= complete_request(status, find_request(world.resource))
+    changes |= complete_request(status, find_request(world))
     event = announce(world, Reason.SKIPPED, message, key=f"generation-{generation}-{world.resource.rebuild}")
     return _tell_changes(world, accepted.model_copy(update=changes), event)
 

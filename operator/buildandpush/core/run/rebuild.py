@@ -1,25 +1,34 @@
 """The rebuild annotation: which value asks for a run, which run answers it, and which value has been dealt with."""
 
-from typing import Any
+from typing import Any, Final
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, RunStatus
-from buildandpush.core.run.world import Resource
+from buildandpush.core.run.world import World
+
+HANDLED_FIELD: Final = "status.handledRebuilds"
+COMPLETED_FIELD: Final = "status.completedRebuild"
 
 
-def wants_rebuild(resource: Resource) -> bool:
-    """Whether the annotation asks for something that was not done yet. Without the annotation nothing is asked."""
-    return bool(resource.rebuild) and resource.rebuild not in resource.status.handled_rebuilds
+def wants_rebuild(world: World) -> bool:
+    """Whether the annotation asks for something that was not done yet. Without the annotation nothing is asked.
+
+    Where the API server drops the memory of what was done, nothing is: each end of a run would start the next.
+    """
+    resource = world.resource
+    asked = bool(resource.rebuild) and resource.rebuild not in resource.status.handled_rebuilds
+    return asked and HANDLED_FIELD not in world.pruned
 
 
-def find_request(resource: Resource) -> str | None:
+def find_request(world: World) -> str | None:
     """The value that the next run answers, or None.
 
     A run that gave way to a newer spec has answered nothing: its successor answers in its place.
     """
-    if wants_rebuild(resource):
-        return resource.rebuild
-    last, handled = resource.status.run, resource.status.handled_rebuilds
+    status = world.resource.status
+    if wants_rebuild(world):
+        return world.resource.rebuild
+    last, handled = status.run, status.handled_rebuilds
     if last is None or last.rebuild is None or last.builds[0].phase != Phase.SUPERSEDED:
         return None
     return last.rebuild if handled[-1:] == [last.rebuild] else None
@@ -44,14 +53,14 @@ def end_request(run: RunStatus, phase: str) -> dict[str, Any]:
     return {"completed_rebuild": run.rebuild} if answered else {}
 
 
-def refuse_request(resource: Resource) -> dict[str, Any]:
+def refuse_request(world: World) -> dict[str, Any]:
     """The changes to a status where a request waits for a correction of the spec.
 
     Nothing more happens until the user acts, so a wait for the request ends. The request itself stays open.
     """
-    run = resource.status.run
+    run = world.resource.status.run
     stuck = run.rebuild if run is not None and run.finished_at is None else None
-    value = find_request(resource) or stuck
+    value = find_request(world) or stuck
     return {"completed_rebuild": value} if value else {}
 
 

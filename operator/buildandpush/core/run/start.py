@@ -37,7 +37,7 @@ def find_trigger(world: World, spec_hash: str, *, surroundings_changed: bool) ->
         return Trigger.SPEC
     if not is_observed(world) and last.spec_hash != spec_hash:
         return Trigger.SPEC
-    if wants_rebuild(resource):
+    if wants_rebuild(world):
         return Trigger.REBUILD
     if is_outdated_failure(resource) or (is_retryable(last) and surroundings_changed):
         return Trigger.RETRY_AFTER_CHANGE
@@ -65,7 +65,7 @@ def is_outdated_failure(resource: Resource) -> bool:
 def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:
     """The status of a resource whose next run was accepted. Nothing has been done for the run yet."""
     resource, owner = world.resource, world.resource.owner
-    number, request = next_run_number(spec, resource.status.run), find_request(resource)
+    number, request = next_run_number(spec, resource.status.run), find_request(world)
     build = BuildStatus(
         key="0",
         phase=Phase.PENDING,

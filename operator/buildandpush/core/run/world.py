@@ -28,6 +28,8 @@ class Resource:
     """Value of the rebuild annotation, empty without one."""
     cancel: str = ""
     """Value of the cancel annotation, empty without one."""
+    unreadable: str = ""
+    """Why the status cannot be read; empty where it can."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class World:
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     refusal: Refusal | None = None
     """How the API server refused the pod in this round, if it did."""
+    pruned: frozenset[str] = frozenset()
+    """Fields, such as `status.handledRebuilds`, that the API server drops: the installed CRD does not know them."""
     obstacle: Waiting | None = None
     """How the API server refused to end a pod, the last time that the operator tried."""
 

@@ -1,0 +1,54 @@
+"""Which fields an installed CustomResourceDefinition lacks: the API server drops what a schema does not know."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from buildandpush.api import meta
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CrdGap:
+    """How an installed CRD differs from the operator's own."""
+
+    missing: frozenset[str] = frozenset()
+    """Fields that only the operator knows, such as `status.completedRebuild`: the CRD is older."""
+    unknown: frozenset[str] = frozenset()
+    """Fields that only the CRD knows: the operator is older, which does no harm."""
+
+
+def find_gap(ours: Mapping[str, Any], installed: Mapping[str, Any]) -> CrdGap:
+    """Compare two CustomResourceDefinitions by the fields of this operator's version of the API."""
+    known, served = _fields_of(ours), _fields_of(installed)
+    return CrdGap(frozenset(known - served), frozenset(served - known))
+
+
+def _fields_of(crd: Mapping[str, Any]) -> set[str]:
+    versions = (crd.get("spec") or {}).get("versions") or ()
+    version: Mapping[str, Any] = next((item for item in versions if item.get("name") == meta.VERSION), {})
+    schema = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    properties = schema.get("properties") or {}
+    return {path for part in ("spec", "status") for path in _walk(properties.get(part) or {}, part)}
+
+
+def _walk(schema: Schema, path: str) -> Iterator[str]:
+    for name, inner in (schema.get("properties") or {}).items():
+        yield f"{path}.{name}"
+        yield from _walk(inner, f"{path}.{name}")
+    for below in ("items", "additionalProperties"):
+        inner = schema.get(below)
+        if isinstance(inner, Mapping):
+            yield from _walk(inner, path)
+
+
+def find_fields(value: Mapping[str, Any], path: str = "status") -> frozenset[str]:
+    """The fields that are set in a JSON object or a merge patch, by their paths. Lists count as a whole."""
+    found: set[str] = set()
+    for name, inner in value.items():
+        if inner is not None:
+            found.add(f"{path}.{name}")
+        if isinstance(inner, Mapping):
+            found |= find_fields(inner, f"{path}.{name}")
+    return frozenset(found)

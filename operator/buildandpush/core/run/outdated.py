@@ -1,0 +1,37 @@
+"""What an older CRD keeps the operator from doing, told on the resources that it affects."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from buildandpush.api.meta import BUILD_PLURAL, GROUP, ConditionType
+from buildandpush.api.reasons import Reason
+from buildandpush.core.explain import describe
+from buildandpush.core.run.rebuild import COMPLETED_FIELD, HANDLED_FIELD
+from buildandpush.core.run.status import announce, conditions_of, with_status
+from buildandpush.core.run.world import Decision, World
+
+LOOK_AGAIN: Final = timedelta(minutes=10)
+"""How often a request is looked at that only a newer CRD can hold."""
+
+
+def note_outdated(world: World, decision: Decision) -> Decision:
+    """The decision, with a condition of its own where the CRD drops what a rebuild request needs. Ready is not touched:
+    the image is what it is."""
+    dropped = [field for field in (HANDLED_FIELD, COMPLETED_FIELD) if field in world.pruned]
+    status = decision.status
+    conditions = conditions_of(with_status(world, status))
+    if not dropped or not world.resource.rebuild:
+        if conditions.get(ConditionType.CRD_CURRENT) is None:
+            return decision
+        conditions.drop(ConditionType.CRD_CURRENT)
+        return replace(decision, status=status.model_copy(update={"conditions": conditions.as_list()}))
+    effect = "no rebuild starts" if HANDLED_FIELD in dropped else "no wait for a rebuild ends"
+    message = describe(Reason.CRD_OUTDATED, f"{BUILD_PLURAL}.{GROUP} lacks {' and '.join(dropped)}, so {effect}")
+    conditions.set(ConditionType.CRD_CURRENT, "False", Reason.CRD_OUTDATED, message)
+    told = status.model_copy(update={"conditions": conditions.as_list()})
+    actions = decision.actions
+    if all(item.type != ConditionType.CRD_CURRENT for item in world.resource.status.conditions):
+        actions = (*actions, announce(world, Reason.CRD_OUTDATED, message, key="crd"))
+    wake = min(filter(None, (decision.wake_at, world.now + LOOK_AGAIN)))
+    return replace(decision, status=told, actions=actions, wake_at=wake)

@@ -1,0 +1,48 @@
+"""Two CustomResourceDefinitions differ by their fields."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from buildandpush.api.crd import build_crd, connector_crd
+from buildandpush.core.crdgap import CrdGap, find_fields, find_gap
+
+
+def status_of(crd: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a CRD's status."""
+    found: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"][
+        "properties"
+    ]
+    return found
+
+
+@pytest.mark.parametrize("make", [build_crd, connector_crd])
+def test_a_crd_lacks_nothing_of_itself(make: Any) -> None:
+    assert find_gap(make(), make()) == CrdGap()
+
+
+def test_what_an_older_crd_lacks_is_named_however_deep() -> None:
+    older = copy.deepcopy(build_crd())
+    del status_of(older)["handledRebuilds"]
+    del status_of(older)["run"]["properties"]["builds"]["items"]["properties"]["podUid"]
+    gap = find_gap(build_crd(), older)
+    assert gap == CrdGap(missing=frozenset({"status.handledRebuilds", "status.run.builds.podUid"}))
+    assert find_gap(older, build_crd()).unknown == gap.missing
+
+
+def test_words_and_bounds_are_no_fields() -> None:
+    other = copy.deepcopy(build_crd())
+    status_of(other)["digest"] = {"type": "string", "maxLength": 1, "description": "other"}
+    assert find_gap(build_crd(), other) == CrdGap()
+
+
+@pytest.mark.parametrize("installed", [{}, {"spec": {"versions": []}}, {"spec": {"versions": [{"name": "v9"}]}}])
+def test_a_crd_without_this_version_lacks_everything(installed: dict[str, Any]) -> None:
+    gap = find_gap(build_crd(), installed)
+    assert {"spec.repository", "status.run.number"} <= gap.missing
+
+
+def test_the_fields_of_a_patch_are_those_that_it_sets() -> None:
+    patch = {"phase": "Pending", "digest": None, "run": {"number": 1, "source": None}, "conditions": [{"type": "x"}]}
+    assert find_fields(patch) == {"status.phase", "status.run", "status.run.number", "status.conditions"}
