@@ -156,6 +156,9 @@ class RunStatus(ApiModel):
     finished_at: Time | None = Field(None, description="When the run ended; absent while it is on its way.")
     stopping_at: Time | None = Field(None, description="Since when the run is being ended before its time.")
     cancelled: bool | None = Field(None, description="Whether it is ended because the cancel annotation asked so.")
+    without_user_namespace: bool | None = Field(
+        None, description="Whether an attempt could not start in a user namespace, so that later ones use none."
+    )
     inputs: dict[str, Annotated[str, Field(max_length=128)]] | None = Field(
         None,
         max_length=MAX_INPUTS,

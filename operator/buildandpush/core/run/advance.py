@@ -86,8 +86,9 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         is_former = (0, 0) < (former.run, former.attempt) < (run.number, build.attempt)
         removal = (DeletePod(former.name, former.uid),) if is_former and not former.deleting else ()
         return Decision(status, removal, wake_at=world.now + WAIT)
+    settings = replace(world.settings, user_namespaces=False) if run.without_user_namespace else world.settings
     try:
-        plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+        plan = plan_build(parse_spec(world.resource.spec), settings, run_number=run.number)
     except SpecInvalidError as error:
         return progress.reject(world, error)  # a correction goes on from here
     if asks_for_another_image(world, run):

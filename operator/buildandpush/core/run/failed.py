@@ -35,6 +35,9 @@ from buildandpush.core.text import clip
 
 _PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, Reason.PUSH_FAILED})
 
+_NOT_STARTED: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.CONTAINER_CONFIG_INVALID, Reason.POD_NOT_STARTED})
+_WITHOUT: Final = " It uses no user namespace, since this one may not have started because of it."
+
 
 def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -> Decision:
     """kaniko's container ended well with a digest, but the registry has no such image, or nothing confirms it."""
@@ -56,7 +59,8 @@ def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> 
 def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
     """The attempt's pod cannot end by itself."""
     message = describe(giving_up.reason, giving_up.detail)
-    if giving_up.infrastructure and _attempts_left(world):
+    infrastructure = giving_up.infrastructure or _blames_user_namespace(world, giving_up.reason)
+    if infrastructure and _attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)
     return _conclude(world, giving_up.reason, message, None, pod, infrastructure=giving_up.infrastructure)
 
@@ -146,6 +150,13 @@ def end_cancelled(world: World, failure: Failure | None = None, pod: PodObservat
     return replace(decision, status=decision.status.model_copy(update={"run": run}))
 
 
+def _blames_user_namespace(world: World, reason: Reason) -> bool:
+    """Whether the attempt may have failed to start because of a user namespace that the spec does not ask for. Nodes
+    can say that they support one, and still refuse its containers."""
+    chosen = run_of(world).effective.user_namespace and world.resource.spec.get("userNamespace") != "Always"
+    return bool(chosen) and reason in _NOT_STARTED
+
+
 def _attempts_left(world: World) -> bool:
     run = run_of(world)
     build = run.builds[0]
@@ -171,7 +182,11 @@ def _retry(
     delay = usual if asked_delay is None else asked_delay
     retried = (build.retried or 0) + (asked_delay is not None)
     cause = message.removesuffix(f" {RUN_AGAIN}")  # nobody has to: that is what happens now
+    blamed = _blames_user_namespace(world, reason)
+    if blamed:
+        run = run.model_copy(update={"without_user_namespace": True})
     text = f"Attempt {build.attempt} failed ({reason}): {cause} Attempt {attempt} follows in {delay} s."
+    text += _WITHOUT if blamed else ""
     conditions = conditions_of(world)
     set_progress(conditions, Reason.RETRYING, text)
     following = BuildStatus(
