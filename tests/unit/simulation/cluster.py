@@ -14,7 +14,7 @@ from typing import Any
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
-from buildandpush.clients.kubernetes import Listing
+from buildandpush.clients.kubernetes import Listing, PodLog
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.settings import BuildSettings
@@ -292,10 +292,9 @@ class Client:
 
     async def read_pod_log(
         self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None
-    ) -> str:
-        return str(
-            await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
-        )
+    ) -> PodLog:
+        text = await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
+        return PodLog(str(text), is_cut=False)
 
     async def list_pod_events(self, namespace: str, pod_uid: str) -> list[Object]:
         return list(await self._pass(lambda: self._cluster.pod_events.get(pod_uid, [])))

@@ -1,15 +1,15 @@
-"""What Azure's refusals of a login mean, and what to do about them.
-
-Numbers: https://learn.microsoft.com/entra/identity-platform/reference-error-codes
-"""
+"""What Azure's refusals of a login mean, and what to do about them."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from buildandpush.api.explanations import GOES_ON
 from buildandpush.api.reasons import Reason
+from buildandpush.core.azure.aadsts import REMEDIES, TEMPORARY
 from buildandpush.core.explain import describe
 from buildandpush.core.foreign import Admitted, admit_line
+from buildandpush.core.registrywords import find_denied_address
 
 MAX_FOREIGN: Final = 256
 """So many bytes are shown of a foreign answer."""
@@ -18,44 +18,9 @@ _NUMBER: Final = re.compile(r"AADSTS(\d{1,12})")
 # Entra ID appends this to every error. It is for Microsoft's support, and differs in every answer.
 _TRACE: Final = "Trace ID:"
 
-_HEALS: Final = "the run goes on by itself."
-_SECRET: Final = f"Put the secret's value, not its id, into the Secret that the connector names; {_HEALS}"
-_CERTIFICATE: Final = f"Upload this certificate to the application in Entra ID, or use the one it knows; {_HEALS}"
-_FEDERATED: Final = (
-    "Give the identity a federated credential with this cluster's issuer, the subject "
-    f"system:serviceaccount:<namespace>:<service account> and the audience api://AzureADTokenExchange; {_HEALS}"
-)
-_TENANT: Final = f"Correct the connector's tenantId; {_HEALS}"
-_CLIENT: Final = (
-    f"Correct the connector's clientId, or its tenantId if the application lives in another tenant; {_HEALS}"
-)
-
 _NODE: Final = (
-    f"Assign the identity to the operator's node (or its scale set), or correct managedIdentity.clientId; {_HEALS}"
+    f"Assign the identity to the operator's node (or its scale set), or correct managedIdentity.clientId. {GOES_ON}"
 )
-
-_REMEDIES: Final[dict[int, str]] = {
-    7000215: _SECRET,
-    7000222: f"Make a new client secret for the application and put its value into the connector's Secret; {_HEALS}",
-    7000216: "Give the connector a secret, a certificate or a workload identity.",
-    7000112: "Enable the application in Entra ID (enterprise applications, sign-in).",
-    700016: _CLIENT,
-    90002: _TENANT,
-    900023: _TENANT,
-    50059: _TENANT,
-    70021: _FEDERATED,
-    700211: _FEDERATED,
-    700212: _FEDERATED,
-    700213: _FEDERATED,
-    7002138: _FEDERATED,
-    700223: "Wait a few minutes: the change of the federated credential has not reached all of Entra ID yet.",
-    700024: "Correct the clock of the cluster's nodes: the assertion is not valid at Entra ID's time.",
-    700027: _CERTIFICATE,
-    700030: _CERTIFICATE,
-    50027: _CERTIFICATE,
-    53003: "Let the Conditional Access policies admit the identity from the cluster's address.",
-    500011: "Register the provider Microsoft.ContainerRegistry in a subscription of the tenant.",
-}
 
 
 @dataclass(frozen=True)
@@ -100,10 +65,11 @@ def classify_entra(text: Admitted, status: int | None) -> LoginProblem:
     not come from Entra ID."""
     # azure-identity and its error codes stand before Entra ID's own words.
     words = clip_foreign(text[max(text.find("AADSTS"), 0) :].rstrip("' "))
-    if status is None or status < 400 or is_busy(status):
+    found = _NUMBER.search(text)
+    number = int(found[1]) if found else 0
+    if status is None or status < 400 or is_busy(status) or number in TEMPORARY:
         return LoginProblem(Reason.LOGIN_UNAVAILABLE, words, temporary=True)
-    number = _NUMBER.search(text)
-    return LoginProblem(Reason.LOGIN_FAILED, words, _REMEDIES.get(int(number[1]), "") if number else "")
+    return LoginProblem(Reason.LOGIN_FAILED, words, REMEDIES.get(number, ""))
 
 
 def classify_node(text: Admitted, status: int | None) -> LoginProblem:
@@ -116,7 +82,7 @@ def classify_node(text: Admitted, status: int | None) -> LoginProblem:
 
 def classify_access(host: str, status: int, body: Admitted) -> LoginProblem:
     """A registry's refusal to give its own login a token for some repositories."""
-    if status == 401 or (status == 400 and "denied" in body.lower()):
+    if find_denied_address(body) is None and (status == 401 or (status == 400 and "denied" in body.lower())):
         return LoginProblem(Reason.PUSH_NOT_ALLOWED, clip_foreign(f"{host} answered {status}: {body}"))
     return classify_exchange(host, status, body)
 
@@ -124,6 +90,9 @@ def classify_access(host: str, status: int, body: Admitted) -> LoginProblem:
 def classify_exchange(host: str, status: int, body: Admitted) -> LoginProblem:
     """A registry's refusal to exchange a token of Entra ID for a login of its own."""
     words = clip_foreign(f"{host} answered {status}: {body}")
+    address = find_denied_address(body)
+    if address is not None:
+        return LoginProblem(Reason.REGISTRY_NETWORK_DENIED, clip_foreign(f"address {address}: {words}"))
     if is_busy(status):
         return LoginProblem(Reason.REGISTRY_UNREACHABLE, words, temporary=True)
     return LoginProblem(Reason.REGISTRY_NETWORK_DENIED if status == 403 else Reason.EXCHANGE_REFUSED, words)

@@ -14,10 +14,10 @@ from buildandpush.api.status import MAX_LOG_TAIL, MAX_REASON, Failure
 from buildandpush.core.explain import describe
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod import failurewords as words
-from buildandpush.core.pod.failurewords import Answer
 from buildandpush.core.pod.kaniko import SOURCE_ROOT
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 from buildandpush.core.pod.observation import ContainerObservation, PodObservation, read_source_report
+from buildandpush.core.registrywords import Answer, find_answer, find_denied_address, find_missing_image
 from buildandpush.core.text import tail
 
 
@@ -63,12 +63,12 @@ def _has(pattern: str) -> _Test:
 
 def _push(*answers: Answer) -> _Test:
     """kaniko could not push, and the registry said one of these."""
-    return _line(lambda line: _is_push(line) and words.find_answer(line, bare=True) in answers)
+    return _line(lambda line: _is_push(line) and find_answer(line, bare=True) in answers)
 
 
 def _pull(*answers: Answer) -> _Test:
     """A registry that is read from said one of these."""
-    return _line(lambda line: not _is_push(line) and words.find_answer(line) in answers)
+    return _line(lambda line: not _is_push(line) and find_answer(line) in answers)
 
 
 def _is_push(line: str) -> bool:
@@ -181,7 +181,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(_has(r"Error: (path \S+ not readable|loading image)"), Reason.IMAGE_FILE_NOT_FOUND),
     # What registries and the way to them say.
     _Row(_has(r"x509: |failed to verify certificate"), Reason.CERTIFICATE_NOT_TRUSTED),
-    _Row(_line(lambda line: words.find_denied_address(line) is not None), Reason.REGISTRY_NETWORK_DENIED),
+    _Row(_line(lambda line: find_denied_address(line) is not None), Reason.REGISTRY_NETWORK_DENIED),
     _Row(_push(Answer.REFUSED), Reason.PUSH_UNAUTHORIZED),
     _Row(_push(Answer.DENIED), Reason.PUSH_DENIED),
     _Row(_push(Answer.TROUBLE, Answer.THROTTLED), Reason.PUSH_FAILED, infrastructure=True),
@@ -251,7 +251,7 @@ def classify_failure(pod: PodObservation, log: Admitted, *, identity: bool = Fal
         log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
     )
     message = describe(reason, detail, _remedy(reason, log, identity=identity))
-    missing = words.find_missing_image(words.error_line(log)) if reason is Reason.BASE_IMAGE_NOT_FOUND else ""
+    missing = find_missing_image(words.error_line(log)) if reason is Reason.BASE_IMAGE_NOT_FOUND else ""
     return FailureVerdict(reason, message, failure, row.infrastructure, row.patient, missing)
 
 
@@ -285,6 +285,6 @@ def _detail(pod: PodObservation, ended: ContainerObservation, reason: Reason, lo
     if reason is Reason.RUN_FAILED:
         return code
     line = words.without_level(words.error_line(log)).replace(f"{SOURCE_ROOT}/", "")
-    denied = words.find_denied_address(line) if reason is Reason.REGISTRY_NETWORK_DENIED else None
+    denied = find_denied_address(line) if reason is Reason.REGISTRY_NETWORK_DENIED else None
     first = f"address {denied}" if denied else code or pod.message or pod.reason
     return ": ".join(filter(None, (first, line)))

@@ -1,8 +1,12 @@
 """Azure's refusals: the number is kept, the remedy fits it, and nothing foreign grows long."""
 
+from typing import Any
+
 import pytest
 
+from buildandpush.api.explanations import GOES_ON
 from buildandpush.api.reasons import Reason
+from buildandpush.core.azure import aadsts
 from buildandpush.core.azure.errors import (
     MAX_FOREIGN,
     classify_access,
@@ -12,6 +16,7 @@ from buildandpush.core.azure.errors import (
     clip_foreign,
     unreachable,
 )
+from buildandpush.core.foreign import Admitted
 
 TRACE = " Trace ID: 1a2b Correlation ID: 3c4d Timestamp: 2026-01-02 03:04:05Z"
 
@@ -26,6 +31,20 @@ TRACE = " Trace ID: 1a2b Correlation ID: 3c4d Timestamp: 2026-01-02 03:04:05Z"
         ("AADSTS700213: No matching federated identity record found for presented assertion subject", "subject"),
         ("AADSTS700027: The certificate with identifier used to sign the client assertion is not", "certificate"),
         ("AADSTS53003: Access has been blocked by Conditional Access policies.", "Conditional Access"),
+        ("AADSTS7000229: The client application x is missing service principal in the tenant y.", "az ad sp create"),
+        ("AADSTS1000502: The provided certificate is not within its specified validity window.", "has expired"),
+        ("AADSTS7000214: Certificate has been revoked.", "revoked"),
+        ("AADSTS50034: The user account does not exist in the directory.", "client id of an application"),
+        ("AADSTS70002: Error validating credentials.", "secret's value, not its id"),
+        ("AADSTS700025: Client is public so neither 'client_assertion' nor 'client_secret' should be", "public client"),
+        ("AADSTS70025: The client 'x' has no configured federated identity credentials.", "subject"),
+        ("AADSTS70021: No matching federated identity record found for presented assertion.", "api://AzureADTokenExch"),
+        ("AADSTS700211: No matching federated identity record found for presented assertion issuer", "issuer"),
+        ("AADSTS700212: No matching federated identity record found for presented assertion audience", "audience"),
+        ("AADSTS700238: Workload identity federation is disallowed by policy.", "forbids federated credentials"),
+        ("AADSTS90061: Request to External OIDC endpoint failed.", "answer from the internet"),
+        ("AADSTS90038: The specified tenant belongs to another national cloud.", "cloud"),
+        ("AADSTS500021: Access to 'x' tenant is denied.", "proxy"),
     ],
 )
 def test_the_number_stays_and_brings_its_remedy(text: str, remedy: str) -> None:
@@ -35,6 +54,20 @@ def test_the_number_stays_and_brings_its_remedy(text: str, remedy: str) -> None:
     assert text.split(":", maxsplit=1)[0] in problem.message
     assert remedy in problem.message
     assert "Trace ID" not in problem.message, "it differs each time, so the status would be written each time"
+
+
+@pytest.mark.parametrize("number", [90033, 90055, 50033, 90012])
+def test_a_refusal_that_says_to_come_again_is_temporary_whatever_its_status(number: int) -> None:
+    problem = classify_entra(Admitted(f"AADSTS{number}: The service is temporarily unavailable."), 400)
+    assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True)
+
+
+def test_each_number_has_one_remedy_that_is_a_sentence() -> None:
+    listed = [number for numbers in aadsts._NUMBERS.values() for number in numbers]
+    assert len(listed) == len(set(listed))
+    assert not set(listed) & aadsts.TEMPORARY
+    assert [number for number, text in aadsts.REMEDIES.items() if not text.endswith(GOES_ON)] == []
+    assert max(map(len, aadsts.REMEDIES.values())) < 400, "cause, Azure's words and remedy fit into one message"
 
 
 def test_the_words_before_the_number_are_left_out() -> None:
@@ -103,6 +136,17 @@ def test_a_push_is_refused_by_who_knows_the_caller(status: int, body: str, reaso
     problem = classify_access("contoso.azurecr.io", status, body)
     assert problem.reason is reason
     assert f"contoso.azurecr.io answered {status}" in problem.message
+
+
+FIREWALL = "DENIED: client with IP '20.0.0.7' is not allowed access, refer https://aka.ms/acr/firewall"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 503])
+@pytest.mark.parametrize("classify", [classify_access, classify_exchange])
+def test_a_firewalls_words_name_the_address_whatever_the_status(classify: Any, status: int) -> None:
+    problem = classify("contoso.azurecr.io", status, Admitted(FIREWALL))
+    assert (problem.reason, problem.temporary) == (Reason.REGISTRY_NETWORK_DENIED, False)
+    assert "address 20.0.0.7" in problem.message
 
 
 def test_foreign_words_lose_the_tokens_in_them() -> None:

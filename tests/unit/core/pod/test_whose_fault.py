@@ -9,10 +9,12 @@ import pytest
 from buildandpush.api.explanations import IDENTITY_REFUSED
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_REASON
+from buildandpush.core import registrywords
 from buildandpush.core.pod import failurewords
 from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
-from buildandpush.core.pod.failurewords import MAX_LINE, Answer, error_line, find_answer, find_denied_address
+from buildandpush.core.pod.failurewords import MAX_LINE, error_line
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.registrywords import Answer, find_answer, find_denied_address
 from tests.unit.core.factories import SOURCE_OK, container, ended_pod, pod, terminated
 
 PUSHING = "error pushing image: failed to push to destination shop.azurecr.io/web:1: "
@@ -416,6 +418,7 @@ class TestLines:
 
     def test_no_pattern_joins_words_by_anything(self) -> None:
         """Over two words that both repeat, `.*` takes the square of the line's length."""
-        patterns = {name: value for name, value in vars(failurewords).items() if isinstance(value, re.Pattern)}
+        named = {**vars(failurewords), **vars(registrywords)}
+        patterns = {name: value for name, value in named.items() if isinstance(value, re.Pattern)}
         assert len(patterns) > 10
         assert [name for name, value in patterns.items() if re.search(r"\.[*+]", value.pattern)] == []
