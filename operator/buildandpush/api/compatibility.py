@@ -21,10 +21,12 @@ class Switch:
     """What an image is like with it; a sentence without a full stop."""
 
 
+COPY_AS_ROOT: Final = "FF_KANIKO_COPY_AS_ROOT"
+
 SWITCHES: Final = (
     # The executor's own profile "BuildKit compatibility".
     Switch("FF_KANIKO_CHOWN_ON_IMPLICIT_DIRS", "Each folder that WORKDIR makes belongs to USER, not only the last one"),
-    Switch("FF_KANIKO_COPY_AS_ROOT", "What COPY and ADD take from the context belongs to root, also after USER"),
+    Switch(COPY_AS_ROOT, "What COPY and ADD take from the context belongs to root, also after USER"),
     Switch("FF_KANIKO_COPY_CHMOD_ON_IMPLICIT_DIRS", "COPY --chmod holds for the folders that it makes as well"),
     Switch("FF_KANIKO_EXPAND_HEREDOC", "Variables in here-documents of COPY and ADD are expanded"),
     Switch("FF_KANIKO_RUN_HONOR_GROUP", "RUN has the group of USER user:group"),

@@ -111,6 +111,11 @@ _FILES: Final = (
         "correct the pattern, or remove the line",
     ),
     Check(
+        "copy-missing", _R, "`COPY` of a missing file beside a pattern",
+        "it is missing, and beside a pattern kaniko goes on without it", "It fails.", "correct the path, or remove it",
+        versions="the source of v1.28.3",
+    ),
+    Check(
         "own-folder", _R, "A target below `/kaniko`", "kaniko leaves its own folder out of the image", "It copies.",
         "choose another folder",
     ),
@@ -177,8 +182,8 @@ _STAGES: Final = (
         "use another folder, or set PLUGIN_IGNORE_VAR_RUN: false", mended=True,
     ),
     Check(
-        "label-escape", _W, "`LABEL` with a backslash in its value", "kaniko drops the backslash", "It is kept.",
-        "set the label in spec.labels",
+        "label-escape", _W, "`LABEL` with a backslash, a quotation mark or a dollar in its value",
+        "kaniko reads the value twice, and these marks are lost", "They are kept.", "set the label in spec.labels",
     ),
     Check("hard-links", _K, "Hard links", "`COPY --from` makes two whole files of a file with two names.",
           "The same, or links.", "Make the link in the last stage."),

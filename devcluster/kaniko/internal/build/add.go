@@ -135,26 +135,49 @@ func (s *stage) unpackArchive(source, file, dest string) ([]string, error) {
 		return nil, fmt.Errorf("unpacking local tar: %w", err)
 	}
 	defer stream.Close()
-	files, err := s.fs.ExtractArchive(stream, dest)
+	files, err := s.fs.ExtractArchive(stream, dest, s.o.UntarSkipRoot)
 	if err != nil {
 		return nil, fmt.Errorf("unpacking local tar: %w", err)
 	}
 	return files, nil
 }
 
-// isArchive says whether a file can be read as a tar archive, compressed with
-// gzip, bzip2 or zstd, or not at all.
+// compressions by the first bytes of a file, with the number that kaniko's
+// library gives them. It unpacks the first two.
+var compressions = []struct {
+	magic    string
+	number   int
+	unpacked bool
+}{
+	{"BZh", 1, true},
+	{"\x1f\x8b", 2, true},
+	{"\xfd7zXZ\x00", 3, false},
+	{"\x28\xb5\x2f\xfd", 4, false},
+}
+
+// isArchive says whether kaniko takes a file for an archive: each compressed
+// one, whatever is in it, and a plain tar.
 func isArchive(file string) bool {
 	info, err := os.Lstat(file)
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	stream, err := openArchive(file)
+	opened, err := rootfs.OpenNoAtime(file)
 	if err != nil {
 		return false
 	}
-	defer stream.Close()
-	_, err = tar.NewReader(stream).Next()
+	defer opened.Close()
+	start := make([]byte, 6)
+	n, _ := io.ReadFull(opened, start)
+	for _, c := range compressions {
+		if bytes.HasPrefix(start[:n], []byte(c.magic)) {
+			return true
+		}
+	}
+	if _, err := opened.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	_, err = tar.NewReader(opened).Next()
 	return err == nil
 }
 
@@ -163,18 +186,26 @@ func openArchive(file string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	magic := make([]byte, 3)
-	if n, _ := io.ReadFull(opened, magic); n == 3 && string(magic) == "BZh" {
-		if _, err := opened.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		return struct {
-			io.Reader
-			io.Closer
-		}{bzip2.NewReader(opened), opened}, nil
-	}
+	start := make([]byte, 6)
+	n, _ := io.ReadFull(opened, start)
 	if _, err := opened.Seek(0, io.SeekStart); err != nil {
+		opened.Close()
 		return nil, err
+	}
+	for _, c := range compressions {
+		if !bytes.HasPrefix(start[:n], []byte(c.magic)) {
+			continue
+		}
+		if !c.unpacked {
+			opened.Close()
+			return nil, fmt.Errorf("unsupported compression algorithm %d", c.number)
+		}
+		if c.magic == "BZh" {
+			return struct {
+				io.Reader
+				io.Closer
+			}{bzip2.NewReader(opened), opened}, nil
+		}
 	}
 	return layer.Decompress(opened)
 }

@@ -184,6 +184,7 @@ func (b *Builder) leaveStage(p dockerfile.Stage, needed []string) error {
 	if err := b.fs.Empty(); err != nil {
 		return fmt.Errorf("deleting file system after stage %d: %w", p.Index, err)
 	}
+	b.fs.ForgetVolumes()
 	b.snap.Reset()
 	return nil
 }

@@ -48,7 +48,7 @@ ADD a .
 	same(t, "layers", layers(t, k.build()), [][]string{
 		{"app/", "app/a=1"}, {"renamed=1"},
 		{"many/", "many/s=5", "many/x.txt=2", "many/y.txt=3"},
-		{"mode=1"}, {"heredoc=dir=app\n"}, {"w/"}, {"w/", "w/inner/", "w/inner/s=5"}, {"tar/", "tar/in=6"}, {"w/", "w/a=1"},
+		{"mode=1"}, {"heredoc=dir=$DIR\n"}, {"w/"}, {"w/", "w/inner/", "w/inner/s=5"}, {"tar/", "tar/in=6"}, {"w/", "w/a=1"},
 	})
 }
 

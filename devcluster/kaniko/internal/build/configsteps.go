@@ -2,7 +2,6 @@ package build
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -120,6 +119,10 @@ func (s *stage) setLabels(c *instructions.LabelCommand) error {
 		if err != nil {
 			return err
 		}
+		// kaniko keeps what it expanded and goes over the instruction once more.
+		if again, err := dockerfile.Expand(value, s.env()); err == nil {
+			value = again
+		}
 		logrus.Infof("Applying label %s=%s", key, value)
 		s.config.Config.Labels[key] = value
 	}
@@ -176,17 +179,7 @@ func (s *stage) addVolumes(c *instructions.VolumeCommand) error {
 		}
 		// What RUN puts into a volume later is not in the image.
 		logrus.Infof("Adding volume %s to ignorelist", volume)
-		s.fs.IgnoreChildren(volume)
-		if !s.unpacked {
-			continue
-		}
-		host, err := s.fs.Follow(volume)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(host, 0o755); err != nil {
-			return fmt.Errorf("could not create directory for volume %s: %w", volume, err)
-		}
+		s.fs.AddVolume(volume)
 	}
 	return nil
 }

@@ -74,6 +74,9 @@ func (s *stage) copyFiles(job copyJob) ([]string, error) {
 }
 
 func (s *stage) copyOwner(job copyJob) (rootfs.Ownership, error) {
+	if !job.keepOwner && job.chown == "" && s.o.CopyAsRoot {
+		return rootfs.Ownership{}, nil
+	}
 	if !job.keepOwner {
 		return s.activeOwner(job.chown)
 	}
@@ -158,11 +161,14 @@ func (s *stage) copyDirectory(from rootfs.Context, source, dest string, mode *fs
 		if err != nil {
 			return err
 		}
-		dirMode := info.Mode()
+		dirMode, parentMode := info.Mode(), fs.FileMode(0o755)
 		if p == source {
 			dirMode = 0o755 // the destination itself is not a copy of the source
 		}
-		if err := rootfs.MakeDirs(host, dirMode, owner.Over(info)); err != nil {
+		if p == source && mode != nil && s.o.ChmodImplicitDirs {
+			dirMode, parentMode = *mode, *mode
+		}
+		if err := rootfs.MakeDirsBelow(host, dirMode, parentMode, owner.Over(info)); err != nil {
 			return err
 		}
 		if p != source {
@@ -219,7 +225,7 @@ func (s *stage) writeHeredoc(content instructions.SourceContent, dest string, mo
 		return nil, nil
 	}
 	data := content.Data
-	if content.Expand {
+	if content.Expand && s.o.ExpandHeredoc {
 		var err error
 		if data, err = dockerfile.ExpandRaw(data, s.env()); err != nil {
 			return nil, fmt.Errorf("expanding heredoc content: %w", err)

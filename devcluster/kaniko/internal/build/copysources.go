@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -13,19 +14,28 @@ import (
 	"devcluster/kaniko/internal/rootfs"
 )
 
-// copyKey is the instruction with its variables resolved and with the text of
-// its here-documents.
+// copyKey is the instruction with the text of its here-documents.
 func (s *stage) copyKey(text string, job copyJob) (string, error) {
 	for _, content := range job.files.SourceContents {
 		text += "\n" + content.Path + "\n" + content.Data
 	}
+	return s.resolvedKey(text)
+}
+
+// resolvedKey is an instruction's text with its variables resolved, if kaniko's
+// switch for that is on. Without it other values find the same cached layer.
+func (s *stage) resolvedKey(text string) (string, error) {
+	if !s.o.ResolveCacheKey {
+		return text, nil
+	}
 	return dockerfile.ExpandRaw(text, s.env())
 }
 
+// below joins paths to a root. As with kaniko, nothing keeps them in it.
 func below(root string, relative []string) []string {
 	var paths []string
 	for _, r := range relative {
-		paths = append(paths, filepath.Join(root, filepath.Clean("/"+r)))
+		paths = append(paths, filepath.Join(root, r))
 	}
 	return paths
 }
@@ -39,17 +49,23 @@ func (s *stage) resolveSources(job copyJob) ([]string, string, error) {
 		return nil, "", fmt.Errorf("failed to resolve environment for dest path: %w", err)
 	}
 	var sources []string
-	wildcard := false
-	for _, source := range job.files.SourcePaths {
-		source, err := dockerfile.ExpandPath(source, env)
-		if err != nil {
+	named := make([]string, len(job.files.SourcePaths))
+	for i, source := range job.files.SourcePaths {
+		if named[i], err = dockerfile.ExpandPath(source, env); err != nil {
 			return nil, "", fmt.Errorf("failed to resolve environment: %w", err)
 		}
+	}
+	wildcard := slices.ContainsFunc(named, func(source string) bool { return strings.ContainsAny(source, "*?[") })
+	for _, source := range named {
 		if dockerfile.IsURL(source) {
 			sources = append(sources, source)
 			continue
 		}
-		wildcard = wildcard || strings.ContainsAny(source, "*?[")
+		// Beside a pattern kaniko takes a plain name for one, too: what is
+		// missing matches nothing.
+		if wildcard && !exists(below(job.from.Root, []string{source})[0]) && !strings.ContainsAny(source, "*?[") {
+			continue
+		}
 		found, err := job.from.Glob(source)
 		if err != nil {
 			return nil, "", fmt.Errorf("failed to resolve sources: %w", err)
@@ -60,6 +76,11 @@ func (s *stage) resolveSources(job copyJob) ([]string, string, error) {
 		logrus.Infof("Resolving srcs %v...", job.files.SourcePaths)
 	}
 	return sources, dest, s.checkSources(job.from, sources, dest)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // checkSources: each must exist, and several need a directory to go to.

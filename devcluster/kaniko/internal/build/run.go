@@ -158,7 +158,7 @@ func (s *stage) setCredentials(cmd *exec.Cmd, env *[]string) error {
 		}
 		credential := &syscall.Credential{Uid: user.UID, Gid: user.GID}
 		switch {
-		case hasGroup && groupPart != "":
+		case hasGroup && groupPart != "" && s.o.RunHonorGroup:
 			if credential.Gid, err = s.fs.LookupGroup(groupPart); err != nil {
 				return fmt.Errorf("credentials: get user group: %w", err)
 			}

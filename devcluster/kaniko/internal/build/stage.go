@@ -180,7 +180,10 @@ func (s *stage) execute(st *step, last bool) error {
 }
 
 func (s *stage) takeSnapshot(st *step, files []string) (*layer.File, error) {
-	if st.everywhere || s.o.SingleSnapshot {
+	// Of an instruction that names no file kaniko thinks that it may have changed
+	// any. Before the first RUN nothing is remembered, so all there is counts as
+	// new: the base's files, and the executor's own.
+	if st.everywhere || s.o.SingleSnapshot || files == nil {
 		return s.snap.Full(s.format)
 	}
 	return s.snap.Files(files, s.format)

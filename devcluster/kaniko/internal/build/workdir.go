@@ -3,6 +3,7 @@ package build
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	"github.com/sirupsen/logrus"
@@ -29,7 +30,7 @@ func (b *Builder) workdirStep(c *instructions.WorkdirCommand) *step {
 		text: c.String(), metadata: root, needsRootfs: !root,
 		cacheable:  b.o.CacheRunLayers && !root,
 		configPart: setDir,
-		keyText:    func(s *stage) (string, error) { return dockerfile.ExpandRaw(c.String(), s.env()) },
+		keyText:    func(s *stage) (string, error) { return s.resolvedKey(c.String()) },
 		execute: func(s *stage) ([]string, error) {
 			if err := setDir(s); err != nil || root {
 				return nil, err
@@ -47,13 +48,19 @@ func (s *stage) makeWorkdir() ([]string, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(host); err == nil {
-		return nil, nil
+		return []string{}, nil // an empty layer, not one of everything
 	}
 	owner, err := s.activeOwner("")
 	if err != nil {
 		return nil, fmt.Errorf("getting user group: %w", err)
 	}
 	logrus.Infof("Creating directory %s with uid %d and gid %d", dir, owner.UID, owner.GID)
+	if !s.o.ChownImplicitDirs {
+		own := rootfs.Ownership{UID: os.Geteuid(), GID: os.Getegid()}
+		if err := rootfs.MakeDirs(filepath.Dir(host), 0o755, own); err != nil {
+			return nil, fmt.Errorf("creating workdir %s: %w", dir, err)
+		}
+	}
 	if err := rootfs.MakeDirs(host, 0o755, owner); err != nil {
 		return nil, fmt.Errorf("creating workdir %s: %w", dir, err)
 	}

@@ -85,6 +85,16 @@ func applyOldSpellings(o *options.Options) {
 // applyEnvironment lets the variables steer that steer kaniko. They win over
 // the command line: whoever sets them on a pod changes what the build does.
 func applyEnvironment(o *options.Options) error {
+	active, unknown, err := o.Switches.Read(os.Environ())
+	if err != nil {
+		return err
+	}
+	if len(active) > 0 {
+		logrus.Infof("active feature flags: %s", strings.Join(active, ", "))
+	}
+	if len(unknown) > 0 {
+		logrus.Warnf("unknown feature flags set but not recognised by this version of kaniko: %s", strings.Join(unknown, ", "))
+	}
 	if v, set := os.LookupEnv("KANIKO_REGISTRY_MIRROR"); set {
 		_ = o.Mirrors.Set(v)
 	}

@@ -34,6 +34,7 @@ type Registry struct {
 // Options is one call of the executor.
 type Options struct {
 	Registry
+	Switches
 
 	// Root is "/" except in tests, which build in a directory.
 	Root      string

@@ -46,6 +46,11 @@ func (o Ownership) Over(info fs.FileInfo) Ownership {
 // MakeDirs creates path and its missing parents with mode and owner, and
 // leaves what exists as it is.
 func MakeDirs(path string, mode fs.FileMode, owner Ownership) error {
+	return MakeDirsBelow(path, mode, 0o755, owner)
+}
+
+// MakeDirsBelow is MakeDirs with a mode of their own for the missing parents.
+func MakeDirsBelow(path string, mode, parentMode fs.FileMode, owner Ownership) error {
 	if info, err := os.Stat(path); err == nil {
 		if info.IsDir() {
 			return nil
@@ -56,7 +61,7 @@ func MakeDirs(path string, mode fs.FileMode, owner Ownership) error {
 		}
 	}
 	if parent := filepath.Dir(path); parent != path {
-		if err := MakeDirs(parent, 0o755, owner); err != nil {
+		if err := MakeDirsBelow(parent, parentMode, parentMode, owner); err != nil {
 			return err
 		}
 	}
@@ -101,6 +106,17 @@ func WriteFile(path string, content io.Reader, mode fs.FileMode, owner Ownership
 // CopyFile copies a regular file with its times and capabilities; a nil mode
 // keeps the original's.
 func CopyFile(from, to string, mode *fs.FileMode, owner Ownership) error {
+	if err := copyPlain(from, to, mode, owner); err != nil {
+		return err
+	}
+	if capability := Capability(from); len(capability) > 0 {
+		return setCapability(to, capability)
+	}
+	return nil
+}
+
+// copyPlain is CopyFile without the capabilities.
+func copyPlain(from, to string, mode *fs.FileMode, owner Ownership) error {
 	info, err := os.Stat(from)
 	if err != nil {
 		return err
@@ -116,11 +132,6 @@ func CopyFile(from, to string, mode *fs.FileMode, owner Ownership) error {
 	}
 	if err := WriteFile(to, source, m, owner.Over(info)); err != nil {
 		return err
-	}
-	if capability := Capability(from); len(capability) > 0 {
-		if err := setCapability(to, capability); err != nil {
-			return err
-		}
 	}
 	return os.Chtimes(to, info.ModTime(), info.ModTime())
 }
@@ -142,6 +153,7 @@ func CopySymlink(from, to string, owner Ownership) error {
 
 // CopyTree copies a file, a link or a directory as it is: owners, modes,
 // times. Directories get their times last, when nothing is put in any more.
+// File capabilities are lost, as they are with the library that kaniko uses.
 func CopyTree(from, to string) error {
 	type stamp struct {
 		path string
@@ -164,7 +176,7 @@ func CopyTree(from, to string) error {
 		case info.Mode()&fs.ModeSymlink != 0:
 			return CopySymlink(path, target, Keep)
 		case info.Mode().IsRegular():
-			return CopyFile(path, target, nil, Keep)
+			return copyPlain(path, target, nil, Keep)
 		}
 		return nil
 	})

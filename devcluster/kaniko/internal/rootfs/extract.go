@@ -51,8 +51,8 @@ func (f *FS) ExtractLayer(l v1.Layer) ([]string, error) {
 }
 
 // ExtractArchive unpacks a tar stream below dir, as ADD does: a whiteout is a
-// file like any other there.
-func (f *FS) ExtractArchive(stream io.Reader, dir string) ([]string, error) {
+// file like any other there. With skipRoot the entry of dir itself is left out.
+func (f *FS) ExtractArchive(stream io.Reader, dir string, skipRoot bool) ([]string, error) {
 	archive := tar.NewReader(stream)
 	var written []string
 	for {
@@ -66,6 +66,9 @@ func (f *FS) ExtractArchive(stream io.Reader, dir string) ([]string, error) {
 		p, err := entryPath(header.Name, dir)
 		if err != nil {
 			return nil, err
+		}
+		if skipRoot && path.Clean(header.Name) == "." {
+			continue
 		}
 		if err := f.extractEntry(p, dir, header, archive); err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ import (
 type FS struct {
 	Root    string
 	ignored []ignoredPath
+	volumes []string
 
 	// Contents remembers a hash of each regular file unpacked, computed as the
 	// bytes went by, so that a snapshot can tell a touched file from a changed
@@ -30,7 +31,7 @@ type FS struct {
 }
 
 // ignoredPath is a path left alone; with childrenOnly the directory itself is
-// the image's and only what lies in it is not (volumes).
+// the image's and only what lies in it is not.
 type ignoredPath struct {
 	path         string
 	childrenOnly bool
@@ -66,6 +67,25 @@ func (f *FS) Ignore(p string) {
 // IgnoreChildren leaves alone what lies below p.
 func (f *FS) IgnoreChildren(p string) {
 	f.ignored = append(f.ignored, ignoredPath{path: path.Clean(p), childrenOnly: true})
+}
+
+// AddVolume leaves what lies below p out of comparisons of the whole file
+// system, so that no RUN puts anything there. COPY still does.
+func (f *FS) AddVolume(p string) {
+	f.volumes = append(f.volumes, path.Clean(p))
+}
+
+// ForgetVolumes is for the next stage, which has none of them.
+func (f *FS) ForgetVolumes() { f.volumes = nil }
+
+// Unseen says whether p is left out of comparisons of the whole file system.
+func (f *FS) Unseen(p string) bool {
+	for _, volume := range f.volumes {
+		if strings.HasPrefix(p, volume+"/") {
+			return true
+		}
+	}
+	return f.Ignored(p)
 }
 
 // Ignored says whether p is not the image's.

@@ -58,10 +58,7 @@ func (f *FS) LookupGroup(nameOrID string) (uint32, error) {
 		}
 	}
 	id, err := strconv.ParseUint(nameOrID, 10, 32)
-	if err != nil {
-		return 0, fmt.Errorf("group %v is not a gid and does not exist on the system", nameOrID)
-	}
-	return uint32(id), nil
+	return uint32(id), err // kaniko says no more
 }
 
 // SupplementaryGroups gives the groups of a known user, its own among them.

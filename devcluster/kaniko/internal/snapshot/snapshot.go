@@ -28,6 +28,8 @@ type entry struct {
 	size     int64
 	ino      uint64
 	link     string
+	// capability is read in full mode only: metadata does not show it.
+	capability string
 }
 
 // Snapshotter remembers the file system as it was at the last snapshot.
@@ -108,7 +110,7 @@ func (s *Snapshotter) Files(paths []string, format layer.Format) (*layer.File, e
 func (s *Snapshotter) takeDeleted(exists func(string) bool) []string {
 	var gone []string
 	for p := range s.seen {
-		if exists(p) || s.fs.Ignored(p) {
+		if exists(p) || s.fs.Unseen(p) {
 			continue
 		}
 		gone = append(gone, p)
@@ -150,13 +152,13 @@ func (s *Snapshotter) walk(visit func(string, entry) error) error {
 		if p == "/" {
 			return nil
 		}
-		if s.fs.Ignored(p) {
+		if s.fs.Unseen(p) {
 			if d.IsDir() {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		e, err := stat(host)
+		e, err := s.stat(host)
 		if os.IsNotExist(err) {
 			return nil
 		}
@@ -167,7 +169,7 @@ func (s *Snapshotter) walk(visit func(string, entry) error) error {
 	})
 }
 
-func stat(host string) (entry, error) {
+func (s *Snapshotter) stat(host string) (entry, error) {
 	info, err := os.Lstat(host)
 	if err != nil {
 		return entry{}, err
@@ -179,6 +181,9 @@ func stat(host string) (entry, error) {
 	}
 	if info.Mode().IsRegular() {
 		e.size, e.ino = info.Size(), st.Ino
+		if s.mode == "full" {
+			e.capability = string(rootfs.Capability(host))
+		}
 	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		e.link, err = os.Readlink(host)
@@ -193,7 +198,8 @@ func (s *Snapshotter) differs(p string, old, now entry) bool {
 		return old.mtime != now.mtime
 	}
 	if old.mode != now.mode || old.uid != now.uid || old.gid != now.gid ||
-		old.mtime != now.mtime || old.size != now.size || old.link != now.link {
+		old.mtime != now.mtime || old.size != now.size || old.link != now.link ||
+		old.capability != now.capability {
 		return true
 	}
 	if s.mode == "redo" || !now.mode.IsRegular() {

@@ -105,7 +105,7 @@ func (a *archive) add(p string) error {
 	}
 	// Remember what was written, or the next full walk would write it again.
 	if a.s.seen != nil {
-		if a.s.seen[p], err = stat(host); err != nil {
+		if a.s.seen[p], err = a.s.stat(host); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,7 @@ values need no quoting and arrive byte for byte.
 from typing import Final
 
 from buildandpush.api import meta
-from buildandpush.api.compatibility import ARGUMENTS, BUILDKIT, SWITCHES, Compatibility
+from buildandpush.api.compatibility import ARGUMENTS, BUILDKIT, COPY_AS_ROOT, SWITCHES, Compatibility
 from buildandpush.api.meta import Manifest
 from buildandpush.core import naming
 from buildandpush.core.spec.buildsecrets import secret_arguments
@@ -66,7 +66,9 @@ def compatibility_environment(plan: BuildPlan, compatibility: Compatibility) -> 
     """The executor's switches, as variables of its container. Empty if it builds nothing."""
     if compatibility != BUILDKIT or plan.options.source_image:
         return []
-    return [{"name": switch.name, "value": "true"} for switch in SWITCHES]
+    # Only root can give files to root.
+    left_out = () if plan.run_as_user == 0 else (COPY_AS_ROOT,)
+    return [{"name": switch.name, "value": "true"} for switch in SWITCHES if switch.name not in left_out]
 
 
 def _compatibility_arguments(plan: BuildPlan, compatibility: Compatibility) -> list[str]:

@@ -66,8 +66,13 @@ def check_sources(place: Place) -> Iterator[Finding]:
             yield place.found("copy-ignored", source)
         if any(place.context.is_link(path) and place.context.copies_something(path) for path in paths):
             yield place.found("copy-link", source)
+    if any(map(has_wildcard, sources)):
+        for source, paths in matches.items():
+            if not paths and not has_wildcard(source) and len(empty) < len(sources):
+                yield place.found("copy-missing", source)
     whole = len(sources) == len(copied_words(place)[0]) and not place.instruction.heredocs
-    if sources and whole and all(has_wildcard(source) and source in empty for source in sources):
+    none_left = all(source in empty for source in sources)
+    if whole and none_left and any(map(has_wildcard, sources)):
         yield place.found("copy-nothing", " ".join(sources))
 
 

@@ -14,8 +14,6 @@ _MAX_MAPPED_ID: Final = 65535
 _MAX_VOLUMES: Final = 50
 _SETCAP: Final = re.compile(r"\bsetcap\b")
 _GIT_COMMAND: Final = re.compile(r"\bgit (describe|rev-parse|rev-list|log|show|status|diff|tag|branch|submodule|lfs)\b")
-_KEPT_BACKSLASH: Final = re.compile(r'"(?:[^"\\]|\\["$\\])*\\[^"$\\\s]')
-"""A backslash between double quotation marks, before a character that it does not escape."""
 _ROOT: Final = ("", "root", "0", "0:0", "root:root", "0:root", "root:0")
 
 
@@ -136,8 +134,10 @@ def _mentions(text: str, path: str) -> bool:
 
 
 def _check_label(place: Place) -> Iterator[Finding]:
-    for name, value in pairs(place.instruction.text):
-        if _KEPT_BACKSLASH.search(value):
+    """A value that is another one once it is read twice. Its line breaks are no part of what is looked at."""
+    for name, word in pairs(place.instruction.text):
+        once = place.scope.expand(word)
+        if once is not None and place.scope.expand(once) != once:
             yield place.found("label-escape", name)
             return
 

@@ -40,6 +40,11 @@ def test_the_profile_is_set_unless_the_installer_says_otherwise() -> None:
     assert switches(pod_spec(KANIKO)) == {}
 
 
+def test_a_build_that_is_not_root_gives_nothing_to_root() -> None:
+    assert "FF_KANIKO_COPY_AS_ROOT" not in switches(pod_spec(runAsUser=1000))
+    assert "FF_KANIKO_EXPAND_HEREDOC" in switches(pod_spec(runAsUser=1000))
+
+
 def test_a_mere_push_needs_no_switches() -> None:
     flags = {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "x.tar"}
     assert switches(pod_spec(envVariables=flags, workspace=VOLUME)) == {}

@@ -110,6 +110,9 @@ FOUND: list[tuple[str, int, str, dict[str, Any]]] = [
     ("var-run", 2, "FROM base\nCOPY app /var/run/app", {"keeps_var_run": False}),
     ("label-escape", 2, 'FROM base\nLABEL a="b\\nc"', {}),
     ("label-escape", 2, 'FROM base\nLABEL x=1 a="C:\\\\\\dir"', {}),
+    ("label-escape", 2, 'FROM base\nLABEL a="say \\"hi\\""', {}),
+    ("label-escape", 2, "FROM base\nLABEL a='$HOME'", {}),
+    ("label-escape", 2, "FROM base\nLABEL a=\"it's\"", {}),
     ("chown-mapped", 2, "FROM base\nCOPY --chown=200000:200000 Dockerfile /f", {"user_namespace": True}),
     ("chown-mapped", 2, "FROM base\nADD --chown=0:65536 Dockerfile /f", {"user_namespace": True}),
     ("chown-mapped", 3, "FROM base\nUSER 100000\nRUN id", {"user_namespace": True}),
@@ -151,7 +154,7 @@ NOT_FOUND: list[tuple[str, dict[str, Any]]] = [
     ("FROM base\nRUN mkdir /v && touch /v/f\nVOLUME /v\nCOPY app /v/", {}),
     ("FROM base\nVOLUME /v\nRUN touch /var/f /v2", {}),
     ("FROM base\nRUN mkdir /var/run/app\nCOPY app /var/run", {}),
-    ('FROM base\nLABEL a="b\\"c" d=\'e\\n\' f="g\\$h"', {}),
+    ('FROM base\nLABEL a="b c" d=\'e\' f=g\\ h i="$UNKNOWN" old style', {}),
     ("FROM base\nCOPY --chown=65535:65535 app /f\nUSER 1000\nRUN id", {"user_namespace": True}),
     ("FROM base\nCOPY --chown=200000 app /f", {}),
     ("FROM base\nCOPY --chown=root:root app /f", {}),
@@ -191,7 +194,8 @@ def test_what_kaniko_does_as_docker_does_is_not_told(kitchen: Kitchen, text: str
 
 
 OWN_TESTS = {
-    "copy-ignored", "copy-nothing", "copy-link", "add-compression", "add-no-archive", "submodule", "lfs",
+    "copy-ignored", "copy-nothing", "copy-missing", "copy-link", "add-compression", "add-no-archive", "submodule",
+    "lfs",
 }  # fmt: skip
 """Those that hang on files, tested below."""
 
@@ -220,6 +224,10 @@ def test_each_row_of_the_table_is_tested() -> None:
         ("", "COPY nothing* /x/", "copy-nothing"),
         ("", "ADD no*/thing? [xyz] /x/", "copy-nothing"),
         ("", "COPY nothing* app/x.txt /x/", None),
+        ("", "COPY nofile app/* /x/", "copy-missing"),
+        ("", "COPY nofile app/x.txt /x/", None),
+        ("", "COPY nofile nothing* /x/", "copy-nothing"),
+        ("conf\n", "COPY conf/app.yml app/* /x/", "copy-ignored"),
         ("", "COPY nothing* <<EOF /x/\nEOF", None),
         ("", "COPY nothing* $UNKNOWN /x/", None),
         ("", "COPY app/*.txt /x/", None),
