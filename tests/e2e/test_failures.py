@@ -58,7 +58,9 @@ CASES = {
     "unknown instruction": Failing(
         {"source": inline(f"{FROM}INSTALL everything\n")}, "DockerfileInvalid", ["INSTALL", "Correct the line"]
     ),
-    "empty Dockerfile": Failing({"source": inline("\n")}, "DockerfileInvalid", ["Correct the line"]),
+    "empty Dockerfile": Failing(
+        {"source": inline("\n")}, "DockerfileInvalid", ["'Dockerfile': it is empty"], container="source"
+    ),
     "copied file missing": Failing(
         {"source": inline(f"{FROM}COPY nothing /there\n")}, "CopiedFileNotFound", ["nothing", "relative to context"]
     ),

@@ -9,6 +9,7 @@ import json
 import socket
 import ssl
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,15 +93,27 @@ class Registry:
     def files(self, repository: str, reference: str) -> dict[str, bytes]:
         """The image's regular files by path without leading slash, later layers over earlier ones."""
         found: dict[str, bytes] = {}
+        for archive, member in self._members(repository, reference):
+            content = archive.extractfile(member) if member.isreg() else None
+            if content is not None:
+                found[member.name.removeprefix("./").lstrip("/")] = content.read()
+        return found
+
+    def owners(self, repository: str, reference: str) -> dict[str, str]:
+        """User and group of the image's files and folders, by path without leading slash, as uid:gid."""
+        return {
+            member.name.removeprefix("./").strip("/"): f"{member.uid}:{member.gid}"
+            for _, member in self._members(repository, reference)
+        }
+
+    def _members(self, repository: str, reference: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+        """What each layer holds, the lowest layer first."""
         for layer in self._manifest(repository, reference)["layers"]:
             data = self._blob(repository, layer["digest"])
             plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
             with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
                 for member in archive:
-                    content = archive.extractfile(member) if member.isreg() else None
-                    if content is not None:
-                        found[member.name.removeprefix("./").lstrip("/")] = content.read()
-        return found
+                    yield archive, member
 
     def _manifest(self, repository: str, reference: str) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(self._read(f"{_path(repository)}/manifests/{reference}"))
