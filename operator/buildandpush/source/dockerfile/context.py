@@ -10,8 +10,10 @@ from typing import Final
 
 from buildandpush.source.dockerfile.ignorefile import IgnorePattern, is_ignored, load_patterns, matches_segment
 
-_MAX_LOOKS: Final = 5_000_000
+_MAX_LOOKS: Final = 1_000_000
 """How often a file is looked at or held against a pattern, for one Dockerfile. Beyond, nothing more is found out."""
+_LOOKS_OF_A_PATH: Final = 200
+"""What following the links of a path counts for: it asks the file system several times."""
 _WILDCARDS: Final = "*?["
 
 
@@ -32,6 +34,7 @@ class Context:
 
         kaniko joins the two and cleans the result up before it looks at any file.
         """
+        self._count(_LOOKS_OF_A_PATH)
         path = posixpath.normpath(f"{self.root}/{source}")
         if path != str(self.root) and not path.startswith(f"{self.root}/"):
             return True

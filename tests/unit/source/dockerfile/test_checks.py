@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.api.dockerfilechecks import CHECKS, Level
-from buildandpush.source.dockerfile.context import Context
+from buildandpush.source.dockerfile import context
+from buildandpush.source.dockerfile.context import Context, TooManyFilesError
 from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from tests.unit.source.dockerfile.kitchen import Kitchen
@@ -324,6 +325,18 @@ def test_one_that_nobody_wrote_is_left_alone(kitchen: Kitchen, text: str) -> Non
     with pytest.raises(NotReadableError, match="too many lines") as raised:
         kitchen.examine(text)
     assert not raised.value.empty
+
+
+@pytest.mark.parametrize("text", ["FROM a\nCOPY " + "a " * 100, "FROM a\n" + "COPY files/*5* /x/\n" * 20])
+def test_one_that_is_made_to_take_long_is_given_up(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    kitchen.put({f"files/{number}": "" for number in range(20)})
+    kitchen.put({".dockerignore": "".join(f"**/a{number}*b\n" for number in range(50))})
+    kitchen.examine(text)
+    monkeypatch.setattr(context, "_MAX_LOOKS", 5_000)
+    with pytest.raises(TooManyFilesError):
+        kitchen.examine(text)
 
 
 LINES = st.sampled_from(
