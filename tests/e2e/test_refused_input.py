@@ -99,6 +99,12 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
     "retries negative": ({"retries": -1}, ["spec.retries", "-1", "greater than or equal to 0"]),
     "onChange unknown": ({"onChange": "Ignore"}, ["spec.onChange", '"Ignore"', '"Replace", "Queue"']),
+    "firstRunNumber 0": ({"firstRunNumber": 0}, ["spec.firstRunNumber", "0 is neither a number from 1", "nor Auto"]),
+    "firstRunNumber in words": (
+        {"firstRunNumber": "next"},
+        ["spec.firstRunNumber", "next is neither a number from 1", "nor Auto"],
+    ),
+    "firstRunNumber in quotes": ({"firstRunNumber": "7"}, ["spec.firstRunNumber", "7 is neither a number"]),
     "unknown field": ({"tag": "v1"}, ['unknown field "spec.tag"']),
     "unknown field deep down": (
         {"resources": {"limits": {"disk": "1Gi"}}},

@@ -114,6 +114,18 @@ def test_a_numbered_tag_that_is_taken_is_not_overwritten(make_build: BuildFactor
     assert other.wait_end(run=2).told("Ready")[0] == "True"
 
 
+@pytest.mark.proves("firstRunNumber")
+def test_a_resource_that_is_made_anew_counts_on_after_the_registrys_tags(
+    make_build: BuildFactory, registry: Registry
+) -> None:
+    first = make_build(firstRunNumber=7, tags=["<+pipeline.sequenceId>"])
+    digest = first.wait_succeeded(run=7).status["digest"]
+    again = make_build(repository=first.repository, tags=["<+pipeline.sequenceId>"], firstRunNumber="Auto")
+    ended = again.wait_succeeded(run=8)
+    assert (ended.build["tags"], ended.build["attempt"]) == (["8"], 1)
+    assert registry.digest(first.repository, "7") == digest
+
+
 def test_a_field_that_has_no_effect_yet_is_refused_and_not_ignored(make_build: BuildFactory) -> None:
     build = make_build(source={"archive": {"url": "https://example.com/x.tgz"}})
     refused = build.wait_reason("SpecInvalid")

@@ -211,7 +211,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.TAG_EXISTS: _e(
         "The registry has the first run's tag already, so this resource's numbers would overwrite earlier images.",
-        "Set firstRunNumber to a number above the last one used.",
+        "Set firstRunNumber to a number above the last one used, or to Auto.",
     ),
     Reason.SOURCE_INVALID: _e("The source cannot be used as it is given.", "Correct source as the message says."),
     Reason.SOURCE_UNREACHABLE: _e(

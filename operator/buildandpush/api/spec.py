@@ -12,6 +12,7 @@ from buildandpush.api.sources import Source
 from buildandpush.api.step import FailureStrategy, Strategy, When
 
 MAX_TAGS = 50
+MAX_RUN_NUMBER = 2**31 - 1
 MAX_MAP_ENTRIES = 64
 MAX_BUILD_SECRETS = 16
 MAX_BASE_CONNECTORS = 8
@@ -333,11 +334,20 @@ class BuildAndPushACRSpec(ApiModel):
         description="What a change of the spec does to a running run. Replace stops it; Queue lets it end. "
         "Default: Replace.",
     )
-    first_run_number: int | None = Field(
+    first_run_number: Annotated[int, Field(ge=1, le=MAX_RUN_NUMBER)] | Literal["Auto"] | None = Field(
         None,
-        ge=1,
-        le=2**31 - 1,
-        description="Number of the first run. Use it to continue the numbers of a pipeline. Default: 1. Example: 1042",
+        description="Number of the first run. Use it to continue the numbers of a pipeline. Auto continues after the "
+        "highest number that the repository's tags hold: for resources that are created anew, as after a restore from "
+        "a backup. Use Auto only if no other resource or pipeline numbers the same tags. Default: 1. Example: 1042",
+        json_schema_extra=rules(
+            cel(
+                f"type(self) == int ? self >= 1 && self <= {MAX_RUN_NUMBER} : self == 'Auto'",
+                expression="'firstRunNumber: ' + string(self) + ' is neither a number from 1 to "
+                f"{MAX_RUN_NUMBER} nor Auto'",
+                message=f"firstRunNumber must be a number from 1 to {MAX_RUN_NUMBER}, without quotes, or Auto",
+            ),
+            **{"x-kubernetes-int-or-string": True, "maxLength": 10},
+        ),
     )
     history: History | None = Field(None, description="How much the operator keeps of earlier runs.")
     ttl_seconds_after_finished: int | None = Field(

@@ -6,6 +6,7 @@ The registry API: https://github.com/opencontainers/distribution-spec/blob/main/
 import asyncio
 import re
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 from urllib.request import parse_http_list, parse_keqv_list
 
 import aiohttp
@@ -22,6 +23,9 @@ from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
+_TAG_PAGE: Final = 1000
+_MAX_TAG_PAGES: Final = 100
+_MAX_TAGS: Final = 100_000
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ACCEPT: Final = ", ".join(
     (
@@ -41,6 +45,8 @@ class RegistryReader(Protocol):
     ) -> ReadBack: ...
 
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials, /) -> ReadBack: ...
+
+    async def list_tags(self, repository: str, credentials: Credentials, /) -> tuple[str, ...] | None: ...
 
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials, /
@@ -107,6 +113,16 @@ class RegistryClient:
             return ReadBack({}, digest_found=False, problem=str(error))
         return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
+    async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
+        """All tags of a repository, of which one that nobody pushed to has none; None where the registry does not tell.
+
+        After 100,000 tags it is asked no further.
+        """
+        try:
+            return await self._open(repository, credentials).fetch_tags()
+        except _UnreadableError:
+            return None
+
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials
     ) -> str | None:
@@ -157,6 +173,19 @@ class _Image:
         if digest is None or not _ANY_DIGEST.fullmatch(digest):
             raise _UnreadableError(f"{self.host} did not say which digest {reference} names")
         return digest
+
+    async def fetch_tags(self) -> tuple[str, ...]:
+        """The repository's tags, page by page: each names the last tag that the next one begins after.
+        https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags"""
+        tags: list[str] = []
+        for _ in range(_MAX_TAG_PAGES):
+            after = f"&last={quote(tags[-1], safe='')}" if tags else ""
+            status, headers, body = await self._request("GET", f"tags/list?n={_TAG_PAGE}{after}")
+            page = _parse(body).get("tags") if status == 200 else None
+            tags += [tag for tag in page if _is_tag(tag)] if isinstance(page, list) else []
+            if not page or "Link" not in headers or len(tags) >= _MAX_TAGS:
+                break
+        return tuple(tags)
 
     async def fetch_details(self, digest: str) -> dict[str, Any]:
         """Size, media type and platform, as far as they can be read: nothing hangs on them."""
@@ -245,6 +274,10 @@ class _Image:
             problem = clip_foreign(f"{self.host}: {str(error) or type(error).__name__}")
             raise _UnreadableError(problem, passing=is_passing(error)) from error
         return status, headers, body
+
+
+def _is_tag(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 128
 
 
 def _token_address(challenge: str) -> URL | None:

@@ -21,6 +21,7 @@ from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.run.questions import (
     Answer,
     AskAdmission,
+    AskAllTags,
     AskCacheTrouble,
     AskInputs,
     AskLinks,
@@ -58,7 +59,7 @@ class Sources:
         """Whether the answer comes quickly: from memory, or from the API server."""
         if isinstance(question, AskLogin):
             return self.logins.is_at_hand(namespace, question.needs)
-        return not isinstance(question, AskTags)  # of the questions that come before a run's end
+        return not isinstance(question, AskTags | AskAllTags)  # of the questions that come before a run's end
 
     async def forget_connector(self, namespace: str, name: str, uid: str) -> None:
         """Drop everything that the clients keep for a connector that is gone."""
@@ -110,18 +111,22 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
     return await _ask_registry(sources, namespace, question)
 
 
-async def _ask_registry(sources: Sources, namespace: str, question: AskReadBack | AskProof | AskTags) -> Answer:
+async def _ask_registry(
+    sources: Sources, namespace: str, question: AskReadBack | AskProof | AskTags | AskAllTags
+) -> Answer:
     """Questions that need the connector's credentials. Without credentials the registry counts as unreadable."""
     host = question.repository.split("/", 1)[0]
     credentials = await sources.logins.find_credentials(namespace, question.connector_ref, host)
     if isinstance(credentials, Waiting):
         unreadable = ReadBack({}, digest_found=False, problem=credentials.message)
-        return None if isinstance(question, AskProof) else unreadable
+        return None if isinstance(question, AskProof | AskAllTags) else unreadable
     registry = sources.registry
     if isinstance(question, AskReadBack):
         return await registry.read_back(question.repository, question.tags, question.digest, credentials)
     if isinstance(question, AskTags):
         return await registry.read_tags(question.repository, question.tags, credentials)
+    if isinstance(question, AskAllTags):
+        return await registry.list_tags(question.repository, credentials)
     return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
 
 

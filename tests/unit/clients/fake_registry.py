@@ -72,6 +72,8 @@ class FakeRegistry:
     """Statuses of the next answers; 0: the connection breaks off."""
     location: str = ""
     tells_digest: bool = True
+    odd_tags: bytes = b""
+    """What it answers to the request for its tags, page after page."""
     challenge: str | None = None
     """With one, nobody is let in."""
     realm: str = ""
@@ -97,11 +99,25 @@ class FakeRegistry:
         if self.status != 200:
             return web.Response(status=self.status)
         reference = request.path.rsplit("/", 1)[1]
+        if request.path.endswith("/tags/list"):
+            return self._list_tags(request)
         digest = self.references.get(reference)
         if digest is None and reference not in self.bodies:
             return web.Response(status=404)
         headers = {"Docker-Content-Digest": digest} if digest and self.tells_digest else {}
         return web.Response(body=self.bodies.get(digest or reference, b""), headers=headers)
+
+    def _list_tags(self, request: web.Request) -> web.Response:
+        """A page of two tags, as a registry that keeps its pages small; the tags are listed in order."""
+        if self.odd_tags:
+            return web.Response(body=self.odd_tags, headers={"Link": '<x>; rel="next"'})
+        tags = sorted(name for name in self.references if ":" not in name)
+        if not tags:
+            return web.Response(status=404)
+        last = request.query.get("last", "")
+        rest = [tag for tag in tags if tag > last]
+        more = {"Link": f'</v2/shop/web/tags/list?last={rest[1]}&n=2>; rel="next"'} if len(rest) > 2 else {}
+        return web.json_response({"name": "shop/web", "tags": rest[:2]}, headers=more)
 
     def _fail(self, request: web.Request, status: int) -> web.Response:
         if not status and request.transport is not None:

@@ -176,6 +176,31 @@ async def test_tags_alone_can_be_read(registry: FakeRegistry) -> None:
     assert dict(found.tags) == {"latest": DIGEST, "1.2": None}
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
+async def test_all_tags_are_listed_page_by_page(count: int, registry: FakeRegistry) -> None:
+    registry.references = {f"1.{number}": DIGEST for number in range(count)}
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert found == tuple(f"1.{number}" for number in range(count))
+
+
+async def test_tags_that_the_registry_does_not_tell_are_not_known(registry: FakeRegistry) -> None:
+    registry.status = 403
+    assert await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry))) is None
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"tags": null}', b'{"tags": [1, null]}', b'{"tags": 5}', b"<html>"])
+async def test_a_list_of_tags_that_is_none_breaks_nothing(body: bytes, registry: FakeRegistry) -> None:
+    registry.odd_tags = body
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert not found
+
+
+async def test_a_registry_whose_pages_never_end_is_left(registry: FakeRegistry) -> None:
+    registry.odd_tags = b'{"tags": ["again"]}'
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert found == ("again",) * 100
+
+
 def label(registry: FakeRegistry, value: str | None) -> None:
     """Give the image a config with this run label."""
     labels = {} if value is None else {meta.IMAGE_LABEL_RUN: value}

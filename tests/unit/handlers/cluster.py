@@ -36,6 +36,9 @@ class FakeReader:
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
         return ReadBack(dict.fromkeys(tags, self.digest), digest_found=False)
 
+    async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
+        return ()
+
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials
     ) -> str | None:

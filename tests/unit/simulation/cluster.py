@@ -489,6 +489,11 @@ class Registry:
             return ReadBack({}, digest_found=False, problem="no route to host")
         return ReadBack({tag: self._cluster.tags.get((repository, tag)) for tag in tags}, digest_found=False)
 
+    async def list_tags(self, repository: str, _: Credentials) -> tuple[str, ...] | None:
+        if self._cluster.registry_down:
+            return None
+        return tuple(tag for place, tag in self._cluster.tags if place == repository)
+
     async def find_proof(self, repository: str, tags: tuple[str, ...], run_label: str, _: Credentials) -> str | None:
         named = {self._cluster.tags.get((repository, tag)) for tag in tags}
         digest = named.pop() if len(named) == 1 else None

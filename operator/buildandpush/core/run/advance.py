@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.backoff import slow_down
@@ -19,7 +20,7 @@ from buildandpush.core.run import failed, podended, progress, start
 from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, is_replaced, observe_generation
 from buildandpush.core.run.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.run.podended import find_live_pod
-from buildandpush.core.run.questions import AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
+from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
 from buildandpush.core.run.status import (
     announce,
     derive_needs,
@@ -38,6 +39,7 @@ from buildandpush.core.run.world import (
     answer,
 )
 from buildandpush.core.spec.buildsecrets import input_keys
+from buildandpush.core.spec.numbers import find_last_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
 WAIT: Final = timedelta(seconds=10)
@@ -173,21 +175,40 @@ def _take_another_name(world: World, refusal: Refusal) -> Decision:
 
 
 def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
-    """A numbered tag that the registry has although this resource never pushed it: its run numbers collide."""
+    """A numbered tag that the registry has although this resource never pushed it: its run numbers collide.
+
+    With firstRunNumber Auto the run takes a number above all that are there. Tags may be there above a free one, since
+    old images are often purged.
+    """
     tags = plan.numbered_tags
     if not tags or world.resource.status.digest is not None or run.builds[0].attempt > 1:
         return None
     found = answer(world, AskTags(plan.repository, tags, plan.connector_ref))
     taken = [tag for tag in tags if found.tags.get(tag)]
-    if not taken:
-        return None
-    # It may be this very run's push, if the operator was away when its pod ran.
-    pod = find_live_pod(world, run.builds[0])
-    if pod is not None:
-        return podended.end(world, run, pod) if pod.ended else _watch(world, run, pod)
-    if podended.find_pushed_image(world, run) is not None:
-        return podended.lose(world, run)
+    if taken:
+        # It may be this very run's push, if the operator was away when its pod ran.
+        pod = find_live_pod(world, run.builds[0])
+        if pod is not None:
+            return podended.end(world, run, pod) if pod.ended else _watch(world, run, pod)
+        if podended.find_pushed_image(world, run) is not None:
+            return podended.lose(world, run)
+    renumbered = _count_on(world, run, plan)
+    if renumbered is not None or not taken:
+        return renumbered
     return failed.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
+
+
+def _count_on(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
+    """The run with a number above those of the registry's tags, where firstRunNumber is Auto; None if it has one."""
+    spec = parse_spec(world.resource.spec)
+    if spec.first_run_number != "Auto":
+        return None
+    tags = answer(world, AskAllTags(plan.repository, plan.connector_ref))
+    last = find_last_number(spec, tags or ())
+    if last is None or not run.number <= last < MAX_RUN_NUMBER:
+        return None
+    renumbered = plan_build(spec, world.settings, run_number=last + 1)
+    return Decision(start.renumber(world, renumbered, last + 1), wake_at=world.now)
 
 
 def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:

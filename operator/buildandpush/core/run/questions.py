@@ -88,6 +88,14 @@ class AskTags(Asks[ReadBack]):
 
 
 @dataclass(frozen=True)
+class AskAllTags(Asks[tuple[str, ...] | None]):
+    """Which tags does the repository have? The answer is None where the registry does not tell."""
+
+    repository: str
+    connector_ref: str
+
+
+@dataclass(frozen=True)
 class AskLinks(Asks[Links]):
     """Where does the portal show these tags?"""
 
@@ -144,6 +152,7 @@ RemoteQuestion = (
     | AskReadBack
     | AskProof
     | AskTags
+    | AskAllTags
     | AskLinks
     | AskInputs
     | AskObjects
@@ -154,5 +163,15 @@ RemoteQuestion = (
 
 Question = RemoteQuestion | AskPusher
 Answer = (
-    LoginSecretRef | Waiting | PodObservation | str | ReadBack | Links | Inputs | tuple[PodEvent, ...] | bool | None
+    LoginSecretRef
+    | Waiting
+    | PodObservation
+    | str
+    | ReadBack
+    | tuple[str, ...]
+    | Links
+    | Inputs
+    | tuple[PodEvent, ...]
+    | bool
+    | None
 )

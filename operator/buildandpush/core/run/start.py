@@ -10,10 +10,7 @@ from buildandpush.core import naming
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.run import progress
 from buildandpush.core.run.rebuild import begin_request, find_request, wants_rebuild
-from buildandpush.core.run.status import (
-    is_observed,
-    set_progress,
-)
+from buildandpush.core.run.status import conditions_of, is_observed, run_of, set_progress
 from buildandpush.core.run.world import Resource, World
 from buildandpush.core.spec.noeffect import explain_validity
 from buildandpush.core.spec.plan import BuildPlan
@@ -23,8 +20,8 @@ FIRST_RUN: Final = 1
 
 
 def next_run_number(spec: BuildAndPushACRSpec, last: RunStatus | None) -> int:
-    """One more than the last, and at least firstRunNumber."""
-    first = spec.first_run_number or FIRST_RUN
+    """One more than the last, and at least firstRunNumber. With Auto the registry is asked later: see `renumber`."""
+    first = spec.first_run_number if isinstance(spec.first_run_number, int) else FIRST_RUN
     return max(last.number + 1, first) if last else first
 
 
@@ -103,6 +100,18 @@ def _count_outages(last: RunStatus | None, trigger: Trigger) -> int | None:
     if trigger is not Trigger.RETRY_AFTER_OUTAGE or last is None:
         return None
     return (last.outages or 0) + 1
+
+
+def renumber(world: World, plan: BuildPlan, number: int) -> BuildAndPushACRStatus:
+    """The status of a resource whose run gets another number. No pod was made for the run under its old one."""
+    resource, owner = world.resource, world.resource.owner
+    run = run_of(world)
+    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1)
+    build = run.builds[0].model_copy(update={"pod_name": name, "tags": list(plan.tags)})
+    renumbered = run.model_copy(update={"number": number, "builds": [build]})
+    conditions = conditions_of(world)
+    set_progress(conditions, Reason.ACCEPTED, accepted_message(renumbered))
+    return resource.status.model_copy(update={"run": renumbered, "conditions": conditions.freeze()})
 
 
 def accepted_message(run: RunStatus) -> str:

@@ -8,13 +8,14 @@ import pytest
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.core.backoff import backoff_seconds
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskProof, AskTags
-from buildandpush.core.run.world import CancelPod, CreatePod, DeletePod, Resource
+from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLog, AskProof, AskTags
+from buildandpush.core.run.world import CancelPod, CreatePod, Decision, DeletePod, Resource
 from tests.unit.core.factories import (
     DIGEST,
     NOW,
@@ -219,6 +220,74 @@ class TestTagExists:
         unreadable = ReadBack({}, digest_found=False, problem="no route")
         decision = decide(world(resource(self.SPEC), answers={self.TAGS: unreadable}))
         assert [action for action in decision.actions if isinstance(action, CreatePod)]
+
+
+class TestAutomaticNumbers:
+    """After a restore without statuses resources count from 1 again, while the registry has their tags."""
+
+    SPEC = spec(tags=["latest", "1.<+pipeline.sequenceId>"], firstRunNumber="Auto")
+    ALL = AskAllTags("contoso.azurecr.io/shop/web", "acr")
+
+    @staticmethod
+    def ask(tag: str) -> AskTags:
+        """The question whether the registry has a tag."""
+        return AskTags("contoso.azurecr.io/shop/web", (tag,), "acr")
+
+    def decide(self, found: dict[str, str | None], tags: tuple[str, ...] | None) -> Decision:
+        """The first decisions until nothing is asked any more."""
+        fresh = resource(self.SPEC)
+        answers: dict[Any, Any] = {self.ask(tag): ReadBack({tag: digest}, False) for tag, digest in found.items()}
+        answers |= {self.ALL: tags, AskLivePod(pod_name()): None, TestTagExists.PROOF: None}
+        first = decide(world(fresh, answers=answers))
+        if first.wake_at != NOW or first.actions[1:]:
+            return first
+        return decide(world(after(first, fresh), answers=answers))
+
+    @pytest.mark.proves("firstRunNumber")
+    def test_the_first_run_counts_on_after_the_highest_tag(self) -> None:
+        decision = self.decide({"1.1": DIGEST, "1.8": None}, ("latest", "1.1", "1.7", "1.x", "2.9"))
+        assert run_of(decision).number == 8
+        assert run_of(decision).builds[0].tags == ["latest", "1.8"]
+        assert run_of(decision).builds[0].pod_name == pod_name(run=8)
+        assert [action.name for action in decision.actions if isinstance(action, CreatePod)] == [pod_name(run=8)]
+        assert "Run 8 was accepted" in decision.status.conditions[0].message
+
+    def test_a_free_tag_below_others_is_no_place_to_begin(self) -> None:
+        """Registries purge old images."""
+        assert run_of(self.decide({"1.1": None, "1.8": None}, ("1.7",))).number == 8
+
+    def test_the_number_is_written_before_the_pod_is_created(self) -> None:
+        fresh = resource(self.SPEC)
+        answers: dict[Any, Any] = {self.ask("1.1"): ReadBack({"1.1": None}, False), self.ALL: ("1.7",)}
+        first = decide(world(fresh, answers=answers))
+        assert (run_of(first).number, first.wake_at) == (8, NOW)
+        assert not [action for action in first.actions if isinstance(action, CreatePod)]
+
+    @pytest.mark.parametrize("tags", [(), ("latest",), None], ids=["no tags", "none of ours", "not told"])
+    def test_where_no_number_is_known_the_first_is_1(self, tags: tuple[str, ...] | None) -> None:
+        decision = self.decide({"1.1": None}, tags)
+        assert run_of(decision).number == 1
+        assert [action for action in decision.actions if isinstance(action, CreatePod)]
+
+    @pytest.mark.parametrize("tags", [None, ("latest",), (f"1.{MAX_RUN_NUMBER}",)])
+    def test_a_taken_tag_without_a_number_to_go_on_with_fails_the_run(self, tags: tuple[str, ...] | None) -> None:
+        assert reason_of(self.decide({"1.1": DIGEST}, tags)) == Reason.TAG_EXISTS
+
+    def test_this_runs_own_push_is_no_reason_for_another_number(self) -> None:
+        started = started_without_pod(spec(tags=["latest", "1.<+pipeline.sequenceId>"]))
+        restarted = replace(started, spec=self.SPEC)
+        answers = {TestTagExists.TAGS: TestTagExists.TAKEN, AskLivePod(pod_name()): None, TestTagExists.PROOF: DIGEST}
+        assert decide(world(restarted, answers=answers)).status.digest == DIGEST
+
+
+def test_a_resource_restored_with_its_status_builds_nothing() -> None:
+    """A backup tool makes it anew: another uid, and a generation that counts from 1."""
+    before = replace(succeeded(), generation=7)
+    observed = after(decide(world(before)), before)
+    restored = replace(observed, generation=1, owner=replace(OWNER, uid="another"))
+    decision = decide(world(restored))
+    assert decision.status.run == observed.status.run
+    assert (decision.status.observed_generation, decision.actions) == (1, ())
 
 
 def started_without_pod(raw: dict[str, Any]) -> Resource:
