@@ -375,3 +375,18 @@ def test_the_verify_annotation_checks_the_login_at_once(
     api.patch(CONNECTOR, "acr", namespace, {"metadata": {"annotations": {"buildandpush.dev/verify": "now"}}})
     wait_connector(api, namespace, "False", "LoginFailed", within=10)
     assert connector_status(api, namespace)["handledVerify"] == "now"
+
+
+def test_of_several_tags_it_is_told_which_are_out_where_the_registry_refuses_one(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    """A locked tag, as ACR refuses it. kaniko pushes one tag after the other."""
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
+    locked = {"errors": [{"code": "UNSUPPORTED", "message": "The operation is unsupported: the tag is locked"}]}
+    refused = {"status": 405, "headers": {"Content-Type": "application/json"}, "body": json.dumps(locked)}
+    azure.add_fault(refused, host=host, path="/v2/.*/manifests/v2", method="PUT")
+    build = make_build(repository=f"{host}/shop/web", tags=["v1", "v2", "v3"])
+    message = build.wait_failed("PushFailed").build["message"]
+    wanted = ("UNSUPPORTED", "Pushed by this run: v1.", "Not in the registry: v2, v3.")
+    assert [words for words in wanted if words not in message] == [], message

@@ -18,7 +18,8 @@ def test_a_volume_that_cannot_be_mounted_is_told_and_the_build_goes_on_once_it_c
 ) -> None:
     folder = settings.state / "e2e-volumes" / namespace
     with folder_claimed(api, namespace, folder) as claim:
-        build = make_build(workspace={"persistentVolumeClaim": {"claimName": claim}})
+        flags = {"PLUGIN_NO_PUSH": True, "PLUGIN_TAR_PATH": "image.tar"}
+        build = make_build(workspace={"persistentVolumeClaim": {"claimName": claim}}, envVariables=flags)
         waiting = build.wait_reason("PodNotStarted", within=NEVER)
         assert waiting.told("Ready") == ("Unknown", "PodNotStarted")
         assert waiting.status["phase"] == "Pending"

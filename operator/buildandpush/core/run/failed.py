@@ -33,7 +33,7 @@ from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.strategy import check_strategies, decide_failure
 from buildandpush.core.text import clip
 
-_PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, Reason.PUSH_FAILED})
+PUSH_REASONS: Final = frozenset({Reason.PUSH_DENIED, Reason.PUSH_UNAUTHORIZED, Reason.PUSH_FAILED})
 
 _NOT_STARTED: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.CONTAINER_CONFIG_INVALID, Reason.POD_NOT_STARTED})
 _WITHOUT: Final = " It uses no user namespace, since this one may not have started because of it."
@@ -49,7 +49,7 @@ def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -
 
 def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> Decision:
     """The attempt failed. Another follows if infrastructure failed and one is left. Otherwise the run has failed."""
-    if verdict.infrastructure and _attempts_left(world):
+    if verdict.infrastructure and attempts_left(world):
         return _retry(world, verdict.reason, verdict.message, pod, patient=verdict.patient)
     return _conclude(
         world, verdict.reason, verdict.message, verdict.failure, pod, infrastructure=verdict.infrastructure
@@ -60,7 +60,7 @@ def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
     """The attempt's pod cannot end by itself."""
     message = describe(giving_up.reason, giving_up.detail)
     infrastructure = giving_up.infrastructure or _blames_user_namespace(world, giving_up.reason)
-    if infrastructure and _attempts_left(world):
+    if infrastructure and attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)
     return _conclude(world, giving_up.reason, message, None, pod, infrastructure=giving_up.infrastructure)
 
@@ -68,7 +68,7 @@ def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
 def lose_attempt(world: World, detail: str) -> Decision:
     """The attempt's pod is gone, and nobody knows how it ended."""
     message = describe(Reason.POD_LOST, detail)
-    if _attempts_left(world):
+    if attempts_left(world):
         return _retry(world, Reason.POD_LOST, message, None)
     return _conclude(world, Reason.POD_LOST, message, None, None, infrastructure=True)
 
@@ -157,7 +157,8 @@ def _blames_user_namespace(world: World, reason: Reason) -> bool:
     return bool(chosen) and reason in _NOT_STARTED
 
 
-def _attempts_left(world: World) -> bool:
+def attempts_left(world: World) -> bool:
+    """Whether another attempt may follow one that failed through nobody's fault."""
     run = run_of(world)
     build = run.builds[0]
     return build.attempt - (build.retried or 0) <= run.effective.retries
@@ -227,7 +228,7 @@ def _fail(
         run = with_source(run, conditions, pod)
         finished = pod.finished_at or world.now
         updates |= {"pod_uid": pod.uid, "started_at": pod.kaniko.started_at, "timings": timings_of(run, pod)}
-    if reason in _PUSH_REASONS:
+    if reason in PUSH_REASONS:
         conditions.set(ConditionType.PUSHED, "False", reason, message)
     elif pod is not None and pod.kaniko.terminated and pod.kaniko.exit_code != 0:
         conditions.set(ConditionType.BUILT, "False", reason, message)

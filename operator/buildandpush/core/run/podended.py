@@ -10,7 +10,7 @@ from buildandpush.core.pod.failure import FailureVerdict, classify_failure, fail
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
 from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
-from buildandpush.core.run.findings import explain_start
+from buildandpush.core.run.findings import explain_start, tell_tags
 from buildandpush.core.run.questions import (
     AskCacheTrouble,
     AskLinks,
@@ -49,7 +49,7 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     if cancelled:
         return failed.end_cancelled(settled, verdict.failure, pod)
     verdict = explain_start(world, _await_base_image(world, verdict), pod)
-    return failed.fail_attempt(settled, verdict, pod)
+    return failed.fail_attempt(settled, tell_tags(world, run, verdict), pod)
 
 
 def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
