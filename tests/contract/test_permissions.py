@@ -115,6 +115,7 @@ async def _call_every_method(client: KubernetesClient) -> None:
     calls: dict[str, list[tuple[Any, ...]]] = {
         "read_pod": [("n", "x")],
         "create_pod": [(manifest,)],
+        "try_pod": [(manifest,)],
         "patch_pod_deadline": [("n", "x", "uid", 1)],
         "delete_pod": [("n", "x", "uid")],
         "read_pod_log": [("n", "x", "c")],
