@@ -71,8 +71,9 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
             # For example a quota that counted many pods at once. Nothing is wrong with this pod.
             raise UnavailableError(f"pod {action.name}: {error}") from error
         return await _adopt_pod(client, store, owner, action)
-    except NotFoundError:
-        return None  # the namespace is going, and with it the resource
+    except NotFoundError as error:
+        # The namespace is gone, and with it the resource; or a webhook denies the pod with this code.
+        return Refusal(Reason.POD_REFUSED, words_of(error), final=False)
     except (KubernetesError, TroubleError) as error:
         return refusal_of(error)
     store.put_pod(pod)

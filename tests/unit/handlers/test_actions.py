@@ -116,6 +116,12 @@ async def test_a_quota_that_many_pods_are_counted_on_at_once_says_nothing_of_thi
         await act(CREATE)
 
 
+async def test_a_pod_that_a_webhook_denies_as_not_found_is_waited_for(act: Acting) -> None:
+    """A webhook chooses the code of its denial. Without a word for it the next round creates the pod at once."""
+    act.api.refuse = lambda verb, plural, name: (404, "denied: cost centre not found")
+    assert await act(CREATE) == Refusal(Reason.POD_REFUSED, "denied: cost centre not found", final=False)
+
+
 async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (401, "Unauthorized")
     try:
