@@ -124,7 +124,8 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
     busy = run.builds[0].pod_name if run is not None and run.finished_at is None else None
     expired, due = find_expired_pods(world.pods, spec=world.resource.spec, busy=busy, now=world.now)
     orphans = _find_orphans(world, busy)
-    lingering, lingers = find_lingering(world.pods, busy=busy, now=world.now)
+    last = world.resource.status.run
+    lingering, lingers = find_lingering(world.pods, last, busy=busy, now=world.now) if last is not None else ((), None)
     wake = min((when for when in (decision.wake_at, due, lingers) if when is not None), default=None)
     removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans))
     cancels = [CancelPod(pod.name, pod.uid) for pod in lingering if pod not in expired]

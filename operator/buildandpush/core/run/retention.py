@@ -59,21 +59,23 @@ def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: st
 
 
 def find_lingering(
-    pods: Mapping[str, PodObservation], *, busy: str | None, now: datetime
+    pods: Mapping[str, PodObservation], run: RunStatus, *, busy: str | None, now: datetime
 ) -> tuple[tuple[PodObservation, ...], datetime | None]:
     """Pods that run although their build has ended, and the time when the next one is due.
 
     An injected container keeps such a pod, its node's room and its quota: one that does not end, or one that cannot
-    start. A native sidecar ends by itself within the patience.
+    start. A native sidecar ends by itself within the patience. A pod of a later attempt than the status knows is left
+    alone: the status is then out of date.
     """
+    known = (run.number, run.builds[0].attempt)
     lingering: list[PodObservation] = []
     due: datetime | None = None
     for _, pod in sorted(pods.items()):
         ended = pod.kaniko.finished_at
         if pod.phase in ("Succeeded", "Failed") or ended is None or pod.deleting or pod.name == busy:
             continue
-        if pod.active_deadline_seconds == 1:
-            continue  # the kubelet has been asked to end it already
+        if pod.active_deadline_seconds == 1 or (pod.run, pod.attempt) > known:
+            continue  # the kubelet has been asked to end it already, or nobody knows yet how it ended
         limit = ended + LINGER_PATIENCE
         if limit <= now:
             lingering.append(pod)

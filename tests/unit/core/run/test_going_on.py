@@ -332,9 +332,11 @@ class TestLingering:
             replace(ended, phase="Succeeded"),
             replace(ended, deleted_at=NOW),
             replace(ended, active_deadline_seconds=1),
+            replace(ended, attempt=2),
+            replace(ended, run=2),
             running_pod(),
         ],
-        ids=["ended", "going already", "asked already", "building"],
+        ids=["ended", "going already", "asked already", "of a later attempt", "of a later run", "building"],
     )
     def test_no_other_pod_is_touched(self, pod: PodObservation) -> None:
         assert self.cancelled(pod) == []
