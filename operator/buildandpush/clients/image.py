@@ -74,14 +74,22 @@ class Image:
     """One repository of a registry, read with one login."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, host: str, path: str, login: str, *, scheme: str = "https"
+        self,
+        session: aiohttp.ClientSession,
+        host: str,
+        path: str,
+        login: str,
+        *,
+        scheme: str = "https",
+        agent: str = meta.COMPONENT,
     ) -> None:
-        """`login` is the whole value of the header Authorization."""
+        """`login` is the whole value of the header Authorization, `agent` that of User-Agent."""
         self.session = session
         self.host = host
         self.path = path
         self.base = URL(f"{scheme}://{host}")
         self._login = login
+        self._agent = agent
         # Some registries take the login itself, others only a token that they give for it.
         self._authorization = login
         self._exchange = asyncio.Lock()
@@ -187,7 +195,7 @@ class Image:
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:
         try:
             # No redirect is followed: the login goes to this host and nowhere else.
-            headers_sent = {**sent, "Accept-Encoding": "identity"}
+            headers_sent = {**sent, "Accept-Encoding": "identity", "User-Agent": self._agent}
             async with self.session.request(method, url, headers=headers_sent, allow_redirects=False) as response:
                 body = await read_bounded(response.content, MAX_ANSWER) if method == "GET" else b""
                 status, headers = response.status, response.headers
