@@ -24,6 +24,8 @@ class Match(BaseModel):
     path: str = ""
     """A regular expression for the whole path."""
     method: str = ""
+    agent: str = ""
+    """A regular expression for the whole header User-Agent, which tells the operator from its pods."""
 
     def fits(self, request: web.Request, host: str) -> bool:
         """Whether a request is met."""
@@ -31,6 +33,7 @@ class Match(BaseModel):
             self.host in ("", host)
             and self.method in ("", request.method)
             and (not self.path or re.fullmatch(self.path, request.path) is not None)
+            and (not self.agent or re.fullmatch(self.agent, request.headers.get("User-Agent", "")) is not None)
         )
 
 

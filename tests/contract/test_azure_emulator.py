@@ -131,7 +131,8 @@ async def test_an_image_says_itself_whose_run_it_is_of_by_tag_and_by_digest(regi
         (("latest", "other"), "uid/1", None),
         (("sha256:" + "f" * 64,), "uid/1", None),
     ):
-        assert await client.find_proof(repository, names, label, registry.credentials) == proven, (names, label)
+        found = await client.find_proof(repository, names, label, registry.credentials)
+        assert (found.digest, found.problem) == (proven, ""), (names, label)
 
 
 async def test_a_digest_that_was_never_pushed_is_not_found(registry: Registry) -> None:

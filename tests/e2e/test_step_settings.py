@@ -333,41 +333,6 @@ def test_a_base_image_comes_from_the_mirror_with_the_mirrors_login(
     assert 200 in {entry["status"] for entry in pulls}
 
 
-# ---- kaniko's word
-
-
-FORGED = "sha256:" + "f" * 64
-# Written in place: a file that is cut off first could be found empty.
-FORGERY = f"while :; do printf {FORGED} 1<>/dev/termination-log; usleep 2000; done"
-FORGING = (
-    f"{FROM}RUN (setsid sh -c '{FORGERY}' >/dev/null 2>&1 &) ; until grep -q fff /dev/termination-log; do :; done\n"
-)
-"""A build whose RUN line leaves a process behind that overwrites kaniko's message for as long as kaniko lives."""
-
-
-def test_a_forged_termination_message_is_found_out(make_build: BuildFactory, login: None, registry: Registry) -> None:
-    build = make_build(source=inline(FORGING))
-    failed = build.wait_failed("DigestNotInRegistry")
-    state = build.pods()[0]["status"]["containerStatuses"][0]["state"]["terminated"]
-    assert (state["exitCode"], state["message"]) == (0, FORGED), "it was forged"
-    assert registry.digest(build.repository, "latest") not in (None, FORGED), "and the image was pushed"
-    assert "digest" not in failed.status
-    assert FORGED in failed.condition("Ready")["message"]
-
-
-@pytest.mark.proves("PLUGIN_VERBOSITY")
-@pytest.mark.parametrize("flags", [{}, {"PLUGIN_VERBOSITY": "ERROR"}])
-def test_a_forged_termination_message_is_found_out_where_the_registry_cannot_be_asked(
-    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, flags: dict[str, Any]
-) -> None:
-    """kaniko's own log has to name the same digest, which no level of it may leave out."""
-    host = azure.make_registry()
-    make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
-    azure.add_fault({"status": 403, "body": "denied by the firewall"}, host=host, path="/acr/v1/.*")
-    build = make_build(repository=f"{host}/shop/web", source=inline(FORGING), envVariables=flags)
-    build.wait_failed("DigestNotConfirmed")
-
-
 # ---- users
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from buildandpush.clients import kubernetes, outside, registry
+from buildandpush.clients import image, kubernetes, outside
 from buildandpush.clients.azure import tokens
 from buildandpush.core import text
 from buildandpush.core.azure import errors, token
@@ -15,7 +15,7 @@ from buildandpush.core.foreign import Admitted, admit, admit_end, admit_line, cu
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import error_line, how_command_ended
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digest
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests
 from buildandpush.core.pod.observation import ContainerObservation, observe_pod, read_source_report
 from buildandpush.core.redact import mask_patterns, mask_values, redact
 from buildandpush.source.meaning import explain_git
@@ -40,7 +40,7 @@ def _observe(words: str) -> None:
 
 
 def _parse_manifest(words: str) -> None:
-    registry._parse(words.encode(errors="replace"))
+    image._parse(words.encode(errors="replace"))
 
 
 def _quietly(work: Callable[[str], Any], *errors: type[Exception]) -> Callable[[str], None]:
@@ -77,16 +77,14 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "admit_line": lambda words: admit_line(words, SECRETS, size=256),
     "clip_foreign": errors.clip_foreign,
     "unreachable": lambda words: errors.unreachable("host", words),
-    "find_pushed_digest": lambda words: find_pushed_digest(words, "contoso.azurecr.io/shop/web"),
+    "find_pushed_digests": lambda words: find_pushed_digests(words, "contoso.azurecr.io/shop/web"),
     "find_cache_trouble": find_cache_trouble,
     "observe_pod": _observe,
     "parse_json": _quietly(parse_json, UnreadableError),
     "a refusal by the API server": lambda words: kubernetes._refusal(403, words.encode(errors="replace"), "GET /"),
     "a registry's refusal": tokens._words,
-    "a registry's challenge": registry._token_address,
-    "a registry's manifest": _quietly(
-        lambda words: registry._parse(words.encode(errors="replace")), registry._UnreadableError
-    ),
+    "a registry's challenge": image._token_address,
+    "a registry's manifest": _quietly(lambda words: image._parse(words.encode(errors="replace")), image.NotReadError),
     "a token's life": token.read_life,
     "a token's end": token.read_end,
     "what a token allows": token.read_access,

@@ -59,6 +59,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.BUILDING: _e(
         "kaniko builds the image and pushes it.", "To follow it, read the log of the pod that the status names."
     ),
+    Reason.VERIFYING: _e(
+        "kaniko has pushed the image, and the registry has not confirmed its digest yet.",
+        "Nothing to do: the run goes on once the registry has answered.",
+    ),
     Reason.SUPERSEDING: _e(
         "The spec changed. The operator stops the running build and then starts the new one.", NO_REMEDY
     ),
@@ -162,8 +166,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.PUSHED: _e("The image was pushed under every tag.", NO_REMEDY),
     Reason.VERIFIED: _e("Every tag in the registry names the digest that was pushed.", NO_REMEDY),
     Reason.NOT_VERIFIABLE: _e(
-        "The operator cannot read the registry, so the digest is known from kaniko alone.",
-        "If the check matters to you, give the operator network access to the registry.",
+        "Neither the operator nor a pod of this namespace can read the registry. kaniko only pushed a finished image "
+        "and ran no line of a Dockerfile, so the operator believes its digest.",
+        "Let the operator or the pods of this namespace read the registry if you need the confirmation.",
     ),
     Reason.TAG_MOVED: _e(
         "The registry has the digest that was pushed, but a tag names another image by now.",
@@ -369,9 +374,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         f"Report this as a fault of the operator. {RUN_AGAIN}",
     ),
     Reason.DIGEST_NOT_CONFIRMED: _e(
-        "Nothing confirms the digest that kaniko's container reported. The image is not known as this run's, or the "
-        "operator cannot read the registry and kaniko's log does not name the digest.",
-        "Look into the registry. If this run's image has another digest there, a RUN line forged the report.",
+        "Nothing confirms the digest that kaniko's container reported.",
+        "A RUN line can forge such a report: compare it with the tags in the registry. If nobody could read the "
+        f"registry, let the operator or the pods of this namespace read it. {RUN_AGAIN}",
     ),
     Reason.DIGEST_NOT_IN_REGISTRY: _e(
         "kaniko ended well, but the registry has no such image.",

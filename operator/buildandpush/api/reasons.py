@@ -13,6 +13,7 @@ class Reason(StrEnum):
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
     BUILDING = "Building"
+    VERIFYING = "Verifying"
     SUPERSEDING = "Superseding"
     CANCELLING = "Cancelling"
     RETRYING = "Retrying"

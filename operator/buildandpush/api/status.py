@@ -78,6 +78,15 @@ class Timings(ApiModel):
     build_seconds: int | None = Field(None, description="kaniko, from its start to the end of its push.")
 
 
+class ReadBackStatus(ApiModel):
+    """How the registry is asked what was pushed, where the operator could not read it at once."""
+
+    since: Time = Field(description="Since when it is asked.")
+    next_at: Time | None = Field(None, description="When the operator asks it again.")
+    pod_name: str | None = Field(None, max_length=63, description="Name of the pod that asks it for the operator.")
+    problem: str | None = Field(None, max_length=MAX_MESSAGE, description="Why the operator could not read it.")
+
+
 class BuildStatus(ApiModel):
     """One image of a run."""
 
@@ -88,7 +97,7 @@ class BuildStatus(ApiModel):
     phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")
     pod_name: str = Field(max_length=63, description="Name of the pod of the current attempt.")
-    former_pod_name: str | None = Field(None, max_length=63, description="Name of the pod of the attempt before.")
+    former_pod_name: str | None = Field(None, max_length=63, description="Name of the pod before this one.")
     pod_uid: str | None = Field(None, max_length=64, description="Its uid, once it was seen.")
     tags: list[_Tag] = Field(max_length=50, description="Tags the image is pushed under.", json_schema_extra=ATOMIC)
     image: str | None = Field(None, max_length=1024, description="Repository and digest that were pushed.")
@@ -98,6 +107,9 @@ class BuildStatus(ApiModel):
     platform: str | None = Field(None, max_length=64, description="Its platform, such as linux/amd64.")
     reason: str | None = Field(None, max_length=64, description="The reason of the current state.")
     message: str | None = Field(None, max_length=MAX_MESSAGE, description="The state in words.")
+    read_back: ReadBackStatus | None = Field(
+        None, description="How the registry is asked what was pushed, while it does not answer."
+    )
     failure: Failure | None = Field(None, description="Where and how it failed.")
     retried: int | None = Field(None, description="Attempts so far that failureStrategies asked for.")
     next_attempt_at: Time | None = Field(None, description="When the pod of this attempt is created at the earliest.")

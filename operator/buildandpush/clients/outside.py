@@ -35,10 +35,12 @@ def is_passing(error: object) -> bool:
 class Outside:
     """Sessions by the certificates they trust beside the usual ones. To be closed at the end."""
 
-    def __init__(self, ca_file: str = "", resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, ca_file: str = "", resolver: AbstractResolver | None = None, *, verifies: bool = True) -> None:
         """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy.
-        `resolver` finds hosts otherwise than by the machine's own settings."""
+        `resolver` finds hosts otherwise than by the machine's own settings. Without `verifies` every certificate is
+        taken, as the installer may allow for some registries."""
         self._ca_file = ca_file
+        self._verifies = verifies
         self._resolver = resolver
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         """The one used last at the end."""
@@ -65,8 +67,9 @@ class Outside:
         return found
 
     def _make(self, ca_bundle: str) -> aiohttp.ClientSession:
+        trusted = self.trust(ca_bundle)
         connector = aiohttp.TCPConnector(
-            ssl=self.trust(ca_bundle), limit=32, keepalive_timeout=30, resolver=self._resolver
+            ssl=trusted if self._verifies else False, limit=32, keepalive_timeout=30, resolver=self._resolver
         )
         return aiohttp.ClientSession(
             connector=connector,

@@ -73,6 +73,26 @@ class ReadBack:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """Whether an image in the registry says of itself that a run made it."""
+
+    digest: str | None
+    """The image's digest; None where there is no such image, or the registry cannot be read."""
+    problem: str = ""
+    """Why the registry could not be read, else empty."""
+    passing: bool = False
+    """Whether that may be over a moment later."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What kaniko's log says was pushed to a repository."""
+
+    digests: tuple[str, ...] = ()
+    """Each digest once, in the order of the log. More than one says that somebody else wrote into the log too."""
+
+
+@dataclass(frozen=True)
 class Links:
     """What the resource manager and the portal say about the registry of the push."""
 

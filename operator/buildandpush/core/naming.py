@@ -28,12 +28,24 @@ def former_pod_name(pod_name: str, attempt: int) -> str | None:
     return re.sub(r"-a\d+$", f"-a{attempt - 1}", pod_name) if attempt > 1 else None
 
 
-def build_pod_labels(name: str, *, run: int, build: int, attempt: int, spec_hash: str) -> dict[str, str]:
-    """Labels of a build pod. The resource's name fits, because the CRD limits it to 63 characters."""
+def read_back_pod_name(pod_name: str, *, taken: str = "") -> str:
+    """`<pod name>-check`: the name of the pod that reads back what this build pod pushed.
+
+    A long name loses its beginning, since its end tells the attempts apart. `taken` is a name that this function gave
+    and that another owner's pod has.
+    """
+    ending = f"-check-{_short_hash(taken, 6)}" if taken else "-check"
+    return f"{pod_name[-(meta.MAX_NAME - len(ending)) :].lstrip('-')}{ending}"
+
+
+def build_pod_labels(
+    name: str, *, run: int, build: int, attempt: int, spec_hash: str, component: str = meta.COMPONENT_BUILD
+) -> dict[str, str]:
+    """Labels of a pod of ours. The resource's name fits, because the CRD limits it to 63 characters."""
     return {
         "app.kubernetes.io/name": "buildandpush",
         "app.kubernetes.io/instance": name,
-        "app.kubernetes.io/component": "build",
+        meta.LABEL_COMPONENT: component,
         meta.LABEL_MANAGED_BY: meta.COMPONENT,
         meta.LABEL_NAME: name,
         meta.LABEL_RUN: str(run),

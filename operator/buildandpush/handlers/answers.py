@@ -12,10 +12,10 @@ from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import Inputs, Links, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack, Waiting
 from buildandpush.core.fingerprint import fingerprint
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digest
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.run.questions import (
@@ -42,7 +42,7 @@ from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.actions import refusal_of
-from buildandpush.handlers.podlogs import SEARCHED_LINES, read_live_pod, read_log_end
+from buildandpush.handlers.podlogs import SEARCHED_LINES, TAIL_LINES, read_live_pod, read_log_end
 from buildandpush.handlers.refusals import explain_refusal
 
 
@@ -98,8 +98,7 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
     if isinstance(question, AskCacheTrouble):
         return await _find_cache_trouble(sources, resource, question, now)
     if isinstance(question, AskPushed):
-        end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now)
-        return find_pushed_digest(end.text, question.repository)
+        return await _find_pushed(sources, namespace, question, now)
     if isinstance(question, AskInputs | AskObjects):
         return await _find_inputs(sources, resource, question)
     if isinstance(question, AskPodEvents):
@@ -114,12 +113,11 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
 async def _ask_registry(
     sources: Sources, namespace: str, question: AskReadBack | AskProof | AskTags | AskAllTags
 ) -> Answer:
-    """Questions that need the connector's credentials. Without credentials the registry counts as unreadable."""
+    """Questions that need the connector's credentials. Without them a pushed image waits."""
     host = question.repository.split("/", 1)[0]
     credentials = await sources.logins.find_credentials(namespace, question.connector_ref, host)
     if isinstance(credentials, Waiting):
-        unreadable = ReadBack({}, digest_found=False, problem=credentials.message)
-        return None if isinstance(question, AskProof | AskAllTags) else unreadable
+        return _without_login(question, credentials)
     registry = sources.registry
     if isinstance(question, AskReadBack):
         return await registry.read_back(question.repository, question.tags, question.digest, credentials)
@@ -128,6 +126,23 @@ async def _ask_registry(
     if isinstance(question, AskAllTags):
         return await registry.list_tags(question.repository, credentials)
     return await registry.find_proof(question.repository, question.tags, question.run_label, credentials)
+
+
+def _without_login(question: AskReadBack | AskProof | AskTags | AskAllTags, waiting: Waiting) -> Answer:
+    if isinstance(question, AskProof):
+        return Proof(None, waiting.message)
+    if isinstance(question, AskAllTags):
+        return None
+    return waiting if isinstance(question, AskReadBack) else ReadBack({}, digest_found=False, problem=waiting.message)
+
+
+async def _find_pushed(sources: Sources, namespace: str, question: AskPushed, now: datetime) -> Pushed:
+    """What the log names, as far back as it is searched, and at its very end, where kaniko itself writes last."""
+    ends = [
+        await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, lines=lines)
+        for lines in (SEARCHED_LINES, TAIL_LINES)
+    ]
+    return Pushed(find_pushed_digests("\n".join(end.text for end in ends), question.repository))
 
 
 async def _find_inputs(sources: Sources, resource: Resource, question: AskInputs | AskObjects) -> Inputs | Waiting:

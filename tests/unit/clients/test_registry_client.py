@@ -10,10 +10,11 @@ import pytest
 from yarl import URL
 
 from buildandpush.api import meta
+from buildandpush.clients.image import is_at
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.registry import RegistryClient, _is_at
+from buildandpush.clients.registry import RegistryClient
 from buildandpush.core.azure.login import Credentials
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import Proof, ReadBack
 from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
 
 DIGEST = "sha256:" + "a" * 64
@@ -210,7 +211,14 @@ def label(registry: FakeRegistry, value: str | None) -> None:
 
 async def prove(registry: FakeRegistry, run: str = "uid/1") -> str | None:
     """The digest that is proven to be this run's."""
-    return await read(lambda client: client.find_proof(f"{registry.host}/shop/web", TAGS, run, login(registry)))
+    return (await find_proof(registry, run)).digest
+
+
+async def find_proof(registry: FakeRegistry, run: str = "uid/1") -> Proof:
+    """What the registry says of the image whose tags these are."""
+    found = await read(lambda client: client.find_proof(f"{registry.host}/shop/web", TAGS, run, login(registry)))
+    assert isinstance(found, Proof)
+    return found
 
 
 async def test_image_that_carries_the_runs_label_is_proof(registry: FakeRegistry) -> None:
@@ -254,9 +262,14 @@ async def test_endless_manifest_is_no_proof(registry: FakeRegistry) -> None:
     assert await prove(registry) is None
 
 
-async def test_unreadable_registry_is_no_proof(registry: FakeRegistry) -> None:
-    registry.status = 500
-    assert await prove(registry) is None
+@pytest.mark.parametrize(("status", "passing"), [(500, True), (429, True), (403, False)])
+async def test_unreadable_registry_proves_nothing_and_denies_nothing(
+    status: int, passing: bool, registry: FakeRegistry
+) -> None:
+    registry.status = status
+    found = await find_proof(registry)
+    assert (found.digest, found.passing) == (None, passing)
+    assert str(status) in found.problem
 
 
 async def test_registry_that_wants_a_token_is_asked_for_one_once(registry: FakeRegistry) -> None:
@@ -334,4 +347,4 @@ async def test_login_is_taken_to_no_other_token_service(registry: FakeRegistry, 
 )
 def test_a_login_is_exchanged_at_the_registrys_own_address_only(realm: str, host: str, own: bool) -> None:
     """With the port that https has anyway, or without it."""
-    assert _is_at(URL(realm), host) is own
+    assert is_at(URL(realm), URL(f"https://{host}")) is own

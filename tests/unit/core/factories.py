@@ -7,10 +7,10 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
-from buildandpush.core.facts import LoginNeed, LoginSecretRef, Owner
-from buildandpush.core.pod.kanikolog import find_pushed_digest
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, Owner, Proof, Pushed
+from buildandpush.core.pod.kanikolog import find_pushed_digests
 from buildandpush.core.pod.observation import PodObservation, observe_pod
-from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskLogin, AskPushed, Question
+from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskLogin, AskProof, AskPushed, Question
 from buildandpush.core.run.world import Resource, World
 from buildandpush.core.settings import BuildSettings
 
@@ -63,18 +63,24 @@ def world(
     **changes: Any,
 ) -> World:
     """A world in which the usual login is there, the pods are as the cache has them, and what was pushed is told by the
-    log, unless the answers say otherwise."""
+    log, unless the answers say otherwise. A proof may be given as the digest that it names."""
+    answers = {
+        question: Proof(value)
+        if isinstance(question, AskProof) and (value is None or isinstance(value, str))
+        else value
+        for question, value in (answers or {}).items()
+    }
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     usual |= {AskLivePod(pod.name): pod for pod in pods}
-    for question, text in (answers or {}).items():
+    for question, text in answers.items():
         if isinstance(question, AskLog):
-            usual[AskPushed(question.pod, REPOSITORY)] = find_pushed_digest(str(text), REPOSITORY)
+            usual[AskPushed(question.pod, REPOSITORY)] = Pushed(find_pushed_digests(str(text), REPOSITORY))
     return World(
         resource=of,
         now=now,
         settings=SETTINGS,
         pods={pod.name: pod for pod in pods},
-        answers={**usual, **(answers or {})},
+        answers={**usual, **answers},
         **changes,
     )
 
@@ -160,3 +166,24 @@ def node(
     able = None if handlers is None else [{**features, **handler} for handler in handlers]
     labels = {"kubernetes.io/os": "linux"}
     return {"metadata": {"labels": labels}, "status": {"nodeInfo": info, "runtimeHandlers": able}}
+
+
+def reader_pod(message: str | None = None, *, number: int = 1, run: int = 1, **status: Any) -> PodObservation:
+    """The pod that reads a push back: not begun, or ended with this report."""
+    done = [container("read-back", terminated=terminated(0, message=message))] if message is not None else []
+    return observe_pod(
+        {
+            "metadata": {
+                "name": naming.read_back_pod_name(pod_name(run)),
+                "uid": f"reader-{number}",
+                "labels": {
+                    meta.LABEL_RUN: str(run),
+                    meta.LABEL_ATTEMPT: "1",
+                    meta.LABEL_COMPONENT: meta.COMPONENT_READ_BACK,
+                },
+                "ownerReferences": [{"controller": True, "uid": OWNER.uid}],
+            },
+            "spec": {"nodeName": "node1"},
+            "status": {"phase": "Pending" if message is None else "Succeeded", "containerStatuses": done, **status},
+        }
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.login import Credentials
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
@@ -41,8 +41,8 @@ class FakeReader:
 
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials
-    ) -> str | None:
-        return None
+    ) -> Proof:
+        return Proof(None)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.facts import Inputs, LoginSecretRef, ReadBack
+from buildandpush.core.facts import Inputs, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
 from buildandpush.core.fingerprint import is_fingerprint
 from buildandpush.core.foreign import MAX_LOG
 from buildandpush.core.pod.observation import PodObservation
@@ -21,8 +21,10 @@ from buildandpush.core.run.questions import (
     AskLivePod,
     AskLog,
     AskPodEvents,
+    AskProof,
     AskPushed,
     AskReadBack,
+    AskTags,
     Question,
 )
 from buildandpush.handlers.answers import answer_question
@@ -228,8 +230,9 @@ async def test_what_was_pushed_is_found_though_its_name_is_masked_in_the_log() -
     question = log_of(cluster, f"INFO[0007] Pushed contoso.azurecr.io/shop/web@{READ_BACK.digest}")
     cluster.apply(onChange="Queue", target="x")
     assert "contoso" not in str(await ask(cluster, question))
-    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/web")) == READ_BACK.digest
-    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/api")) is None
+    pushed = Pushed((READ_BACK.digest,))
+    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/web")) == pushed
+    assert await ask(cluster, AskPushed(question.pod, "contoso.azurecr.io/shop/api")) == Pushed()
 
 
 async def test_a_secret_with_colours_in_it_is_masked_too(cluster: Cluster) -> None:
@@ -245,12 +248,16 @@ async def test_registry_is_asked_with_the_connectors_login(cluster: Cluster) -> 
 
 
 @pytest.mark.parametrize(("plural", "name"), [("azureconnectors", "acr"), ("secrets", "acr-push")])
-async def test_without_a_login_the_registry_cannot_be_read(plural: str, name: str, cluster: Cluster) -> None:
+async def test_without_a_login_the_registry_is_not_read(plural: str, name: str, cluster: Cluster) -> None:
+    """A pushed image waits for the login. The other questions only count the registry as not readable."""
     cluster.api.drop(plural, "shop", name)
     found = await ask(cluster, READ_BACK)
-    assert isinstance(found, ReadBack)
-    assert not found.digest_found
-    assert name in found.problem
+    assert isinstance(found, Waiting)
+    assert name in found.message
+    proof = await ask(cluster, AskProof("contoso.azurecr.io/shop/web", ("latest",), "uid/1", "acr"))
+    assert proof == Proof(None, found.message)
+    tags = await ask(cluster, AskTags("contoso.azurecr.io/shop/web", ("latest",), "acr"))
+    assert tags == ReadBack({}, digest_found=False, problem=found.message)
 
 
 @pytest.mark.parametrize("question", [AskLivePod("p"), AskLog("p", "kaniko"), READ_BACK])

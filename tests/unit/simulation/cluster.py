@@ -16,7 +16,8 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import Listing, PodLog
 from buildandpush.core.azure.login import Credentials, read_login_secret
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.core.pod.readback import Report, parse_claim, render_report
 from buildandpush.core.settings import BuildSettings
 from tests.unit.fake_azure import FakeAzure
 
@@ -76,11 +77,14 @@ class Cluster:
         self.quota_full = False
         self.policy = False
         """Whether an admission policy refuses every pod, for good as it seems."""
-        self.registry_down = False
         self.pod_events: dict[str, list[Object]] = {}
         """What kubelets have told of pods, by uid."""
         self.refused: dict[str, str] = {}
         """How requests, such as `create-secret`, are refused: by a policy, or since a webhook is away."""
+        self.registry_down = ""
+        """Why the operator cannot read the registry: `busy`, which may pass, or `away`."""
+        self.nodes_cut_off = False
+        """Whether the nodes cannot read it either."""
         self.azure = FakeAzure(life=timedelta(minutes=30))
         self.images = 0
         self.violations: list[str] = []
@@ -196,8 +200,25 @@ class Cluster:
                 self.labels[digest] = argument.split("=", 2)[2]
         return digest
 
+    def read_back(self, pod: Object) -> None:
+        """What the pod does that reads a push back: it ends with its report."""
+        claim = parse_claim(pod["spec"]["containers"][0]["args"][0])
+        named = {tag: self.tags.get((claim.repository, tag)) for tag in claim.tags}
+        found = ReadBack(named, digest_found=claim.digest in self.labels)
+        if self.nodes_cut_off:
+            found = ReadBack({}, digest_found=False, problem="no route to host")
+        own = bool(claim.run_label) and self.labels.get(claim.digest) == claim.run_label
+        report = render_report(Report(found, own), claim)
+        ended = {"exitCode": 0, "reason": "Completed", "message": report, "finishedAt": stamp(self.now)}
+        self.change_pod(
+            pod, phase="Succeeded", containerStatuses=[{"name": "read-back", "state": {"terminated": ended}}]
+        )
+
     def end_kaniko(self, pod: Object, code: int, reason: str = "", message: str = "", **status: Any) -> None:
         ended = {"exitCode": code, "reason": reason or "Error", "message": message, "finishedAt": stamp(self.now)}
+        if reads_back(pod):  # no kaniko is in it; whatever ended it kept it from its report
+            self.change_pod(pod, phase="Failed", containerStatuses=[], **status)
+            return
         phase = "Succeeded" if code == 0 else "Failed"
         containers = [{"name": "kaniko", "state": {"terminated": ended}}]
         self.change_pod(pod, phase=phase, containerStatuses=containers, **status)
@@ -223,6 +244,11 @@ class Cluster:
         changed = copy.deepcopy(pod)
         changed["metadata"]["deletionTimestamp"] = stamp(self.now + timedelta(seconds=5))
         self.put("Pod", changed, "MODIFIED")
+
+
+def reads_back(pod: Object) -> bool:
+    """Whether it is no build pod but one that reads a push back."""
+    return bool(pod["metadata"]["labels"][meta.LABEL_COMPONENT] == meta.COMPONENT_READ_BACK)
 
 
 def is_alive(pod: Object) -> bool:
@@ -319,6 +345,10 @@ class Client:
             return  # the garbage collector takes it at once
         run = resource["status"].get("run") or {}
         build = (run.get("builds") or [{}])[0]
+        if reads_back(manifest):
+            if run.get("finishedAt") or (build.get("readBack") or {}).get("podName") != name:
+                cluster.violations.append(f"pod {name} was created without being announced in the status")
+            return
         if run.get("finishedAt") or build.get("podName") != name:
             cluster.violations.append(f"pod {name} was created without being announced in the status")
         if build.get("podUid"):
@@ -329,6 +359,7 @@ class Client:
             if pod["metadata"]["ownerReferences"][0]["uid"] == owner["uid"]
             and pod["metadata"]["name"] != name
             and is_alive(pod)
+            and not reads_back(pod)
             and not cluster.is_given_up(pod)
         ]
         if others:
@@ -480,7 +511,8 @@ class Registry:
 
     async def read_back(self, repository: str, tags: tuple[str, ...], digest: str, _: Credentials) -> ReadBack:
         if self._cluster.registry_down:
-            return ReadBack({}, digest_found=False, problem="no route to host")
+            busy = self._cluster.registry_down == "busy"
+            return ReadBack({}, digest_found=False, problem="it does not answer", passing=busy)
         found = digest in self._cluster.labels
         return ReadBack({tag: self._cluster.tags.get((repository, tag)) for tag in tags}, digest_found=found)
 
@@ -494,8 +526,10 @@ class Registry:
             return None
         return tuple(tag for place, tag in self._cluster.tags if place == repository)
 
-    async def find_proof(self, repository: str, tags: tuple[str, ...], run_label: str, _: Credentials) -> str | None:
+    async def find_proof(self, repository: str, tags: tuple[str, ...], run_label: str, _: Credentials) -> Proof:
+        if self._cluster.registry_down:
+            return Proof(None, "no route to host")
         named = {self._cluster.tags.get((repository, tag)) for tag in tags}
         digest = named.pop() if len(named) == 1 else None
         proven = digest is not None and self._cluster.labels.get(digest) == run_label
-        return digest if proven and not self._cluster.registry_down else None
+        return Proof(digest if proven else None)

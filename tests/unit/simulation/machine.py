@@ -27,11 +27,14 @@ from tests.unit.simulation.cluster import (
     Network,
     Registry,
     is_alive,
+    reads_back,
     stamp,
 )
 
 NAMES = ("web", "api")
 SETTINGS = BuildSettings(executor_image="kaniko", source_image="operator", retries=2)
+FORGED = "sha256:" + "f" * 64
+LIES = ("forged", "forged-log", "forged-push")
 FAULTS = st.sampled_from(["crash-before", "crash-after", "lost", "answer-lost", "late", "pause", None, None])
 
 REFUSED = ("create-pod", "end-pod", "delete-pod", "create-secret", "read-secret")
@@ -258,12 +261,14 @@ class World(RuleBasedStateMachine):
             self.cluster.schedule(pod)
         elif pod["status"].get("phase") == "Pending":
             self.cluster.run_kaniko(pod)
+        elif reads_back(pod):
+            self.cluster.read_back(pod)
         else:
             digest = self.cluster.push(pod)
             builds = pod["spec"]["containers"][0]["args"][0] != "push"
             self.cluster.end_kaniko(pod, 0, message=digest if builds else "")
 
-    @rule(index=st.integers(0, 3), how=st.sampled_from(["error", "oom", "evicted", "run", "forged"]))
+    @rule(index=st.integers(0, 3), how=st.sampled_from(["error", "oom", "evicted", "run", *LIES]))
     def pod_fails(self, index: int, how: str) -> None:
         pod = self._pick(index)
         if pod is None or not pod["spec"].get("nodeName"):
@@ -272,10 +277,18 @@ class World(RuleBasedStateMachine):
             self.cluster.end_kaniko(pod, 137, reason="OOMKilled")
         elif how == "evicted":
             self.cluster.change_pod(pod, phase="Failed", reason="Evicted", containerStatuses=[])
-        elif how == "forged":
-            self.cluster.end_kaniko(pod, 0, message="sha256:" + "f" * 64)
+        elif how in LIES:
+            self._lie(pod, how)
         else:
             self.cluster.end_kaniko(pod, 7 if how == "run" else 1)
+
+    def _lie(self, pod: dict[str, Any], how: str) -> None:
+        """A process that a RUN line left behind writes kaniko's message, and kaniko's log too."""
+        if how == "forged-push" and not reads_back(pod):
+            self.cluster.push(pod)
+        if how == "forged-log":
+            pod["log"] = f"INFO[0007] Pushed {HOST}/shop/web@{FORGED}"
+        self.cluster.end_kaniko(pod, 0, message=FORGED)
 
     @rule(index=st.integers(0, 3))
     def image_cannot_be_pulled(self, index: int) -> None:
@@ -308,17 +321,25 @@ class World(RuleBasedStateMachine):
         self.time_passes(3700)
         self.life_goes_on(2, False)
 
-    @rule(index=st.integers(0, 3))
-    def pod_lies_while_the_registry_is_away(self, index: int) -> None:
-        self.cluster.registry_down = True
-        self.pod_fails(index, "forged")
+    @rule(index=st.integers(0, 3), how=st.sampled_from(LIES), down=st.sampled_from(["busy", "away"]))
+    def pod_lies_while_the_registry_is_away(self, index: int, how: str, down: str) -> None:
+        self.cluster.registry_down = down
+        self.pod_fails(index, how)
+        self.life_goes_on(2, False)
+
+    @rule(down=st.sampled_from(["busy", "away"]), cut_off=st.booleans(), minutes=st.sampled_from([0, 6]))
+    def registry_is_away_when_a_build_ends(self, down: str, cut_off: bool, minutes: int) -> None:
+        """So that often enough a pod has to ask it in the operator's place."""
+        self.cluster.registry_down, self.cluster.nodes_cut_off = down, cut_off
+        self.life_goes_on(4, True)
+        self.time_passes(60 * minutes)
         self.life_goes_on(2, False)
 
     @rule(index=st.integers(0, 3), pushed=st.booleans())
     def pod_vanishes(self, index: int, pushed: bool) -> None:
         pod = self._pick(index)
         if pod is not None:
-            if pushed and pod["status"].get("phase") == "Running":
+            if pushed and pod["status"].get("phase") == "Running" and not reads_back(pod):
                 self.cluster.push(pod)
             self.cluster.remove("Pod", pod["metadata"]["name"])
 
@@ -373,9 +394,9 @@ class World(RuleBasedStateMachine):
         self.time_passes(60 * minutes)
         self.life_goes_on(2, True)
 
-    @rule(down=st.booleans())
-    def registry(self, down: bool) -> None:
-        self.cluster.registry_down = down
+    @rule(down=st.sampled_from(["", "busy", "away"]), cut_off=st.booleans())
+    def registry(self, down: str, cut_off: bool) -> None:
+        self.cluster.registry_down, self.cluster.nodes_cut_off = down, cut_off
 
     @precondition(lambda self: self.cluster.events)
     @rule(index=st.integers(0, 5), keep=st.booleans())
@@ -530,7 +551,8 @@ class World(RuleBasedStateMachine):
         self.network.late.clear()
         while self.paused:
             self.former_operator_goes_on(0)
-        self.cluster.quota_full = self.cluster.registry_down = self.cluster.policy = False
+        self.cluster.quota_full = self.cluster.nodes_cut_off = self.cluster.policy = False
+        self.cluster.registry_down = ""
         self.cluster.refused.clear()
         self.azure_answers()
         self.put_connector()
@@ -580,7 +602,9 @@ class World(RuleBasedStateMachine):
             owner = pod["metadata"]["ownerReferences"][0]["uid"]
             of = [obj for obj in self.cluster.objects.values() if obj["metadata"].get("uid") == owner]
             run = (of[0]["status"].get("run") or {}) if of else {}
-            waited_for = run and "finishedAt" not in run and run["builds"][0]["podName"] == pod["metadata"]["name"]
+            build = run["builds"][0] if run and "finishedAt" not in run else {}
+            awaited = (build.get("readBack") or {}).get("podName") if reads_back(pod) else build.get("podName")
+            waited_for = awaited == pod["metadata"]["name"]
             if of and is_alive(pod) and not pod["metadata"].get("deletionTimestamp") and not waited_for:
                 self.cluster.violations.append(f"pod {pod['metadata']['name']} outlived its run")
 

@@ -12,7 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import advance, again, decide, podended, start
+from buildandpush.core.run import advance, again, confirm, decide, start
+from buildandpush.core.run.confirm import Confirmed
 from buildandpush.core.run.questions import AskReadBack
 from buildandpush.handlers import answers, reconcile
 from buildandpush.handlers.queue import WorkQueue
@@ -48,6 +49,7 @@ async def _forget(self: Any, key: Any) -> None:
         self.add(key, delay)
 
 
+UNREAD = Confirmed(ReadBack({}, digest_found=False, problem="it does not answer"))
 _WRITE = Reconciler._write
 _ANSWER = answers.answer_question
 
@@ -62,7 +64,9 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
-    "believes a digest where the registry is away": [(podended, "_says_pushed", lambda world, run, pod, digest: True)],
+    "believes a digest where the registry is away": [(confirm, "_ask_on", lambda world, pod, asked, unread: UNREAD)],
+    "believes a digest that nobody can read": [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
+    "leaves a pod alone that read a push back": [(decide, "find_spent_readers", lambda pods, run: ())],
     "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
@@ -84,6 +88,8 @@ WORDS = {
     "acts before its intent is written": "without being announced",
     "believes every digest": "was never pushed",
     "believes a digest where the registry is away": "was never pushed",
+    "believes a digest that nobody can read": "was never pushed",
+    "leaves a pod alone that read a push back": "outlived its run",
     "uses a login that has ended": "with a login that had ended",
     "writes what stands there already": "changed nothing",
     "takes a pod that runs for one that has ended": "lived",

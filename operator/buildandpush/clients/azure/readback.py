@@ -50,7 +50,7 @@ class AcrReader:
         except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             # For example content that does not match its digest, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
-            passing = is_passing(getattr(error, "inner_exception", None))
+            passing = is_passing(getattr(error, "inner_exception", None)) or isinstance(error, TimeoutError)
         message = clip_foreign(admit(problem, [credentials.password]))
         return ReadBack({}, digest_found=False, problem=message, passing=passing)
 

@@ -16,21 +16,24 @@ _BEHIND_NAME: Final = 160
 # In log format json a quotation mark follows.
 _DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{64})(?:[ \t]*$|\")", re.MULTILINE)
 
+_MAX_DIGESTS: Final = 8
 
-def find_pushed_digest(log: str, repository: str) -> str | None:
-    """The digest of the last image that was pushed to the repository, host included; None if the log names none.
+
+def find_pushed_digests(log: str, repository: str) -> tuple[str, ...]:
+    """Each digest that was pushed to the repository, host included, once and in the order of the log; at most eight.
 
     kaniko pushes cached layers with the same words, but to other repositories.
     """
     words = f"{_PUSHED}{repository}@"
-    at = log.rfind(words)
-    while at >= 0:
+    digests: dict[str, None] = {}
+    at = log.find(words)
+    while at >= 0 and len(digests) < _MAX_DIGESTS:
         behind = at + len(words)
         found = _DIGEST.match(clean(log[behind : behind + _BEHIND_NAME]))
-        if found is not None and not log[at - 1 : at].isalnum():
-            return found[1]
-        at = log.rfind(words, 0, at)
-    return None
+        if found is not None and not log[max(at - 1, 0) : at].isalnum():
+            digests[found[1]] = None
+        at = log.find(words, behind)
+    return tuple(digests)
 
 
 def find_cache_trouble(log: str) -> str | None:

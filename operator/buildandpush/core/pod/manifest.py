@@ -27,6 +27,7 @@ from buildandpush.core.spec.workspace import MOUNT as VOLUME_MOUNT
 
 SOURCE_CONTAINER: Final = "source"
 KANIKO_CONTAINER: Final = "kaniko"
+READ_BACK_CONTAINER: Final = "read-back"
 
 _SOURCE_UID: Final = 65532
 _GRACE_SECONDS: Final = 5

@@ -9,7 +9,7 @@ from typing import Any, Final
 from buildandpush.api import meta
 from buildandpush.core.foreign import NOTHING, Admitted, admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_object
-from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, SOURCE_CONTAINER
+from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, READ_BACK_CONTAINER, SOURCE_CONTAINER
 
 _NEVER: Final = 1970
 _MAX_WARNINGS: Final = 5
@@ -70,6 +70,10 @@ class PodObservation:
     """An init container that something else put into the pod, and that failed, so that kaniko never started."""
     changes: tuple[str, ...] = ()
     """What a policy of the cluster changed of kaniko's container so that a build may fail in it."""
+    reads_back: bool = False
+    """Whether it is no build pod but one that reads a push back."""
+    read_back: ContainerObservation = ContainerObservation()
+    """The container of such a pod."""
 
     @property
     def deleting(self) -> bool:
@@ -89,7 +93,8 @@ class PodObservation:
         kaniko's own container decides, not the pod's phase: injected sidecars keep pods Running.
         """
         source_failed = self.source.terminated and self.source.exit_code != 0
-        return self.kaniko.terminated or source_failed or self.phase in ("Succeeded", "Failed")
+        done = self.kaniko.terminated or self.read_back.terminated
+        return done or source_failed or self.phase in ("Succeeded", "Failed")
 
     @property
     def never_started(self) -> bool:
@@ -153,6 +158,8 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         source=source,
         kaniko=kaniko,
         injected=_find_injected(spec, status) if kaniko.state == "waiting" and not source.exit_code else None,
+        reads_back=labels.get(meta.LABEL_COMPONENT) == meta.COMPONENT_READ_BACK,
+        read_back=_observe_container(status.get("containerStatuses"), READ_BACK_CONTAINER),
     )
 
 

@@ -128,7 +128,8 @@ def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObserva
 
     The run it belonged to may have ended without it: given up, or past its deadline where the kubelet was slow.
     """
-    names = {pod.name for pod in world.pods.values() if pod.name != build.pod_name and _may_push(world, pod)}
+    others = [pod for pod in world.pods.values() if pod.name != build.pod_name and not pod.reads_back]
+    names = {pod.name for pod in others if _may_push(world, pod)}
     before = _name_before(build)
     if before is not None and before not in world.pods:
         names.add(before)  # the cache may lack one that lives

@@ -21,7 +21,7 @@ from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outdated import note_outdated
 from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
-from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans
+from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans, find_spent_readers
 from buildandpush.core.run.status import (
     announce,
     conditions_of,
@@ -127,7 +127,8 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
     last = world.resource.status.run
     lingering, lingers = find_lingering(world.pods, last, busy=busy, now=world.now) if last is not None else ((), None)
     wake = min((when for when in (decision.wake_at, due, lingers) if when is not None), default=None)
-    removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans))
+    readers = find_spent_readers(world.pods, run)
+    removals = dict.fromkeys(DeletePod(pod.name, pod.uid) for pod in (*expired, *orphans, *readers))
     cancels = [CancelPod(pod.name, pod.uid) for pod in lingering if pod not in expired]
     further: list[Action] = [*removals, *cancels]
     actions = (*decision.actions, *(action for action in further if action not in decision.actions))

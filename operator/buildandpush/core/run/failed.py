@@ -39,10 +39,10 @@ _NOT_STARTED: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.CONTAINER_
 _WITHOUT: Final = " It uses no user namespace, since this one may not have started because of it."
 
 
-def disbelieve(world: World, pod: PodObservation, digest: str, reason: Reason) -> Decision:
+def disbelieve(world: World, pod: PodObservation, reason: Reason, detail: str) -> Decision:
     """kaniko's container ended well with a digest, but the registry has no such image, or nothing confirms it."""
-    run, conditions = run_of(world), conditions_of(world)
-    message = describe(reason, f"{run.effective.repository}@{digest}")
+    conditions = conditions_of(world)
+    message = describe(reason, detail)
     conditions.set(ConditionType.VERIFIED, "False", reason, message)
     return _fail(world, conditions, reason, message, Failure(container=KANIKO_CONTAINER, exit_code=0), pod)
 
@@ -134,6 +134,7 @@ def end_superseded(world: World) -> Decision:
         "phase": Phase.SUPERSEDED,
         "reason": Reason.SUPERSEDED,
         "message": message,
+        "read_back": None,
         "finished_at": world.now,
     }
     run = run_of(world)
@@ -223,6 +224,7 @@ def _fail(
     if ignored:
         phase = Phase.IGNORED
     updates: dict[str, Any] = {"phase": phase, "reason": reason, "message": message, "failure": failure}
+    updates["read_back"] = None
     finished = world.now
     if pod is not None:
         run = with_source(run, conditions, pod)

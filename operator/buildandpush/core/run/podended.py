@@ -5,11 +5,12 @@ from dataclasses import replace
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Links, ReadBack, Waiting
+from buildandpush.core.facts import Links, Waiting
 from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import failed, succeeded
 from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
+from buildandpush.core.run.confirm import Unconfirmed, confirm, run_label
 from buildandpush.core.run.findings import explain_start, tell_tags
 from buildandpush.core.run.questions import (
     AskCacheTrouble,
@@ -20,7 +21,6 @@ from buildandpush.core.run.questions import (
     AskProof,
     AskPushed,
     AskPusher,
-    AskReadBack,
 )
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Decision, World, answer
@@ -98,37 +98,22 @@ def find_pushed_image(world: World, run: RunStatus) -> str | None:
     # An image that is the same whoever builds it says nothing of a run, and one that was only passed on neither.
     if effective.no_push or effective.push_only or effective.reproducible:
         return None
-    return answer(world, _proof(world, run, tuple(run.builds[0].tags)))
+    tags, label = tuple(run.builds[0].tags), run_label(world, run)
+    return answer(world, AskProof(effective.repository, tags, label, effective.connector or "")).digest
 
 
 def _end_pushed(world: World, settled: World, run: RunStatus, pod: PodObservation, digest: str) -> Decision:
     """kaniko ended well with a digest. Where it pushed to stands in the run's record: the spec may have changed."""
-    tags = tuple(run.builds[0].tags)
-    question = AskReadBack(run.effective.repository, tags, digest, run.effective.connector or "")
-    read_back = answer(world, question)
-    if _is_doubtful(world, run, pod, digest, read_back):
-        return failed.disbelieve(settled, pod, digest, Reason.DIGEST_NOT_CONFIRMED)
+    finding = confirm(settled, run, pod, digest)
+    if isinstance(finding, Decision):
+        # Nobody waits for the registry's word on an image that is not wanted any more.
+        if is_cancelled(world, run):
+            return failed.end_cancelled(settled, None, pod)
+        return failed.end_superseded(world) if is_replaced(world, run) else finding
+    if isinstance(finding, Unconfirmed):
+        return failed.disbelieve(settled, pod, finding.reason, finding.detail)
     trouble = _find_cache_trouble(world, run, pod)
-    return succeeded.succeed(settled, pod, digest, read_back, _find_links(world, run), cache_trouble=trouble)
-
-
-def _is_doubtful(world: World, run: RunStatus, pod: PodObservation, digest: str, read_back: ReadBack) -> bool:
-    """Whether nothing but kaniko's message stands for the digest, which a process left behind by a RUN can write.
-
-    A tag that names the digest proves it. Where a tag names another, the digest may be an older image's, and the run's
-    label in the image tells; where the registry cannot be read, or the image has no such label, kaniko's log has to.
-    """
-    if read_back.problem:
-        return not _says_pushed(world, run, pod, digest)
-    if not read_back.digest_found or all(named == digest for named in read_back.tags.values()):
-        return False
-    if run.effective.push_only or run.effective.reproducible:
-        return not _says_pushed(world, run, pod, digest)
-    return answer(world, _proof(world, run, (digest,))) != digest
-
-
-def _says_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> bool:
-    return answer(world, AskPushed(pod.name, run.effective.repository)) == digest
+    return succeeded.succeed(settled, pod, digest, finding, _find_links(world, run), cache_trouble=trouble)
 
 
 def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
@@ -142,12 +127,8 @@ def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | Non
     """The digest that kaniko reported. For a push alone, the digest in its log."""
     if pod.digest is not None or not run.effective.push_only or pod.kaniko.exit_code != 0:
         return pod.digest
-    return answer(world, AskPushed(pod.name, run.effective.repository))
-
-
-def _proof(world: World, run: RunStatus, names: tuple[str, ...]) -> AskProof:
-    label = f"{world.resource.owner.uid}/{run.number}"
-    return AskProof(run.effective.repository, names, label, run.effective.connector or "")
+    digests = answer(world, AskPushed(pod.name, run.effective.repository)).digests
+    return digests[0] if len(digests) == 1 else None
 
 
 def _find_links(world: World, run: RunStatus) -> Links | None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, ReadBackStatus
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
@@ -164,6 +164,14 @@ def note_pod_name(world: World, name: str) -> BuildAndPushACRStatus:
     build = run.builds[0].model_copy(update={"pod_name": name})
     changed = run.model_copy(update={"builds": [build, *run.builds[1:]]})
     return world.resource.status.model_copy(update={"run": changed})
+
+
+def note_read_back(world: World, state: ReadBackStatus | None) -> World:
+    """The world whose run has this written of how the registry is asked."""
+    run = run_of(world)
+    build = run.builds[0].model_copy(update={"read_back": state})
+    changed = run.model_copy(update={"builds": [build, *run.builds[1:]]})
+    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 
 def note_plan(world: World, effective: Effective) -> World:

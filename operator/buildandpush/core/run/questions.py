@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from buildandpush.api.meta import Manifest
-from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, ReadBack, Waiting
+from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import PodEvent
@@ -48,8 +48,8 @@ class AskCacheTrouble(Asks[Admitted | None]):
 
 
 @dataclass(frozen=True)
-class AskPushed(Asks[str | None]):
-    """Which digest does kaniko's log say was pushed to the repository?
+class AskPushed(Asks[Pushed]):
+    """Which digests does kaniko's log say were pushed to the repository?
 
     Not told by the log itself: what is masked in that may stand in the image's name.
     """
@@ -59,8 +59,8 @@ class AskPushed(Asks[str | None]):
 
 
 @dataclass(frozen=True)
-class AskReadBack(Asks[ReadBack]):
-    """Does the registry have the digest under these tags?"""
+class AskReadBack(Asks[ReadBack | Waiting]):
+    """Does the registry have the digest under these tags? Waiting where there is no login."""
 
     repository: str
     tags: tuple[str, ...]
@@ -69,8 +69,8 @@ class AskReadBack(Asks[ReadBack]):
 
 
 @dataclass(frozen=True)
-class AskProof(Asks[str | None]):
-    """Does the registry have an image of this run under all tags? The answer is its digest."""
+class AskProof(Asks[Proof]):
+    """Does the registry have an image of this run under all tags?"""
 
     repository: str
     tags: tuple[str, ...]
@@ -169,6 +169,8 @@ Answer = (
     | str
     | ReadBack
     | tuple[str, ...]
+    | Proof
+    | Pushed
     | Links
     | Inputs
     | tuple[PodEvent, ...]

@@ -30,7 +30,8 @@ def find_expired_pods(
         False: _count(history.get("failedPods"), KEPT_FAILED_PODS),
     }
     ttl = timedelta(seconds=_count(spec.get("ttlSecondsAfterFinished"), POD_TTL_SECONDS))
-    ended = [pod for pod in pods.values() if pod.ended and not pod.deleting and pod.name != busy]
+    builds = [pod for pod in pods.values() if not pod.reads_back]
+    ended = [pod for pod in builds if pod.ended and not pod.deleting and pod.name != busy]
     ended.sort(key=lambda pod: (_end(pod, now), pod.name), reverse=True)
     expired: list[PodObservation] = []
     due: datetime | None = None
@@ -54,8 +55,17 @@ def find_orphans(pods: Mapping[str, PodObservation], run: RunStatus, *, busy: st
     return tuple(
         pod
         for _, pod in sorted(pods.items())
-        if not pod.ended and not pod.deleting and pod.name != busy and (0, 0) < (pod.run, pod.attempt) <= known
+        if not (pod.ended or pod.deleting or pod.reads_back or pod.name == busy)
+        and (0, 0) < (pod.run, pod.attempt) <= known
     )
+
+
+def find_spent_readers(pods: Mapping[str, PodObservation], run: RunStatus | None) -> tuple[PodObservation, ...]:
+    """Pods that read a push back and whose word nobody waits for any more. Their logs tell nothing that is missed."""
+    waits = run is not None and run.finished_at is None and run.builds[0].read_back
+    awaited = waits.pod_name if waits else None
+    readers = (pod for _, pod in sorted(pods.items()) if pod.reads_back and not pod.deleting)
+    return tuple(pod for pod in readers if pod.name != awaited)
 
 
 def find_lingering(

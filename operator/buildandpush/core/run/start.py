@@ -68,6 +68,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         phase=Phase.PENDING,
         attempt=1,
         pod_name=naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1),
+        former_pod_name=_find_former_pod(resource.status.run),
         tags=list(plan.tags),
     )
     run = RunStatus(
@@ -112,6 +113,14 @@ def renumber(world: World, plan: BuildPlan, number: int) -> BuildAndPushACRStatu
     conditions = conditions_of(world)
     set_progress(conditions, Reason.ACCEPTED, accepted_message(renumbered))
     return resource.status.model_copy(update={"run": renumbered, "conditions": conditions.freeze()})
+
+
+def _find_former_pod(last: RunStatus | None) -> str | None:
+    """The last run's pod, if it may live on although its run has ended, as a pod that was given up."""
+    build = last.builds[0] if last is not None else None
+    if build is None or build.pod_uid is None or build.phase == Phase.SUCCEEDED or build.failure is not None:
+        return None  # there was none, or its container has ended
+    return build.pod_name
 
 
 def accepted_message(run: RunStatus) -> str:

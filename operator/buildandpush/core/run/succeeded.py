@@ -10,7 +10,7 @@ from buildandpush.core.explain import describe
 from buildandpush.core.facts import Links, ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.artifacts import bound_artifacts, build_artifact_file, build_artifacts, build_image_links
-from buildandpush.core.run.failed import disbelieve
+from buildandpush.core.run.confirm import Confirmed
 from buildandpush.core.run.status import announce, conditions_of, run_of, timings_of, with_source, written
 from buildandpush.core.run.world import Decision, World
 from buildandpush.core.text import clean, clip
@@ -20,23 +20,21 @@ def succeed(
     world: World,
     pod: PodObservation,
     digest: str,
-    read_back: ReadBack,
+    confirmed: Confirmed,
     links: Links | None = None,
     *,
     cache_trouble: str | None = None,
 ) -> Decision:
-    """kaniko ended well with a digest. The registry's answer decides the rest."""
+    """kaniko ended well with a digest that is confirmed."""
     run, conditions = run_of(world), conditions_of(world)
-    if not read_back.problem and not read_back.digest_found:
-        return disbelieve(world, pod, digest, Reason.DIGEST_NOT_IN_REGISTRY)
-    _set_verified(conditions, run.builds[0], digest, read_back)
+    _set_verified(conditions, run.builds[0], digest, confirmed)
     _set_built(conditions, cache_trouble)
     updates = {
         "pod_uid": pod.uid,
         "started_at": pod.kaniko.started_at,
         "finished_at": pod.kaniko.finished_at or world.now,
         "timings": timings_of(run, pod),
-        **describe_image(read_back),
+        **describe_image(confirmed.read_back),
     }
     return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
 
@@ -97,7 +95,13 @@ def _succeed(
         resolved = links.reason is Reason.LINKS_RESOLVED
         links_message = describe(links.reason, links.message)
         conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, links_message)
-    changes = {"phase": Phase.SUCCEEDED, "digest": digest, "image": image, "reason": Reason.SUCCEEDED}
+    changes = {
+        "phase": Phase.SUCCEEDED,
+        "digest": digest,
+        "image": image,
+        "reason": Reason.SUCCEEDED,
+        "read_back": None,
+    }
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
     artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)
     kept, omitted = bound_artifacts(artifacts)
@@ -120,7 +124,8 @@ def _set_built(conditions: ConditionSet, cache_trouble: str | None) -> None:
     conditions.set(ConditionType.BUILT, "True", reason, describe(reason, cache_trouble or ""))
 
 
-def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, read_back: ReadBack) -> None:
+def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, confirmed: Confirmed) -> None:
+    read_back = confirmed.read_back
     if read_back.problem:
         message = describe(Reason.NOT_VERIFIABLE, read_back.problem)
         conditions.set(ConditionType.VERIFIED, "Unknown", Reason.NOT_VERIFIABLE, message)
@@ -131,7 +136,8 @@ def _set_verified(conditions: ConditionSet, build: BuildStatus, digest: str, rea
         message = describe(Reason.TAG_MOVED, f"{named}; pushed was {digest}")
         conditions.set(ConditionType.VERIFIED, "False", Reason.TAG_MOVED, message)
     else:
-        conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
+        by = f"pod {confirmed.reader} has read it, since the operator could not" if confirmed.reader else ""
+        conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED, by))
 
 
 _MAX_SIZE: Final = 2**63 - 1

@@ -73,14 +73,49 @@ async def test_a_moments_trouble_is_waited_out() -> None:
     asked: list[str] = []
 
     async def handle(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        if request.path.startswith("/acr/"):
+            asked.append(request.path)
         return web.Response(status=503 if len(asked) == 1 else 403)
 
+    found = await read_back(handle, lag_seconds=(0.0,))
+    assert len(asked) == 2
+    assert "403" in found.problem
+
+
+async def read_back(handle: Handler, *, lag_seconds: tuple[float, ...] = ()) -> ReadBack:
+    """What a registry's client of its own finds."""
     outside = Outside()
     async with serve(handle) as host:
         credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
-        client = RegistryClient(outside, lag_seconds=(0.0,))
+        client = RegistryClient(outside, lag_seconds=lag_seconds)
         found = await client.read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
     await outside.close()
-    assert len(asked) == 2
-    assert "403" in found.problem
+    return found
+
+
+def without_metadata(tag: str, *, there: bool = True, status: int = 503) -> Handler:
+    """An ACR that does not answer for its metadata. Its tag names this digest; DIGEST is there or not."""
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path.startswith("/acr/"):
+            return web.Response(status=status)
+        if request.path.endswith(DIGEST):
+            headers = {"Docker-Content-Digest": DIGEST} if there else {}
+            return web.Response(status=200 if there else 404, headers=headers, text="{}")
+        return web.Response(headers={"Docker-Content-Digest": tag})
+
+    return handle
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+async def test_an_acr_whose_metadata_cannot_be_read_confirms_by_the_registry_api(status: int) -> None:
+    found = await read_back(without_metadata(DIGEST, status=status))
+    assert (found.problem, found.digest_found, dict(found.tags)) == ("", True, {"latest": DIGEST})
+
+
+@pytest.mark.parametrize(("tag", "there"), [("sha256:" + "b" * 64, True), ("sha256:" + "b" * 64, False)])
+async def test_an_acr_whose_metadata_cannot_be_read_denies_nothing(tag: str, there: bool) -> None:
+    """An image may be new to the part that answers."""
+    found = await read_back(without_metadata(tag, there=there))
+    assert "503" in found.problem
+    assert not found.digest_found

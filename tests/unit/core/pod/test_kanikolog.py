@@ -2,7 +2,7 @@
 
 import pytest
 
-from buildandpush.core.pod.kanikolog import find_pushed_digest
+from buildandpush.core.pod.kanikolog import find_pushed_digests
 
 HOST = "contoso.azurecr.io/shop/web"
 ONE, TWO = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -15,7 +15,7 @@ ONE, TWO = "sha256:" + "a" * 64, "sha256:" + "b" * 64
         (f"\x1b[36mINFO\x1b[0m[0003] Pushed {HOST}@{ONE}\n", ONE),
         (f'time="2026-11-24T12:00:00Z" level=info msg="x"\nINFO[2026] Pushed {HOST}@{ONE}\nINFO more\n', ONE),
         (f"INFO[0003] Pushed {HOST}@{ONE}\x1b[0m\r\n", ONE),
-        (f"INFO Pushed {HOST}@{ONE}\nINFO Pushed {HOST}@{TWO}", TWO),
+        (f"INFO Pushed {HOST}@{ONE}\nINFO Pushed {HOST}@{ONE}", ONE),
         (f"INFO Pushed {HOST}/cache@{ONE}", None),
         (f"INFO Pushed other.azurecr.io/shop/web@{ONE}", None),
         (f"INFO Pushing image to {HOST}:latest", None),
@@ -25,4 +25,15 @@ ONE, TWO = "sha256:" + "a" * 64, "sha256:" + "b" * 64
     ],
 )
 def test_digest_in_the_log(log: str, digest: str | None) -> None:
-    assert find_pushed_digest(log, HOST) == digest
+    assert find_pushed_digests(log, HOST) == ((digest,) if digest else ())
+
+
+def test_every_digest_that_the_log_names_is_told_once_and_in_order() -> None:
+    """A RUN line can print kaniko's words; that they do not agree gives it away."""
+    lines = [f"INFO[0007] Pushed {HOST}@{digest}" for digest in (TWO, ONE, TWO)]
+    assert find_pushed_digests("\n".join(lines), HOST) == (TWO, ONE)
+
+
+def test_a_log_that_names_thousands_is_bounded() -> None:
+    log = "\n".join(f"Pushed {HOST}@sha256:{number:064x}" for number in range(5000))
+    assert len(find_pushed_digests(log, HOST)) == 8

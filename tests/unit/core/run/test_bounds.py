@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
-from buildandpush.core.facts import Inputs, Links, ReadBack
+from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack
 from buildandpush.core.fingerprint import digest_values, fingerprint
+from buildandpush.core.pod.readback import Claim, Report, render_report
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.questions import (
     Answer,
     AskCacheTrouble,
     AskInputs,
     AskLinks,
+    AskLivePod,
     AskLog,
     AskLogin,
     AskObjects,
@@ -40,6 +42,7 @@ from tests.unit.core.factories import (
     container,
     pod,
     pod_name,
+    reader_pod,
     resource,
     spec,
     terminated,
@@ -52,6 +55,9 @@ BOUND = 128 * 1024
 HOST = "registry.azurecr.io"
 REPOSITORY = HOST + "/" + "r" * (512 - len(HOST) - 1)
 ANY_TEXT = st.text(max_size=6000) | st.sampled_from(['"\\' * 3000, "\U0001f600" * 2000, "é\n" * 3000, "\x1b[31m" * 900])
+
+
+CLAIM = Claim(REPOSITORY, (), DIGEST, "")
 
 
 def long_name(start: str) -> str:
@@ -109,8 +115,8 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Question, Answer]:
         AskCacheTrouble(run.builds[0].pod_name): log,
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
-        AskPushed(run.builds[0].pod_name, REPOSITORY): DIGEST,
-        AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/{run.number}", "c" * 253): DIGEST,
+        AskPushed(run.builds[0].pod_name, REPOSITORY): Pushed((DIGEST,)),
+        AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/{run.number}", "c" * 253): Proof(DIGEST),
     }
 
 
@@ -132,7 +138,8 @@ def test_the_largest_spec_has_a_status_that_the_api_server_takes(
     now, current = NOW, resource(largest())
     for number, code in enumerate(codes, start=1):
         asked = replace(current, rebuild=f"{number:0128}", spec=largest(target=str(number)), generation=number)
-        started = after(decide(world(asked, answers=ALWAYS, now=now)), asked)
+        gone = {AskLivePod(pod_name(number - 1)): None}
+        started = after(decide(world(asked, answers={**ALWAYS, **gone}, now=now)), asked)
         ended = pod(
             number,
             phase="Succeeded" if code == 0 else "Failed",
@@ -146,6 +153,11 @@ def test_the_largest_spec_has_a_status_that_the_api_server_takes(
         now += timedelta(minutes=1)
         answers = answers_for(started, log, problem)
         current = after(decide(world(started, pods=(ended,), answers=answers, now=now)), started)
+        if code == 0 and problem:  # the registry cannot be read, by a pod neither
+            assert size(current.status) <= BOUND
+            report = render_report(Report(ReadBack({}, digest_found=False, problem=problem)), CLAIM)
+            reader = reader_pod(report, run=number)
+            current = after(decide(world(current, pods=(ended, reader), answers=answers, now=now)), current)
         assert current.status.run is not None
         assert current.status.run.finished_at is not None
         assert len(current.status.run.inputs or {}) == MAX_INPUTS

@@ -31,8 +31,6 @@ from tests.unit.core.factories import (
 from tests.unit.core.scenes import (
     OWN,
     PROOF,
-    PUSH_LOG,
-    PUSHED,
     READ_BACK,
     VERIFIED,
     after,
@@ -191,24 +189,6 @@ class TestEnd:
             ["Ready", "Succeeded", "Completed", "SpecValid", "SourceReady", "Built", "Pushed", "Verified"], "True"
         )
 
-    def test_an_unreadable_registry_is_said_beside_the_digest(self) -> None:
-        unreadable = ReadBack({}, digest_found=False, problem="no route")
-        answers = {READ_BACK: unreadable, PUSH_LOG: PUSHED}
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
-        assert conditions(decision)["Verified"] == "Unknown"
-        assert conditions(decision)["Ready"] == "True"
-
-    @pytest.mark.parametrize("log", ["", "built", PUSHED.replace("a", "b"), f"Pushed other.azurecr.io/x@{DIGEST}"])
-    def test_a_digest_that_neither_registry_nor_log_confirms_is_a_failure(self, log: str) -> None:
-        """A process that a RUN line left behind can write kaniko's message."""
-        unreadable = ReadBack({}, digest_found=False, problem="no route")
-        answers = {READ_BACK: unreadable, PUSH_LOG: log}
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
-        assert (conditions(decision)["Ready"], conditions(decision)["Verified"]) == ("False", "False")
-        assert decision.status.run is not None
-        assert decision.status.run.builds[0].reason == Reason.DIGEST_NOT_CONFIRMED
-        assert decision.status.digest is None
-
     def test_a_digest_the_registry_does_not_have_is_a_failure(self) -> None:
         missing = ReadBack({"latest": None}, digest_found=False)
         decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: missing}))
@@ -229,15 +209,6 @@ class TestEnd:
         decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers=answers))
         assert (decision.status.phase, reason_of(decision)) == (Phase.FAILED, Reason.DIGEST_NOT_CONFIRMED)
         assert decision.status.digest is None
-
-    @pytest.mark.proves("PLUGIN_REPRODUCIBLE")
-    @pytest.mark.parametrize(("log", "good"), [(PUSHED, True), ("INFO[0007] built", False)])
-    def test_an_image_that_says_nothing_of_its_run_is_proved_by_the_log(self, log: str, good: bool) -> None:
-        moved = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
-        build = seen(spec(envVariables={"PLUGIN_REPRODUCIBLE": True}))
-        answers = {READ_BACK: moved, PUSH_LOG: log}
-        decision = decide(world(build, pods=(ended_pod(0, DIGEST),), answers=answers))
-        assert conditions(decision)["Ready"] == ("True" if good else "False")
 
     @pytest.mark.parametrize(
         ("facts", "kept"),

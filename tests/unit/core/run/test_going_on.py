@@ -146,6 +146,25 @@ class TestPodNames:
         later = world(after(again, first), now=NOW + timedelta(hours=1))
         assert decide(later).questions == {AskLivePod(self.EARLIER)}
 
+    @pytest.mark.parametrize("living", [True, False])
+    def test_a_pod_that_outlived_its_run_is_looked_for_by_the_next_run(self, living: bool) -> None:
+        """It was given up, deleting it failed, and a cache from before it was made knows nothing of it."""
+        pending = replace(pod(phase="Pending", spec_changes={"nodeName": ""}), created_at=NOW)
+        first = started()
+        first = after(decide(world(first, pods=(pending,))), first)
+        given_up = after(decide(world(first, pods=(pending,), now=NOW + timedelta(minutes=61))), first)
+        changed = replace(given_up, generation=2, spec=spec(timeout="2h"))
+        asked = decide(world(changed))
+        assert asked.questions == {LIVE}
+        decision = decide(world(changed, answers={LIVE: running_pod() if living else None}))
+        assert bool(created(decision)) is not living
+        assert run_of(decision).builds[0].former_pod_name == pod_name()
+
+    @pytest.mark.parametrize("of", [succeeded(), failed()])
+    def test_a_pod_that_ended_is_not_looked_for(self, of: Resource) -> None:
+        changed = replace(of, generation=2, spec=spec(target="x"))
+        assert created(decide(world(changed)))
+
     def test_another_owners_pod_of_the_name_is_not_waited_for(self) -> None:
         held = started()
         refusal = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, taken_name=pod_name())

@@ -1,5 +1,6 @@
 """Every kind of decision, whole: the status that is written, the actions after it, when it is looked at again."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -35,6 +36,7 @@ from tests.unit.core.factories import (
     login_question,
     pod,
     pod_name,
+    reader_pod,
     resource,
     rule,
     running_pod,
@@ -69,6 +71,8 @@ REFUSED = (
 )
 RICH = ReadBack({"latest": DIGEST}, True, size_bytes=12345, media_type="application/x", platform="linux/amd64")
 OTHER = "sha256:" + "b" * 64
+AWAY = ReadBack({}, False, problem="no route")
+BUSY = ReadBack({}, False, problem="contoso.azurecr.io answered 503", passing=True)
 
 
 def started(raw: dict[str, Any] | None = None, **surroundings: Any) -> Resource:
@@ -86,6 +90,15 @@ def going_on(of: Resource, *pods: PodObservation, **surroundings: Any) -> Decisi
 
 def end(read_back: ReadBack, raw: dict[str, Any] | None = None, **answers: Any) -> Decision:
     return going_on(seen(raw), ended_pod(0, DIGEST), answers={READ_BACK: read_back, **answers.pop("more", {})})
+
+
+def read_by_pod(report: str | None, raw: dict[str, Any] | None = None) -> Decision:
+    """The operator cannot read the registry. The pod that asks instead reports this, or is to be made."""
+    answers = {READ_BACK: AWAY, PUSH_LOG: PUSHED, AskLivePod(reader_pod().name): None}
+    build = ended_pod(0, "" if raw is PUSH_ONLY else DIGEST)
+    first = seen(raw)
+    asked = after(going_on(first, build, answers=answers), first)
+    return going_on(asked, build, *([reader_pod(report)] if report else []), answers=answers)
 
 
 def lost(raw: dict[str, Any] | None = None, proof: str | None = None) -> Decision:
@@ -136,6 +149,13 @@ def stopping(minutes: int = 0, of: Resource | None = None, living: PodObservatio
     living = living or running_pod()
     first = after(going_on(asked, living), asked)
     return going_on(first, living, now=NOW + timedelta(minutes=minutes))
+
+
+def given_up() -> Resource:
+    """A resource whose pod no node took, and which may live on."""
+    pending = replace(pod(phase="Pending", spec_changes={"nodeName": ""}), created_at=NOW)
+    first = after(going_on(started(), pending), started())
+    return after(going_on(first, pending, now=NOW + timedelta(minutes=61)), first)
 
 
 def retrying(attempt: int) -> Decision:
@@ -245,8 +265,24 @@ CASES: dict[str, Callable[[], Decision]] = {
     # how it ends well
     "succeeded": lambda: end(RICH),
     "succeeded-asks-the-registry": lambda: going_on(seen(), ended_pod(0, DIGEST)),
-    "succeeded-not-verifiable": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: PUSHED}),
-    "succeeded-not-confirmed": lambda: end(ReadBack({}, False, problem="no route"), more={PUSH_LOG: "built"}),
+    "succeeded-not-verifiable": lambda: read_by_pod('{"problem": "no route either"}', PUSH_ONLY),
+    "succeeded-not-confirmed": lambda: end(AWAY, more={PUSH_LOG: PUSHED.replace(DIGEST, OTHER)}),
+    "succeeded-not-confirmed-by-its-pod": lambda: read_by_pod('{"problem": "no route either"}'),
+    "succeeded-confirmed-by-its-pod": lambda: read_by_pod(
+        json.dumps({"found": True, "own": False, "moved": {}, "size": 12345, "platform": "linux/amd64"})
+    ),
+    # while the registry is asked
+    "verifying": lambda: end(BUSY, more={PUSH_LOG: PUSHED}),
+    "verifying-by-a-pod": lambda: end(AWAY, more={PUSH_LOG: PUSHED}),
+    "verifying-by-a-pod-that-is-made": lambda: read_by_pod(None),
+    "verifying-without-connector": lambda: going_on(
+        seen(),
+        ended_pod(0, DIGEST),
+        answers={READ_BACK: Waiting(Reason.CONNECTOR_MISSING, "AzureConnector 'acr'")},
+    ),
+    "verifying-what-is-cancelled": lambda: going_on(
+        replace(seen(), cancel="1"), ended_pod(0, DIGEST), answers={READ_BACK: BUSY, PUSH_LOG: PUSHED}
+    ),
     "succeeded-tag-moved": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: DIGEST}),
     "succeeded-tag-gone": lambda: end(ReadBack({"latest": None}, True), more={OWN: DIGEST}),
     "succeeded-of-another-run": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: None}),
@@ -308,6 +344,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "outage-settled": lambda: decide(world(after(retrying(6), started()))),
     "outage-over": lambda: decide(world(after(retrying(6), started()), now=NOW + timedelta(days=1))),
     "failed-and-changed": lambda: decide(world(change(failed(), timeout="2h"))),
+    "given-up-and-changed": lambda: decide(world(change(given_up(), timeout="2h"))),
     "evicted-once": lambda: retrying(1),
     "evicted-for-the-last-time": lambda: retrying(6),
     "lost": lost,
@@ -351,7 +388,8 @@ CASES: dict[str, Callable[[], Decision]] = {
             after(
                 going_on(change(seen(), target="x"), ended_pod(2, reason_of_pod="DeadlineExceeded")),
                 change(seen(), target="x"),
-            )
+            ),
+            answers=GONE,
         )
     ),
     "expired-pods": lambda: going_on(succeeded(), *KEPT),

@@ -17,6 +17,7 @@ from tests.unit.core.factories import (
     ended_pod,
     login_question,
     pod_name,
+    reader_pod,
     resource,
     rule,
     running_pod,
@@ -24,7 +25,19 @@ from tests.unit.core.factories import (
     world,
 )
 from tests.unit.core.kstatus import judge
-from tests.unit.core.scenes import OWN, PUSH_LOG, PUSHED, READ_BACK, after, failed, failing, seen, started, succeeded
+from tests.unit.core.scenes import (
+    OWN,
+    PUSH_LOG,
+    PUSH_ONLY,
+    PUSHED,
+    READ_BACK,
+    after,
+    failed,
+    failing,
+    seen,
+    started,
+    succeeded,
+)
 
 SHOWN = ("Ready", "Succeeded", "Completed", "Reconciling", "Stalled")
 
@@ -42,6 +55,15 @@ def ended(read_back: ReadBack) -> Resource:
     first = seen()
     answers = {READ_BACK: read_back, PUSH_LOG: PUSHED, OWN: DIGEST}
     return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers=answers)), first)
+
+
+def read_by_pod(raw: dict[str, Any], report: str) -> Resource:
+    """The operator cannot read the registry, and the pod that asks instead reports this."""
+    answers = {READ_BACK: UNREADABLE, PUSH_LOG: PUSHED}
+    pods = (ended_pod(0, "" if raw is PUSH_ONLY else DIGEST),)
+    first = seen(raw)
+    asked = after(decide(world(first, pods=pods, answers=answers)), first)
+    return after(decide(world(asked, pods=(*pods, reader_pod(report)), answers=answers)), asked)
 
 
 def decided(of: Resource, **surroundings: Any) -> Resource:
@@ -89,6 +111,9 @@ def suspended() -> Resource:
     return changed(changed(succeeded(), suspend=True, target="x"), timeout="never", target="x")
 
 
+BUSY = ReadBack({}, digest_found=False, problem="503", passing=True)
+FOUND = '{"found": true, "own": false, "moved": {}}'
+NOBODY = '{"problem": "no route"}'
 MOVED = ReadBack({"latest": "sha256:" + "b" * 64}, digest_found=True)
 UNREADABLE = ReadBack({}, digest_found=False, problem="no route")
 MISSING = ReadBack({"latest": None}, digest_found=False)
@@ -101,7 +126,11 @@ ROWS: list[tuple[str, Resource, str, str, str]] = [
     ("waits", waiting(), "Unknown Unknown False True -", "InProgress", "Progressing"),
     ("running", seen(), "Unknown Unknown False True -", "InProgress", "Progressing"),
     ("pushed and read back", succeeded(), "True True True - -", "Current", "Healthy"),
-    ("pushed, not readable from here", ended(UNREADABLE), "True True True - -", "Current", "Healthy"),
+    ("pushed, the registry is busy", ended(BUSY), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("pushed, a pod asks instead", ended(UNREADABLE), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("pushed, confirmed by a pod", read_by_pod(spec(), FOUND), "True True True - -", "Current", "Healthy"),
+    ("built, readable by nobody", read_by_pod(spec(), NOBODY), "False False True - True", "Failed", "Degraded"),
+    ("push only, readable by nobody", read_by_pod(PUSH_ONLY, NOBODY), "True True True - -", "Current", "Healthy"),
     ("built and not pushed", unpushed(), "True True True - -", "Current", "Healthy"),
     ("pushed, tag moved since", ended(MOVED), "True True True - -", "Current", "Healthy"),
     ("pushed by kaniko's word only", ended(MISSING), "False False True - True", "Failed", "Degraded"),

@@ -293,6 +293,16 @@ class TestControl:
         ]
         assert await running.acr.exchange(HOST, TENANT, token)
 
+    @pytest.mark.parametrize(("agent", "met"), [("Python/.*", True), ("Python", False), ("kaniko/.*", False)])
+    async def test_a_fault_meets_one_client_and_not_another(self, agent: str, met: bool, running: Running) -> None:
+        await fault(running, match={"host": HOST, "agent": agent}, action={"status": 500})
+        token = await log_in(running)
+        if met:
+            with pytest.raises(LoginError):
+                await running.acr.exchange(HOST, TENANT, token)
+        else:
+            assert await running.acr.exchange(HOST, TENANT, token)
+
     async def test_what_is_asked_side_by_side_is_answered(self, running: Running) -> None:
         token = await log_in(running)
         found = await asyncio.gather(*(running.acr.exchange(host, TENANT, token) for host in MANY))

@@ -1,0 +1,1 @@
+"""What the read-back pod runs: it asks the registry what a build has pushed."""
