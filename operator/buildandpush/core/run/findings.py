@@ -59,7 +59,7 @@ def _find_own(world: World, run: RunStatus, named: Mapping[str, str | None]) -> 
     return {
         digest
         for digest in digests
-        if answer(world, AskProof(run.effective.repository, (digest,), label, connector)) == digest
+        if answer(world, AskProof(run.effective.repository, (digest,), label, connector)).digest == digest
     }
 
 
