@@ -37,9 +37,16 @@ def resolve_host(host: str, port: int) -> list[str]:
 def refuse_address(address: str, host: str = "") -> None:
     """Raise SourceError for an address that builds may not fetch from. A name is none, and passes."""
     with contextlib.suppress(ValueError):
-        if not is_allowed(address):
+        if not is_allowed(_usual_form(address)):
             named = f"{host!r} is {address}" if host else repr(address)
             raise SourceError(Reason.SOURCE_INVALID, f"host {named}, which builds may not fetch from")
+
+
+def _usual_form(address: str) -> str:
+    """An IPv4 address in its usual form. A proxy may also read 2130706433, 0x7f.1 and 127.0.0.1. as 127.0.0.1."""
+    with contextlib.suppress(OSError):
+        return socket.inet_ntoa(socket.inet_aton(address.rstrip(".")))
+    return address
 
 
 def is_allowed(address: str) -> bool:

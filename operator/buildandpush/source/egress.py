@@ -11,13 +11,16 @@ TRUSTED: Final = Path("/etc/buildandpush-certificates/trusted.crt")
 """Where the pod mounts the certificates that the operator's installer trusts."""
 
 
-def find_proxy(scheme: str, host: str) -> str:
-    """The proxy for a host, from the pod's environment; empty for none. NO_PROXY may hold names, domains, addresses and
-    networks."""
-    proxy = urllib.request.getproxies_environment().get(scheme, "")
-    if not proxy or urllib.request.proxy_bypass(host) or _is_in_excepted_network(host):
-        return ""
-    return proxy
+def find_proxy(scheme: str, host: str, port: int) -> str:
+    """The proxy for a host, from the pod's environment; empty for none. NO_PROXY may hold names, domains (also with
+    *.), addresses and networks, and names and domains with a port."""
+    proxies = urllib.request.getproxies_environment()
+    excepted = ",".join(item.strip().removeprefix("*.") for item in proxies.get("no", "").split(","))
+    # It is there on every system; only its type stub is not.
+    bypassed = urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined]
+        f"{host}:{port}", {**proxies, "no": excepted}
+    )
+    return "" if bypassed or _is_in_excepted_network(host) else proxies.get(scheme, "")
 
 
 def write_trust(folder: Path, trusted: Path = TRUSTED) -> Path | None:

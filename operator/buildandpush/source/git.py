@@ -55,14 +55,17 @@ def _find_way(scheme: str, host: str, port: int) -> _Way:
     """Through the proxy, if there is one for this host, or else to checked addresses."""
     trust = write_trust(Path(tempfile.gettempdir()))
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
-    proxy = find_proxy(scheme, host)
+    proxy = find_proxy(scheme, host, port)
     if proxy:
         # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
         # rather than among the arguments, since it may hold a login.
         refuse_address(host)
         return _Way({}, {**environment, f"{scheme}_proxy": proxy})
+    addresses = resolve_host(host, port)
+    if ":" in host:  # an IPv6 address, which no DNS can change and which curl cannot read here
+        return _Way({}, environment)
     # git connects to the addresses that were checked, whatever DNS says a moment later.
-    return _Way({"http.curloptResolve": f"{host}:{port}:{','.join(resolve_host(host, port))}"}, environment)
+    return _Way({"http.curloptResolve": f"{host}:{port}:{','.join(addresses)}"}, environment)
 
 
 def _split(url: str) -> tuple[str, str, int]:

@@ -246,7 +246,7 @@ def test_a_proxy_of_the_pod_is_used_and_finds_the_address_itself(
     assert server.proxied == {"git.example"}
 
 
-@pytest.mark.parametrize("excepted", ["git.invalid", ".invalid", "a.example, git.invalid", "*"])
+@pytest.mark.parametrize("excepted", ["git.invalid", ".invalid", "a.example, git.invalid", "*", "a.example, *.invalid"])
 def test_an_excepted_host_is_reached_without_the_proxy(
     excepted: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,7 +256,23 @@ def test_an_excepted_host_is_reached_without_the_proxy(
     assert server.proxied == set()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "[::1]", "168.63.129.16"])
+def test_an_exception_with_a_port_is_for_this_port(
+    server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", f"git.invalid:{server.port}")
+    fetch_revision(server.url(), "main", root)
+    assert module.find_proxy("http", "git.invalid", server.port + 1) == "http://127.0.0.1:1"
+
+
+def test_an_ipv6_address_needs_no_setting_that_curl_cannot_read(root: Path) -> None:
+    assert "CURLOPT_RESOLVE" not in str(refused("http://[2001:db8::1]/shop.git", root))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "169.254.169.254", "[::1]", "168.63.129.16", "2852039166", "0xa9.0xfe.43518", "169.254.169.254."],
+)
 def test_a_proxy_is_not_sent_to_an_address_that_is_refused(
     host: str, server: GitServer, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
