@@ -56,7 +56,7 @@ def test_the_chart_grants_exactly_these_verbs(shell: Shell) -> None:
 
 def test_the_api_server_grants_exactly_these_verbs(shell: Shell) -> None:
     done = shell.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace", "default", f"--as={ACCOUNT}")
-    names = f"(?:buildandpush-identity|{' '.join(map(re.escape, CRD_NAMES))})?"
+    names = f"(?:{'|'.join(map(re.escape, ['buildandpush-identity', *CRD_NAMES]))})?"
     rows = re.findall(rf"^(\S+) +\[\] +\[{names}\] +\[(.*)\]$", done.out, re.MULTILINE)
     granted = {name: set(verbs.split()) for name, verbs in rows if not name.startswith("selfsubject")}
     assert granted == GRANTED | NODES | CRDS, done.out + done.err

@@ -17,7 +17,9 @@ from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import error_line, how_command_ended
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests
 from buildandpush.core.pod.observation import ContainerObservation, observe_pod, read_source_report
+from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
+from buildandpush.core.run.unreadable import read_status
 from buildandpush.source.meaning import explain_git
 from buildandpush.telemetry import _without_secrets
 from tests.unit.core.factories import container, pod, terminated
@@ -80,6 +82,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "find_pushed_digests": lambda words: find_pushed_digests(words, "contoso.azurecr.io/shop/web"),
     "find_cache_trouble": find_cache_trouble,
     "observe_pod": _observe,
+    "observe_events": lambda words: observe_events([{"message": words, "reason": words}]),
+    "read_status": lambda words: read_status({"conditions": words, "phase": words, "run": words}),
     "parse_json": _quietly(parse_json, UnreadableError),
     "a refusal by the API server": lambda words: kubernetes._refusal(403, words.encode(errors="replace"), "GET /"),
     "a registry's refusal": tokens._words,
