@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.harness.api import BUILD, CONNECTOR, Api
 from tests.e2e.harness.build import FROM, inline
 from tests.e2e.harness.fixtures import BuildFactory, LoginFactory
 from tests.e2e.harness.operatorpod import OperatorPod
@@ -143,6 +144,34 @@ def test_a_corrected_password_helps_the_next_run(
     build.edit_dockerfile(f"{FROM}RUN echo two\n")
     ended = build.wait_succeeded(run=2)
     assert registry.digest(build.repository, "latest") == ended.status["digest"]
+
+
+def _touch(api: Api, kind: str, name: str, namespace: str) -> None:
+    """Annotate an object, which changes nothing that anybody uses."""
+    api.patch(kind, name, namespace, {"metadata": {"annotations": {"e2e.buildandpush.dev/touched": "now"}}})
+
+
+def test_a_password_that_was_corrected_is_all_that_a_refused_push_needs(
+    make_build: BuildFactory, make_login: LoginFactory, api: Api, namespace: str
+) -> None:
+    make_login(login={"password": "not-the-password"})
+    build = make_build()
+    build.wait_failed("PushUnauthorized")
+    make_login(connector=False)
+    _touch(api, BUILD, build.name, namespace)  # so that it is looked at now and not in some minutes
+    assert build.wait_succeeded(run=2).run["trigger"] == "RetryAfterChange"
+
+
+@pytest.mark.usefixtures("login")
+def test_a_secret_that_is_only_touched_starts_no_run(make_build: BuildFactory, api: Api, namespace: str) -> None:
+    build = make_build(source=inline(f"{FROM}RUN exit 3\n"))
+    failed = build.wait_failed("RunFailed")
+    _touch(api, "Secret", "acr-push", namespace)
+    _touch(api, CONNECTOR, "acr", namespace)
+    _touch(api, BUILD, build.name, namespace)
+    make_build(connectorRef="nobody").wait_reason("ConnectorMissing")  # by then the first was looked at, too
+    assert build.read().run == failed.run
+    assert len(build.pods()) == 1
 
 
 @pytest.mark.usefixtures("login")

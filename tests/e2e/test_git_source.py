@@ -23,6 +23,8 @@ class Served:
     server: str
     url: str
     commits: dict[str, str]
+    failures: list[int]
+    """Statuses that the next requests are refused with, each used once."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iter
     commits["default"] = commit(work, "default", {"text": "default\n"})
     _clone_bare(work, root / "shop.git")
     with GitServer(root, settings.network.gateway) as server:
-        yield Served(server.url, f"{server.url}/shop.git", commits)
+        yield Served(server.url, f"{server.url}/shop.git", commits, server.failures)
 
 
 def _clone_bare(work: Path, bare: Path) -> None:
@@ -70,6 +72,14 @@ def test_the_named_revision_is_built(
     assert ended.run["source"]["commit"] == served.commits[wanted]
     assert ended.run["source"].get("revision", "") == revision
     assert registry.files(build.repository, "latest")["text"] == f"{wanted}\n".encode()
+
+
+def test_a_server_that_fails_twice_costs_no_attempt(make_build: BuildFactory, served: Served) -> None:
+    served.failures += [503, 502]
+    ended = make_build(source=_source(served)).wait_succeeded()
+    assert served.failures == []
+    assert (ended.run["number"], ended.build["attempt"]) == (1, 1)
+    assert ended.run["source"]["commit"] == served.commits["default"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from devcluster.node.deploy import FIRST_BACKOFF_SECONDS
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.build import FROM, Build, inline
 from tests.e2e.harness.fixtures import BuildFactory
@@ -113,11 +114,27 @@ def _enforce(api: Api, namespace: str, level: str) -> None:
 def test_a_limit_range_refuses_the_pod_in_the_servers_words_and_less_memory_helps(
     make_build: BuildFactory, api: Api, namespace: str
 ) -> None:
+    build = _refused_by_a_limit(make_build, api, namespace)
+    build.edit(resources={"limits": {"memory": "300Mi"}})
+    build.wait_succeeded(run=2)
+
+
+def test_a_limit_range_that_goes_is_all_that_a_refused_pod_needs(
+    make_build: BuildFactory, api: Api, namespace: str
+) -> None:
+    """The operator offers the pod again by itself, after sixty times the first wait."""
+    build = _refused_by_a_limit(make_build, api, namespace)
+    api.delete("LimitRange", "small", namespace)
+    ended = build.wait_succeeded(run=2, within=60 * FIRST_BACKOFF_SECONDS + 60)
+    assert ended.run["trigger"] == "RetryAfterChange"
+
+
+def _refused_by_a_limit(make_build: BuildFactory, api: Api, namespace: str) -> Build:
+    """A build whose pod may not have the memory that it asks for."""
     limits = {"limits": [{"type": "Container", "max": {"memory": "400Mi"}}]}
     metadata = {"name": "small", "namespace": namespace}
     api.create({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": limits})
     build = make_build()
     refused = build.wait_failed("PodRefused")
     assert "maximum memory usage per Container is 400Mi" in refused.condition("Ready")["message"]
-    build.edit(resources={"limits": {"memory": "300Mi"}})
-    build.wait_succeeded(run=2)
+    return build

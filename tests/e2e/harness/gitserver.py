@@ -40,7 +40,9 @@ class GitServer:
     """Serves every repository below a folder, read only; paths below /private/ want a login."""
 
     def __init__(self, root: Path, address: str) -> None:
-        self._server = ThreadingHTTPServer((address, 0), _handler(root))
+        self.failures: list[int] = []
+        """Statuses that the next requests are refused with, each used once."""
+        self._server = ThreadingHTTPServer((address, 0), _handler(root, self.failures))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})
         self.url = f"http://{address}:{self._server.server_address[1]}"
 
@@ -56,7 +58,7 @@ class GitServer:
         self._server.server_close()
 
 
-def _handler(root: Path) -> type[BaseHTTPRequestHandler]:
+def _handler(root: Path, failures: list[int]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(b"")
@@ -69,6 +71,9 @@ def _handler(root: Path) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: bytes) -> None:
             parts = urlsplit(self.path)
+            if failures:
+                self._reply(failures.pop(0), [], b"")
+                return
             if parts.path.startswith("/private/"):
                 self._reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
                 return
