@@ -11,7 +11,7 @@ from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.backoff import slow_down
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.explain import describe
+from buildandpush.core.explain import describe, describe_meanwhile
 from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
@@ -213,7 +213,7 @@ def _count_on(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
 
 
 def _wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:
-    text = describe(reason, message, remedy)
+    text = describe_meanwhile(reason, message, remedy)
     decision = progress.progress(world, Phase.PENDING, reason, text)
     actions: tuple[Action, ...] = (announce(world, reason, text),) if is_news(world, reason) else ()
     run = run_of(world)
@@ -226,7 +226,7 @@ def hold(world: World, waiting: Waiting) -> Decision:
     run = world.resource.status.run
     if run is None or run.finished_at is not None:
         return Decision(world.resource.status, wake_at=world.now + WAIT)
-    told = describe(waiting.reason, waiting.message, waiting.remedy)
+    told = describe_meanwhile(waiting.reason, waiting.message, waiting.remedy)
     decision = progress.progress(world, Phase(run.builds[0].phase), waiting.reason, told)
     actions = (announce(world, waiting.reason, told),) if is_news(world, waiting.reason) else ()
     return replace(decision, actions=actions, wake_at=world.now + WAIT)

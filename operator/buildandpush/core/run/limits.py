@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
+from buildandpush.core.pod.failurewords import NOT_STARTED
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import Standstill, stands_since
 from buildandpush.core.settings import BuildSettings
@@ -14,7 +15,8 @@ DEADLINE_GRACE_SECONDS: Final = 120
 """The kubelet enforces a pod's deadline; past it and this long, the operator no longer waits for the kubelet."""
 
 IMAGE_TROUBLE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"})
-CONFIG_TROUBLE: Final = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+CONFIG_TROUBLE: Final = "CreateContainerConfigError"
+"""Something that the pod names is not there."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def find_trouble(pod: PodObservation) -> GivingUp | None:
             return GivingUp(Reason.IMAGE_NAME_INVALID, detail, False)
         if container.reason in IMAGE_TROUBLE:
             return GivingUp(Reason.IMAGE_PULL_FAILED, detail, True)
-        if container.reason in CONFIG_TROUBLE:
+        if container.reason == CONFIG_TROUBLE:
             return GivingUp(Reason.CONTAINER_CONFIG_INVALID, container.message or container.reason, False)
+        if container.reason in NOT_STARTED and not container.terminated:
+            return GivingUp(Reason.CONTAINER_NOT_STARTED, container.message or container.reason, True)
     return None

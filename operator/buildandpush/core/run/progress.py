@@ -8,7 +8,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, ReadBackStatus
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.explain import describe
+from buildandpush.core.explain import describe, describe_meanwhile
 from buildandpush.core.facts import Inputs, LoginSecretRef
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import Standstill
@@ -191,9 +191,9 @@ def describe_live_pod(pod: PodObservation, standstill: Standstill | None = None)
     """Phase, reason and message of a pod that has not ended. `standstill` is what Events say keeps it from starting."""
     trouble = find_trouble(pod)
     if trouble is not None:
-        return Phase.PENDING, trouble.reason, describe(trouble.reason, trouble.detail)
+        return Phase.PENDING, trouble.reason, describe_meanwhile(trouble.reason, trouble.detail)
     if standstill is not None:
-        return Phase.PENDING, Reason.POD_NOT_STARTED, describe(Reason.POD_NOT_STARTED, standstill.detail)
+        return Phase.PENDING, Reason.POD_NOT_STARTED, describe_meanwhile(Reason.POD_NOT_STARTED, standstill.detail)
     if pod.kaniko.state == "running":
         return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
     if pod.gated:

@@ -157,6 +157,8 @@ class TestProgress:
                 {"reason": "CreateContainerConfigError", "message": "secret x not found"},
                 Reason.CONTAINER_CONFIG_INVALID,
             ),
+            ({"reason": "CreateContainerError", "message": "context deadline exceeded"}, Reason.CONTAINER_NOT_STARTED),
+            ({"reason": "RunContainerError", "message": "runc create failed"}, Reason.CONTAINER_NOT_STARTED),
         ],
     )
     def test_a_container_that_cannot_start_says_why(self, waiting: dict[str, str], reason: Reason) -> None:
@@ -164,6 +166,7 @@ class TestProgress:
         decision = decide(world(started(), pods=(stuck,)))
         assert reason_of(decision) == reason
         assert waiting["message"] in decision.status.conditions[0].message
+        assert "run it again" not in decision.status.conditions[0].message, "it has not ended"
 
     def test_an_unschedulable_pod_gives_the_schedulers_words(self) -> None:
         scheduled = {"type": "PodScheduled", "status": "False", "message": "0/1 nodes: Insufficient memory"}

@@ -433,6 +433,15 @@ class TestGivingUp:
         assert (decision.status.phase, reason_of(decision)) == (Phase.FAILED, reason)
         assert DeletePod(pod_name(), "pod-1") in decision.actions
 
+    @pytest.mark.parametrize("reason", ["CreateContainerError", "RunContainerError"])
+    def test_a_runtime_that_makes_no_container_costs_an_attempt_and_not_the_run(self, reason: str) -> None:
+        waiting = {"waiting": {"reason": reason, "message": "context deadline exceeded"}}
+        begun = "2026-11-24T12:00:00Z"
+        stuck = pod(phase="Pending", startTime=begun, containerStatuses=[{"name": "kaniko", "state": waiting}])
+        decision = decide(world(seen(), pods=(replace(stuck, created_at=NOW),), now=NOW + timedelta(seconds=300)))
+        assert (reason_of(decision), run_of(decision).builds[0].attempt) == (Reason.RETRYING, 2)
+        assert "context deadline exceeded" in run_of(decision).builds[0].message
+
     def test_a_node_that_does_not_let_go_is_lost(self) -> None:
         going = replace(running_pod(), deleted_at=NOW)
         first = seen()
