@@ -121,7 +121,7 @@ class Context:
 
 def open_context(root: Path, dockerfile: Path) -> Context:
     """The context with the patterns that hold for this Dockerfile."""
-    return Context(root, load_patterns(root, dockerfile))
+    return Context(Path(os.path.abspath(root)), load_patterns(root, dockerfile))
 
 
 def has_wildcard(path: str) -> bool:
