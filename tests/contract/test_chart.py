@@ -57,11 +57,16 @@ def _for_users(role: Document) -> bool:
     return bool(role["metadata"]["name"].endswith(("-edit", "-view")))
 
 
+OPERATOR = "buildandpush-buildandpush-operator"
+CRDS = f"{OPERATOR}-crds"
+"""The right to read the two CRDs, which belong to no namespace: the operator compares them with its own."""
+
+
 def test_without_namespaces_the_rights_are_the_clusters(shell: Shell) -> None:
     documents = _render(shell)
     roles = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
-    assert [role["metadata"]["name"] for role in roles] == ["buildandpush-buildandpush-operator"]
-    assert len(_of_kind(documents, "ClusterRoleBinding")) == 1
+    assert {role["metadata"]["name"] for role in roles} == {OPERATOR, CRDS}
+    assert {item["metadata"]["name"] for item in _of_kind(documents, "ClusterRoleBinding")} == {OPERATOR, CRDS}
     assert [role["metadata"]["namespace"] for role in _of_kind(documents, "Role")] == ["builds"], "for its lease"
 
 
@@ -76,14 +81,23 @@ def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
         "billing",
         "builds",
     ]
-    assert _of_kind(documents, "ClusterRoleBinding") == []
-    assert all(_for_users(role) for role in _of_kind(documents, "ClusterRole"))
+    assert [item["metadata"]["name"] for item in _of_kind(documents, "ClusterRoleBinding")] == [CRDS]
+    others = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
+    assert [role["metadata"]["name"] for role in others] == [CRDS]
+    assert others[0]["rules"] == [
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions"],
+            "resourceNames": ["buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev"],
+            "verbs": ["get"],
+        }
+    ]
     container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "BUILDANDPUSH_NAMESPACES", "value": "shop,billing"} in container["env"]
 
 
 def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
-    everywhere = next(role for role in _of_kind(_render(shell), "ClusterRole") if not _for_users(role))
+    everywhere = next(role for role in _of_kind(_render(shell), "ClusterRole") if role["metadata"]["name"] == OPERATOR)
     confined = _of_kind(_render(shell, "--set", "watchNamespaces={shop}"), "Role")[0]
     nodes = {"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}
     assert everywhere["rules"] == [*confined["rules"], nodes]

@@ -83,7 +83,7 @@ async def _read_image(
         named,
         digest_found=manifest.digest == digest,
         size_bytes=properties.size_in_bytes,
-        media_type=manifest.media_type,
+        media_type=(manifest.media_type or "").partition(";")[0] or None,  # a proxy may add a charset
         platform=_platform_of(properties),
     )
 
