@@ -15,7 +15,7 @@ from buildandpush.core.foreign import Admitted, admit, admit_end, admit_line, cu
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import error_line, how_command_ended
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
 from buildandpush.core.pod.observation import ContainerObservation, observe_pod, read_source_report
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
@@ -81,6 +81,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "unreachable": lambda words: errors.unreachable("host", words),
     "find_pushed_digests": lambda words: find_pushed_digests(words, "contoso.azurecr.io/shop/web"),
     "find_cache_trouble": find_cache_trouble,
+    "select_end": lambda words: select_end(words, 60),
     "observe_pod": _observe,
     "observe_events": lambda words: observe_events([{"message": words, "reason": words}]),
     "read_status": lambda words: read_status({"conditions": words, "phase": words, "run": words}),

@@ -31,6 +31,8 @@ _WORD: Final = 1024
 """So many characters go with a cut at most: of a token in two parts, the second is as good as the whole."""
 _MARGIN: Final = 2
 """How many times its bound of a text is read, so that secrets at a cut are known for what they are."""
+_GAP: Final = "\ue000"
+"""Stands in a line where characters are left out, around their number. It is none that a cleaned text may have."""
 
 
 class Admitted(str):
@@ -52,7 +54,7 @@ def admit(text: str, secrets: Collection[str] = (), *, size: int = MAX_MESSAGE, 
         return Admitted(WITHHELD)
     if cut_behind or len(window) < len(text):
         known = _drop_end(known, longest_form(secrets))
-    plain = _finish(known.split("\n")[:MAX_LINES])
+    plain = mask_patterns("\n".join(map(cut_line, known.split("\n")[:MAX_LINES])))
     raw = plain.encode()
     return Admitted(plain if len(raw) <= size else raw[: size - 3].decode(errors="ignore") + "…")
 
@@ -67,17 +69,51 @@ def admit_end(
 ) -> Admitted:
     """The end of a text, at most `size` bytes of UTF-8. `cut_before` and `cut_behind`: it begins before what was read,
     or goes on behind it."""
-    window = text[-_MARGIN * size :]
-    known = mask_values(clean(window), secrets)
+    longest = longest_form(secrets)
+    lines, is_whole = _read_last_lines(text.rstrip(), _MARGIN * size, longest)
+    known = mask_values("\n".join(lines), secrets)
     if known == WITHHELD:
         return Admitted(WITHHELD)
-    if cut_before or len(window) < len(text):
-        known = _drop_begin(known, longest_form(secrets))
+    if cut_before and is_whole:
+        known = _drop_begin(known, longest)
     if cut_behind:
-        known = _drop_end(known, longest_form(secrets))
-    plain = _finish(known.rstrip().split("\n")[-MAX_LINES:])
+        known = _drop_end(known, longest)
+    plain = mask_patterns("\n".join(_join(line, longest) for line in known.rstrip().split("\n")))
     raw = plain.encode()
     return Admitted(plain if len(raw) <= size else "…" + raw[-(size - 3) :].decode(errors="ignore"))
+
+
+def _read_last_lines(text: str, budget: int, longest: int) -> tuple[list[str], bool]:
+    """The last lines, cleaned, of as many characters as the budget allows, and whether these are all. A long line costs
+    no more than what is shown of it."""
+    lines: list[str] = []
+    end = len(text)
+    while end >= 0 and len(lines) < MAX_LINES and budget > 0:
+        begin = text.rfind("\n", 0, end) + 1
+        lines.append(_narrow(text[begin:end], longest))
+        budget -= min(end - begin, MAX_LINE) + 1
+        end = begin - 1
+    return lines[::-1], end < 0
+
+
+def _narrow(line: str, longest: int) -> str:
+    """A cleaned line. Of a very long one it keeps two parts, and more of them than is shown, so that secrets are known
+    for what they are."""
+    kept = min(MAX_LINE + _WORD + 2 * longest, MAX_LOG)
+    if len(line) <= 2 * kept:
+        return clean(line)
+    return f"{clean(line[:kept])}{_GAP}{len(line) - 2 * kept}{_GAP}{clean(line[-kept:])}"
+
+
+def _join(line: str, longest: int) -> str:
+    """A line as it is shown."""
+    if _GAP not in line:
+        return cut_line(line)
+    before, count, *_, behind = line.split(_GAP)
+    head = _drop_last_word(before[: max(len(before) - longest, 0)][:_LINE_HEAD])
+    tail = _drop_first_word(behind[longest:][-_LINE_TAIL:])
+    left_out = len(before) - len(head) + len(behind) - len(tail) + (int(count) if count.isdecimal() else 0)
+    return _mark(head, left_out, tail)
 
 
 def admit_line(text: str, secrets: Collection[str] = (), *, size: int) -> Admitted:
@@ -85,10 +121,6 @@ def admit_line(text: str, secrets: Collection[str] = (), *, size: int) -> Admitt
     plain = " ".join(admit(text, secrets).split())
     raw = plain.encode()
     return Admitted(plain if len(raw) <= size else raw[: size - 3].decode(errors="ignore") + "…")
-
-
-def _finish(lines: list[str]) -> str:
-    return mask_patterns("\n".join(map(cut_line, lines)))
 
 
 def cut_end(text: str, size: int) -> str:
@@ -101,7 +133,10 @@ def cut_line(line: str) -> str:
     if len(line) <= MAX_LINE:
         return line
     head, tail = _drop_last_word(line[:_LINE_HEAD]), _drop_first_word(line[-_LINE_TAIL:])
-    left_out = len(line) - len(head) - len(tail)
+    return _mark(head, len(line) - len(head) - len(tail), tail)
+
+
+def _mark(head: str, left_out: int, tail: str) -> str:
     return f"{head} … ({left_out} characters left out) … {tail}"
 
 

@@ -8,8 +8,9 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-# Each escape character ends the search that began at the one before, so a text is read once.
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)|[@-Z\\-_])")
+# Each escape character ends the search that began at the one before, so a text is read once. A line break ends it, too:
+# a title that never ends would hide all that follows.
+_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b\n]*+(?:\x07|\x1b\\)|[@-Z\\-_])")
 
 # Control, surrogate, private, unassigned and format characters, and line separators: a log could otherwise make a
 # terminal or a portal show something else than it says. Joiners stay, as words and emoji need them.

@@ -15,7 +15,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack, Waiting
 from buildandpush.core.fingerprint import fingerprint
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.run.questions import (
@@ -42,7 +42,7 @@ from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.actions import refusal_of
-from buildandpush.handlers.podlogs import SEARCHED_LINES, TAIL_LINES, read_live_pod, read_log_end
+from buildandpush.handlers.podlogs import LINES, TAIL_LINES, read_live_pod, read_log_end
 from buildandpush.handlers.refusals import explain_refusal
 
 
@@ -139,8 +139,8 @@ def _without_login(question: AskReadBack | AskProof | AskTags | AskAllTags, wait
 async def _find_pushed(sources: Sources, namespace: str, question: AskPushed, now: datetime) -> Pushed:
     """What the log names, as far back as it is searched, and at its very end, where kaniko itself writes last."""
     ends = [
-        await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, lines=lines)
-        for lines in (SEARCHED_LINES, TAIL_LINES)
+        await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, most=lines)
+        for lines in (LINES[0], TAIL_LINES)
     ]
     return Pushed(find_pushed_digests("\n".join(end.text for end in ends), question.repository))
 
@@ -190,8 +190,9 @@ async def _read_log(sources: Sources, resource: Resource, question: AskLog, now:
     end = await read_log_end(sources.kubernetes, resource.owner.namespace, question.pod, question.container, now)
     if not end.text:
         return NOTHING
+    selected, is_begin = select_end(end.text, TAIL_LINES)
     secrets = await _secrets_of_run(sources, resource)
-    return admit_end(end.text, secrets, cut_before=end.cut_before, cut_behind=end.cut_behind)
+    return admit_end(selected, secrets, cut_before=is_begin and end.cut_before, cut_behind=end.cut_behind)
 
 
 async def _find_cache_trouble(
@@ -199,7 +200,7 @@ async def _find_cache_trouble(
 ) -> Admitted | None:
     """Finds the line in the raw log, so that only this line is searched for secrets."""
     namespace = resource.owner.namespace
-    end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, lines=SEARCHED_LINES)
+    end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now)
     trouble = find_cache_trouble(end.text)
     if trouble is None:
         return None

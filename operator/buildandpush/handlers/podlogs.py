@@ -10,12 +10,11 @@ from buildandpush.core.pod.observation import PodObservation, observe_pod
 
 TAIL_LINES: Final = 60
 """Lines that tell why a build failed."""
-SEARCHED_LINES: Final = 1000
-"""Lines that are searched for cache trouble, which kaniko tells at the end of a stage."""
+LINES: Final = (1000, TAIL_LINES, 16, 4, 2, 1)
+"""Lines of a log that are read, and of one with longer lines. kaniko tells cache trouble at the end of a stage."""
 LIMIT_BYTES: Final = 2**20
 """Bytes of a log that are read: more than 60 lines of the 16 KiB at which a runtime ends a line."""
 _RECORD_BYTES: Final = 16 * 1024
-_FEWER: Final = 4
 PATIENCE: Final = timedelta(minutes=2)
 """How long a kubelet may take to give out the log of a pod that has ended. Then the run ends without it."""
 
@@ -32,15 +31,15 @@ class LogEnd:
 
 
 async def read_log_end(
-    client: KubernetesClient, namespace: str, pod: str, container: str, now: datetime, *, lines: int = TAIL_LINES
+    client: KubernetesClient, namespace: str, pod: str, container: str, now: datetime, *, most: int = LINES[0]
 ) -> LogEnd:
-    """The end of a log. Empty if the kubelet has no log any more, or does not answer long after the pod's end."""
+    """The end of a log, at most so many lines. Empty if the kubelet has no log any more, or does not answer long after
+    the pod's end."""
     try:
-        log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
-        while log.is_cut and lines > 1:
-            # The kubelet's limit keeps the beginning of these lines, and the end is what counts.
-            lines = max(lines // _FEWER, 1)
+        for lines in (number for number in LINES if number <= most):
             log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
+            if not log.is_cut:
+                break  # a cut log has the beginning of these lines, and the end is what counts
     except KubernetesError:
         return LogEnd()
     except UnavailableError:

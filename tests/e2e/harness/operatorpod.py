@@ -59,6 +59,12 @@ class OperatorPod:
             for previous in (True, False)
         )
 
+    def held_seconds(self) -> float:
+        """The longest time that the leader's event loop was held by work, since its process began."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{self.read()['metadata']['name']}:8080/proxy/loopz"
+        lines = (line.split() for line in self.api.send("GET", path).decode().splitlines())
+        return float(dict(lines)["loop_busy_seconds_max"])
+
     def all_logs(self) -> str:
         """The logs of all replicas, and of the operators that tests have ended."""
         kept = self.kept.read_text() if self.kept and self.kept.exists() else ""

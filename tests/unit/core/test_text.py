@@ -20,6 +20,7 @@ sizes = st.integers(8, 200)
         ("\x1b]0;title\x07text", "text"),
         ("\x1b]8;;https://x\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("\x1b[2K\x1b[1Gline", "line"),
+        ("\x1b]0;title\nerror\x07", "0;title\nerror"),
         ("a\r\nb", "a\nb"),
         ("a\tb\nc", "a\tb\nc"),
         ("a\x00b\x07c\x7fd\x9be", "abcde"),

@@ -10,7 +10,8 @@ from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.facts import Inputs, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
 from buildandpush.core.fingerprint import is_fingerprint
-from buildandpush.core.foreign import MAX_LOG
+from buildandpush.core.foreign import MAX_LOG, Admitted
+from buildandpush.core.pod.failurewords import how_command_ended
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.redact import WITHHELD
 from buildandpush.core.run.questions import (
@@ -107,7 +108,17 @@ async def test_a_line_longer_than_any_log_that_is_read_hides_no_end(cluster: Clu
     question = log_of(cluster, f"{'x' * 2 * 2**20}\nand\nmore\nthe end\n")
     text = await ask(cluster, question)
     assert isinstance(text, str)
-    assert text.endswith("\nthe end")
+    assert text.endswith("the end")
+
+
+@pytest.mark.parametrize("junk", ["://a:", "eyJAAAAAAAA", "error pushing image: ", "x\n"])
+async def test_kanikos_last_word_stands_out_of_what_the_command_printed_beside_it(cluster: Cluster, junk: str) -> None:
+    """They write to two streams, and the runtime brings what it has of either."""
+    said = "error building image: failed to execute command: waiting for process to exit: exit status 3"
+    log = log_of(cluster, junk * (300_000 // len(junk)) + f"{said}\n" + junk * (1800 // len(junk)))
+    text = await ask(cluster, log)
+    assert isinstance(text, Admitted)
+    assert how_command_ended(text) == "exit status 3"
 
 
 PASSWORD = "hunter22-secret"

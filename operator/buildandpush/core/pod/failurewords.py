@@ -14,7 +14,8 @@ MAX_LINE: Final = 2000
 
 _ERROR_LINE: Final = re.compile(r"\berror (building|pushing|checking|resolving)|\bError: ", re.IGNORECASE)
 _LOGGED: Final = re.compile(r"^(?:[A-Z]+\[[^\]]{0,40}\]\s*|time=\S{1,60}\s*)")
-_COMMAND_ENDED: Final = ": waiting for process to exit: "
+COMMAND_ENDED: Final = ": waiting for process to exit: "
+"""kaniko's words for a RUN command, before how it ended."""
 
 PUSHING: Final = re.compile(
     r"(error pushing image|error checking push permissions?|Error: (pushing image|checking push permissions?))\b"
@@ -53,10 +54,12 @@ def without_level(line: str) -> str:
 
 
 def how_command_ended(log: str) -> str:
-    """How the RUN command in kaniko's error line ended, such as `exit status 3`; empty without one."""
+    """How the RUN command in kaniko's error line ended, such as `exit status 3`; empty without one. What the command
+    printed without a line break may stand before it in its line."""
     for line in reversed([cut_line(line.strip()) for line in log.splitlines()]):
-        if line.startswith("error building image: ") and _COMMAND_ENDED in line:
-            return line.rpartition(_COMMAND_ENDED)[2]
+        _, found, error = line.rpartition("error building image")
+        if found and COMMAND_ENDED in error:
+            return error.rpartition(COMMAND_ENDED)[2]
     return ""
 
 

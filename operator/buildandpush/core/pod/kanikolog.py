@@ -6,6 +6,7 @@ Both functions look for fixed words and read a few characters behind them, so a 
 import re
 from typing import Final
 
+from buildandpush.core.pod.failurewords import COMMAND_ENDED
 from buildandpush.core.text import clean
 
 # kaniko's own words: pkg/executor/push.go and pkg/executor/build.go. Some versions begin in lower case.
@@ -45,3 +46,23 @@ def find_cache_trouble(log: str) -> str | None:
     if at < 0:
         return None
     return log[at + len(_CACHE_TROUBLE[0]) :].partition("\n")[0].lstrip(": ")
+
+
+def select_end(log: str, lines: int) -> tuple[str, bool]:
+    """The last lines of a log, and before them the line in which kaniko says how a RUN command ended, if that stands
+    further up. Says, too, whether this begins where the log does.
+
+    kaniko and the command write side by side. What the command wrote last may arrive behind kaniko's last word.
+    """
+    log = log.rstrip()
+    begin = len(log)
+    for _ in range(lines):
+        begin = log.rfind("\n", 0, begin)
+        if begin < 0:
+            return log, True
+    end = log[begin + 1 :]
+    said = log.rfind(COMMAND_ENDED, 0, begin)
+    if said < 0 or COMMAND_ENDED in end:
+        return end, False
+    line = log.rfind("\n", 0, said) + 1
+    return log[line : log.find("\n", said) + 1] + end, line == 0

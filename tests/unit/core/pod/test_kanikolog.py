@@ -2,7 +2,7 @@
 
 import pytest
 
-from buildandpush.core.pod.kanikolog import find_pushed_digests
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
 
 HOST = "contoso.azurecr.io/shop/web"
 ONE, TWO = "sha256:" + "a" * 64, "sha256:" + "b" * 64
@@ -37,3 +37,38 @@ def test_every_digest_that_the_log_names_is_told_once_and_in_order() -> None:
 def test_a_log_that_names_thousands_is_bounded() -> None:
     log = "\n".join(f"Pushed {HOST}@sha256:{number:064x}" for number in range(5000))
     assert len(find_pushed_digests(log, HOST)) == 8
+
+
+@pytest.mark.parametrize(
+    ("log", "trouble"),
+    [
+        ("INFO one\nWARN[0002] Error uploading layer to cache: DENIED: no\nINFO two", "DENIED: no"),
+        ("WARN error uploading layer to cache: one\nWARN Error uploading layer to cache: two", "two"),
+        ("WARN Error uploading layer to cache", ""),
+        ("INFO one\n", None),
+        ("", None),
+    ],
+)
+def test_cache_trouble_in_the_log(log: str, trouble: str | None) -> None:
+    assert find_cache_trouble(log) == trouble
+
+
+ENDED = (
+    "error building image: error building stage: failed to execute command: waiting for process to exit: exit status 3"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "selected", "begins"),
+    [
+        ("one\ntwo", "one\ntwo", True),
+        ("one\ntwo\nthree\n", "two\nthree", False),
+        (f"one\n{ENDED}\ntwo\nthree\n", f"{ENDED}\ntwo\nthree", False),
+        (f"{ENDED}\ntwo\nthree", f"{ENDED}\ntwo\nthree", True),
+        (f"one\nxxx{ENDED}\ntwo\nthree\nfour", f"xxx{ENDED}\nthree\nfour", False),
+        (f"{ENDED}\ntwo\n{ENDED}\nthree", f"{ENDED}\nthree", False),
+        ("", "", True),
+    ],
+)
+def test_how_a_command_ended_is_not_lost_behind_what_it_printed(log: str, selected: str, begins: bool) -> None:
+    assert select_end(log, 2) == (selected, begins)
