@@ -1,5 +1,5 @@
-"""Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled. And what an API server
-can have against a build: it is told at once, and heals."""
+"""Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled. Lines of 5 MB that our
+patterns look for. And what an API server can have against a build: it is told at once, and heals."""
 
 import copy
 import random
@@ -7,18 +7,22 @@ from collections.abc import Iterator
 
 import pytest
 
+from buildandpush.handlers.looplag import TOLD_SECONDS
 from tests.e2e.harness.api import BUILD, Api
 from tests.e2e.harness.build import Build, Snapshot
 from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.hostile import print_and_fail
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.policy import webhook_down
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
+from tests.unit.hostile import recipes
 
 pytestmark = [pytest.mark.chaos]
 
 BUILDS = 20
 KILLS = 10
+HOSTILE = 15
 
 
 @pytest.mark.usefixtures("login")
@@ -44,6 +48,30 @@ def test_an_operator_killed_ten_times_loses_and_doubles_nothing(
         pods = build.pods()
         assert [pod["metadata"]["uid"] for pod in pods] == [ended.build["podUid"]]
         assert registry.digest(build.repository, "latest") == ended.status["digest"]
+
+
+# The texts may look like tokens.
+@pytest.mark.prints_login
+@pytest.mark.usefixtures("login")
+def test_lines_without_an_end_made_of_our_patterns_hold_nobody_up(
+    make_build: BuildFactory, operator: OperatorPod
+) -> None:
+    """Always others of the fragments, between two violent ends of the operator, while good builds go on."""
+    chance = random.Random()
+    small = {"requests": {"memory": "32Mi"}}
+    told = chance.sample([recipe for recipe in recipes(mixed=HOSTILE * 3) if recipe[1] != "\n"], HOSTILE)
+    sources = [print_and_fail(unit, begin, end) for begin, unit, end in told]
+    hostile = [make_build(f"hostile-{number}", source=one, resources=small) for number, one in enumerate(sources)]
+    good = [make_build(f"good-{number}", resources=small) for number in range(HOSTILE // 3)]
+    for _ in range(2):
+        operator.kill()
+        operator.renew()
+    for build in good:
+        build.wait_succeeded(within=240)
+    for build, recipe in zip(hostile, told, strict=True):
+        ended = build.wait_end(within=240)
+        assert (ended.build["reason"], ended.build["attempt"]) == ("RunFailed", 1), f"{recipe}: {ended}"
+    assert operator.held_seconds() < TOLD_SECONDS
 
 
 @pytest.mark.usefixtures("login")
