@@ -63,6 +63,7 @@ def _assert_conditions(ended: Snapshot) -> None:
         "Completed": ("True", "Succeeded"),
         "SpecValid": ("True", "SpecValid"),
         "SourceReady": ("True", "SourceFetched"),
+        "DockerfileChecked": ("True", "DockerfileChecked"),
         "Built": ("True", "Built"),
         "Pushed": ("True", "Pushed"),
         "Verified": ("True", "Verified"),
