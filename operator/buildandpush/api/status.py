@@ -81,7 +81,7 @@ class Timings(ApiModel):
 class ReadBackStatus(ApiModel):
     """How the registry is asked what was pushed, where the operator could not read it at once."""
 
-    since: Time = Field(description="Since when it is asked.")
+    since: Time | None = Field(None, description="Since when it is asked.")
     next_at: Time | None = Field(None, description="When the operator asks it again.")
     pod_name: str | None = Field(None, max_length=63, description="Name of the pod that asks it for the operator.")
     problem: str | None = Field(None, max_length=MAX_MESSAGE, description="Why the operator could not read it.")

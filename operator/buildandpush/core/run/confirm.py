@@ -5,7 +5,7 @@ has to name the digest: to the operator, or, where the operator cannot read it, 
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.meta import Phase
@@ -64,7 +64,7 @@ def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> C
     asked = run.builds[0].read_back
     if asked is not None and asked.pod_name:
         return _hear_reader(world, run, pod, digest, asked, asked.pod_name)
-    if asked is not None and asked.next_at is not None and asked.since <= world.now < asked.next_at:
+    if asked is not None and asked.next_at is not None and _since(run, asked) <= world.now < asked.next_at:
         return Decision(world.resource.status, wake_at=asked.next_at)
     question = AskReadBack(run.effective.repository, tuple(run.builds[0].tags), digest, run.effective.connector or "")
     read_back = answer(world, question)
@@ -129,9 +129,14 @@ def _find_contradiction(world: World, run: RunStatus, pod: PodObservation, diges
     return f"it reported {digest}, and its log says that {others[0]} was pushed" if others else ""
 
 
+def _since(run: RunStatus, asked: ReadBackStatus) -> datetime:
+    """Since when the registry is asked. A status from an older CRD may lack it."""
+    return asked.since or run.started_at
+
+
 def _ask_on(world: World, pod: PodObservation, asked: ReadBackStatus | None, unread: _Unread) -> Decision:
     """Ask again later, or, where that would bring nothing, have a pod ask."""
-    since = asked.since if asked is not None and asked.since <= world.now else world.now
+    since = min(_since(run_of(world), asked), world.now) if asked is not None else world.now
     problem = clip(unread.problem, MAX_MESSAGE // 2)
     if unread.passing and world.now < since + OWN_PATIENCE:
         # As long as it was waited for already: 5, 5, 10, 20, 40, 60, 60 ... seconds.
@@ -167,13 +172,13 @@ def _hear_reader(
     report = read_report(reader, claim) if reader is not None and reader.ended else None
     if report is not None:
         return _judge_report(run, claim, report, name)
-    if world.now >= asked.since + READER_PATIENCE:
+    if world.now >= _since(run, asked) + READER_PATIENCE:
         return _give_up(run, digest, f"{_describe_reader(name, reader)}; {asked.problem}")
     if reader is None:
         return _create_reader(world, run, pod, claim, asked, name)
     if reader.ended and not reader.deleting:  # it was evicted or killed; another follows
         return Decision(world.resource.status, (DeletePod(name, reader.uid),), wake_at=world.now + WAIT)
-    return Decision(world.resource.status, wake_at=asked.since + READER_PATIENCE)
+    return Decision(world.resource.status, wake_at=_since(run, asked) + READER_PATIENCE)
 
 
 def _claim(world: World, run: RunStatus, digest: str) -> Claim:
