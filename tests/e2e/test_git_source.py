@@ -75,7 +75,7 @@ def test_the_named_revision_is_built(
 
 
 def test_a_server_that_fails_twice_costs_no_attempt(make_build: BuildFactory, served: Served) -> None:
-    served.failures += [503, 502]
+    served.failures.extend((503, 502))
     ended = make_build(source=_source(served)).wait_succeeded()
     assert served.failures == []
     assert (ended.run["number"], ended.build["attempt"]) == (1, 1)
