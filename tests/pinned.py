@@ -5,6 +5,19 @@ from typing import Any
 
 from aiohttp.abc import AbstractResolver
 
+from buildandpush.api.addresses import AddressRules, parse_networks
+
+LOOPBACK = AddressRules(allowed=parse_networks(["127.0.0.0/8"]))
+"""Rules that let a client connect to a server of a test, as to one on the internet."""
+
+
+class InsideRules(AddressRules):
+    """Rules that let a client connect to a server of a test, as to one inside the cluster's network."""
+
+    def refuses(self, address: str) -> bool:
+        """Nothing is refused."""
+        return False
+
 
 class PinnedResolver(AbstractResolver):
     """Finds every host at one address, and remembers which were looked for."""

@@ -93,7 +93,8 @@ async def _lead(
 ) -> None:
     """Watch and act until told to stop, or until the lease is lost."""
     acting = client.guarded(lease.check) if lease is not None else client
-    store, outside = Store(), Outside(config.ca_file)
+    rules = config.address_rules(os.environ.get("KUBERNETES_SERVICE_HOST", ""))
+    store, outside = Store(), Outside(config.ca_file, rules=rules)
     settings = replace(config.build_settings, trusted_certificates=certificates)
     entra = EntraClient(outside, acting)
     identities = IdentityLogins(entra, AcrClient(outside), _utc_now, config.first_backoff_seconds)

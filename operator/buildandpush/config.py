@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
 from buildandpush.api.status import MAX_IMAGE
@@ -93,6 +94,10 @@ class OperatorConfig(BaseModel):
     """How long the next attempt waits, and the next login after a refusal. Every longer wait follows from it."""
     ca_file: str = ""
     """File of certificates in PEM form that every host outside is trusted by, beside the usual ones."""
+    egress_denied: str = ""
+    """Networks that the operator connects to for nobody, separated by commas, beside those that are always refused."""
+    egress_allowed: str = ""
+    """Networks that it connects to whatever else says no, separated by commas. Users learn how hosts there answer."""
     authority_hosts: str = ""
     """Hosts of clouds of one's own that connectors may name, separated by commas."""
     managed_identity_namespaces: str = ""
@@ -119,6 +124,12 @@ class OperatorConfig(BaseModel):
     """Port of /healthz."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     """Least important level that is logged."""
+
+    @field_validator("egress_denied", "egress_allowed")
+    @classmethod
+    def _check_networks(cls, text: str) -> str:
+        parse_networks(_split(text))
+        return text
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> Self:
@@ -152,6 +163,14 @@ class OperatorConfig(BaseModel):
     def namespace_list(self) -> tuple[str, ...]:
         """The namespaces to watch; empty for all."""
         return _split(self.namespaces)
+
+    def address_rules(self, api_server: str) -> AddressRules:
+        """Where the operator's own requests may go."""
+        return AddressRules(
+            api_server,
+            denied=parse_networks(_split(self.egress_denied)),
+            allowed=parse_networks(_split(self.egress_allowed)),
+        )
 
     @property
     def login_settings(self) -> LoginSettings:

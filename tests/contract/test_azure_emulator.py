@@ -18,7 +18,7 @@ from buildandpush.core.azure.login import NULL_GUID, Credentials
 from devcluster.azure.upstream import Upstream
 from devcluster.settings import Settings
 from tests.e2e.harness.azure import TENANT, Azure
-from tests.pinned import PinnedResolver
+from tests.pinned import LOOPBACK, PinnedResolver
 
 pytestmark = [pytest.mark.e2e]
 
@@ -88,7 +88,7 @@ async def registry(azure: Azure, settings: Settings) -> AsyncIterator[Registry]:
     host = azure.make_registry(admin=ADMIN)
     identity = azure.make_identity(("AcrPush", host))
     resolver = PinnedResolver(settings.network.gateway, settings.ports.registry)
-    outside = Outside(str(settings.ca_certificate), resolver)
+    outside = Outside(str(settings.ca_certificate), resolver, LOOPBACK)
     form = {
         "grant_type": "client_credentials",
         "client_id": identity.client_id,

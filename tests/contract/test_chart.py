@@ -103,6 +103,14 @@ def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
     assert everywhere["rules"] == [*confined["rules"], nodes]
 
 
+def test_the_networks_of_the_operators_own_requests_reach_it(shell: Shell) -> None:
+    values = ("egress.denyCidrs={10.0.0.0/8,fd00::/8}", "egress.allowCidrs={10.1.2.3}")
+    documents = _render(shell, *(word for value in values for word in ("--set", value)))
+    container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": "BUILDANDPUSH_EGRESS_DENIED", "value": "10.0.0.0/8,fd00::/8"} in container["env"]
+    assert {"name": "BUILDANDPUSH_EGRESS_ALLOWED", "value": "10.1.2.3"} in container["env"]
+
+
 def test_the_kubelet_asks_if_the_operator_lives_and_if_it_can_work(shell: Shell) -> None:
     container = _of_kind(_render(shell), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     probes = {name: container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")}
@@ -145,6 +153,7 @@ def test_the_nodes_are_asked_only_where_that_decides_something(
         pytest.param(
             (*_IMAGE, "--set", "executor.compatibility=Docker"), ["compatibility", "BuildKit"], id="compatibility"
         ),
+        pytest.param((*_IMAGE, "--set", "egress.denyCidrs={private}"), ["denyCidrs", "pattern"], id="no network"),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"

@@ -241,6 +241,19 @@ def test_a_service_account_that_the_chart_does_not_name_is_refused(
     assert "azure.identityServiceAccounts" in wait_connector(api, namespace, "False", "CredentialNotAllowed")
 
 
+def test_a_connector_cannot_explore_the_clusters_network(
+    azure: Azure, make_connector: ConnectorFactory, api: Api, namespace: str, settings: Settings
+) -> None:
+    """The API server, a kubelet, a port where nobody listens and a name that does not exist look alike."""
+    gateway = settings.network.gateway
+    hosts = ["kubernetes.default.svc.cluster.local", f"{gateway}:10250", f"{gateway}:9", "nobody.default.svc"]
+    identity = azure.make_identity()
+    for number, host in enumerate(hosts):
+        make_connector(identity, host, name=f"c{number}", allowedRegistries=[host])
+    told = [wait_connector(api, namespace, "False", "RegistryUnreachable", name=f"c{number}") for number in range(4)]
+    assert len({message.replace(host, "") for message, host in zip(told, hosts, strict=True)}) == 1, told
+
+
 def test_a_managed_identity_is_refused_outside_of_its_namespaces(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, api: Api, namespace: str
 ) -> None:

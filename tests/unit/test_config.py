@@ -170,3 +170,15 @@ def test_a_proxys_password_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as raised:
         read(https_proxy="http://user:hunter22@proxy.example:3128")
     assert "hunter22" not in str(raised.value)
+
+
+def test_networks_are_read_for_the_rules_of_addresses() -> None:
+    rules = read(egress_denied="10.0.0.0/8, 192.168.0.0/16", egress_allowed="10.1.2.3").address_rules("10.96.0.1")
+    refused = {address: rules.refuses(address) for address in ("10.0.0.1", "192.168.1.1", "10.1.2.3", "10.96.0.1")}
+    assert refused == {"10.0.0.1": True, "192.168.1.1": True, "10.1.2.3": False, "10.96.0.1": True}
+
+
+@pytest.mark.parametrize("name", ["egress_denied", "egress_allowed"])
+def test_a_network_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"BUILDANDPUSH_{name.upper()}='10.0.0.1/8'.*host bits"):
+        read(**{name: "10.0.0.1/8"})

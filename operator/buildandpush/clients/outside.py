@@ -1,21 +1,31 @@
-"""Connections to hosts outside of the cluster: which certificates are trusted, and one session for each set of them."""
+"""Connections to hosts outside of the cluster: which certificates are trusted, and one session for each set of them.
+
+Users name these hosts, and the operator stands inside the cluster's network. So no session connects to an address that
+the rules refuse, whatever name or redirect led there, and users are told of public hosts alone how they answer.
+"""
 
 import asyncio
+import socket
 import ssl
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import aiohttp
+from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver
 from azure.core.pipeline.transport import AioHttpTransport
 
+from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
+from buildandpush.core.azure.cloud import is_cloud_registry
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
 MAX_SESSIONS: Final = 64
 """Sets of certificates of connectors' own that connections are kept for."""
 RETIREMENT_SECONDS: Final = 300.0
 """How long a session that no new request gets is left to those that have it: longer than any of them lasts."""
+
+_RESOLVE_SECONDS: Final = 5.0
 
 ONE_TRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 """Settings of Azure's clients. The queue asks again after a time of its own; a retry here would only hold a worker."""
@@ -32,16 +42,29 @@ def is_passing(error: object) -> bool:
     return broken and not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
 
 
+class ForbiddenAddressError(OSError):
+    """The rules refuse the address that a host has."""
+
+
 class Outside:
     """Sessions by the certificates they trust beside the usual ones. To be closed at the end."""
 
-    def __init__(self, ca_file: str = "", resolver: AbstractResolver | None = None, *, verifies: bool = True) -> None:
+    def __init__(
+        self,
+        ca_file: str = "",
+        resolver: AbstractResolver | None = None,
+        rules: AddressRules | None = None,
+        *,
+        verifies: bool = True,
+    ) -> None:
         """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy.
-        `resolver` finds hosts otherwise than by the machine's own settings. Without `verifies` every certificate is
-        taken, as the installer may allow for some registries."""
+        `resolver` finds hosts otherwise than by the machine's own settings. `rules` widen or narrow the usual ones.
+        Without `verifies` every certificate is taken, as the installer may allow for some registries."""
         self._ca_file = ca_file
         self._verifies = verifies
         self._resolver = resolver
+        self._rules = rules or AddressRules()
+        self._node: aiohttp.ClientSession | None = None
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         """The one used last at the end."""
         self._retired: dict[aiohttp.ClientSession, asyncio.TimerHandle] = {}
@@ -69,17 +92,14 @@ class Outside:
     def _make(self, ca_bundle: str) -> aiohttp.ClientSession:
         trusted = self.trust(ca_bundle)
         connector = aiohttp.TCPConnector(
-            ssl=trusted if self._verifies else False, limit=32, keepalive_timeout=30, resolver=self._resolver
+            ssl=trusted if self._verifies else False,
+            limit=32,
+            keepalive_timeout=30,
+            resolver=self._resolver,
+            # Called with each address that is connected to, be it written in a URL or found for a name.
+            socket_factory=partial(_open_socket, self._rules),
         )
-        return aiohttp.ClientSession(
-            connector=connector,
-            timeout=TIMEOUT,
-            trust_env=True,
-            auto_decompress=False,
-            headers={"Accept-Encoding": "identity"},
-            response_class=BoundedResponse,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        return _make_session(connector, trust_env=True)
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
@@ -94,14 +114,59 @@ class Outside:
         """The same session for Azure's clients, which leave it open."""
         return AioHttpTransport(session=self.session(ca_bundle), session_owner=False)
 
+    def node_transport(self) -> AioHttpTransport:
+        """A session for the node's metadata service. It connects to any address and knows no proxy, so nobody but the
+        client of that service may have it."""
+        if self._node is None or self._node.closed:
+            self._node = _make_session(aiohttp.TCPConnector(limit=4), trust_env=False)
+        return AioHttpTransport(session=self._node, session_owner=False)
+
+    async def may_tell(self, host: str) -> bool:
+        """Whether everybody may learn how a host, with or without a port, answers: Azure's registries, and what is not
+        at a private address. Otherwise whoever may create a connector could explore the cluster's network with it."""
+        name = host.partition(":")[0]
+        if is_cloud_registry(name):
+            return True
+        try:
+            async with asyncio.timeout(_RESOLVE_SECONDS):
+                return all(self._rules.is_public(address) for address in await self._resolve(name))
+        except (OSError, ValueError, TimeoutError):  # ValueError: no host name, or an address that is none
+            return False
+
+    async def _resolve(self, name: str) -> list[str]:
+        if self._resolver is not None:
+            return [found["host"] for found in await self._resolver.resolve(name, 443)]
+        found = await asyncio.get_running_loop().getaddrinfo(name, 443, type=socket.SOCK_STREAM)
+        return [str(item[4][0]) for item in found]
+
     async def close(self) -> None:
         """Close all sessions."""
         for timer in self._retired.values():
             timer.cancel()
-        for session in (*self._sessions.values(), *self._retired):
+        for session in (*self._sessions.values(), *self._retired, *((self._node,) if self._node else ())):
             await session.close()
         self._sessions.clear()
         self._retired.clear()
+
+
+def _open_socket(rules: AddressRules, found: AddrInfoType) -> socket.socket:
+    """A socket for an address that is about to be connected to; raises ForbiddenAddressError."""
+    family, kind, protocol, _, place = found
+    if rules.refuses(str(place[0])):
+        raise ForbiddenAddressError(f"the operator may not connect to {place[0]}")
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _make_session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=TIMEOUT,
+        trust_env=trust_env,
+        auto_decompress=False,
+        headers={"Accept-Encoding": "identity"},
+        response_class=BoundedResponse,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 @lru_cache(maxsize=MAX_SESSIONS)

@@ -1,15 +1,20 @@
 """Reads registries for the operator: what tags name, whether a digest is there, whose run an image is of."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final, Protocol
 
 import aiohttp
+import structlog
 
 from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
+from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
+
+_log = structlog.get_logger(__name__)
 
 LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
@@ -49,47 +54,54 @@ class RegistryClient:
         An image that is not there may only not have arrived everywhere yet, so the registry is asked for some seconds
         more. So is a registry that has too much to do.
         """
+        try:
+            image = self._open(repository, credentials)
+        except NotReadError as error:
+            return ReadBack({}, digest_found=False, problem=str(error))
         loop = asyncio.get_running_loop()
         began = loop.time()
         for seconds in (*self._lag_seconds, None):
-            found = await self._read_back(repository, tags, digest, credentials)
+            found = await self._read_back(image, repository, tags, digest, credentials)
             complete = found.digest_found and all(found.tags.get(tag) for tag in tags)
             late = loop.time() - began > _LAG_LIMIT_SECONDS
             if complete or (found.problem and not found.passing) or seconds is None or late:
                 break
             await asyncio.sleep(seconds)
-        return found
+        return await self._tell(found, repository)
+
+    async def _tell(self, found: ReadBack, repository: str) -> ReadBack:
+        """What users are told of a registry that cannot be read."""
+        host = repository.split("/", 1)[0]
+        if not found.problem or await self._outside.may_tell(host):
+            return found
+        _log.warning("registry.unreachable", host=host, error=found.problem)
+        return replace(found, problem=f"{host}: {UNTOLD}")
 
     async def _read_back(
-        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
+        self, image: Image, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
     ) -> ReadBack:
         if not credentials.is_token:
-            return await self._read_image(repository, tags, digest, credentials)
+            return await read_image(image, tags, digest)
         found = await self._acr.read_back(repository, tags, digest, credentials)
         if not found.problem:
             return found
         # An ACR answers for tags in two places. The one that works may confirm; that it does not know an image says
         # little while the other fails.
-        other = await self._read_image(repository, tags, digest, credentials)
+        other = await read_image(image, tags, digest)
         confirms = other.digest_found and all(named == digest for named in other.tags.values())
         return other if confirms else found
-
-    async def _read_image(
-        self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
-    ) -> ReadBack:
-        try:
-            image = self._open(repository, credentials)
-        except NotReadError as error:
-            return ReadBack({}, digest_found=False, problem=str(error))
-        return await read_image(image, tags, digest)
 
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
         """Ask the registry what each tag names. Never raises for what the registry does."""
         try:
             image = self._open(repository, credentials)
+        except NotReadError as error:
+            return ReadBack({}, digest_found=False, problem=str(error))
+        try:
             named = await asyncio.gather(*(image.fetch_digest(tag) for tag in tags))
         except NotReadError as error:
-            return ReadBack({}, digest_found=False, problem=str(error), passing=error.passing)
+            found = ReadBack({}, digest_found=False, problem=str(error), passing=error.passing)
+            return await self._tell(found, repository)
         return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
     async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
@@ -110,7 +122,9 @@ class RegistryClient:
             image = self._open(repository, credentials)
         except NotReadError as error:
             return Proof(None, str(error))
-        return await prove_image(image, tags, run_label)
+        proof = await prove_image(image, tags, run_label)
+        unread = ReadBack({}, digest_found=False, problem=proof.problem)
+        return replace(proof, problem=(await self._tell(unread, repository)).problem)
 
     def _open(self, repository: str, credentials: Credentials) -> Image:
         host, path = repository.split("/", 1)

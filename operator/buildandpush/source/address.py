@@ -5,19 +5,12 @@ loopback and the API server are not for fetching.
 """
 
 import contextlib
-import ipaddress
 import os
 import socket
-from typing import Final
 
+from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError
-
-# Azure's platform address (DNS, health probes, the VM agent): https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
-_PLATFORM: Final = "168.63.129.16"
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -37,7 +30,7 @@ def resolve_host(host: str, port: int) -> list[str]:
 def refuse_address(address: str, host: str = "") -> None:
     """Raise SourceError for an address that builds may not fetch from. A name is none, and passes."""
     with contextlib.suppress(ValueError):
-        if not is_allowed(_usual_form(address)):
+        if AddressRules(os.environ.get("KUBERNETES_SERVICE_HOST", "")).refuses(_usual_form(address)):
             named = f"{host!r} is {address}" if host else repr(address)
             raise SourceError(Reason.SOURCE_INVALID, f"host {named}, which builds may not fetch from")
 
@@ -47,26 +40,3 @@ def _usual_form(address: str) -> str:
     with contextlib.suppress(OSError):
         return socket.inet_ntoa(socket.inet_aton(address.rstrip(".")))
     return address
-
-
-def is_allowed(address: str) -> bool:
-    """Whether an address is none of: loopback, link-local, unspecified, multicast, Azure's platform, API server."""
-    forbidden = {ipaddress.ip_address(_PLATFORM)}
-    with contextlib.suppress(ValueError):  # a host name, or none at all
-        forbidden.add(ipaddress.ip_address(os.environ.get("KUBERNETES_SERVICE_HOST", "")))
-    return not any(_is_special(form) or form in forbidden for form in _forms(address))
-
-
-def _is_special(address: _Address) -> bool:
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
-
-
-def _forms(address: str) -> list[_Address]:
-    """The address and every IPv4 address that it stands for: mapped, compatible, 6to4 and NAT64."""
-    parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return [parsed]
-    inner = [parsed.ipv4_mapped, parsed.sixtofour]
-    if parsed in _NAT64 or int(parsed) >> 32 == 0:
-        inner.append(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
-    return [parsed, *(form for form in inner if form is not None)]

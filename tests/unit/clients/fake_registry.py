@@ -71,6 +71,7 @@ class FakeRegistry:
     passing: list[int] = field(default_factory=list)
     """Statuses of the next answers; 0: the connection breaks off."""
     location: str = ""
+    blob_location: str = ""
     tells_digest: bool = True
     odd_tags: bytes = b""
     """What it answers to the request for its tags, page after page."""
@@ -94,8 +95,10 @@ class FakeRegistry:
             if request.headers["Authorization"] != "Bearer let-me-in":
                 scope = 'service="registry",scope="repository:shop/web:pull"'
                 return web.Response(status=401, headers={"WWW-Authenticate": f'Bearer realm="{self.realm}",{scope}'})
-        if self.location:
-            return web.Response(status=307, headers={"Location": self.location + request.path})
+        elsewhere = self.blob_location if "/blobs/" in request.path else ""
+        elsewhere = elsewhere or (self.location and self.location + request.path)
+        if elsewhere:
+            return web.Response(status=307, headers={"Location": elsewhere})
         if self.status != 200:
             return web.Response(status=self.status)
         reference = request.path.rsplit("/", 1)[1]

@@ -15,6 +15,7 @@ from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
 from buildandpush.clients.outside import Outside
 from buildandpush.core.azure.login import NULL_GUID, Credentials
 from buildandpush.core.facts import ReadBack
+from tests.pinned import LOOPBACK
 from tests.unit.clients.fake_registry import make_certificates, serve
 
 DIGEST = "sha256:" + "a" * 64
@@ -55,7 +56,7 @@ async def fetch(body: bytes, headers: Mapping[str, str]) -> tuple[str, bytes, st
         assert request.headers["Accept-Encoding"] == "identity"
         return web.Response(body=body, headers=headers)
 
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     try:
         async with serve(handle) as host, outside.session(make_certificates()[0]).get(f"https://{host}/") as response:
             return response.headers["Content-Type"], await response.read(), await response.text()
@@ -100,7 +101,7 @@ async def read_back(body: bytes, headers: dict[str, str]) -> ReadBack:
     async def handle(_: web.Request) -> web.Response:
         return web.Response(body=body, headers={"Content-Type": "application/json", **headers})
 
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     try:
         async with serve(handle) as host:
             credentials = Credentials((host,), NULL_GUID, "an-opaque-refresh-token", make_certificates()[0])

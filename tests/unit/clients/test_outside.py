@@ -1,15 +1,18 @@
 """Connections to the outside: certificates as users write them, answers that do not end, sessions that come and go."""
 
 import asyncio
+import socket
 import ssl
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver
 
 from buildandpush.clients import outside as module
-from buildandpush.clients.outside import Outside
+from buildandpush.clients.outside import ForbiddenAddressError, Outside
+from tests.pinned import LOOPBACK, PinnedResolver
 from tests.unit.clients.fake_registry import make_certificates
 
 CA = make_certificates()[0]
@@ -103,3 +106,98 @@ async def test_sessions_that_are_retired_are_closed_at_the_end_too(monkeypatch: 
     assert not any(session.closed for session in sessions)
     await outside.close()
     assert all(session.closed for session in sessions)
+
+
+class Connections:
+    """A server on loopback that counts who comes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.port = 0
+
+    async def __aenter__(self) -> "Connections":
+        def come(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.count += 1
+            writer.close()
+
+        self._server = await asyncio.start_server(come, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "contoso.azurecr.io"])
+@pytest.mark.parametrize("scheme", ["https", "http"])
+async def test_no_name_and_no_address_leads_to_a_forbidden_address(scheme: str, host: str) -> None:
+    async with Connections() as server:
+        resolver = PinnedResolver("127.0.0.1", server.port) if host.endswith(".io") else None
+        outside = Outside(resolver=resolver)
+        with pytest.raises(aiohttp.ClientConnectorError) as caught:
+            await outside.session().get(f"{scheme}://{host}:{server.port}/")
+        await outside.close()
+        assert isinstance(caught.value.os_error, ForbiddenAddressError)
+        assert server.count == 0
+
+
+async def test_the_installer_may_allow_an_address() -> None:
+    async with Connections() as server:
+        outside = Outside(rules=LOOPBACK)
+        with pytest.raises(aiohttp.ClientError):
+            await outside.session().get(f"http://127.0.0.1:{server.port}/")
+        await outside.close()
+        assert server.count
+
+
+async def test_the_nodes_metadata_service_is_reached_whatever_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past any proxy as well: it answers to the node alone."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    async with Connections() as server:
+        outside = Outside()
+        session = outside.node_transport().session
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await session.get(f"http://127.0.0.1:{server.port}/")
+        await outside.close()
+        assert server.count
+        assert session.closed
+
+
+class Found(AbstractResolver):
+    """Finds every host at these addresses; at none, it does not exist."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._addresses = addresses
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[Any]:
+        """The addresses."""
+        if not self._addresses:
+            raise OSError(f"no such host: {host}")
+        return [{"host": address} for address in self._addresses]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "told"),
+    [
+        ("registry.example", ["140.82.121.4"], True),
+        ("registry.example:5000", ["140.82.121.4", "2606:50c0:8000::153"], True),
+        ("registry.corp", ["10.0.0.5"], False),
+        ("registry.corp", ["140.82.121.4", "10.0.0.5"], False),
+        ("registry.corp", ["127.0.0.1"], True),  # the installer's own word
+        ("registry.corp", [], False),
+        ("contoso.azurecr.io", ["10.0.0.5"], True),  # a private endpoint
+        ("contoso.azurecr.cn", [], True),
+        ("contoso.azurecr.io.evil.example", ["10.0.0.5"], False),
+    ],
+)
+async def test_how_a_host_answers_is_told_unless_it_is_inside(host: str, addresses: list[str], told: bool) -> None:
+    assert await Outside(resolver=Found(*addresses), rules=LOOPBACK).may_tell(host) is told
+
+
+@pytest.mark.parametrize(("host", "told"), [("127.0.0.1:5000", False), ("140.82.121.4", True), ("a..b", False)])
+async def test_addresses_and_bad_names_are_judged_without_a_resolver_of_our_own(host: str, told: bool) -> None:
+    assert await Outside().may_tell(host) is told

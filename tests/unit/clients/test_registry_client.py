@@ -1,5 +1,6 @@
 """Reading an image back from a registry that is there over real TLS."""
 
+import asyncio
 import base64
 import json
 import socket
@@ -10,11 +11,14 @@ import pytest
 from yarl import URL
 
 from buildandpush.api import meta
+from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.clients.image import is_at
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
+from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
+from tests.pinned import LOOPBACK, InsideRules
 from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
 
 DIGEST = "sha256:" + "a" * 64
@@ -45,7 +49,7 @@ def login(registry: FakeRegistry, **changes: object) -> Credentials:
 
 async def read(call: Callable[[RegistryClient], Awaitable[Any]], *, lag_seconds: tuple[float, ...] = ()) -> Any:
     """What a client of its own finds."""
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     try:
         return await call(RegistryClient(outside, lag_seconds=lag_seconds))
     finally:
@@ -121,6 +125,38 @@ async def test_redirect_is_not_followed_and_no_login_goes_there(registry: FakeRe
         found = await ask(registry)
         assert elsewhere.seen == []
     assert found.problem
+
+
+@pytest.mark.parametrize("trouble", ["401", "no digest", "certificate", "closed port"])
+async def test_what_is_inside_the_network_is_not_told(trouble: str, registry: FakeRegistry) -> None:
+    registry.status = 401 if trouble == "401" else 200
+    registry.tells_digest = trouble != "no digest"
+    host = "127.0.0.1:1" if trouble == "closed port" else registry.host
+    credentials = login(registry, ca_bundle="" if trouble == "certificate" else registry.ca_bundle, hosts=(host,))
+    outside = Outside(rules=InsideRules())
+    client = RegistryClient(outside, lag_seconds=())
+    back = await client.read_back(f"{host}/shop/web", TAGS, DIGEST, credentials)
+    tags = await client.read_tags(f"{host}/shop/web", TAGS, credentials)
+    proof = await client.find_proof(f"{host}/shop/web", TAGS, "uid/1", credentials)
+    await outside.close()
+    assert {back.problem, tags.problem, proof.problem} == {f"{host}: {UNTOLD}"}
+
+
+async def test_a_blob_is_not_fetched_from_a_forbidden_address(registry: FakeRegistry) -> None:
+    """A registry may be a stranger's, and send the operator wherever it likes."""
+    came: list[object] = []
+    label(registry, "uid/1")
+    elsewhere = await asyncio.start_server(lambda _, writer: came.append(writer.close()), "127.0.0.2", 0)
+    registry.blob_location = f"https://127.0.0.2:{elsewhere.sockets[0].getsockname()[1]}/blob"
+    counts = []
+    for networks in (["127.0.0.1"], ["127.0.0.0/8"]):
+        outside = Outside(rules=AddressRules(allowed=parse_networks(networks)))
+        found = await RegistryClient(outside).find_proof(f"{registry.host}/shop/web", TAGS, "uid/1", login(registry))
+        await outside.close()
+        assert found.digest is None
+        counts.append(len(came))
+    elsewhere.close()
+    assert counts == [0, 1]
 
 
 async def test_certificate_of_an_unknown_ca_is_a_problem_and_no_login_is_sent(registry: FakeRegistry) -> None:

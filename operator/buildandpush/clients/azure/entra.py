@@ -119,7 +119,7 @@ class EntraClient:
                 credential.tenant_id, credential.client_id, lambda: assertion.value, **settings
             )
         client_id = getattr(credential, "client_id", None)
-        return ManagedIdentityCredential(client_id=client_id, transport=self._outside.transport(), **ONE_TRY)
+        return ManagedIdentityCredential(client_id=client_id, transport=self._outside.node_transport(), **ONE_TRY)
 
     async def _fetch_assertion(self, connector: Connector, account: str) -> str:
         """A token of the service account, made by the API server for Entra ID alone."""

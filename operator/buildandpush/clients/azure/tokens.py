@@ -8,12 +8,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
+import structlog
 
 from buildandpush.clients.bounded import read_bounded
 from buildandpush.clients.outside import Outside
-from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_access, classify_exchange, unreachable
+from buildandpush.core.azure.errors import (
+    UNTOLD,
+    LoginError,
+    LoginProblem,
+    classify_access,
+    classify_exchange,
+    unreachable,
+)
 from buildandpush.core.foreign import Admitted, admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json, parse_object
+
+_log = structlog.get_logger(__name__)
 
 _MAX_BYTES: Final = 64 * 1024
 _Form = dict[str, str] | list[tuple[str, str]]
@@ -32,14 +42,14 @@ class AcrClient:
         if tenant:
             form["tenant"] = tenant
         answer = await self._post(host, "exchange", form, ca_bundle, token, classify_exchange)
-        return _read(host, answer, "refresh_token")
+        return await self._read(host, answer, "refresh_token")
 
     async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str = "") -> str:
         """A token for those of the scopes that the identity may use; raises LoginError."""
         form = [("grant_type", "refresh_token"), ("service", host), ("refresh_token", refresh_token)]
         scoped = [*form, *(("scope", scope) for scope in scopes)]
         answer = await self._post(host, "token", scoped, ca_bundle, refresh_token, classify_access)
-        return _read(host, answer, "access_token")
+        return await self._read(host, answer, "access_token")
 
     async def _post(
         self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
@@ -54,27 +64,37 @@ class AcrClient:
                 status = response.status
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an invalid host name. OpenSSL's errors are OSErrors.
-            raise LoginError(unreachable(host, admit(str(error) or type(error).__name__, [hidden]))) from None
+            trouble = admit(str(error) or type(error).__name__, [hidden])
+            raise LoginError(await self._tell(unreachable(host, trouble), host)) from None
         if status != 200:
-            raise LoginError(classify(host, status, admit(_words(body), [hidden], cut_behind=len(body) >= _MAX_BYTES)))
+            words = _find_words(body)
+            told = admit(body if words is None else words, [hidden], cut_behind=len(body) >= _MAX_BYTES)
+            problem = classify(host, status, told)
+            raise LoginError(await self._tell(problem, host) if words is None else problem)
         try:
             return parse_object(body)
         except UnreadableError as error:
-            words = f"the answer is not a registry's ({error}): {admit(body, [hidden])[:80]}"
-            raise LoginError(unreachable(host, words)) from None
+            detail = f"the answer is not a registry's ({error}): {admit(body, [hidden])[:80]}"
+            raise LoginError(await self._tell(unreachable(host, detail), host)) from None
+
+    async def _read(self, host: str, answer: dict[str, Any], name: str) -> str:
+        value = answer.get(name)
+        if not isinstance(value, str) or not value:
+            raise LoginError(await self._tell(unreachable(host, f"the answer holds no {name}"), host))
+        return value
+
+    async def _tell(self, problem: LoginProblem, host: str) -> LoginProblem:
+        """What users are told of a host that did not answer as a registry does."""
+        if await self._outside.may_tell(host):
+            return problem
+        _log.warning("registry.unreachable", host=host, error=problem.detail)
+        return unreachable(host, UNTOLD)
 
 
-def _words(body: str) -> str:
-    """The message in a registry's error, or the body as it is."""
+def _find_words(body: str) -> str | None:
+    """The message in a registry's error; None for an answer of another form."""
     try:
         first = parse_json(body)["errors"][0]
         return f"{first.get('code', '')} {first.get('message', '')}"
     except (UnreadableError, LookupError, TypeError, AttributeError):
-        return body
-
-
-def _read(host: str, answer: dict[str, Any], name: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        raise LoginError(unreachable(host, f"the answer holds no {name}"))
-    return value
+        return None

@@ -95,6 +95,11 @@ def matches_host(host: str, pattern: str) -> bool:
     return bool(label) and dot == "." and (rest == pattern[2:] or rest.endswith(f".{pattern[2:]}"))
 
 
+def is_cloud_registry(host: str) -> bool:
+    """Whether a host is a registry of one of Azure's own clouds, so that Microsoft's DNS says where it is."""
+    return any(matches_host(host, pattern) for cloud in _BUILT_IN.values() for pattern in cloud.registries)
+
+
 def is_allowed_registry(spec: AzureConnectorSpec, host: str) -> bool:
     """Whether an identity's token may be sent to this host, whatever a build's repository says."""
     allowed = spec.allowed_registries or find_cloud(spec).registries

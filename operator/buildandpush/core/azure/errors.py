@@ -98,6 +98,10 @@ def classify_exchange(host: str, status: int, body: Admitted) -> LoginProblem:
     return LoginProblem(Reason.REGISTRY_NETWORK_DENIED if status == 403 else Reason.EXCHANGE_REFUSED, words)
 
 
+UNTOLD: Final = "the operator cannot reach it; the operator's log says why"
+"""What users are told of a host inside the cluster's network, whatever is the matter with it."""
+
+
 def unreachable(host: str, detail: str) -> LoginProblem:
     """A host that gave no answer, or an answer that nobody can read."""
     return LoginProblem(Reason.REGISTRY_UNREACHABLE, clip_foreign(f"{host}: {detail}"), temporary=True)

@@ -11,6 +11,7 @@ from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
 from buildandpush.core.azure.login import NULL_GUID, Credentials
 from buildandpush.core.facts import ReadBack
+from tests.pinned import LOOPBACK
 from tests.unit.clients.fake_registry import make_certificates, serve
 
 DIGEST = "sha256:" + "a" * 64
@@ -31,7 +32,7 @@ def answering(status: int, body: str = "", kind: str = "application/json") -> Ha
 
 async def read(host: str) -> ReadBack:
     """What a reader of its own finds."""
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
     try:
         return await AcrReader(outside).read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
@@ -84,7 +85,7 @@ async def test_a_moments_trouble_is_waited_out() -> None:
 
 async def read_back(handle: Handler, *, lag_seconds: tuple[float, ...] = ()) -> ReadBack:
     """What a registry's client of its own finds."""
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     async with serve(handle) as host:
         credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
         client = RegistryClient(outside, lag_seconds=lag_seconds)

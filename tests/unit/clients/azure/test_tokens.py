@@ -10,7 +10,8 @@ from aiohttp import web
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.outside import Outside
-from buildandpush.core.azure.errors import LoginError, LoginProblem
+from buildandpush.core.azure.errors import UNTOLD, LoginError, LoginProblem, unreachable
+from tests.pinned import LOOPBACK, InsideRules
 from tests.unit.clients.fake_registry import make_certificates, serve
 
 TOKEN = "opaque-entra-token/with+signs=="
@@ -19,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def exchange(handle: Handler, *, host: str = "", ca_bundle: str | None = None) -> str:
     """What comes of an exchange."""
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     bundle = make_certificates()[0] if ca_bundle is None else ca_bundle
     try:
         async with serve(handle) as served:
@@ -106,7 +107,7 @@ async def test_half_an_answer_shows_nothing_of_the_token_in_it() -> None:
     ],
 )
 async def test_only_a_refusal_says_that_a_push_is_not_allowed(status: int, body: str, reason: Reason) -> None:
-    outside = Outside()
+    outside = Outside(rules=LOOPBACK)
     try:
         async with serve(answering(status, body)) as host:
             with pytest.raises(LoginError) as caught:
@@ -114,3 +115,40 @@ async def test_only_a_refusal_says_that_a_push_is_not_allowed(status: int, body:
     finally:
         await outside.close()
     assert caught.value.problem.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("handle", "where"),
+    [
+        (answering(200, "<html>not a registry</html>"), {}),
+        (answering(200, "{}"), {}),
+        (answering(401, "Unauthorized"), {}),
+        (answering(404, "404 page not found"), {}),
+        (answering(503, '{"kind": "Status", "code": 503}'), {}),
+        (answering(200, '{"refresh_token": "x"}'), {"ca_bundle": ""}),
+        (answering(200, '{"refresh_token": "x"}'), {"host": "127.0.0.1:1"}),
+        (answering(200, '{"refresh_token": "x"}'), {"host": "nothing.invalid"}),
+    ],
+    ids=["a page", "JSON", "401", "404", "503", "certificate", "closed port", "no such host"],
+)
+async def test_what_is_inside_the_network_is_not_told(handle: Handler, where: dict[str, str]) -> None:
+    outside = Outside(rules=InsideRules())
+    try:
+        async with serve(handle) as served:
+            host, bundle = where.get("host", served), where.get("ca_bundle", make_certificates()[0])
+            with pytest.raises(LoginError) as caught:
+                await AcrClient(outside).exchange(host, "tenant", TOKEN, ca_bundle=bundle)
+    finally:
+        await outside.close()
+    assert caught.value.problem == unreachable(host, UNTOLD)
+
+
+async def test_a_registry_inside_the_network_says_itself_why_it_refuses() -> None:
+    outside = Outside(rules=InsideRules())
+    try:
+        async with serve(answering(401, '{"errors": [{"code": "UNAUTHORIZED", "message": "not you"}]}')) as host:
+            with pytest.raises(LoginError) as caught:
+                await AcrClient(outside).exchange(host, "tenant", TOKEN, ca_bundle=make_certificates()[0])
+    finally:
+        await outside.close()
+    assert "UNAUTHORIZED not you" in caught.value.problem.detail

@@ -28,7 +28,7 @@ from buildandpush.core.azure.credential import ClientSecret, Connector, Credenti
 from devcluster.azure.server import Azure, ServerConfig
 from devcluster.node.pki import ensure_pki
 from devcluster.settings import Settings
-from tests.pinned import PinnedResolver
+from tests.pinned import LOOPBACK, PinnedResolver
 
 NOW = datetime.datetime.now(datetime.UTC)
 TENANT = "11111111-1111-4111-8111-111111111111"
@@ -186,7 +186,7 @@ async def run_azure(folder: Path, certificate: tuple[str, str]) -> AsyncIterator
     task = asyncio.create_task(azure.run())
     await _wait_open(public)
     resolver = PinnedResolver("127.0.0.1", public)
-    outside = Outside(str(settings.ca_certificate), resolver)
+    outside = Outside(str(settings.ca_certificate), resolver, LOOPBACK)
     accounts = AccountTokens((settings.pki / "sa.key").read_text())
     entra = EntraClient(outside, cast("KubernetesClient", accounts))
     address, endpoint = f"http://127.0.0.1:{control}", f"http://127.0.0.1:{node}"
