@@ -69,6 +69,8 @@ def build_operator(settings: Settings, base: Path, source: OperatorSource) -> Pa
         )
         # The layers of earlier builds make the next one quick, until there are too many of them.
         if len(_buildah(storage, "images", "--all", "--quiet").split()) > _MAX_CACHED_IMAGES:
+            # A build that was killed leaves its container, which holds an image that could not be removed.
+            _buildah(storage, "rm", "--all")
             _buildah(storage, "rmi", "--prune")
     finally:
         unmount_below(storage)
