@@ -38,6 +38,14 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["spec.repository", "write <registry>"],
     ),
     "repository with a blank": ({"repository": "demo.azurecr.io/my shop"}, ["spec.repository", "is no image name"]),
+    "repository of one character": (
+        {"repository": "demo.azurecr.io/w"},
+        ["spec.repository", '"demo.azurecr.io/w" has an image name of one character or', "kaniko takes 2 to 255"],
+    ),
+    "repository of 256 characters": (
+        {"repository": f"demo.azurecr.io/{'w' * 256}"},
+        ["spec.repository", "has an image name of one character or", "kaniko takes 2 to 255"],
+    ),
     "repository empty": ({"repository": ""}, ["spec.repository"]),
     "repository missing": ({"repository": None}, ["spec.repository", "Required value"]),
     "tag with a slash": ({"tags": ["a/b"]}, ["spec.tags[0]", '"a/b" is no tag', "use up to 128 letters"]),

@@ -87,7 +87,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "read_status": lambda words: read_status({"conditions": words, "phase": words, "run": words}),
     "parse_json": _quietly(parse_json, UnreadableError),
     "a refusal by the API server": lambda words: kubernetes._refusal(403, words.encode(errors="replace"), "GET /"),
-    "a registry's refusal": tokens._words,
+    "a registry's refusal": tokens._find_words,
     "a registry's challenge": image._token_address,
     "a registry's manifest": _quietly(lambda words: image._parse(words.encode(errors="replace")), image.NotReadError),
     "a token's life": token.read_life,

@@ -18,12 +18,17 @@ MAX_BUILD_SECRETS = 16
 MAX_BASE_CONNECTORS = 8
 
 REPOSITORY_PATTERN = rf"^{HOST_GRAMMAR}(/[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*)+$"
+SHORTEST_IMAGE = 2
+LONGEST_IMAGE = 255
+"""Characters of an image's name without its registry: kaniko's client takes no others.
+https://github.com/google/go-containerregistry/blob/main/pkg/name/repository.go"""
 TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 SEQUENCE_ID = "<+pipeline.sequenceId>"
 
 _HAS_REGISTRY = "self.matches('^[^/]*[.:][^/]*/')"
 _LOWER = "self == self.lowerAscii()"
 _NO_TAG = "!self.matches('/.*[:@]')"
+_IMAGE_LENGTH = f"^[^/]+/.{{{SHORTEST_IMAGE},{LONGEST_IMAGE}}}$"
 
 Repository = Annotated[
     str,
@@ -51,6 +56,12 @@ Repository = Annotated[
                 expression="""'repository: "' + self + '" is no image name; write <registry>.azurecr.io/<image> with """
                 """letters, digits and single . _ - or / between them'""",
                 message="repository is no image name; write <registry>.azurecr.io/<image>",
+            ),
+            cel(
+                f"!self.matches('{REPOSITORY_PATTERN}') || self.matches('{_IMAGE_LENGTH}')",
+                expression=f"""'repository: "' + self + '" has an image name of one character or of more than """
+                f"""{LONGEST_IMAGE}; kaniko takes {SHORTEST_IMAGE} to {LONGEST_IMAGE} characters after the registry'""",
+                message=f"repository must have an image name of {SHORTEST_IMAGE} to {LONGEST_IMAGE} characters",
             ),
         ),
     ),

@@ -4,9 +4,9 @@ import re
 from typing import Final
 
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
-from buildandpush.api.status import MAX_REPOSITORY
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import PluginFlags, field_name
+from buildandpush.core.spec.repository import check_length
 
 ENABLE: Final = "PLUGIN_ENABLE_CACHE"
 REPOSITORY: Final = "PLUGIN_CACHE_REPO"
@@ -17,7 +17,6 @@ TUNING: Final = (
 )  # fmt: skip
 """Flags that say something only while layers are cached."""
 
-_SHORTER: Final = "name a shorter repository"
 _INFERRED: Final = "cache"
 """The repository that kaniko infers is the image's own with this name below it."""
 
@@ -34,10 +33,7 @@ def plan_cache_repository(spec: BuildAndPushACRSpec, flags: PluginFlags) -> str:
     if not name:
         return _infer_name(spec, flags) if spec.caching or flags.is_on(ENABLE) else ""
     repository = normalise_repository(field, name, registry)
-    if len(repository) > MAX_REPOSITORY:
-        raise SpecInvalidError(
-            field, f"with its registry it has {len(repository)} characters, more than {MAX_REPOSITORY}; {_SHORTER}"
-        )
+    check_length(field, repository)
     if not repository.startswith(f"{registry}/") and not spec.base_image_connector_refs:
         host = repository.split("/", 1)[0]
         raise SpecInvalidError(
@@ -54,12 +50,8 @@ def is_switched_off(flags: PluginFlags) -> bool:
 
 def _infer_name(spec: BuildAndPushACRSpec, flags: PluginFlags) -> str:
     repository = f"{spec.repository}/{_INFERRED}"
-    if len(repository) > MAX_REPOSITORY:
-        raise SpecInvalidError(
-            "caching" if spec.caching else flags.field_of(ENABLE),
-            f"<repository>/{_INFERRED} has {len(repository)} characters, more than {MAX_REPOSITORY}; {_SHORTER} in "
-            "remoteCacheImage",
-        )
+    field = "caching" if spec.caching else flags.field_of(ENABLE)
+    check_length(field, repository, "name a shorter repository in remoteCacheImage")
     return repository
 
 

@@ -18,6 +18,7 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.paths import plan_context, resolve_file, resolve_path
 from buildandpush.core.spec.quantity import parse_duration_seconds
+from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
@@ -117,6 +118,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         raise SpecInvalidError(
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
+    check_length("repository", spec.repository)
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
     tags = _require_tags(plan_tags(spec, options.flags, run_number), options)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildandpush.api.reasons import Reason
-from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
+from buildandpush.api.spec import LONGEST_IMAGE, MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
 from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack
 from buildandpush.core.fingerprint import digest_values, fingerprint
@@ -52,8 +52,9 @@ from tests.unit.core.scenes import after
 
 BOUND = 128 * 1024
 """Of the 1.5 MiB that etcd takes in one request, managed fields and the spec included."""
-HOST = "registry.azurecr.io"
-REPOSITORY = HOST + "/" + "r" * (512 - len(HOST) - 1)
+HOST = ".".join(["r" * 63, "r" * 63, "r" * 63, "r" * 61, "io"])
+REPOSITORY = f"{HOST}/{'r' * LONGEST_IMAGE}"
+"""512 characters, with the longest name of a host and the longest of an image."""
 ANY_TEXT = st.text(max_size=6000) | st.sampled_from(['"\\' * 3000, "\U0001f600" * 2000, "é\n" * 3000, "\x1b[31m" * 900])
 
 
@@ -73,7 +74,7 @@ def largest(**changes: Any) -> dict[str, Any]:
         connectorRef="c" * 253,
         subscriptionId="s" * 256,
         baseImageConnectorRefs=[long_name(f"base{number}") for number in range(MAX_BASE_CONNECTORS)],
-        remoteCacheImage=f"{HOST}/" + "l" * (512 - len(HOST) - 1),
+        remoteCacheImage=f"{HOST}/{'l' * LONGEST_IMAGE}",
         buildSecrets=[
             {"id": f"id{number}", "secretName": long_name(f"secret{number}"), "key": "k"}
             for number in range(MAX_BUILD_SECRETS)

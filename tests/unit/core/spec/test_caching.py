@@ -54,9 +54,9 @@ def test_a_cache_without_a_name_is_below_the_repository() -> None:
 
 @pytest.mark.proves("PLUGIN_CACHE_REPO")
 def test_a_name_stands_before_the_inferred_one() -> None:
-    assert planned({"PLUGIN_ENABLE_CACHE": True, "PLUGIN_CACHE_REPO": "c"}) == f"{HOST}/c"
-    assert planned({"PLUGIN_CACHE_REPO": "c"}, caching=True) == f"{HOST}/c"
-    assert planned(caching=True, remoteCacheImage="c") == f"{HOST}/c"
+    assert planned({"PLUGIN_ENABLE_CACHE": True, "PLUGIN_CACHE_REPO": "ca"}) == f"{HOST}/ca"
+    assert planned({"PLUGIN_CACHE_REPO": "ca"}, caching=True) == f"{HOST}/ca"
+    assert planned(caching=True, remoteCacheImage="ca") == f"{HOST}/ca"
 
 
 def test_the_flag_switches_off_what_the_fields_ask_for() -> None:
@@ -65,7 +65,7 @@ def test_the_flag_switches_off_what_the_fields_ask_for() -> None:
 
 
 def test_field_and_flag_may_say_the_same_but_not_contradict() -> None:
-    assert planned({"PLUGIN_CACHE_REPO": "c"}, remoteCacheImage="c") == f"{HOST}/c"
+    assert planned({"PLUGIN_CACHE_REPO": "ca"}, remoteCacheImage="ca") == f"{HOST}/ca"
     with pytest.raises(SpecInvalidError, match="^envVariables.PLUGIN_CACHE_REPO: .*than remoteCacheImage"):
         planned({"PLUGIN_CACHE_REPO": "c"}, remoteCacheImage="d")
 
@@ -115,8 +115,10 @@ def test_field_and_flag_may_say_the_same_in_two_notations(field: str, flag: str)
     assert planned({"PLUGIN_CACHE_REPO": flag}, remoteCacheImage=field) == f"{HOST}/a/cache"
 
 
-class TestTooLongForAStatus:
-    LONGEST = HOST + "/" + "r" * (506 - len(HOST) - 1)
+class TestLength:
+    """kaniko's client takes 2 to 255 characters after the registry."""
+
+    LONGEST = HOST + "/" + "r" * (255 - len("/cache"))
 
     @pytest.mark.parametrize(
         ("variables", "changes", "field"),
@@ -128,19 +130,30 @@ class TestTooLongForAStatus:
     def test_an_inferred_name_is_refused_with_its_length(
         self, variables: dict[str, Any], changes: dict[str, Any], field: str
     ) -> None:
-        assert len(planned(variables, repository=self.LONGEST, **changes)) == 512
-        with pytest.raises(SpecInvalidError, match=f"^{field}: .*513 characters.*512; name a shorter .*remoteCacheIm"):
+        assert planned(variables, repository=self.LONGEST, **changes) == f"{self.LONGEST}/cache"
+        with pytest.raises(SpecInvalidError, match=f"^{field}: .*has the length 256; kaniko takes .*remoteCacheImage"):
             planned(variables, repository=f"{self.LONGEST}r", **changes)
 
     @pytest.mark.parametrize(
         ("variables", "changes", "field"),
         [
-            ({}, {"remoteCacheImage": "c" * 512}, "remoteCacheImage"),
+            ({}, {"remoteCacheImage": "c" * 256}, "remoteCacheImage"),
+            ({}, {"remoteCacheImage": "c"}, "remoteCacheImage"),
+            ({}, {"remoteCacheImage": f"{HOST}/c"}, "remoteCacheImage"),
             ({"PLUGIN_CACHE_REPO": "c" * 4096}, {}, "envVariables.PLUGIN_CACHE_REPO"),
+            ({"PLUGIN_CACHE_REPO": "c"}, {}, "envVariables.PLUGIN_CACHE_REPO"),
         ],
     )
-    def test_a_given_name_counts_with_its_registry(
+    def test_a_given_name_is_refused_with_its_length(
         self, variables: dict[str, Any], changes: dict[str, Any], field: str
     ) -> None:
-        with pytest.raises(SpecInvalidError, match=f"^{field}: .* characters.*512; name a shorter"):
+        with pytest.raises(
+            SpecInvalidError, match=rf"^{field}: .* has the length \d+; kaniko takes 2 to 255 characters; write"
+        ):
             planned(variables, **changes)
+
+    def test_with_a_long_registry_it_is_too_long_for_a_status(self) -> None:
+        host = ".".join(["h" * 63] * 4)
+        assert len(planned(repository=f"{host}.io/ab", remoteCacheImage="c" * 252)) == 511
+        with pytest.raises(SpecInvalidError, match="^remoteCacheImage: with its registry .*514 characters.*512"):
+            planned(repository=f"{host}.io/ab", remoteCacheImage="c" * 255)

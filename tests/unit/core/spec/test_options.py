@@ -203,6 +203,18 @@ def test_a_line_break_is_no_part_of_the_repository() -> None:
         planned(repository=f"{REPOSITORY}\n")
 
 
+@pytest.mark.proves("repository")
+@pytest.mark.parametrize(("image", "words"), [("w", "'w' has the length 1;"), ("w" * 256, "has the length 256;")])
+def test_an_image_name_that_kaniko_does_not_take_is_refused(image: str, words: str) -> None:
+    with pytest.raises(SpecInvalidError, match=f"^repository: the image's name .*{words} kaniko takes 2"):
+        planned(repository=f"contoso.azurecr.io/{image}")
+
+
+@pytest.mark.parametrize("image", ["ab", "a/b", "w" * 255])
+def test_the_shortest_and_the_longest_image_name_are_taken(image: str) -> None:
+    assert planned(repository=f"contoso.azurecr.io/{image}").repository == f"contoso.azurecr.io/{image}"
+
+
 @pytest.mark.proves("resources.limits.ephemeral-storage", "resources.requests.ephemeral-storage")
 def test_disk_is_asked_for_and_limited() -> None:
     needs = planned(
