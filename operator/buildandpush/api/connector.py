@@ -241,8 +241,9 @@ class AzureConnectorSpec(ApiModel):
     allowed_registries: list[AllowedRegistry] | None = Field(
         None,
         max_length=32,
-        description="Hosts that an identity's token may be sent to, each a host or *.suffix. Not used by "
-        'registryCredentials. Default: the registries of the cloud, such as ["*.azurecr.io"]',
+        description="Hosts that an identity's token may be sent to, each a host or *.suffix for all hosts below a "
+        "suffix, at any depth. Not used by registryCredentials. Default: the registries of the cloud, such as "
+        '["*.azurecr.io"]',
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
     login_scope: Literal["Registry", "Repository"] | None = Field(

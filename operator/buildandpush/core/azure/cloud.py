@@ -88,11 +88,15 @@ def find_cloud(spec: AzureConnectorSpec) -> Cloud:
 
 
 def matches_host(host: str, pattern: str) -> bool:
-    """Whether a host is the pattern's, or one label below `*.suffix`. Anchored: x.azurecr.io.evil.test is neither."""
+    """Whether a host is the pattern's, or at any depth below the suffix of `*.suffix`.
+
+    A registry has names at several depths, such as contoso.azurecr.io and contoso.westeurope.geo.azurecr.io. The suffix
+    itself is not below it, and neither is x.azurecr.io.evil.test.
+    """
     if not pattern.startswith("*."):
         return host == pattern
-    label, dot, rest = host.partition(".")
-    return bool(label) and dot == "." and (rest == pattern[2:] or rest.endswith(f".{pattern[2:]}"))
+    below = host.removesuffix(pattern[1:])
+    return below != host and all(below.split("."))
 
 
 def is_cloud_registry(host: str) -> bool:
