@@ -33,6 +33,7 @@ def test_a_build_that_prints_our_patterns_without_an_end_fails_by_itself(
     for build in hostile:
         ended = build.wait_failed("RunFailed", within=120)
         assert ended.failure["exitCode"] == EXIT_CODE
+        assert f"exit status {EXIT_CODE}" in ended.failure["logTail"], "kaniko's own words"
         assert ended.build["attempt"] == 1
     assert operator.held_seconds() < TOLD_SECONDS
     assert "journal.not_" not in operator.log(), "the chart gives it a folder that can be written"

@@ -14,8 +14,8 @@ from buildandpush.core.azure import errors, token
 from buildandpush.core.foreign import Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod.failure import classify_failure
-from buildandpush.core.pod.failurewords import error_line, how_command_ended
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
+from buildandpush.core.pod.failurewords import command_error, error_line, how_command_ended
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end, select_tail
 from buildandpush.core.pod.observation import ContainerObservation, observe_pod, read_source_report
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
@@ -63,6 +63,8 @@ BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "cut_line": cut_line,
     "error_line": lambda words: error_line(Admitted(words)),
     "how_command_ended": lambda words: how_command_ended(Admitted(words)),
+    "command_error": lambda words: command_error(Admitted(words)),
+    "select_tail": lambda words: select_tail(Admitted(words), words[-2000:]),
     "classify_failure": lambda words: classify_failure(_failed(1), Admitted(words)),
     "classify_failure of a command": lambda words: classify_failure(_failed(7), Admitted(words)),
     "classify_entra": lambda words: errors.classify_entra(Admitted(words), 401),

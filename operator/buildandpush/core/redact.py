@@ -31,7 +31,8 @@ _ADDRESS: Final = re.compile(r"://[^\s\"'<>]*+")
 # Up to the last @ before the path: a password may hold one itself.
 _USERINFO: Final = re.compile(r"(://)[^/]*@")
 _USER_AND_COLON: Final = re.compile(r"://[^@:/]*+:")
-_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*+:\s*+")(?:[^"\\]++|\\.)*+')
+# A text in JSON is in one line.
+_AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*+:\s*+")(?:[^"\\\n]++|\\.)*+')
 _AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) ++[A-Za-z0-9+/=._~-]{8,}+")
 
 

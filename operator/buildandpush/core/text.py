@@ -18,6 +18,10 @@ _DROPPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _UNUSUAL: Final = re.compile(r"[^\n\t\x20-\x7e]")
 _KEPT: Final = frozenset("\n\t\u200c\u200d")
 
+LONG_LINE: Final = 512
+"""Bytes of a line of a tail. kaniko's own line has some hundred."""
+_LEFT_OUT: Final = " … "
+
 
 def clean(text: str) -> str:
     """The text without ANSI sequences and control characters; line breaks and tabs stay."""
@@ -41,8 +45,18 @@ def clip(text: str, size: int) -> str:
     return raw[: size - 3].decode(errors="ignore") + "…"
 
 
+def cut_middle(line: str) -> str:
+    """A line of at most LONG_LINE bytes of UTF-8. A longer line keeps its beginning, and more of its end."""
+    raw = line.encode()
+    if len(raw) <= LONG_LINE:
+        return line
+    begin, end = raw[: LONG_LINE // 4], raw[len(_LEFT_OUT.encode()) - LONG_LINE * 3 // 4 :]
+    return f"{begin.decode(errors='ignore')}{_LEFT_OUT}{end.decode(errors='ignore')}"
+
+
 def tail(text: str, *, lines: int, size: int) -> str:
-    """The last lines, at most `size` bytes of UTF-8, cut at the front."""
-    last = "\n".join(clean(text).rstrip().split("\n")[-lines:])
+    """The last lines, at most `size` bytes of UTF-8, cut at the front. Long lines are cut in their middle, so that one
+    of them does not take the room of all others."""
+    last = "\n".join(map(cut_middle, clean(text).rstrip().split("\n")[-lines:]))
     raw = last.encode()
     return last if len(raw) <= size else "…" + raw[-(size - 3) :].decode(errors="ignore")

@@ -65,6 +65,10 @@ def test_logins_of_a_docker_config_go(key: str) -> None:
     assert "contoso.azurecr.io" in text
 
 
+def test_a_login_that_does_not_end_takes_no_other_line_with_it() -> None:
+    assert redact('{"auth":"hunter22\nerror building image: "x"') == '{"auth":"***\nerror building image: "x"'
+
+
 def test_a_password_with_an_escaped_quote_goes_whole() -> None:
     assert "tail" not in redact(r'{"password":"head\"tail"}')
 

@@ -77,3 +77,12 @@ def test_tail_is_the_end_of_the_text() -> None:
     assert tail("x" * 50 + "end", lines=1, size=10) == "…" + "x" * 4 + "end"
     assert tail("日" * 50, lines=1, size=10) == "…" + "日" * 2
     assert tail("", lines=3, size=10) == ""
+
+
+def test_a_long_line_of_a_tail_keeps_both_ends_and_leaves_room_for_the_others() -> None:
+    shown = tail("first\n" + "begin " + "x" * 5000 + " end\nlast", lines=3, size=2048)
+    first, long, last = shown.split("\n")
+    assert (first, last) == ("first", "last")
+    assert long.startswith("begin x")
+    assert long.endswith("x end")
+    assert "x … x" in long

@@ -111,7 +111,10 @@ async def test_a_line_longer_than_any_log_that_is_read_hides_no_end(cluster: Clu
     assert text.endswith("the end")
 
 
-@pytest.mark.parametrize("junk", ["://a:", "eyJAAAAAAAA", "error pushing image: ", "x\n"])
+@pytest.mark.parametrize(
+    "junk",
+    ["://a:", "eyJAAAAAAAA", "eyJAAAAAAAA.AAAAAAAA", "error pushing image: ", "x\n", "\x1b[0;", "\x1b]", '"auth":"'],
+)
 async def test_kanikos_last_word_stands_out_of_what_the_command_printed_beside_it(cluster: Cluster, junk: str) -> None:
     """They write to two streams, and the runtime brings what it has of either."""
     said = "error building image: failed to execute command: waiting for process to exit: exit status 3"

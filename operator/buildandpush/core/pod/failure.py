@@ -10,15 +10,15 @@ from typing import Final
 
 from buildandpush.api.explanations import IDENTITY_REFUSED, NO_SUCH_HOST, RUN_AGAIN, explain
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_LOG_TAIL, MAX_REASON, Failure
+from buildandpush.api.status import MAX_REASON, Failure
 from buildandpush.core.explain import describe
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod import failurewords as words
 from buildandpush.core.pod.kaniko import SOURCE_ROOT
+from buildandpush.core.pod.kanikolog import select_tail
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER, SOURCE_CONTAINER
 from buildandpush.core.pod.observation import ContainerObservation, PodObservation, read_source_report
 from buildandpush.core.registrywords import Answer, find_answer, find_denied_address, find_missing_image
-from buildandpush.core.text import tail
 
 
 @dataclass(frozen=True)
@@ -213,6 +213,9 @@ _TOLD_BY_NODE: Final = frozenset(
 _TOLD_BY_RUNTIME: Final = frozenset({Reason.CONTAINER_NOT_STARTED, Reason.INJECTED_CONTAINER_FAILED})
 """Reasons whose details are the words for one container."""
 
+_TOLD_BY_COMMAND: Final = frozenset({Reason.OUT_OF_MEMORY, Reason.RUN_FAILED})
+"""Reasons that follow from how a RUN command ended."""
+
 _BLAMED_ON_CHANGES: Final = frozenset({Reason.BUILD_FAILED, Reason.ROOT_REQUIRED})
 """Reasons that a pod with fewer rights than the operator gave it explains better."""
 
@@ -244,11 +247,12 @@ def classify_failure(pod: PodObservation, log: Admitted, *, identity: bool = Fal
     changed = pod.changes if reason in _BLAMED_ON_CHANGES and failed_container(pod) == KANIKO_CONTAINER else ()
     detail = "; ".join(filter(None, (*changed, _detail(pod, ended, reason, log))))
     reason = Reason.POD_CHANGED if changed else reason
+    by_command = reason in _TOLD_BY_COMMAND
     failure = Failure(
         container=failed_container(pod),
         exit_code=ended.exit_code,
         reason=(ended.reason or pod.reason)[:MAX_REASON] or None,
-        log_tail=tail(log, lines=20, size=MAX_LOG_TAIL) or None,
+        log_tail=select_tail(log, words.command_error(log) if by_command else words.error_line(log)) or None,
     )
     message = describe(reason, detail, _remedy(reason, log, identity=identity))
     missing = find_missing_image(words.error_line(log)) if reason is Reason.BASE_IMAGE_NOT_FOUND else ""

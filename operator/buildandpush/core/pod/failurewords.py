@@ -14,6 +14,7 @@ MAX_LINE: Final = 2000
 
 _ERROR_LINE: Final = re.compile(r"\berror (building|pushing|checking|resolving)|\bError: ", re.IGNORECASE)
 _LOGGED: Final = re.compile(r"^(?:[A-Z]+\[[^\]]{0,40}\]\s*|time=\S{1,60}\s*)")
+BUILD_ERROR: Final = "error building image"
 COMMAND_ENDED: Final = ": waiting for process to exit: "
 """kaniko's words for a RUN command, before how it ended."""
 
@@ -53,14 +54,19 @@ def without_level(line: str) -> str:
     return _LOGGED.sub("", line)
 
 
-def how_command_ended(log: str) -> str:
-    """How the RUN command in kaniko's error line ended, such as `exit status 3`; empty without one. What the command
-    printed without a line break may stand before it in its line."""
+def command_error(log: str) -> str:
+    """kaniko's error that says how a RUN command ended; empty without one. It leaves out what the command printed
+    before it in its line."""
     for line in reversed([cut_line(line.strip()) for line in log.splitlines()]):
-        _, found, error = line.rpartition("error building image")
+        _, found, error = line.rpartition(BUILD_ERROR)
         if found and COMMAND_ENDED in error:
-            return error.rpartition(COMMAND_ENDED)[2]
+            return found + error
     return ""
+
+
+def how_command_ended(log: str) -> str:
+    """How the RUN command in kaniko's error line ended, such as `exit status 3`; empty without one."""
+    return command_error(log).rpartition(COMMAND_ENDED)[2]
 
 
 def follows(line: str, first: re.Pattern[str], second: re.Pattern[str]) -> bool:

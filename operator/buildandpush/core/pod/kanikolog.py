@@ -1,13 +1,14 @@
 """What kaniko's log says of a push. The log is searched as it is: what is masked may stand in the image's name.
 
-Both functions look for fixed words and read a few characters behind them, so a log of any length costs one pass.
+The functions look for fixed words and read a few characters behind them, so a log of any length costs one pass.
 """
 
 import re
 from typing import Final
 
-from buildandpush.core.pod.failurewords import COMMAND_ENDED
-from buildandpush.core.text import clean
+from buildandpush.api.status import MAX_LOG_TAIL
+from buildandpush.core.pod.failurewords import BUILD_ERROR, COMMAND_ENDED
+from buildandpush.core.text import LONG_LINE, clean, cut_middle, tail
 
 # kaniko's own words: pkg/executor/push.go and pkg/executor/build.go. Some versions begin in lower case.
 _CACHE_TROUBLE: Final = ("Error uploading layer to cache", "error uploading layer to cache")
@@ -18,6 +19,7 @@ _BEHIND_NAME: Final = 160
 _DIGEST: Final = re.compile(r"(sha256:[0-9a-f]{64})(?:[ \t]*$|\")", re.MULTILINE)
 
 _MAX_DIGESTS: Final = 8
+_TAIL_LINES: Final = 20
 
 
 def find_pushed_digests(log: str, repository: str) -> tuple[str, ...]:
@@ -48,13 +50,21 @@ def find_cache_trouble(log: str) -> str | None:
     return log[at + len(_CACHE_TROUBLE[0]) :].partition("\n")[0].lstrip(": ")
 
 
+def _set_apart(log: str) -> str:
+    """The log, with kaniko's word on how a command ended in a line of its own. What the command printed before it may
+    be a part of a colour or of a login, which would go on in kaniko's words."""
+    said = log.rfind(COMMAND_ENDED)
+    begin = log.rfind(BUILD_ERROR, log.rfind("\n", 0, max(said, 0)) + 1, max(said, 0))
+    return f"{log[:begin]}\n{log[begin:]}" if begin > 0 and log[begin - 1] != "\n" else log
+
+
 def select_end(log: str, lines: int) -> tuple[str, bool]:
     """The last lines of a log, and before them the line in which kaniko says how a RUN command ended, if that stands
     further up. Says, too, whether this begins where the log does.
 
     kaniko and the command write side by side. What the command wrote last may arrive behind kaniko's last word.
     """
-    log = log.rstrip()
+    log = _set_apart(log.rstrip())
     begin = len(log)
     for _ in range(lines):
         begin = log.rfind("\n", 0, begin)
@@ -66,3 +76,12 @@ def select_end(log: str, lines: int) -> tuple[str, bool]:
         return end, False
     line = log.rfind("\n", 0, said) + 1
     return log[line : log.find("\n", said) + 1] + end, line == 0
+
+
+def select_tail(log: str, said: str) -> str:
+    """The end of a log as a status shows it, with the line `said` of the log, however much follows it there."""
+    said = cut_middle(clean(said))
+    end = tail(log, lines=_TAIL_LINES, size=MAX_LOG_TAIL)
+    if said in end:
+        return end
+    return f"{said}\n{tail(log, lines=_TAIL_LINES - 1, size=MAX_LOG_TAIL - LONG_LINE - 1)}"

@@ -7,8 +7,11 @@ import pytest
 
 from buildandpush.api.explanations import NO_SUCH_HOST, RUN_AGAIN, explain
 from buildandpush.api.reasons import Reason
+from buildandpush.api.status import MAX_LOG_TAIL
+from buildandpush.core.foreign import admit_end
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import error_line
+from buildandpush.core.pod.kanikolog import select_end
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.progress import describe_live_pod
 from tests.unit.core.factories import container, ended_pod, pod, terminated
@@ -177,6 +180,28 @@ def test_the_log_tail_is_twenty_lines_without_colours() -> None:
     failure = classify_failure(ended_pod(1), log).failure
     assert failure.log_tail == "\n".join(f"line {number}" for number in range(80, 100))
     assert (failure.container, failure.exit_code) == ("kaniko", 1)
+
+
+@pytest.mark.parametrize("junk", ["://a:", "error pushing image: ", "日", "x" * 60 + "\n", "x\n"])
+@pytest.mark.parametrize("before", ["", "printed without a line break"])
+@pytest.mark.parametrize("behind", [0, 30, 2_000, 100_000])
+def test_kanikos_last_word_stays_in_the_log_tail(junk: str, before: str, behind: int) -> None:
+    """Whatever a command printed beside it: its output may come later, and in lines of any length."""
+    said = f"{BUILD}failed to execute command: waiting for process to exit: exit status 3"
+    log = junk * (100_000 // len(junk)) + f"\n{before}{said}\n" + junk * (behind // len(junk))
+    verdict = classify_failure(ended_pod(3), admit_end(select_end(log, 60)[0]))
+    assert verdict.reason is Reason.RUN_FAILED
+    told = verdict.failure.log_tail or ""
+    assert said in told
+    assert len(told.encode()) <= MAX_LOG_TAIL
+    assert told.count("\n") < 20
+
+
+def test_another_error_of_kanikos_stays_in_the_log_tail() -> None:
+    log = f"{PUSH}DENIED: requested access to the resource is denied\n" + "printed later\n" * 30
+    told = classify_failure(ended_pod(1), log).failure.log_tail or ""
+    assert told.startswith(f"{PUSH}DENIED: ")
+    assert told.endswith("printed later")
 
 
 def test_the_sources_failure_is_told_with_its_own_words() -> None:
