@@ -93,7 +93,7 @@ e2e-alone: $(VENV)/ready
 
 .PHONY: chaos
 chaos: up ## Kill the operator again and again, and simulate 200,000 steps; takes minutes
-	SIMULATION_STEPS=200000 $(PY) -m pytest tests/unit/simulation
+	SIMULATION_STEPS=200000 SIMULATION_EXPLORES=yes $(PY) -m pytest tests/unit/simulation
 	$(PY) -m pytest tests/e2e -m chaos
 
 # mutmut needs its sources under src/. So it works on a copy of this folder.

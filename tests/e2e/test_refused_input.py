@@ -14,7 +14,7 @@ _GIT = {"url": "https://github.com/contoso/shop.git"}
 _REMEDY = "write <registry>.azurecr.io/<image>"
 
 
-def _git(url: str, **more: str) -> Object:
+def _git(url: str, **more: Any) -> Object:
     return {"source": {"git": {"url": url, **more}}}
 
 
@@ -93,6 +93,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "git url with a login": (
         _git("https://user:pw@github.com/x.git"),
         ["spec.source.git.url", "must not hold a user name or password"],
+    ),
+    "git url with a user of another host": (
+        _git("https://token@github.com/x.git"),
+        ["spec.source.git.url", "put them into a Secret and name it in source.git.credentialsRef"],
+    ),
+    "git login over http": (
+        _git("http://git.example/x.git", credentialsRef={"name": "git-login"}),
+        ["source.git.credentialsRef needs an https:// url"],
+    ),
+    "git certificate that is none": (
+        _git("https://git.example/x.git", caBundle="MIIB"),
+        ["spec.source.git.caBundle", "must hold certificates in PEM form"],
     ),
     "git url over ssh": (
         _git("ssh://git@github.com/x.git"),

@@ -17,6 +17,9 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PLATFORM: Final = ipaddress.IPv4Address("168.63.129.16")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
+URL_WITH_USER: Final = r"^https://[A-Za-z0-9._%-]{1,64}@(dev[.]azure[.]com|bitbucket[.]org)/"
+"""Clone addresses of these git services name a user. On other hosts a token often stands in that place."""
+
 
 @dataclass(frozen=True)
 class AddressRules:

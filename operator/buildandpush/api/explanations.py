@@ -232,7 +232,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Write the new address into source.git.url. Often only .git at its end is missing.",
     ),
     Reason.SOURCE_DENIED: _e(
-        "The git server wants a login or refuses this one.", "Use a URL that build pods may read without a login."
+        "The git server wants a login, or refuses this one.",
+        "Name a Secret with a login in source.git.credentialsRef, or correct that Secret. A new run starts once its "
+        "content has changed.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
         "The repository has no such branch, tag or commit.",
@@ -297,8 +299,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.CERTIFICATE_NOT_TRUSTED: _e(
         "The certificate of a server, or of a proxy before it, is not trusted.",
         "For a registry, put the certificate of the authority that signed it into the connector's caBundle, or have "
-        "the operator's installer allow PLUGIN_SKIP_TLS_VERIFY for it. For a git server, have the installer add it to "
-        f"trustedCertificates in the chart's values. {RUN_AGAIN}",
+        "the operator's installer allow PLUGIN_SKIP_TLS_VERIFY for it. For a git server, put it into "
+        "source.git.caBundle, or have the installer add it to trustedCertificates in the chart's values. "
+        f"{RUN_AGAIN}",
     ),
     Reason.RUN_FAILED: _e(
         "A RUN command of the Dockerfile ended with an error.", "Read the log tail. The exit code is the command's own."

@@ -2,23 +2,42 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
+from buildandpush.api.addresses import URL_WITH_USER
 from buildandpush.api.base import ApiModel, Name, cel, rules
 
 MAX_INLINE_FILES = 64
 MAX_INLINE_BYTES = 128 * 1024
+MAX_GIT_CA_BYTES = 32 * 1024
+"""The certificates travel in an annotation of the pod."""
+
+
+class GitCredentialsReference(ApiModel):
+    """A Secret of the same namespace with a login to a git server."""
+
+    name: Name = Field(description="Name of the Secret. Example: git-login")
 
 
 class GitSource(ApiModel):
     """A git repository."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "!has(self.credentialsRef) || self.url.startsWith('https://')",
+                message="source.git.credentialsRef needs an https:// url: over http anybody on the way reads the login",
+            )
+        )
+    )
 
     url: Annotated[
         str,
         Field(
             min_length=1,
             max_length=2048,
-            description="Address of the repository, over https or http, without user name and password. "
+            description="Address of the repository, over https or http, without a password. The user name that Azure "
+            "Repos and Bitbucket put into their clone address may stay. "
             "Example: https://github.com/contoso/shop.git",
             json_schema_extra=rules(
                 cel(
@@ -27,8 +46,9 @@ class GitSource(ApiModel):
                     message="source.git.url must begin with https:// or http://",
                 ),
                 cel(
-                    "!self.matches('^[a-z]+://[^/]*@')",
-                    message="source.git.url must not hold a user name or password",
+                    f"!self.matches('^[a-z]+://[^/]*@') || self.matches('{URL_WITH_USER}')",
+                    message="source.git.url must not hold a user name or password; put them into a Secret and name it "
+                    "in source.git.credentialsRef",
                 ),
             ),
         ),
@@ -43,6 +63,24 @@ class GitSource(ApiModel):
                 "self == '' || self.matches('^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$')",
                 expression="""'source.git.revision: "' + self + '" is no branch, tag or commit'""",
                 message="source.git.revision must be a branch, tag, ref or commit id",
+            )
+        ),
+    )
+    credentials_ref: GitCredentialsReference | None = Field(
+        None,
+        description="Secret with the login to the git server, for https. Its keys: `username` and `password`, as in "
+        "Secrets of type kubernetes.io/basic-auth. A token is the password; most servers take any user name with it, "
+        "so `username` may be left out. Or `bearerToken`, which is sent as such. The login is sent to the host of url "
+        "and to no other. Default: no login.",
+    )
+    ca_bundle: str | None = Field(
+        None,
+        max_length=MAX_GIT_CA_BYTES,
+        description="Certificates in PEM form that the git server is trusted by, beside the usual ones.",
+        json_schema_extra=rules(
+            cel(
+                "self.contains('-----BEGIN CERTIFICATE-----')",
+                message="source.git.caBundle must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)",
             )
         ),
     )

@@ -9,12 +9,14 @@ from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
 from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.fingerprint import digest_values
+from buildandpush.core.spec.sources import WHOLE
 
 _MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
 
 
 async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tuple[str, str]]) -> Inputs | Waiting:
-    """The objects ("Kind/name") of these keys, each with a digest of their values, or which of them is missing."""
+    """The objects ("Kind/name") of these keys, each with a digest of their values, or which of them is missing. `WHOLE`
+    stands for all keys of an object, whichever they are."""
     objects: dict[str, Object | None] = {}
     used: dict[str, dict[str, str]] = {}
     for place, key in keys:
@@ -25,9 +27,9 @@ async def find_keys(client: KubernetesClient, namespace: str, keys: Iterable[tup
         if found is None:
             return Waiting(_MISSING[kind], f"{kind} {name!r}")
         data: dict[str, str] = {**(found.get("data") or {}), **(found.get("binaryData") or {})}
-        if key not in data:
+        if key not in (WHOLE, *data):
             return Waiting(_MISSING[kind], f"key {key!r} in {kind} {name!r}")
-        used.setdefault(place, {})[key] = data[key]
+        used.setdefault(place, {}).update(data if key == WHOLE else {key: data[key]})
     return Inputs(tuple(sorted((place, digest_values(values)) for place, values in used.items())))
 
 
@@ -37,9 +39,10 @@ async def read_secret_values(
     """The values of Secrets' keys that are there, and all values of the Secrets named in `whole` ("Secret/name"); each
     line of several on its own too."""
     wanted: dict[str, set[str] | None] = {}
+    keys = tuple(keys)
     for place, key in keys:
         wanted[place] = (wanted.get(place) or set()) | {key}
-    wanted |= dict.fromkeys(whole, None)
+    wanted |= dict.fromkeys([*whole, *(place for place, key in keys if key == WHOLE)], None)
     values: list[str] = []
     for place, chosen in wanted.items():
         found = await _read(client, namespace, place) if place.startswith("Secret/") else None

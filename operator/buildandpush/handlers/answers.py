@@ -219,7 +219,7 @@ async def _secrets_of_run(sources: Sources, resource: Resource) -> list[str]:
             known.update(place for place, _ in resolved.inputs)
     try:
         spec = parse_spec(resource.spec)
-        keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec))
+        keys = input_keys(plan_secret_files(spec), plan_arg_sources(spec), spec.source)
     except SpecInvalidError:
         keys = ()
     # The Secrets that the run was made with, besides the connectors'. The spec may name others now.

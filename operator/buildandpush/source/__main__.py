@@ -10,7 +10,7 @@ from typing import Any
 from buildandpush.api.reasons import Reason
 from buildandpush.source.check import check_paths
 from buildandpush.source.differences import check_dockerfile
-from buildandpush.source.git import fetch_revision
+from buildandpush.source.git import Access, fetch_revision
 from buildandpush.source.gitfolder import list_submodules, remove_git_folder
 from buildandpush.source.inline import write_files
 from buildandpush.source.patience import Clock, try_again
@@ -36,7 +36,8 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
         git = request["git"]
         revision = git.get("revision") or None
         print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
-        commit = try_again(lambda: fetch_revision(git["url"], revision or "", root), root, clock)
+        access = Access(git.get("credentialsRef", {}).get("name", ""), ca_bundle=git.get("caBundle", ""))
+        commit = try_again(lambda: fetch_revision(git["url"], revision or "", root, access), root, clock)
         print(f"At commit {commit}", flush=True)
     elif "inline" in request:
         write_files(request["inline"]["files"], root)

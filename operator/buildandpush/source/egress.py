@@ -23,15 +23,17 @@ def find_proxy(scheme: str, host: str, port: int) -> str:
     return "" if bypassed or _is_in_excepted_network(host) else proxies.get(scheme, "")
 
 
-def write_trust(folder: Path, trusted: Path = TRUSTED) -> Path | None:
-    """Write a file with the usual certificates and the installer's into the folder. None if the installer gives none.
+def write_trust(folder: Path, own: str = "", trusted: Path = TRUSTED) -> Path | None:
+    """Write a file with the usual certificates, the installer's and the source's own into the folder. None if neither
+    of the two gives any.
 
-    git trusts only the certificates of the given file, so it holds both.
+    git trusts only the certificates of the given file, so it holds all of them.
     """
-    if not trusted.exists():
+    if not trusted.exists() and not own:
         return None
     usual = ssl.get_default_verify_paths().cafile
-    parts = [Path(usual).read_text() if usual and Path(usual).exists() else "", trusted.read_text()]
+    parts = [Path(usual).read_text() if usual and Path(usual).exists() else ""]
+    parts += [trusted.read_text() if trusted.exists() else "", own]
     made = folder / "trusted.crt"
     made.write_text("\n".join(parts))
     return made

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from buildandpush.api.addresses import URL_WITH_USER
 from buildandpush.api.reasons import Reason
 from buildandpush.source.address import refuse_address, resolve_host
 from buildandpush.source.egress import find_proxy, write_trust
+from buildandpush.source.gitlogin import MOUNT, read_header
 from buildandpush.source.meaning import explain_git
 from buildandpush.source.report import SourceError
 
@@ -22,10 +24,44 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 
-def fetch_revision(url: str, revision: str, root: Path) -> str:
+@dataclass(frozen=True)
+class Access:
+    """How the server is logged in to and trusted, beside what the installer of the operator says."""
+
+    secret: str = ""
+    """Name of the Secret with the login; empty for none."""
+    folder: Path = MOUNT
+    """Where the Secret's keys are files."""
+    ca_bundle: str = ""
+    """Certificates in PEM form."""
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A URL, taken apart."""
+
+    url: str
+    """Without the user."""
+    scheme: str
+    host: str
+    port: int
+    user: str
+    """Empty where the URL names none."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The settings and variables for git's way to the server."""
+
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+def fetch_revision(url: str, revision: str, root: Path, access: Access = Access()) -> str:
     """Check the revision out into the root and give its commit back; raises SourceError."""
-    scheme, host, port = _split(url)
-    way = _find_way(scheme, host, port)
+    server = _split(url)
+    way = _find_way(server, access)
+    url = server.url
     wanted = revision or "HEAD"
     _git(root, way, "init", "--quiet", "--template=", ".")
     try:
@@ -43,18 +79,13 @@ def fetch_revision(url: str, revision: str, root: Path) -> str:
     return _git(root, way, "rev-parse", "HEAD").strip()
 
 
-@dataclass(frozen=True)
-class _Way:
-    """The settings and variables for git's way to the server."""
-
-    settings: Mapping[str, str]
-    environment: Mapping[str, str]
-
-
-def _find_way(scheme: str, host: str, port: int) -> _Way:
+def _find_way(server: _Server, access: Access) -> _Way:
     """Through the proxy, if there is one for this host, or else to checked addresses."""
-    trust = write_trust(Path(tempfile.gettempdir()))
+    scheme, host, port = server.scheme, server.host, server.port
+    trust = write_trust(Path(tempfile.gettempdir()), access.ca_bundle)
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
+    if access.secret:
+        environment |= _login_environment(server, read_header(access.folder, access.secret, server.user))
     proxy = find_proxy(scheme, host, port)
     if proxy:
         # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
@@ -68,19 +99,39 @@ def _find_way(scheme: str, host: str, port: int) -> _Way:
     return _Way({"http.curloptResolve": f"{host}:{port}:{','.join(addresses)}"}, environment)
 
 
-def _split(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port of a URL that may be fetched from."""
+def _login_environment(server: _Server, header: str) -> dict[str, str]:
+    """git's setting for one host, in its environment: https://git-scm.com/docs/git-config#_environment"""
+    if server.scheme != "https":
+        raise SourceError(Reason.SOURCE_INVALID, "a login needs an https:// URL: over http anybody on the way reads it")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.https://{host}:{server.port}/.extraHeader",
+        "GIT_CONFIG_VALUE_0": header,
+    }
+
+
+def _split(url: str) -> _Server:
+    """The server of a URL that may be fetched from."""
+    url = url.strip().replace(" ", "%20")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
-        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no http(s) URL without a login")
+    named = "@" not in parts.netloc or re.match(URL_WITH_USER, url)
+    if parts.scheme not in ("http", "https") or not host or not named:
+        raise SourceError(Reason.SOURCE_INVALID, f"{_without_login(url)!r} is no http(s) URL without a login")
     if not _HOST.fullmatch(host):
         # curl decodes what is percent-encoded, so another host would be asked than the one that was checked.
         raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
-    return parts.scheme, host, port or (443 if parts.scheme == "https" else 80)
+    port = port or (443 if parts.scheme == "https" else 80)
+    address = parts.netloc.rpartition("@")[2]
+    return _Server(parts._replace(netloc=address).geturl(), parts.scheme, host, port, unquote(parts.username or ""))
+
+
+def _without_login(url: str) -> str:
+    return re.sub("//[^/]*@", "//***@", url)
 
 
 def _git(root: Path, way: _Way, *arguments: str) -> str:

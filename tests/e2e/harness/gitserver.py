@@ -1,8 +1,11 @@
 """A git server that pods reach: git's own http-backend behind a small CGI bridge."""
 
+import base64
 import os
+import ssl
 import subprocess
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -36,15 +39,45 @@ def commit(folder: Path, message: str, files: dict[str, str]) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-class GitServer:
-    """Serves every repository below a folder, read only; paths below /private/ want a login."""
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that signs itself, and its key, as files."""
 
-    def __init__(self, root: Path, address: str) -> None:
+    certificate: Path
+    key: Path
+
+
+def make_certificate(folder: Path, address: str) -> Certificate:
+    """A certificate for an address that no usual authority vouches for."""
+    made = Certificate(folder / "server.crt", folder / "server.key")
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", "/CN=git", "-addext", f"subjectAltName=IP:{address}",
+            "-keyout", str(made.key), "-out", str(made.certificate),
+        ],
+        capture_output=True,
+        check=True,
+    )  # fmt: skip
+    return made
+
+
+class GitServer:
+    """Serves every repository below a folder, read only. Paths below /private/ want the login `user:password`, and let
+    nobody in where there is none."""
+
+    def __init__(self, root: Path, address: str, *, login: str = "", certificate: Certificate | None = None) -> None:
         self.failures: list[int] = []
         """Statuses that the next requests are refused with, each used once."""
-        self._server = ThreadingHTTPServer((address, 0), _handler(root, self.failures))
+        wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
+        self._server = ThreadingHTTPServer((address, 0), _handler(root, self.failures, wanted))
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.certificate, certificate.key)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})
-        self.url = f"http://{address}:{self._server.server_address[1]}"
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://{address}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -58,7 +91,7 @@ class GitServer:
         self._server.server_close()
 
 
-def _handler(root: Path, failures: list[int]) -> type[BaseHTTPRequestHandler]:
+def _handler(root: Path, failures: list[int], wanted: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(b"")
@@ -74,7 +107,7 @@ def _handler(root: Path, failures: list[int]) -> type[BaseHTTPRequestHandler]:
             if failures:
                 self._reply(failures.pop(0), [], b"")
                 return
-            if parts.path.startswith("/private/"):
+            if parts.path.startswith("/private/") and (not wanted or self.headers.get("Authorization") != wanted):
                 self._reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
                 return
             environment = {

@@ -5,7 +5,6 @@ against it. Time is a value. Faults are injected by `Network`, which every reque
 """
 
 import base64
-import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,6 +40,15 @@ class CrashError(BaseException):
 def stamp(when: datetime) -> str:
     """A time as the API server writes it."""
     return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def copied(value: Any) -> Any:
+    """A copy of a JSON value. copy.deepcopy takes much longer, and was half of the time of the simulation."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
 
 
 @dataclass
@@ -98,14 +106,14 @@ class Cluster:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         self.objects[kind, obj["metadata"]["name"]] = obj
-        self.events.append((kind, event, copy.deepcopy(obj)))
-        return copy.deepcopy(obj)
+        self.events.append((kind, event, copied(obj)))
+        return copied(obj)
 
     def create(self, kind: str, obj: Object) -> Object:
         name = obj["metadata"]["name"]
         if (kind, name) in self.objects:
             raise ConflictError(409, "AlreadyExists", f'{kind} "{name}" already exists')
-        obj = copy.deepcopy(obj)
+        obj = copied(obj)
         self.uids += 1
         obj["metadata"] |= {"uid": f"uid-{self.uids}", "creationTimestamp": stamp(self.now), "namespace": NAMESPACE}
         return self.put(kind, obj, "ADDED")
@@ -121,7 +129,7 @@ class Cluster:
             return
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        self.events.append((kind, "DELETED", copy.deepcopy(obj)))
+        self.events.append((kind, "DELETED", copied(obj)))
         uid = obj["metadata"]["uid"]
         for child_kind, child in [*self.objects]:
             owners = self.objects.get((child_kind, child), {"metadata": {}})["metadata"].get("ownerReferences", [])
@@ -129,7 +137,7 @@ class Cluster:
                 self.remove(child_kind, child)
 
     def list_kind(self, kind: str) -> Listing:
-        items = [copy.deepcopy(obj) for (one, _), obj in self.objects.items() if one == kind]
+        items = [copied(obj) for (one, _), obj in self.objects.items() if one == kind]
         return Listing(items, str(self.version))
 
     # ---- what users do
@@ -139,7 +147,7 @@ class Cluster:
             metadata = {"name": name, "generation": 1, "annotations": annotations or {}}
             self.create(kind, {"metadata": metadata, "spec": spec, "status": {"observedGeneration": -1}})
             return
-        obj = copy.deepcopy(self.objects[kind, name])
+        obj = copied(self.objects[kind, name])
         if obj["spec"] != spec:
             obj["spec"] = spec
             obj["metadata"]["generation"] += 1
@@ -153,7 +161,7 @@ class Cluster:
             "clientSecret": base64.b64encode(password.encode()).decode(),
         }
         if ("Secret", name) in self.objects:
-            self.put("Secret", {**copy.deepcopy(self.objects["Secret", name]), "data": data}, "MODIFIED")
+            self.put("Secret", {**copied(self.objects["Secret", name]), "data": data}, "MODIFIED")
         else:
             self.create("Secret", {"metadata": {"name": name}, "data": data})
 
@@ -163,12 +171,12 @@ class Cluster:
         return [obj for (kind, _), obj in self.objects.items() if kind == "Pod"]
 
     def change_pod(self, pod: Object, **status: Any) -> None:
-        changed = copy.deepcopy(pod)
+        changed = copied(pod)
         changed["status"] = {**changed.get("status", {}), **status}
         self.put("Pod", changed, "MODIFIED")
 
     def schedule(self, pod: Object) -> None:
-        changed = copy.deepcopy(pod)
+        changed = copied(pod)
         changed["spec"]["nodeName"] = "node1"
         changed["status"] = {"phase": "Pending", "startTime": stamp(self.now)}
         self.put("Pod", changed, "MODIFIED")
@@ -241,7 +249,7 @@ class Cluster:
 
     def mark_deleted(self, pod: Object) -> None:
         """A deletion that its node has not confirmed yet."""
-        changed = copy.deepcopy(pod)
+        changed = copied(pod)
         changed["metadata"]["deletionTimestamp"] = stamp(self.now + timedelta(seconds=5))
         self.put("Pod", changed, "MODIFIED")
 
@@ -299,7 +307,7 @@ class Client:
             raise CrashError
         if fault == "answer-lost":
             raise UnavailableError("the answer was lost")
-        return copy.deepcopy(result)
+        return copied(result)
 
     def _guard(self, *, writes: bool) -> None:
         """As the real client: no write without the Lease."""
@@ -383,7 +391,7 @@ class Client:
 
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
         def work() -> Object:
-            pod = copy.deepcopy(self._cluster.get("Pod", name))
+            pod = copied(self._cluster.get("Pod", name))
             if pod["metadata"]["uid"] != uid:
                 raise ConflictError(409, "Conflict", "uid differs")
             pod["spec"]["activeDeadlineSeconds"] = seconds
@@ -409,7 +417,7 @@ class Client:
 
     async def patch_secret(self, namespace: str, name: str, body: Object) -> Object:
         def work() -> Object:
-            secret = copy.deepcopy(self._cluster.get("Secret", name))
+            secret = copied(self._cluster.get("Secret", name))
             if secret["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
                 raise ConflictError(409, "Conflict", "the object has been modified")
             secret["data"] = {key: value for key, value in body["data"].items() if value is not None}
@@ -433,11 +441,11 @@ class Client:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
 
         def work() -> Object:
-            obj = copy.deepcopy(self._cluster.get(kind, name))
+            obj = copied(self._cluster.get(kind, name))
             if obj["metadata"]["resourceVersion"] != version:
                 raise ConflictError(409, "Conflict", "the object has been modified")
             before = json.dumps(obj.get("status"), sort_keys=True)
-            old = copy.deepcopy(obj.get("status") or {})
+            old = copied(obj.get("status") or {})
             _merge(obj.setdefault("status", {}), status)
             if json.dumps(obj["status"], sort_keys=True) == before:
                 self._cluster.violations.append(f"a write to {kind} {name} changed nothing")

@@ -76,6 +76,10 @@ class GitServer:
     port: int = 0
     status: int = 200
     location: str = ""
+    wanted: str = ""
+    """The Authorization header that each request needs; empty for none."""
+    seen: list[str] = field(default_factory=list)
+    """The Authorization headers of all requests, empty where one had none."""
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers, each used once."""
     paths: list[str] = field(default_factory=list)
@@ -126,10 +130,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         state = self.server_state
         state.paths.append(self.path)
+        state.seen.append(self.headers.get("Authorization", ""))
         if state.location:
             return self._end(302, {"Location": state.location + self.path})
         if state.failures:
             return self._end(state.failures.pop(0), {})
+        if state.wanted and state.seen[-1] != state.wanted:
+            return self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
         if state.status != 200:
             headers = {"WWW-Authenticate": 'Basic realm="git"'} if state.status == 401 else {}
             return self._end(state.status, headers)

@@ -305,5 +305,7 @@ def test_a_server_with_a_companys_certificate_is_trusted_once_the_installer_says
     with serve_git(repository[0], certificate) as server:
         url = f"https://git.invalid:{server.port}/shop.git"
         assert refused(url, root).reason is Reason.CERTIFICATE_NOT_TRUSTED
-        monkeypatch.setattr(module, "write_trust", lambda folder: write_trust(tmp_path, certificate.certificate))
+        monkeypatch.setattr(
+            module, "write_trust", lambda folder, own: write_trust(tmp_path, own, certificate.certificate)
+        )
         assert fetch_revision(url, "main", root) == repository[1]["second"]

@@ -32,6 +32,7 @@ READ_BACK_CONTAINER: Final = "read-back"
 _SOURCE_UID: Final = 65532
 _GRACE_SECONDS: Final = 5
 _REQUEST_MOUNT: Final = "/etc/buildandpush"
+GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
 
 # What unpacking an image and running its RUN lines as root needs; all of them fit Pod Security "baseline".
 CAPABILITIES: Final = [
@@ -169,9 +170,16 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             {"name": "request", "mountPath": _REQUEST_MOUNT, "readOnly": True},
             *egress.certificate_mounts(settings, egress.SOURCE_MOUNT),
+            *([{"name": "git-login", "mountPath": GIT_LOGIN_MOUNT, "readOnly": True}] if _git_login(plan) else []),
         ],
         "terminationMessagePolicy": "File",
     }
+
+
+def _git_login(plan: BuildPlan) -> str:
+    """The Secret with the login to the git server, for the source's container alone; empty for none."""
+    git = plan.source.git if _fetches(plan) else None
+    return git.credentials_ref.name if git and git.credentials_ref else ""
 
 
 def _kaniko_container(
@@ -242,6 +250,9 @@ def _volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
             {"name": "tmp", "emptyDir": {}},
             {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
         ]
+    if _git_login(plan):
+        # Readable by any user: the source's container runs as the build's user.
+        volumes.append({"name": "git-login", "secret": {"secretName": _git_login(plan), "defaultMode": 0o444}})
     if plan.options.workspace.claim:
         claim = {"claimName": plan.options.workspace.claim}
         volumes.append({"name": "volume", "persistentVolumeClaim": claim})

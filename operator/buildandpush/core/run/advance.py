@@ -119,7 +119,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
     """Whether the Secrets and ConfigMaps of the pod exist. Without them the pod would wait until its timeout."""
-    keys = input_keys(plan.options.secret_files, plan.options.arg_sources)
+    keys = input_keys(plan.options.secret_files, plan.options.arg_sources, plan.source)
     return answer(world, AskObjects(keys)) if keys else Inputs()
 
 

@@ -38,8 +38,9 @@ _CURED_BY_INPUTS: Final = _CURED_BY_LOGIN | {
     Reason.BUILD_FAILED,
     Reason.DOCKERFILE_INVALID,
     Reason.COPIED_FILE_NOT_FOUND,
+    Reason.SOURCE_DENIED,
 }
-"""Reasons that another build argument or build secret may cure."""
+"""Reasons that another build argument, build secret or login to the git server may cure."""
 _ANY_LOGIN: Final = LoginSecretRef("buildandpush-login")
 """Of a pod that is only offered: the API server does not look whether its Secrets exist."""
 
@@ -96,10 +97,10 @@ def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
 def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
     """The keys that the run used: its spec is today's, or another run would be due anyway."""
     try:
-        options = plan_build(parse_spec(world.resource.spec), world.settings, run_number=1).options
+        plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=1)
     except SpecInvalidError:
         return ()
-    return input_keys(options.secret_files, options.arg_sources)
+    return input_keys(plan.options.secret_files, plan.options.arg_sources, plan.source)
 
 
 def _reason_of(last: RunStatus) -> str:

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
 from buildandpush.api.meta import PIPELINE_ROOT
+from buildandpush.api.sources import Source
 from buildandpush.api.spec import MAX_BUILD_SECRETS, BuildAndPushACRSpec, BuildArgSource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
+from buildandpush.core.spec.sources import source_keys
 
 MOUNT: Final = "/kaniko/build-secrets"
 """Where the build secrets are mounted in kaniko's container, each as a file named by its id. Not /kaniko/secrets, where
@@ -162,8 +164,10 @@ def arg_environment(sources: tuple[ArgSource, ...]) -> list[dict[str, Any]]:
     ]
 
 
-def input_keys(files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...]) -> tuple[tuple[str, str], ...]:
-    """Object ("Kind/name") and key of everything that the pod reads, each once."""
+def input_keys(
+    files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...], source: Source
+) -> tuple[tuple[str, str], ...]:
+    """Object ("Kind/name") and key of everything that the pod reads, each once; see `WHOLE` for objects without key."""
     found = [(f"Secret/{one.secret}", one.key) for one in files if one.secret]
     found += [(f"{one.kind}/{one.object_name}", one.key) for one in sources]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys([*found, *source_keys(source)]))

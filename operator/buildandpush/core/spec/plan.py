@@ -1,6 +1,5 @@
 """From a spec to a BuildPlan: every value resolved, checked and with its default, ready to become a pod."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +8,18 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
-from buildandpush.api.sources import MAX_INLINE_BYTES, Source
+from buildandpush.api.sources import Source
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
-from buildandpush.core.spec.paths import plan_context, resolve_file, resolve_path
+from buildandpush.core.spec.paths import plan_context, resolve_file
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
+from buildandpush.core.spec.sources import check_source
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
 
@@ -122,7 +122,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
     tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
-    _check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates))
+    check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates))
     check_strategies(spec.failure_strategies)
     is_met(spec.when, run_number)
     return BuildPlan(
@@ -205,31 +205,6 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
         where = " in a user namespace" if options.user_namespace else ""
         raise SpecInvalidError("runAsUser", f"{text[:64]!r} is no user id{where}; write a number from 0 to {highest}")
     return int(text)
-
-
-def _check_source(source: Source, room: int) -> None:
-    """`room` is how many bytes of the pod's annotations the files may take."""
-    if len(source.kinds()) != 1:
-        given = " and ".join(source.kinds()) or "nothing"
-        raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
-    if source.inline is None:
-        return
-    for path in source.inline.files:
-        if resolve_path("source.inline.files", path) != path or path == ".":
-            raise SpecInvalidError(
-                "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
-            )
-    # The files travel in an annotation of the pod, as JSON: 256 KiB is the API server's limit for all annotations.
-    escaped = len(json.dumps(source.inline.files, ensure_ascii=False).encode())
-    if escaped > room:
-        raise SpecInvalidError(
-            "source.inline.files", f"{escaped} bytes once written as JSON are too many; use source.git"
-        )
-    size = sum(len(path.encode()) + len(text.encode()) for path, text in source.inline.files.items())
-    if size > MAX_INLINE_BYTES:
-        raise SpecInvalidError(
-            "source.inline.files", f"{size} bytes are more than {MAX_INLINE_BYTES}; use source.git for larger sources"
-        )
 
 
 UNSUPPORTED: Final = ("strategy",)

@@ -63,6 +63,7 @@ CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
         },
         USUAL,
     ),
+    "git-login": ({"source": {"git": {**GIT["git"], "credentialsRef": {"name": "git-login"}}}}, USUAL),
     "push-only": (
         {
             "envVariables": {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "out/web.tar"},
@@ -106,6 +107,13 @@ def kaniko(pod: Manifest) -> dict[str, Any]:
 def test_pod_is_the_golden_one(name: str, golden: Golden) -> None:
     pod = manifest(*CASES[name])
     golden(f"manifests/{name}.yaml", yaml.safe_dump(pod, sort_keys=False, allow_unicode=True, width=120))
+
+
+def test_only_the_sources_container_sees_the_login_to_the_git_server() -> None:
+    pod = manifest(*CASES["git-login"])
+    seen = {item["name"]: [mount["name"] for mount in item["volumeMounts"]] for item in containers(pod)}
+    assert "git-login" in seen["source"]
+    assert "git-login" not in seen["kaniko"]
 
 
 def test_same_arguments_give_the_same_pod() -> None:
@@ -216,7 +224,9 @@ def test_no_two_mounts_of_a_container_share_a_place(pod: Manifest) -> None:
 
 
 def test_login_is_for_kaniko_alone(pod: Manifest) -> None:
-    secrets = {volume["name"] for volume in pod["spec"]["volumes"] if {"secret", "projected"} & volume.keys()}
+    secrets = {volume["name"] for volume in pod["spec"]["volumes"] if {"secret", "projected"} & volume.keys()} - {
+        "git-login"
+    }
     for container in pod["spec"]["initContainers"]:
         assert not secrets & {mount["name"] for mount in container["volumeMounts"]}
     for mount in kaniko(pod)["volumeMounts"]:

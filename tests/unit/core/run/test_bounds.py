@@ -83,6 +83,7 @@ def largest(**changes: Any) -> dict[str, Any]:
             {"name": f"A{number}", "configMapName": long_name(f"map{number}"), "key": "k"}
             for number in range(MAX_MAP_ENTRIES)
         ],
+        source={"git": {"url": "https://git.example/x.git", "credentialsRef": {"name": long_name("git")}}},
         **changes,
     )
 
@@ -90,7 +91,7 @@ def largest(**changes: Any) -> dict[str, Any]:
 VERSION = fingerprint(digest_values({"key": "value"}), OWNER.uid)
 LARGEST = plan_build(parse_spec(largest()), SETTINGS, run_number=1)
 NEEDS = derive_needs(LARGEST.effective(SETTINGS))
-OBJECTS = input_keys(LARGEST.options.secret_files, LARGEST.options.arg_sources)
+OBJECTS = input_keys(LARGEST.options.secret_files, LARGEST.options.arg_sources, LARGEST.source)
 SECRETS = tuple((f"Secret/{long_name(f'login{number}')}", VERSION) for number in range(len(NEEDS)))
 
 ALWAYS: dict[Question, Answer] = {

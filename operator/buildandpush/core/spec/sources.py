@@ -1,0 +1,54 @@
+"""Where the files of a build come from: what is refused, and which Secrets the pod reads for it."""
+
+import json
+
+from buildandpush.api.sources import MAX_INLINE_BYTES, GitSource, InlineSource, Source
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.spec.paths import resolve_path
+
+WHOLE = ""
+"""In place of a key: all keys of the object."""
+
+
+def source_keys(source: Source) -> tuple[tuple[str, str], ...]:
+    """Object ("Kind/name") and key of what the pod reads to fetch the source."""
+    git = source.git
+    return ((f"Secret/{git.credentials_ref.name}", WHOLE),) if git and git.credentials_ref else ()
+
+
+def check_source(source: Source, room: int) -> None:
+    """Raise SpecInvalidError for a source that cannot be used. `room` is how many bytes of the pod's annotations it may
+    take."""
+    if len(source.kinds()) != 1:
+        given = " and ".join(source.kinds()) or "nothing"
+        raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
+    if source.git is not None:
+        _check_git(source.git)
+    if source.inline is not None:
+        _check_inline(source.inline, room)
+
+
+def _check_git(git: GitSource) -> None:
+    if git.credentials_ref and not git.url.startswith("https://"):
+        raise SpecInvalidError(
+            "source.git.credentialsRef", "the login would be readable on the way; use an https:// url"
+        )
+
+
+def _check_inline(inline: InlineSource, room: int) -> None:
+    for path in inline.files:
+        if resolve_path("source.inline.files", path) != path or path == ".":
+            raise SpecInvalidError(
+                "source.inline.files", f"{path!r} is no plain relative path; write for example web/app.py"
+            )
+    # The files travel in an annotation of the pod, as JSON: 256 KiB is the API server's limit for all annotations.
+    escaped = len(json.dumps(inline.files, ensure_ascii=False).encode())
+    if escaped > room:
+        raise SpecInvalidError(
+            "source.inline.files", f"{escaped} bytes once written as JSON are too many; use source.git"
+        )
+    size = sum(len(path.encode()) + len(text.encode()) for path, text in inline.files.items())
+    if size > MAX_INLINE_BYTES:
+        raise SpecInvalidError(
+            "source.inline.files", f"{size} bytes are more than {MAX_INLINE_BYTES}; use source.git for larger sources"
+        )
