@@ -3,17 +3,20 @@ patterns look for. And what an API server can have against a build: it is told a
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 
 import pytest
 
 from buildandpush.handlers.looplag import TOLD_SECONDS
+from devcluster.settings import Settings
 from tests.e2e.harness.api import BUILD, Api
-from tests.e2e.harness.build import Build, Snapshot
-from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.build import Build, Snapshot, build_manifest
+from tests.e2e.harness.fixtures import BuildFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.hostile import print_and_fail
 from tests.e2e.harness.operatorpod import OperatorPod
-from tests.e2e.harness.policy import webhook_down
+from tests.e2e.harness.policy import secrets_used_up, webhook_down
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 from tests.unit.hostile import recipes
@@ -74,39 +77,64 @@ def test_lines_without_an_end_made_of_our_patterns_hold_nobody_up(
     assert operator.held_seconds() < TOLD_SECONDS
 
 
+REFUSALS: dict[str, tuple[Callable[[Api, str], AbstractContextManager[None]], str, str]] = {
+    "webhook-down-for-pods": (partial(webhook_down, resource="pods"), "ApiRefused", "failed calling webhook"),
+    "webhook-down-for-secrets": (partial(webhook_down, resource="secrets"), "ApiRefused", "failed calling webhook"),
+    "webhook-without-endpoints": (
+        partial(webhook_down, resource="pods", service=True),
+        "ApiRefused",
+        "failed calling webhook",
+    ),
+    "quota-on-secrets": (secrets_used_up, "QuotaExceeded", "exceeded quota: secrets"),
+}
+"""What an API server can have against a build, the reason, and the server's own words."""
+
+
+@pytest.fixture
+def neighbour(api: Api, namespace: str, settings: Settings, registry: Registry) -> Iterator[str]:
+    """Another namespace with a login, in which nothing is wrong."""
+    name = f"{namespace}-neighbour"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    eventually(lambda: api.find("ServiceAccount", "default", name), f"service account of {name}", within=30)
+    api.apply(secret_manifest(name, {"username": registry.user, "password": registry.password}))
+    api.apply(connector_manifest(name, settings, {}))
+    yield name
+    api.delete("Namespace", name)
+
+
 @pytest.mark.usefixtures("login")
-@pytest.mark.parametrize("resource", ["pods", "secrets"])
-def test_a_webhook_that_is_down_is_told_and_the_build_goes_on_once_it_is_not(
-    make_build: BuildFactory, api: Api, namespace: str, resource: str
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_the_api_server_refuses_is_told_and_built_once_when_it_may_be(
+    make_build: BuildFactory,
+    api: Api,
+    namespace: str,
+    neighbour: str,
+    operator: OperatorPod,
+    registry: Registry,
+    case: str,
 ) -> None:
-    with webhook_down(api, namespace, resource):
-        build = make_build()
-        waiting = build.wait_reason("ApiRefused", within=30)
-        assert waiting.told("Completed") == ("False", "ApiRefused")
-        assert waiting.condition("Stalled") == {}
-        assert "failed calling webhook" in waiting.condition("Ready")["message"]
+    """The operator is killed while the build waits, and a build of another namespace goes on."""
+    refuse, reason, words = REFUSALS[case]
+
+    def check_waits(now: Snapshot) -> None:
+        assert (now.told("Ready"), now.told("Completed")) == (("Unknown", reason), ("False", reason))
+        assert now.condition("Stalled") == {}
+        assert words in now.condition("Ready")["message"]
         assert build.pods() == []
-        build.wait_event("Warning", "ApiRefused")
-    assert build.wait_succeeded(within=60).run["number"] == 1
 
-
-@pytest.mark.usefixtures("login")
-def test_a_quota_on_secrets_is_told_and_the_build_goes_on_once_there_is_room(
-    make_build: BuildFactory, api: Api, namespace: str
-) -> None:
-    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "secrets", "namespace": namespace}}
-    api.create({**quota, "spec": {"hard": {"count/secrets": "1"}}})
-
-    def counts() -> bool:
-        return "used" in api.get("ResourceQuota", "secrets", namespace).get("status", {})
-
-    eventually(counts, "quota in force", within=20)
-    build = make_build()
-    waiting = build.wait_reason("QuotaExceeded", within=30)
-    assert "exceeded quota: secrets" in waiting.condition("Ready")["message"]
-    assert build.pods() == []
-    api.delete("ResourceQuota", "secrets", namespace)
-    assert build.wait_succeeded(within=60).run["number"] == 1
+    with refuse(api, namespace):
+        build = make_build()
+        check_waits(build.wait_reason(reason, within=30))
+        build.wait_event("Warning", reason)
+        operator.kill()
+        operator.renew()
+        api.create(build_manifest(neighbour, "other", {}))
+        Build(api, neighbour, "other").wait_succeeded()
+        check_waits(build.read())
+    ended = build.wait_succeeded(within=60)
+    assert (ended.run["number"], ended.build["attempt"]) == (1, 1)
+    assert [pod["metadata"]["uid"] for pod in build.pods()] == [ended.build["podUid"]]
+    assert registry.digest(build.repository, "latest") == ended.status["digest"]
 
 
 @pytest.fixture

@@ -69,8 +69,27 @@ def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
 
 
 @contextmanager
-def webhook_down(api: Api, namespace: str, resource: str) -> Iterator[None]:
-    """An admission webhook for new objects of a kind (`pods`) in a namespace, whose service does not exist."""
+def secrets_used_up(api: Api, namespace: str) -> Iterator[None]:
+    """A quota that the one Secret of a namespace uses up."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "secrets", "namespace": namespace}}
+    api.create({**quota, "spec": {"hard": {"count/secrets": "1"}}})
+
+    def counts() -> bool:
+        return api.get("ResourceQuota", "secrets", namespace).get("status", {}).get("used") == {"count/secrets": "1"}
+
+    eventually(counts, "quota in force", within=20)
+    yield
+    api.delete("ResourceQuota", "secrets", namespace)
+
+
+@contextmanager
+def webhook_down(api: Api, namespace: str, resource: str, *, service: bool = False) -> Iterator[None]:
+    """An admission webhook for new objects of a kind (`pods`) in a namespace. Its service does not exist, or, with
+    `service`, no pod is behind it."""
+    if service:
+        ports = [{"port": 443, "protocol": "TCP"}]
+        manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "away", "namespace": namespace}}
+        api.create({**manifest, "spec": {"ports": ports, "selector": {"app": "away"}}})
     name = f"e2e-{namespace}"
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]}
     webhook: dict[str, Any] = {
