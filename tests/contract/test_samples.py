@@ -1,13 +1,17 @@
 """Every resource that a reader may copy is one that the API server takes."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from devcluster.settings import REPOSITORY_ROOT
 from tests.contract.documents import Document, load_examples, load_sample_values, load_samples, read_schema
 from tests.e2e.harness.api import BUILD, CONNECTOR, Api
+from tests.e2e.harness.build import FROM, build_manifest
+from tests.e2e.harness.shell import Shell
 
 pytestmark = pytest.mark.e2e
 
@@ -33,6 +37,21 @@ def _create_dry(api: Api, namespace: str, document: Document) -> Document:
 @pytest.mark.parametrize("place", EXAMPLES)
 def test_every_example_is_accepted(api: Api, empty: str, place: str) -> None:
     assert _create_dry(api, empty, EXAMPLES[place])["kind"] == EXAMPLES[place]["kind"]
+
+
+@pytest.mark.parametrize(("kib", "option", "code"), [(40, [], 0), (100, [], 1), (100, ["--server-side"], 0)])
+def test_more_than_40_kib_of_files_need_a_server_side_apply(
+    shell: Shell, empty: str, kib: int, option: list[str], code: int
+) -> None:
+    """HTML is the worst case: kubectl's own copy of the resource has six characters for each < and >."""
+    page = "<p>" * (kib * 1024 // 3)
+    manifest = build_manifest(empty, "page", {"source": {"inline": {"files": {"Dockerfile": FROM, "p.html": page}}}})
+    done = shell.kubectl("apply", *option, "--dry-run=server", "-f", "-", stdin=json.dumps(manifest))
+    assert (done.code, "Too long" in done.err) == (code, code == 1), done.err
+    files = read_schema("buildandpushacrs")["properties"]["spec"]["properties"]["source"]["properties"]["inline"]
+    advice = "more than 40 KiB", "kubectl apply --server-side"
+    assert [words for words in advice if words not in files["properties"]["files"]["description"]] == []
+    assert [words for words in advice if words not in (REPOSITORY_ROOT / "README.md").read_text()] == []
 
 
 def test_the_examples_hold_both_kinds() -> None:

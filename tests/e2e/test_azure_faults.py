@@ -172,6 +172,8 @@ def test_an_answer_that_is_too_slow_is_waited_for(
     with azure.fault({"delaySeconds": seconds}, **match):
         make_connector(azure.make_identity(("AcrPush", host), tenant=tenant), host)
         build = make_build(repository=f"{host}/shop/web", baseImageConnectorRefs=["base"])
+        accepted = build.wait_reason("Accepted")
+        assert (accepted.status["observedGeneration"], accepted.status["phase"]) == (1, "Pending")
         build.wait_reason(reason, within=75)
         assert build.pods() == []
     build.wait_succeeded(within=150)

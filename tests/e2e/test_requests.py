@@ -1,7 +1,10 @@
 """What users ask of a resource beside its image: to build again, to end, to hold still."""
 
+import shlex
+
 import pytest
 
+from devcluster.settings import REPOSITORY_ROOT
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.build import BUILD, FROM, Build, inline
 from tests.e2e.harness.fixtures import BuildFactory
@@ -10,6 +13,12 @@ from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.shell import Shell
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
+
+
+def read_rebuild_commands() -> list[list[str]]:
+    """The commands of README.md that ask for a rebuild and wait for it, without kubectl itself."""
+    block = (REPOSITORY_ROOT / "README.md").read_text().partition("    REBUILD=")[2].partition("\n\n")[0]
+    return [shlex.split(line)[1:] for line in block.splitlines()[1:]]
 
 
 def annotate(api: Api, build: Build, name: str, value: str) -> None:
@@ -36,12 +45,14 @@ def test_a_wait_for_a_rebuild_returns_with_its_run_and_not_with_the_one_before(
     """With the commands of README.md, one right after the other."""
     build = make_build()
     build.wait_succeeded()
-    name, inside = f"buildandpushacr/{build.name}", ("--namespace", build.namespace)
+    commands = read_rebuild_commands()
+    assert [command[0] for command in commands] == ["annotate", "wait"]
     for run, value in ((2, "1795600001"), (3, "again")):
-        shell.kubectl("annotate", name, "--overwrite", f"buildandpush.dev/rebuild={value}", *inside)
-        wait = f"--for=jsonpath={{.status.completedRebuild}}={value}"
-        done = shell.kubectl("wait", name, wait, "--timeout=60s", *inside)
-        assert done.code == 0, done.err
+        for command in commands:
+            words = [word.replace("$REBUILD", value).replace("30m", "60s") for word in command]
+            arguments = [build.name if word == "web" else word.replace("/web", f"/{build.name}") for word in words]
+            done = shell.kubectl(*arguments, "--namespace", build.namespace)
+            assert done.code == 0, done.err
         ended = build.read()
         assert (ended.run["number"], ended.run["trigger"], ended.has_ended(run)) == (run, "Rebuild", True)
 
