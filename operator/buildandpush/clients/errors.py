@@ -23,6 +23,11 @@ class UnavailableError(Exception):
     """No answer, or an answer that means "try again" (429, 5xx). The server may have performed the request
     nevertheless."""
 
+    def __init__(self, message: str, *, retry_after_seconds: int = 0) -> None:
+        """`retry_after_seconds` is how long the server wants to be left alone; 0 if it does not say."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class TroubleError(UnavailableError):
     """The API server answered a write with its own trouble (500), such as an admission webhook that it cannot reach.

@@ -15,6 +15,7 @@ from yarl import URL
 from buildandpush.api import meta
 from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
 from buildandpush.clients.outside import is_passing
+from buildandpush.clients.pauses import read_pause
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
@@ -39,10 +40,22 @@ _ANY_DIGEST: Final = re.compile(r"[a-z0-9+._-]{1,32}:[A-Za-z0-9=_-]{32,128}")
 class NotReadError(Exception):
     """The registry cannot be read from here; its text says why."""
 
-    def __init__(self, problem: str, *, passing: bool = False) -> None:
-        """`passing` says whether it may be read a moment later."""
+    def __init__(self, problem: str, *, passing: bool = False, retry_after_seconds: int = 0) -> None:
+        """`passing` says whether it may be read a moment later, `retry_after_seconds` how long it wants to be left
+        alone."""
         super().__init__(problem)
         self.passing = passing
+        self.retry_after_seconds = retry_after_seconds
+
+    def to_read_back(self) -> ReadBack:
+        """As the answer of a read-back."""
+        return ReadBack(
+            {},
+            digest_found=False,
+            problem=str(self),
+            passing=self.passing,
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
 
 async def read_image(image: "Image", tags: tuple[str, ...], digest: str) -> ReadBack:
@@ -52,7 +65,7 @@ async def read_image(image: "Image", tags: tuple[str, ...], digest: str) -> Read
         found, *named = await asyncio.gather(*(image.fetch_digest(name) for name in (digest, *tags)))
         details = await image.fetch_details(digest) if found == digest else {}
     except NotReadError as error:
-        return ReadBack({}, digest_found=False, problem=str(error), passing=error.passing)
+        return error.to_read_back()
     return ReadBack(dict(zip(tags, named, strict=True)), digest_found=found == digest, **details)
 
 
@@ -66,7 +79,7 @@ async def prove_image(image: "Image", names: tuple[str, ...], run_label: str) ->
             return Proof(None)
         labels = await image.fetch_labels(digest)
     except NotReadError as error:
-        return Proof(None, str(error), passing=error.passing)
+        return Proof(None, str(error), passing=error.passing, retry_after_seconds=error.retry_after_seconds)
     return Proof(digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None)
 
 
@@ -172,7 +185,8 @@ class Image:
             status, headers, body = await self._send(method, url, again)
         redirected = status in _REDIRECTS and path.startswith("blobs/")
         if status not in (200, 404) and not redirected:
-            raise NotReadError(f"{self.host} answered {status}", passing=is_busy(status))
+            problem = f"{self.host} answered {status}"
+            raise NotReadError(problem, passing=is_busy(status), retry_after_seconds=read_pause(status, headers))
         return status, headers, body
 
     async def _fetch_token(self, challenge: str, used: str) -> None:
@@ -184,12 +198,12 @@ class Image:
             realm = _token_address(challenge)
             if realm is None or not is_at(realm, self.base) or not self._login.startswith("Basic "):
                 raise NotReadError(f"{self.host} answered 401")  # the login goes to this host and nowhere else
-            status, _, body = await self._send("GET", str(realm), {"Authorization": self._login})
+            status, headers, body = await self._send("GET", str(realm), {"Authorization": self._login})
             answer = _parse(body) if status == 200 else {}
             token = answer.get("access_token") or answer.get("token")
             if not isinstance(token, str):
                 problem = f"{self.host} answered {status} to the request for a token"
-                raise NotReadError(problem, passing=is_busy(status))
+                raise NotReadError(problem, passing=is_busy(status), retry_after_seconds=read_pause(status, headers))
             self._authorization = f"Bearer {token}"
 
     async def _send(self, method: str, url: str, sent: dict[str, str]) -> tuple[int, Any, bytes]:

@@ -15,6 +15,7 @@ from kubernetes import aio
 from buildandpush.api import meta
 from buildandpush.clients.bounded import TooLongError, read_bounded
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
+from buildandpush.clients.pauses import read_pause
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
@@ -277,7 +278,10 @@ class KubernetesClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(f"{method} {path}: {error or type(error).__name__}") from error
         if response.status >= 400:
-            raise _refusal(response.status, data, f"{method} {path}")
+            refused = _refusal(response.status, data, f"{method} {path}")
+            if isinstance(refused, UnavailableError):
+                refused.retry_after_seconds = read_pause(response.status, response.response.headers)
+            raise refused
         return data
 
 

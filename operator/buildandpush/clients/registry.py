@@ -10,6 +10,7 @@ import structlog
 from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
+from buildandpush.clients.pauses import Pauses
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
@@ -45,6 +46,7 @@ class RegistryClient:
         self._outside = outside
         self._acr = AcrReader(outside)
         self._lag_seconds = lag_seconds
+        self._pauses: Pauses[tuple[str, str, str], ReadBack] = Pauses()
 
     async def read_back(
         self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
@@ -57,17 +59,24 @@ class RegistryClient:
         try:
             image = self._open(repository, credentials)
         except NotReadError as error:
-            return ReadBack({}, digest_found=False, problem=str(error))
+            return error.to_read_back()
         loop = asyncio.get_running_loop()
         began = loop.time()
         for seconds in (*self._lag_seconds, None):
             found = await self._read_back(image, repository, tags, digest, credentials)
             complete = found.digest_found and all(found.tags.get(tag) for tag in tags)
-            late = loop.time() - began > _LAG_LIMIT_SECONDS
+            wait = max(seconds or 0.0, found.retry_after_seconds)
+            late = loop.time() + found.retry_after_seconds - began > _LAG_LIMIT_SECONDS
             if complete or (found.problem and not found.passing) or seconds is None or late:
                 break
-            await asyncio.sleep(seconds)
-        return await self._tell(found, repository)
+            await asyncio.sleep(wait)
+        return await self._note(found, repository, credentials)
+
+    async def _note(self, found: ReadBack, repository: str, credentials: Credentials) -> ReadBack:
+        """What users are told of an answer; a pause that the registry asks for is kept."""
+        told = await self._tell(found, repository)
+        self._pauses.note(_key(repository, credentials), found.retry_after_seconds, told)
+        return told
 
     async def _tell(self, found: ReadBack, repository: str) -> ReadBack:
         """What users are told of a registry that cannot be read."""
@@ -83,7 +92,7 @@ class RegistryClient:
         if not credentials.is_token:
             return await read_image(image, tags, digest)
         found = await self._acr.read_back(repository, tags, digest, credentials)
-        if not found.problem:
+        if not found.problem or found.retry_after_seconds:
             return found
         # An ACR answers for tags in two places. The one that works may confirm; that it does not know an image says
         # little while the other fails.
@@ -96,12 +105,11 @@ class RegistryClient:
         try:
             image = self._open(repository, credentials)
         except NotReadError as error:
-            return ReadBack({}, digest_found=False, problem=str(error))
+            return error.to_read_back()
         try:
             named = await asyncio.gather(*(image.fetch_digest(tag) for tag in tags))
         except NotReadError as error:
-            found = ReadBack({}, digest_found=False, problem=str(error), passing=error.passing)
-            return await self._tell(found, repository)
+            return await self._note(error.to_read_back(), repository, credentials)
         return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
     async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
@@ -111,7 +119,8 @@ class RegistryClient:
         """
         try:
             return await self._open(repository, credentials).fetch_tags()
-        except NotReadError:
+        except NotReadError as error:
+            await self._note(error.to_read_back(), repository, credentials)
             return None
 
     async def find_proof(
@@ -121,18 +130,28 @@ class RegistryClient:
         try:
             image = self._open(repository, credentials)
         except NotReadError as error:
-            return Proof(None, str(error))
+            return Proof(None, str(error), passing=error.passing, retry_after_seconds=error.retry_after_seconds)
         proof = await prove_image(image, tags, run_label)
-        unread = ReadBack({}, digest_found=False, problem=proof.problem)
-        return replace(proof, problem=(await self._tell(unread, repository)).problem)
+        unread = NotReadError(
+            proof.problem, passing=proof.passing, retry_after_seconds=proof.retry_after_seconds
+        ).to_read_back()
+        return replace(proof, problem=(await self._note(unread, repository, credentials)).problem)
 
     def _open(self, repository: str, credentials: Credentials) -> Image:
         host, path = repository.split("/", 1)
         if host not in credentials.hosts:
             raise NotReadError(f"the connector does not serve {host} any more")
+        paused = self._pauses.find(_key(repository, credentials))
+        if paused is not None:
+            raise NotReadError(paused[0].problem, passing=True, retry_after_seconds=paused[1])
         try:
             session = self._outside.session(credentials.ca_bundle)
             authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
         except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
             raise NotReadError(f"the connector's login cannot be used: {error}") from error
         return Image(session, host, path, authorization)
+
+
+def _key(repository: str, credentials: Credentials) -> tuple[str, str, str]:
+    """Whom a registry asks for a pause: a host, and who asks it."""
+    return repository.split("/", 1)[0], credentials.username, credentials.password

@@ -65,6 +65,8 @@ class ReadBack:
     """Why the registry could not be read, else empty."""
     passing: bool = False
     """Whether that may be over a moment later."""
+    retry_after_seconds: int = 0
+    """How long the registry wants to be left alone; 0 if it does not say."""
     size_bytes: int | None = None
     """Of the layers and the config, compressed."""
     media_type: str | None = None
@@ -82,6 +84,8 @@ class Proof:
     """Why the registry could not be read, else empty."""
     passing: bool = False
     """Whether that may be over a moment later."""
+    retry_after_seconds: int = 0
+    """How long the registry wants to be left alone; 0 if it does not say."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class WorkQueue(Generic[K]):
     """Calls `work(key)` for every added key, at most `workers` at a time and never twice at once for one key.
 
     `work` returns the seconds after which it wants to be called again, or None. If it raises, it is called again
-    after a backoff that doubles from 0.5 s to 60 s.
+    after a backoff that doubles from 0.5 s to 60 s, and not before the API server wants to be asked again.
     """
 
     def __init__(
@@ -124,7 +124,8 @@ class WorkQueue(Generic[K]):
             if isinstance(error, asyncio.CancelledError) and _is_stopped():
                 raise  # somebody stops this worker, rather than something within the work having been cancelled
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            delay = min(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), LAST_BACKOFF_SECONDS)
+            asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
+            delay = min(max(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), asked), LAST_BACKOFF_SECONDS)
             self._log_failure(key, error, failures, delay)
         else:
             self._failures.pop(key, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from buildandpush.api.addresses import EVERYWHERE
-from buildandpush.clients.image import Image, prove_image, read_image
+from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.readback import (
@@ -59,7 +59,7 @@ async def read_back(
             # Read each time: the kubelet brings a renewed login into the pod.
             authorization = read_authorization(places.login, claim.repository.split("/", 1)[0])
             report = await _read(claim, outside, ca_bundle, authorization)
-            wait = waits[min(number, len(waits) - 1)]
+            wait = max(waits[min(number, len(waits) - 1)], report.read_back.retry_after_seconds)
             refused = report.read_back.problem and not report.read_back.passing
             patience = min(patience_seconds, REFUSED_PATIENCE_SECONDS) if refused else patience_seconds
             if _is_complete(report, claim) or loop.time() + wait > began + patience:
@@ -84,7 +84,9 @@ async def _read(claim: Claim, outside: Outside, ca_bundle: str, authorization: s
         moved = any(found.tags.get(tag) != claim.digest for tag in claim.tags)
         if found.digest_found and moved and claim.run_label:
             proof = await prove_image(image, (claim.digest,), claim.run_label)
-            unread = ReadBack({}, digest_found=False, problem=proof.problem, passing=proof.passing)
+            unread = NotReadError(
+                proof.problem, passing=proof.passing, retry_after_seconds=proof.retry_after_seconds
+            ).to_read_back()
             report = Report(unread if proof.problem else found, bool(proof.digest))
         break
     return report

@@ -1,5 +1,6 @@
 """A registry on loopback with a certificate of its own CA."""
 
+import asyncio
 import datetime
 import ipaddress
 import ssl
@@ -70,6 +71,10 @@ class FakeRegistry:
     status: int = 200
     passing: list[int] = field(default_factory=list)
     """Statuses of the next answers; 0: the connection breaks off."""
+    passed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when none of them is left."""
+    retry_after: str = ""
+    """For how long those want to be left alone."""
     location: str = ""
     blob_location: str = ""
     tells_digest: bool = True
@@ -86,7 +91,7 @@ class FakeRegistry:
     async def handle(self, request: web.Request) -> web.Response:
         self.seen.append(request)
         if self.passing:
-            return self._fail(request, self.passing.pop(0))
+            return self._fail(request)
         if self.challenge is not None:
             return web.Response(status=401, headers={"WWW-Authenticate": self.challenge})
         if self.realm:
@@ -122,10 +127,14 @@ class FakeRegistry:
         more = {"Link": f'</v2/shop/web/tags/list?last={rest[1]}&n=2>; rel="next"'} if len(rest) > 2 else {}
         return web.json_response({"name": "shop/web", "tags": rest[:2]}, headers=more)
 
-    def _fail(self, request: web.Request, status: int) -> web.Response:
+    def _fail(self, request: web.Request) -> web.Response:
+        status = self.passing.pop(0)
+        if not self.passing:
+            self.passed.set()
         if not status and request.transport is not None:
             request.transport.abort()
-        return web.Response(status=status or 499)
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        return web.Response(status=status or 499, headers=headers)
 
     def _give_token(self, request: web.Request) -> web.Response:
         wanted = {"service": "registry", "scope": "repository:shop/web:pull"}

@@ -301,6 +301,18 @@ async def test_refusal_is_told_in_the_operators_words(
         assert (caught.value.status, caught.value.reason) == (status, "Why")
 
 
+@pytest.mark.parametrize(("status", "name"), [(429, "read_pod"), (503, "list_pods"), (500, "create_pod")])
+async def test_the_api_server_says_when_it_may_be_asked_again(
+    status: int, name: str, api: ApiServer, client: KubernetesClient
+) -> None:
+    answer = refuse(status)
+    answer.headers["Retry-After"] = "7"
+    api.answers.append(answer)
+    with pytest.raises(UnavailableError) as caught:
+        await CALLS[name][0](client)
+    assert caught.value.retry_after_seconds == 7
+
+
 async def test_refusal_on_a_later_page_is_told(api: ApiServer, client: KubernetesClient) -> None:
     api.answers += [web.json_response({"metadata": {"continue": "t"}, "items": []}), refuse(410, reason="Expired")]
     with pytest.raises(KubernetesError, match="Expired"):

@@ -384,3 +384,55 @@ async def test_login_is_taken_to_no_other_token_service(registry: FakeRegistry, 
 def test_a_login_is_exchanged_at_the_registrys_own_address_only(realm: str, host: str, own: bool) -> None:
     """With the port that https has anyway, or without it."""
     assert is_at(URL(realm), URL(f"https://{host}")) is own
+
+
+class TestPause:
+    """A registry that asks for fewer requests gets none from the same login before its time is over."""
+
+    QUESTIONS: tuple[Callable[[RegistryClient, FakeRegistry], Awaitable[Any]], ...] = (
+        lambda client, at: client.read_back(f"{at.host}/shop/web", TAGS, DIGEST, login(at)),
+        lambda client, at: client.read_tags(f"{at.host}/shop/web", TAGS, login(at)),
+        lambda client, at: client.find_proof(f"{at.host}/shop/web", TAGS, "uid/1", login(at)),
+        lambda client, at: client.list_tags(f"{at.host}/shop/web", login(at)),
+    )
+
+    @pytest.mark.parametrize(("first", "asked"), [(0, 3), (1, 2), (2, 2), (3, 1)])
+    async def test_no_question_is_asked_before_it_is_over(self, registry: FakeRegistry, first: int, asked: int) -> None:
+        registry.passing, registry.retry_after = [429] * asked, "120"
+
+        async def ask_all(client: RegistryClient) -> None:
+            await self.QUESTIONS[first](client, registry)
+            async with asyncio.timeout(10):
+                await registry.passed.wait()  # what was asked at the same time is still on its way
+            for question in self.QUESTIONS:
+                answer = await question(client, registry)
+                if answer is None:
+                    continue
+                assert (answer.passing, 0 < answer.retry_after_seconds <= 120) == (True, True)
+                assert registry.host in answer.problem
+            assert len(registry.seen) == asked
+
+        await read(ask_all, lag_seconds=(60.0,))
+
+    async def test_another_login_is_not_held_up(self, registry: FakeRegistry) -> None:
+        registry.passing, registry.retry_after = [429] * 3, "120"
+
+        async def ask_as_two(client: RegistryClient) -> list[ReadBack]:
+            return [
+                await client.read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry, username=name))
+                for name in ("one", "another")
+            ]
+
+        one, another = await read(ask_as_two)
+        assert (one.digest_found, another.digest_found) == (False, True)
+
+    async def test_a_short_one_is_waited_out_at_once(self, registry: FakeRegistry) -> None:
+        registry.passing, registry.retry_after = [429] * 3, "1"
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        found = await read(
+            lambda client: client.read_back(f"{registry.host}/shop/web", TAGS, DIGEST, login(registry)),
+            lag_seconds=(0.0,),
+        )
+        assert found.digest_found
+        assert loop.time() - began >= 1

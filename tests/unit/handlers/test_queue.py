@@ -266,6 +266,19 @@ def test_failed_key_stays_and_its_backoff_doubles_up_to_a_bound() -> None:
     run_in_fake_time(main())
 
 
+def test_the_api_server_is_not_asked_before_it_wants_to_be() -> None:
+    async def main() -> None:
+        asking = [UnavailableError("busy", retry_after_seconds=seconds) for seconds in (7, 0, 300)]
+        work = Recorder(*asking)
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(10_000)
+        pauses = [later - earlier for earlier, later in zip(work.times, work.times[1:], strict=False)]
+        assert pauses == [7, 2 * FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS]
+
+    run_in_fake_time(main())
+
+
 def test_success_resets_the_backoff() -> None:
     async def main() -> None:
         error = RuntimeError("boom")

@@ -204,3 +204,11 @@ class TestProgram:
         code, report = self.run(self.claim)
         assert (code, report) == (0, {"found": True, "own": False, "moved": {}})
         assert json.loads(capsys.readouterr().out) == report
+
+
+async def test_a_pause_that_the_registry_asks_for_is_longer_than_the_pods_own(
+    registry: FakeRegistry, places: Places
+) -> None:
+    registry.passing, registry.retry_after = [429] * 3, "120"
+    report = await ask_patiently(registry, places)
+    assert "429" in report.read_back.problem, "it would not end in time"

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -20,6 +20,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
+from buildandpush.clients.pauses import Pauses, read_pause_of
 from buildandpush.core.azure.cloud import find_cloud
 from buildandpush.core.azure.credential import (
     ClientCertificate,
@@ -68,9 +69,22 @@ class EntraClient:
         self._kubernetes = kubernetes
         self._clock = clock
         self._held: dict[str, _HeldCredential] = {}
+        self._pauses: Pauses[tuple[str, str], LoginProblem] = Pauses(clock)
+        """By connector's uid and version of its login."""
 
     async def fetch_token(self, resolved: Resolved, audience: str) -> str:
         """A token for this audience; raises LoginError with Entra ID's own words."""
+        key = (resolved.connector.uid, login_version(resolved))
+        paused = self._pauses.find(key)
+        if paused is not None:
+            raise LoginError(replace(paused[0], retry_after_seconds=paused[1]))
+        try:
+            return await self._fetch(resolved, audience)
+        except LoginError as error:
+            self._pauses.note(key, error.problem.retry_after_seconds, error.problem)
+            raise
+
+    async def _fetch(self, resolved: Resolved, audience: str) -> str:
         held = await self._hold(resolved)
         assertion = held.assertion
         if isinstance(resolved.credential, FederatedIdentity) and self._clock() >= assertion.until:
@@ -156,8 +170,9 @@ def _classify(error: Exception, credential: Credential, assertion: str) -> Login
     message = admit(words, [*secrets_of(credential), assertion])
     if isinstance(credential, NodeIdentity):
         # azure-identity puts its own error before the endpoint's answer, if that answer is JSON.
-        return classify_node(message, _status_of(error.__cause__))
-    return classify_entra(message, _status_of(error))
+        cause = error.__cause__
+        return replace(classify_node(message, _status_of(cause)), retry_after_seconds=read_pause_of(cause))
+    return replace(classify_entra(message, _status_of(error)), retry_after_seconds=read_pause_of(error))
 
 
 def _status_of(error: BaseException | None) -> int | None:

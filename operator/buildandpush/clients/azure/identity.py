@@ -57,7 +57,8 @@ class IdentityLogins:
         """The login to a host, made afresh only where it is due; raises LoginError.
 
         `kept` is one that an earlier process left in a login Secret. Builds that ask together wait for one exchange. A
-        refusal is remembered for 10 s, three times as long each time up to 5 min, unless connector or Secret change.
+        refusal is remembered for 10 s, three times as long each time up to 5 min, or for as long as the server asks,
+        unless connector or Secret change.
         While Azure is away, a login that has not ended is good enough.
         """
         key, version = (resolved.connector.uid, host), login_version(resolved)
@@ -190,8 +191,8 @@ class IdentityLogins:
     def _remember(self, key: _Key, version: str, problem: LoginProblem) -> None:
         before = self._failed.get(key)
         count = before.count + 1 if before is not None and before.version == version else 1
-        until = self._clock() + timedelta(seconds=backoff_seconds(count, self._first_backoff_seconds))
-        self._failed.put(key, _Failed(version, problem, count, until))
+        wait = max(backoff_seconds(count, self._first_backoff_seconds), problem.retry_after_seconds)
+        self._failed.put(key, _Failed(version, problem, count, self._clock() + timedelta(seconds=wait)))
 
 
 def _push_key(access: RegistryAccess) -> _Key:

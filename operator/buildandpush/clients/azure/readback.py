@@ -18,6 +18,7 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
 
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside, is_passing
+from buildandpush.clients.pauses import read_pause_of
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
@@ -39,6 +40,7 @@ class AcrReader:
     ) -> ReadBack:
         """Ask the registry for the digest and for each tag. It raises nothing for a registry's failure."""
         host, path = repository.split("/", 1)
+        pause = 0
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(host, credentials) as client:
                 named = dict(zip(tags, [await _read_tag(client, path, tag) for tag in tags], strict=True))
@@ -47,12 +49,13 @@ class AcrReader:
             # An answer may be a whole page of a proxy, so the message shows only its beginning.
             problem = f"{host} answered {error.status_code}: {error.message}"
             passing = is_busy(error.status_code or 0) or is_passing(error.inner_exception)
+            pause = read_pause_of(error)
         except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             # For example content that does not match its digest, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
             passing = is_passing(getattr(error, "inner_exception", None)) or isinstance(error, TimeoutError)
         message = clip_foreign(admit(problem, [credentials.password]))
-        return ReadBack({}, digest_found=False, problem=message, passing=passing)
+        return ReadBack({}, digest_found=False, problem=message, passing=passing, retry_after_seconds=pause)
 
     @asynccontextmanager
     async def _open(self, host: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:

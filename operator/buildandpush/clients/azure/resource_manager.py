@@ -16,6 +16,7 @@ from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
+from buildandpush.clients.pauses import Pauses, read_pause_of
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import Cloud, find_cloud
 from buildandpush.core.azure.credential import Resolved, UserPassword
@@ -59,6 +60,8 @@ class ResourceManager:
         self._clock = clock
         self._found: Recent[_Key, _Found] = Recent(_MAX_FOUND)
         self._locks: Recent[_Key, asyncio.Lock] = Recent(_MAX_FOUND, is_idle=lambda lock: not lock.locked())
+        self._pauses: Pauses[str, Links] = Pauses()
+        """By connector's uid."""
 
     async def find_links(self, resolved: Resolved, question: AskLinks) -> Links:
         """The portal's links of some tags, or the reason why there are none. It raises nothing for Azure's failures."""
@@ -69,6 +72,9 @@ class ResourceManager:
         if not cloud.resource_manager or not cloud.portal:
             return Links(Reason.LINKS_UNAVAILABLE, "the cloud names no resourceManagerEndpoint or no portalUrl")
         host, path = question.repository.split("/", 1)
+        paused = self._pauses.find(resolved.connector.uid)
+        if paused is not None:
+            return paused[0]
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 registries = await self._registries(resolved, cloud, question.subscription, host)
@@ -79,7 +85,9 @@ class ResourceManager:
         except HttpResponseError as error:
             if error.status_code in (401, 403, 404):
                 return Links(Reason.REGISTRY_NOT_LISTED, clip_foreign(str(error.message)))
-            return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error.message)))
+            busy = Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error.message)))
+            self._pauses.note(resolved.connector.uid, read_pause_of(error), busy)
+            return busy
         except (AzureError, TimeoutError, OSError, *ODD_ANSWERS) as error:
             return Links(Reason.LINKS_UNAVAILABLE, clip_foreign(str(error) or type(error).__name__))
         registry_id = registries.get(host.lower())

@@ -5,6 +5,7 @@ token, which is what build pods log in with.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -12,6 +13,7 @@ import structlog
 
 from buildandpush.clients.bounded import read_bounded
 from buildandpush.clients.outside import Outside
+from buildandpush.clients.pauses import Pauses, read_pause
 from buildandpush.core.azure.errors import (
     UNTOLD,
     LoginError,
@@ -35,6 +37,8 @@ class AcrClient:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
+        self._pauses: Pauses[tuple[str, str, str], LoginProblem] = Pauses()
+        """By host, path and the token that is sent."""
 
     async def exchange(self, host: str, tenant: str | None, token: str, *, ca_bundle: str = "") -> str:
         """Exchange an Entra token for the registry's refresh token; raises LoginError."""
@@ -55,13 +59,17 @@ class AcrClient:
         self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
     ) -> dict[str, Any]:
         """The answer's JSON object. An error holds `hidden` in no form, though a proxy may send back what it got."""
+        key = (host, path, hidden)
+        paused = self._pauses.find(key)
+        if paused is not None:
+            raise LoginError(replace(paused[0], retry_after_seconds=paused[1]))
         url = f"https://{host}/oauth2/{path}"
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             session = self._outside.session(ca_bundle)
             async with session.post(url, data=form, headers=headers, allow_redirects=False) as response:
                 body = (await read_bounded(response.content, _MAX_BYTES, cut=True)).decode(errors="replace")
-                status = response.status
+                status, pause = response.status, read_pause(response.status, response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an invalid host name. OpenSSL's errors are OSErrors.
             trouble = admit(str(error) or type(error).__name__, [hidden])
@@ -70,7 +78,9 @@ class AcrClient:
             words = _find_words(body)
             told = admit(body if words is None else words, [hidden], cut_behind=len(body) >= _MAX_BYTES)
             problem = classify(host, status, told)
-            raise LoginError(await self._tell(problem, host) if words is None else problem)
+            problem = await self._tell(problem, host) if words is None else problem
+            self._pauses.note(key, pause, problem)
+            raise LoginError(replace(problem, retry_after_seconds=pause))
         try:
             return parse_object(body)
         except UnreadableError as error:

@@ -34,6 +34,8 @@ class LoginProblem:
     """What helps, where more is known than the reason says."""
     temporary: bool = False
     """It is expected to go away by itself."""
+    retry_after_seconds: int = 0
+    """How long the server wants to be left alone; 0 if it does not say."""
 
     @property
     def message(self) -> str:

@@ -57,6 +57,7 @@ class _Unread:
 
     problem: str
     passing: bool
+    retry_after_seconds: int
 
 
 def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> Confirmed | Unconfirmed | Decision:
@@ -89,7 +90,7 @@ def run_label(world: World, run: RunStatus) -> str:
 
 def _judge(world: World, run: RunStatus, digest: str, read_back: ReadBack) -> Confirmed | Unconfirmed | _Unread:
     if read_back.problem:
-        return _Unread(read_back.problem, read_back.passing)
+        return _Unread(read_back.problem, read_back.passing, read_back.retry_after_seconds)
     if not read_back.digest_found:
         return Unconfirmed(Reason.DIGEST_NOT_IN_REGISTRY, f"{run.effective.repository}@{digest}")
     if all(named == digest for named in read_back.tags.values()):
@@ -102,7 +103,7 @@ def _judge(world: World, run: RunStatus, digest: str, read_back: ReadBack) -> Co
     question = AskProof(run.effective.repository, (digest,), run_label(world, run), run.effective.connector or "")
     proof = answer(world, question)
     if proof.problem:
-        return _Unread(proof.problem, proof.passing)
+        return _Unread(proof.problem, proof.passing, proof.retry_after_seconds)
     if proof.digest == digest:
         return Confirmed(read_back)
     detail = f"{digest}: that image does not carry the label of this run, and a tag of this run names another"
@@ -139,8 +140,9 @@ def _ask_on(world: World, pod: PodObservation, asked: ReadBackStatus | None, unr
     since = min(_since(run_of(world), asked), world.now) if asked is not None else world.now
     problem = clip(unread.problem, MAX_MESSAGE // 2)
     if unread.passing and world.now < since + OWN_PATIENCE:
-        # As long as it was waited for already: 5, 5, 10, 20, 40, 60, 60 ... seconds.
-        due = world.now + min(max(world.now - since, _SHORTEST), _LONGEST)
+        # As long as it was waited for already: 5, 5, 10, 20, 40, 60, 60 ... seconds, or as long as the registry asks.
+        wait = max(min(max(world.now - since, _SHORTEST), _LONGEST), timedelta(seconds=unread.retry_after_seconds))
+        due = world.now + wait
         state, by = ReadBackStatus(since=since, next_at=due, problem=problem), ""
     else:
         name = naming.read_back_pod_name(run_of(world).builds[0].pod_name)

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -180,6 +180,17 @@ async def test_a_refusal_is_not_asked_for_again_at_once(world: World, problem: L
             await world.ensure()
         waits.append((world.now - before).total_seconds())
     assert waits == [10, 30, 90, 270, 300, 300, 300, 300]
+
+
+async def test_a_server_that_asks_for_a_pause_gets_it(world: World) -> None:
+    world.azure.refuse = refusing("token", replace(BUSY, retry_after_seconds=120))
+    await world.ensure()
+    world.now += timedelta(seconds=119)
+    await world.ensure()
+    assert len(world.azure.tokens) == 1
+    world.now += timedelta(seconds=1)
+    await world.ensure()
+    assert len(world.azure.tokens) == 2
 
 
 async def test_the_first_wait_is_the_installers(world: World) -> None:

@@ -19,13 +19,14 @@ PASSWORD = "an-opaque-refresh-token"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def answering(status: int, body: str = "", kind: str = "application/json") -> Handler:
+def answering(status: int, body: str = "", kind: str = "application/json", retry_after: str = "0") -> Handler:
     """Answer everything so; 0: the connection breaks off."""
 
     async def handle(request: web.Request) -> web.Response:
         if not status and request.transport is not None:
             request.transport.abort()
-        return web.Response(status=status or 499, text=body, content_type=kind)
+        headers = {"Retry-After": retry_after}
+        return web.Response(status=status or 499, text=body, content_type=kind, headers=headers)
 
     return handle
 
@@ -120,3 +121,24 @@ async def test_an_acr_whose_metadata_cannot_be_read_denies_nothing(tag: str, the
     found = await read_back(without_metadata(tag, there=there))
     assert "503" in found.problem
     assert not found.digest_found
+
+
+async def test_a_registry_that_asks_for_a_pause_is_not_asked_in_its_other_place() -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=429, headers={"Retry-After": "120"})
+
+    outside = Outside(rules=LOOPBACK)
+    try:
+        async with serve(handle) as host:
+            credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
+            client = RegistryClient(outside, lag_seconds=(60.0,))
+            first = await client.read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
+            assert (first.passing, first.retry_after_seconds) == (True, 120)
+            assert len(asked) == 1
+            await client.read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
+            assert len(asked) == 1
+    finally:
+        await outside.close()

@@ -152,3 +152,31 @@ async def test_a_registry_inside_the_network_says_itself_why_it_refuses() -> Non
     finally:
         await outside.close()
     assert "UNAUTHORIZED not you" in caught.value.problem.detail
+
+
+@pytest.mark.parametrize("body", ['{"errors": [{"code": "TOOMANYREQUESTS"}]}', ""])
+async def test_a_registry_that_asks_for_a_pause_gets_it_from_whom_it_asked(body: str) -> None:
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(str((await request.post())["access_token"]))
+        return web.Response(status=429, text=body, headers={"Retry-After": "120"})
+
+    async def refuse(token: str) -> LoginProblem:
+        with pytest.raises(LoginError) as caught:
+            await client.exchange(host, "tenant", token, ca_bundle=make_certificates()[0])
+        return caught.value.problem
+
+    outside = Outside(rules=LOOPBACK)
+    client = AcrClient(outside)
+    try:
+        async with serve(handle) as host:
+            first = await refuse("one")
+            assert (first.reason, first.retry_after_seconds) == (Reason.REGISTRY_UNREACHABLE, 120)
+            again = await refuse("one")
+            assert (again.message, again.retry_after_seconds > 0) == (first.message, True)
+            assert asked == ["one"]
+            await refuse("another")
+            assert asked == ["one", "another"]
+    finally:
+        await outside.close()

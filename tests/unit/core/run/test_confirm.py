@@ -184,6 +184,10 @@ class TestPatience:
         assert scene.state is not None
         assert scene.state.pod_name == READER
 
+    def test_it_is_not_asked_before_it_wants_to_be(self) -> None:
+        scene = Scene(replace(BUSY, retry_after_seconds=120))
+        assert scene.decide().wake_at == NOW + timedelta(seconds=120)
+
     def test_it_is_not_asked_before_its_time(self) -> None:
         scene = Scene(BUSY)
         first = scene.decide()

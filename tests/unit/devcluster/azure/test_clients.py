@@ -75,6 +75,23 @@ class TestEntra:
         assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True), problem
         assert "evil.test" not in running.resolver.asked
 
+    @pytest.mark.parametrize("pause", ["120", "Fri, 31 Dec 9999 23:59:59 GMT"])
+    @pytest.mark.parametrize("credential", [BY_SECRET, FEDERATED])
+    async def test_a_pause_that_entra_id_asks_for_is_kept(
+        self, running: Running, credential: Credential, pause: str
+    ) -> None:
+        now = [0.0]
+        running.entra = EntraClient(running.outside, running.kubernetes, clock=lambda: now[0])
+        action = {"status": 429, "headers": {**JSON, "Retry-After": pause}, "body": '{"error": "throttled"}'}
+        await fault(running, match={"path": f"/{TENANT}/oauth2/v2.0/token"}, action=action, times=1)
+        problem = await refused(running, credential)
+        assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True)
+        now[0] = problem.retry_after_seconds - 1
+        assert (await refused(running, credential)).retry_after_seconds == 1
+        now[0] += 1
+        assert await log_in(running, credential)
+        await running.entra.close()
+
     @pytest.mark.parametrize("status", [400, 401, 500])
     async def test_a_secret_that_comes_back_as_an_echo_is_told_to_nobody(self, running: Running, status: int) -> None:
         secret = "p+ss/w=rd of 'ours'"
@@ -105,6 +122,12 @@ class TestEntra:
 
 
 class TestNode:
+    async def test_a_pause_that_the_node_asks_for_is_kept(self, running: Running) -> None:
+        action = {"status": 429, "headers": {**JSON, "Retry-After": "120"}, "body": '{"error": "Too many requests"}'}
+        await fault(running, match={"path": "/metadata/.*"}, action=action, times=1)
+        assert (await refused(running, NodeIdentity(APP))).retry_after_seconds == 120
+        assert 0 < (await refused(running, NodeIdentity(APP))).retry_after_seconds <= 120
+
     @pytest.fixture(autouse=True)
     def endpoint(self, running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", running.node)

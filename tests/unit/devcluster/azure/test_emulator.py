@@ -247,6 +247,16 @@ class TestManager:
         found = await self.links(running).find_links(resolved(BY_SECRET), question)
         assert found.reason is Reason.LINKS_UNAVAILABLE
 
+    async def test_a_pause_that_the_manager_asks_for_is_kept(self, running: Running) -> None:
+        action = {"status": 429, "headers": {"Retry-After": "120"}, "body": "{}"}
+        await fault(running, match={"host": "management.azure.com"}, action=action, times=1)
+        manager, question = self.links(running), AskLinks(f"{HOST}/shop/web", ("v1",), "acr", SUBSCRIPTION)
+        first = await manager.find_links(resolved(BY_SECRET), question)
+        assert first.reason is Reason.LINKS_UNAVAILABLE
+        assert await manager.find_links(resolved(BY_SECRET), question) == first
+        of = connector(workloadIdentity={"tenantId": TENANT, "clientId": APP})
+        assert (await manager.find_links(resolved(FEDERATED, of), question)).reason is Reason.LINKS_RESOLVED
+
     async def test_a_cloud_of_ones_own_is_asked_at_its_own_hosts_only(self, running: Running) -> None:
         custom = {
             "authorityHost": "https://login.microsoftonline.us",
