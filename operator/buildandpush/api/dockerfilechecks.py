@@ -145,7 +145,7 @@ _FILES: Final = (
         "set source.git.keepGitDir: true", source=True, versions="all",
     ),
     Check(
-        "git-command", _W, "`RUN git describe` and the like", "the source has no .git folder",
+        "git-command", _W, "`RUN git describe` and the like in what `COPY .` brought", "the source has no .git folder",
         "It reads the folder if the context has it.", "set source.git.keepGitDir: true, or pass a build argument",
         source=True, versions="all",
     ),

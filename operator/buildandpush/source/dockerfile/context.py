@@ -14,6 +14,8 @@ _MAX_LOOKS: Final = 1_000_000
 """How often a file is looked at or held against a pattern, for one Dockerfile. Beyond, nothing more is found out."""
 _LOOKS_OF_A_PATH: Final = 200
 """What following the links of a path counts for: it asks the file system several times."""
+_LOOKS_OF_A_FILE: Final = 10
+"""What it counts for to ask the file system once."""
 _WILDCARDS: Final = "*?["
 
 
@@ -79,7 +81,7 @@ class Context:
         return self._is_folder(path) and any(not self._ignores(child) for child in self._below(path))
 
     def _ignores(self, path: str) -> bool:
-        self._count(len(self.patterns))
+        self._count(1 + len(self.patterns))
         return is_ignored(path, self.patterns)
 
     def _below(self, folder: str) -> Iterator[str]:
@@ -98,7 +100,8 @@ class Context:
 
     def is_link(self, path: str) -> bool:
         """Whether the path itself is a symbolic link."""
-        return os.path.islink(self.root / path)
+        self._count(_LOOKS_OF_A_FILE)
+        return os.path.islink(f"{self.root}/{path}")
 
     def read_start(self, path: str, size: int) -> bytes:
         """The first bytes of a regular file; none of anything else."""

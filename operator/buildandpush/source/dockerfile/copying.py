@@ -5,6 +5,7 @@ import posixpath
 import re
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from buildandpush.source.dockerfile.context import has_wildcard
@@ -54,7 +55,7 @@ def is_remote(word: str) -> bool:
 def check_sources(place: Place) -> Iterator[Finding]:
     """Sources that lead out of the context, that .dockerignore excludes, and patterns that nothing matches."""
     sources = local_sources(place)
-    escaping = [source for source in (*sources, *_unknown_sources(place)) if place.context.leads_out(source)]
+    escaping = [source for source in chain(sources, _unknown_sources(place)) if place.context.leads_out(source)]
     for source in escaping:
         yield place.found("copy-escape", source)
     if escaping:
@@ -76,11 +77,12 @@ def check_sources(place: Place) -> Iterator[Finding]:
         yield place.found("copy-nothing", " ".join(sources))
 
 
-def _unknown_sources(place: Place) -> list[str]:
+def _unknown_sources(place: Place) -> Iterator[str]:
     """The sources that hang on unknown values, with a deep folder for each of these."""
-    if not takes_from_context(place):
-        return []
-    return [_VARIABLE.sub("v/v/v/v", word) for word in copied_words(place)[0] if place.scope.expand(word) is None]
+    if takes_from_context(place):
+        for word in copied_words(place)[0]:
+            if place.scope.expand(word) is None:
+                yield _VARIABLE.sub("v/v/v/v", word)
 
 
 def check_target(place: Place) -> Iterator[Finding]:

@@ -9,10 +9,8 @@ from buildandpush.source.dockerfile import copying, fetched, flags, stagechecks,
 from buildandpush.source.dockerfile.context import Context
 from buildandpush.source.dockerfile.finding import Finding, Place, Settings
 from buildandpush.source.dockerfile.reader import Instruction, read_dockerfile
-from buildandpush.source.dockerfile.stages import MAX_STAGES, Plan, Scope, Stage, plan_stages
+from buildandpush.source.dockerfile.stages import Plan, Scope, Stage, TooManyLinesError, plan_stages
 from buildandpush.source.dockerfile.statechecks import State, note_state
-
-MAX_INSTRUCTIONS: Final = 10_000
 
 _OF_A_LINE: Final[tuple[Callable[[Place], Iterator[Finding]], ...]] = (
     flags.check_flags,
@@ -56,10 +54,15 @@ class _Examination:
                     yield from check(place)
                 yield from statechecks.check_state(place, state)
                 self.used.extend((instruction.line, source) for source in fetched.used_sources(place))
-            note_state(place, state)
+            note_state(place, state, self._copied_state(place))
         self.states[stage.index] = state
         if stage.needed:
             yield from self._examine_triggers(stage, scope=Scope({}, closed=False, escape=self.plan.escape))
+
+    def _copied_state(self, place: Place) -> State | None:
+        source = place.instruction.flag("from") if place.instruction.keyword == "COPY" else None
+        stage = self.plan.find(source, place.stage.index) if source else None
+        return self.states[stage.index] if stage else None
 
     def _examine_triggers(self, stage: Stage, scope: Scope) -> Iterator[Finding]:
         """ONBUILD lines are for builds on this image, whichever builder makes those."""
@@ -87,11 +90,12 @@ def examine(
     if not dockerfile.instructions:
         raise NotReadableError("it is empty" if not text.strip() else "it holds comments only", empty=True)
     platform = _platform_arguments(settings.platform or machine, machine)
-    plan = plan_stages(dockerfile, arguments=settings.build_arguments, platform=platform, target=settings.target)
+    try:
+        plan = plan_stages(dockerfile, arguments=settings.build_arguments, platform=platform, target=settings.target)
+    except TooManyLinesError as error:
+        raise NotReadableError("it has too many lines to be checked", empty=False) from error
     if not plan.stages:
         raise NotReadableError("it has no FROM line", empty=True)
-    if len(plan.stages) > MAX_STAGES or len(dockerfile.instructions) > MAX_INSTRUCTIONS:
-        raise NotReadableError("it has too many lines to be checked", empty=False)
     examination = _Examination(plan, context, settings)
     found = [finding for stage in plan.stages for finding in examination.examine_stage(stage)]
     found += fetched.find_missing(context, submodules, examination.used)

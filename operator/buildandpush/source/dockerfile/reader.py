@@ -8,10 +8,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Final
 
 MAX_BYTES: Final = 512 * 1024
 """The longest text that is read. Larger ones are no Dockerfiles that somebody wrote."""
+MAX_INSTRUCTIONS: Final = 10_000
+"""The same for its instructions. Those of ONBUILD count once for each stage that they run in."""
 
 _DIRECTIVE: Final = re.compile(r"#[ \t]*([A-Za-z][A-Za-z0-9]*)[ \t]*=[ \t]*(\S.*)")
 _HEREDOC: Final = re.compile(r"\d*<<(-?)([\"']?)([A-Za-z_][A-Za-z0-9_.-]*)\2")
@@ -82,11 +85,14 @@ class Dockerfile:
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """Read a whole Dockerfile. What cannot be read is left to kaniko, which names the line."""
+    """Read a Dockerfile, and of one that is too long one instruction more than MAX_INSTRUCTIONS.
+
+    What cannot be read is left to kaniko, which names the line.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
     lines = [line.removesuffix("\r") for line in lines]
     found = Dockerfile(escape=_find_escape(lines))
-    found.instructions.extend(_read(lines, found.escape))
+    found.instructions.extend(islice(_read(lines, found.escape), MAX_INSTRUCTIONS + 1))
     return found
 
 

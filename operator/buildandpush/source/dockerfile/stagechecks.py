@@ -39,7 +39,7 @@ def _misspelt(place: Place, name: str, prefix: str) -> Iterator[Finding]:
     """Images may have any name, so only a bare word counts that is close to a stage's name and to no image's here."""
     if not re.fullmatch(rf"[A-Za-z0-9_-]{{3,{_MAX_NAME}}}", name) or name.isdigit():
         return
-    if place.plan.find(name, place.stage.index) is not None or _is_image(place, name):
+    if place.plan.find(name, place.stage.index) is not None or not place.plan.may_guess() or _is_image(place, name):
         return
     known = [stage.name for stage in place.plan.stages if stage.name and stage is not place.stage][:_MAX_NAMES]
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=_ALIKE)

@@ -4,12 +4,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from buildandpush.source.dockerfile.reader import Dockerfile, Instruction
+from buildandpush.source.dockerfile.reader import MAX_INSTRUCTIONS, Dockerfile, Instruction
 from buildandpush.source.dockerfile.words import expand
 
 SCRATCH: Final = "scratch"
 MAX_STAGES: Final = 200
 """More are no Dockerfile that somebody wrote."""
+
+_MAX_GUESSES: Final = 40
+
+
+class TooManyLinesError(Exception):
+    """Nobody wrote this Dockerfile by hand, and it would take long to be looked at."""
 
 
 @dataclass
@@ -66,13 +72,20 @@ class Plan:
     escape: str
     _ends: dict[int, dict[str, str | None]] = field(default_factory=dict)
     """The variables at the end of each stage that was asked for."""
+    _guesses: int = 0
+
+    def may_guess(self) -> bool:
+        """Whether one more name may be held against those of all stages, which takes long."""
+        self._guesses += 1
+        return self._guesses <= _MAX_GUESSES
 
     def find(self, word: str, before: int | None = None) -> Stage | None:
         """The stage of this name or number, before another one."""
         known = self.stages[:before]
         if word.isascii() and word.isdigit() and len(word) < 6:
             return known[int(word)] if int(word) < len(known) else None
-        return next((stage for stage in known if stage.name and stage.name == word.lower()), None)
+        name = word.lower()
+        return next((stage for stage in known if stage.name == name), None) if name else None
 
     def walk(self, stage: Stage) -> Iterator[tuple[Instruction, Scope]]:
         """The stage's instructions in turn, each with the variables that it sees."""
@@ -142,7 +155,13 @@ def _split_quoted(text: str) -> list[str]:
 def plan_stages(
     dockerfile: Dockerfile, *, arguments: Mapping[str, str | None], platform: Mapping[str, str], target: str
 ) -> Plan:
-    """The stages of a Dockerfile. `platform` are the predefined arguments, `target` the stage that is asked for."""
+    """The stages of a Dockerfile. `platform` are the predefined arguments, `target` the stage that is asked for.
+
+    Raises TooManyLinesError.
+    """
+    starts = sum(one.keyword == "FROM" for one in dockerfile.instructions)
+    if starts > MAX_STAGES or len(dockerfile.instructions) > MAX_INSTRUCTIONS:
+        raise TooManyLinesError
     defaults: dict[str, str | None] = {**platform}
     plan = Plan([], arguments, defaults, dockerfile.escape)
     before = Scope(defaults, closed=True, escape=dockerfile.escape)
@@ -154,8 +173,17 @@ def plan_stages(
         elif instruction.keyword == "ARG":
             for word in instruction.words:
                 defaults.update(plan.declare(word, before))
+    if _count_lines(plan.stages) > MAX_INSTRUCTIONS:
+        raise TooManyLinesError
     _mark_needed(plan, target)
     return plan
+
+
+def _count_lines(stages: list[Stage]) -> int:
+    """How many lines run, those of ONBUILD once for each stage that they run in."""
+    triggers = [sum(one.trigger for one in stage.instructions) for stage in stages]
+    inherited = sum(triggers[stage.base_stage.index] for stage in stages if stage.base_stage)
+    return inherited + sum(len(stage.instructions) for stage in stages)
 
 
 def _begin(start: Instruction, plan: Plan, scope: Scope) -> Stage:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from buildandpush.source.dockerfile.copying import copied_words, is_below, is_remote
+from buildandpush.source.dockerfile.fetched import find_git_command, takes_git_folder
 from buildandpush.source.dockerfile.finding import Finding, Place
 from buildandpush.source.dockerfile.stages import pairs
 
 _MAX_MAPPED_ID: Final = 65535
 _MAX_VOLUMES: Final = 50
+_MAX_REMEMBERED: Final = 4096
+"""The longest path of Linux. What is longer is not kept for the lines that follow, each of which would look at it."""
 _SETCAP: Final = re.compile(r"\bsetcap\b")
-_GIT_COMMAND: Final = re.compile(r"\bgit (describe|rev-parse|rev-list|log|show|status|diff|tag|branch|submodule|lfs)\b")
 _ROOT: Final = ("", "root", "0", "0:0", "root:root", "0:root", "root:0")
 
 
@@ -27,6 +29,8 @@ class State:
     volumes: list[str] = field(default_factory=list)
     has_users: bool = False
     """Whether something may have put an /etc/passwd there."""
+    misses_git: bool = False
+    """Whether it has files of the context that would have .git with them, if the source had it."""
 
 
 def check_state(place: Place, state: State) -> Iterator[Finding]:
@@ -44,20 +48,26 @@ def check_state(place: Place, state: State) -> Iterator[Finding]:
         yield from _check_label(place)
 
 
-def note_state(place: Place, state: State) -> None:
-    """What the line changes for those that follow."""
+def note_state(place: Place, state: State, copied: State | None = None) -> None:
+    """What the line changes for those that follow. `copied` is the end of the stage that it copies from."""
     keyword, text = place.instruction.keyword, place.instruction.text
     if keyword == "USER":
-        state.user = place.scope.expand(text)
+        state.user = _short(place.scope.expand(text))
     elif keyword == "WORKDIR":
-        target = place.scope.expand(text)
-        state.workdir = None if target is None else posixpath.join(state.workdir or "/", target)
+        target = _short(place.scope.expand(text))
+        state.workdir = None if target is None else _short(posixpath.join(state.workdir or "/", target))
     elif keyword == "VOLUME":
-        paths = (place.scope.expand(word) for word in place.instruction.words)
+        paths = (_short(place.scope.expand(word)) for word in place.instruction.words)
         state.volumes += [posixpath.normpath(path) for path in paths if path][: _MAX_VOLUMES - len(state.volumes)]
     elif keyword in ("COPY", "ADD", "RUN"):
         target = place.scope.expand(copied_words(place)[1]) if keyword != "RUN" else None
+        state.misses_git |= copied.misses_git if copied else keyword != "RUN" and _misses_git(place)
         state.has_users |= target is None or is_below("/etc/passwd", posixpath.normpath(target)) or target == "/"
+
+
+def _short(value: str | None) -> str | None:
+    """The value; None, as for one that is not known, if it is too long to be kept."""
+    return None if value is None or len(value) > _MAX_REMEMBERED else value
 
 
 def _names_user(state: State) -> bool:
@@ -80,13 +90,14 @@ def _check_owner(place: Place, state: State) -> Iterator[Finding]:
 def _check_chown(place: Place, state: State, owner: str) -> Iterator[Finding]:
     if place.settings.user_namespace and _beyond_map(owner):
         yield place.found("chown-mapped", f"--chown={owner}")
-    names = [part for part in owner.split(":") if part and not part.isdigit()]
+    names = [part for part in owner.split(":", 2)[:2] if part and not part.isdigit()]
     if names and place.stage.on_scratch and not state.has_users:
         yield place.found("chown-scratch", f"--chown={owner}")
 
 
 def _beyond_map(owner: str) -> bool:
-    return any(part.isascii() and part.isdigit() and int(part[:12]) > _MAX_MAPPED_ID for part in owner.split(":"))
+    user_and_group = owner.split(":", 2)[:2]
+    return any(part.isascii() and part.isdigit() and int(part[:12]) > _MAX_MAPPED_ID for part in user_and_group)
 
 
 def _check_run(place: Place, state: State) -> Iterator[Finding]:
@@ -99,16 +110,20 @@ def _check_run(place: Place, state: State) -> Iterator[Finding]:
         if _mentions(text, volume) or is_below(posixpath.normpath(state.workdir or "/"), volume):
             yield place.found("volume", volume)
             break
+    git = find_git_command(text)
+    if git and (state.misses_git or _misses_git(place)):
+        yield place.found("git-command", git)
     yield from _check_command(place, text)
+
+
+def _misses_git(place: Place) -> bool:
+    return not place.settings.keeps_git and takes_git_folder(place)
 
 
 def _check_command(place: Place, text: str) -> Iterator[Finding]:
     """What the words of a command tell."""
     if not place.settings.keeps_var_run and _mentions(text, "/var/run"):
         yield place.found("var-run", "/var/run")
-    git = None if place.settings.keeps_git else _GIT_COMMAND.search(text)
-    if git:
-        yield place.found("git-command", git[0])
     if _SETCAP.search(text) and place.settings.snapshot_mode != "full":
         yield place.found("capability-lost", "setcap")
     elif _SETCAP.search(text) and place.stage.copied:

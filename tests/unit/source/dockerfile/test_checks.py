@@ -129,7 +129,20 @@ FOUND: list[tuple[str, int, str, dict[str, Any]]] = [
     ("git-folder", 2, "FROM base\nCOPY .git /g", {"keeps_git": False}),
     ("git-folder", 2, "FROM base\nADD ./.git/HEAD /g", {"keeps_git": False}),
     ("git-folder", 2, "FROM base\nRUN --mount=type=bind,source=.git,target=.git make", {"keeps_git": False}),
-    ("git-command", 2, "FROM base\nRUN echo $(git describe --tags) > /v", {"keeps_git": False}),
+    *(
+        ("git-command", text.count("\n") + 1, text, {"keeps_git": False})
+        for text in (
+            "FROM base\nCOPY . /src\nRUN echo $(git describe --tags) > /v",
+            "FROM base\nADD ./ /src\nRUN cd /src && git submodule update",
+            "FROM base\nARG S\nCOPY $S /src\nRUN git log -1",
+            "FROM base\nCOPY app .gi* /src/\nRUN git log -1",
+            "FROM base\nRUN --mount=type=bind,target=/src cd /src && git rev-parse HEAD",
+            "FROM base AS a\nCOPY . /src\nFROM a\nRUN git ls-files",
+            "FROM base AS a\nCOPY . /src\nFROM base\nCOPY --from=a /src /src\nRUN git tag",
+            "FROM base AS a\nCOPY . /src\nFROM base\nCOPY --from=0 /src /src\nRUN git shortlog",
+            "FROM base\nCOPY . /src\nRUN git describe && git clone https://h.test/x && git -C x log",
+        )
+    ),
 ]  # fmt: skip
 
 NOT_FOUND: list[tuple[str, dict[str, Any]]] = [
@@ -167,6 +180,18 @@ NOT_FOUND: list[tuple[str, dict[str, Any]]] = [
     ("FROM base\nRUN setcap x /s", {}),
     ("FROM base\nCOPY .git /g\nRUN git describe", {}),
     ("FROM base\nCOPY .github /g\nRUN git clone x && git -C x log", {"keeps_git": False}),
+    *(
+        (text, {"keeps_git": False})
+        for text in (
+            "FROM base\nRUN git describe --tags",
+            "FROM base\nCOPY app /src\nRUN git describe --tags",
+            "FROM base\nCOPY . /s\nRUN git clone https://h.test/a.git /a && cd /a && git submodule update --init",
+            "FROM base\nCOPY . /s\nRUN git init . && git status",
+            "FROM base\nCOPY . /s\nRUN git clone --depth=1 -b v1 https://h.test/a.git \\\n  && git submodule update",
+            "FROM base AS a\nCOPY . /s\nFROM base\nCOPY --from=other/image / /\nRUN git log",
+            "FROM base AS a\nCOPY . /s\nFROM base\nRUN git log",
+        )
+    ),
     ("FROM base\nRUN <<EOF\nADD --checksum=x y z\nFROM --platform=x y\nEOF\n# ADD --checksum=x y z", {}),
     ("FROM base\nCOPY app/nofile /x\nCOPY none* app/x.txt /y/", {}),
 ]  # fmt: skip
@@ -199,6 +224,12 @@ OWN_TESTS = {
     "lfs",
 }  # fmt: skip
 """Those that hang on files, tested below."""
+
+
+def test_a_git_folder_that_the_ignore_file_leaves_out_is_not_missed(kitchen: Kitchen) -> None:
+    text = "FROM base\nCOPY . /src\nRUN git describe"
+    assert kitchen.checks(text, keeps_git=False) == {"git-command"}
+    assert kitchen.put({".dockerignore": ".git\n"}).checks(text, keeps_git=False) == set()
 
 
 def test_each_row_of_the_table_is_tested() -> None:
@@ -320,11 +351,44 @@ def test_a_dockerfile_without_a_stage_is_none(kitchen: Kitchen, text: str, why: 
     assert raised.value.empty
 
 
-@pytest.mark.parametrize("text", ["FROM a\n" * 201, "FROM a\n" + "ENV A=1\n" * 10_001])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM a\n" * 201,
+        "FROM a\n" + "ENV A=1\n" * 10_001,
+        # ONBUILD lines run in each stage above them.
+        "FROM b AS a\n" + "ONBUILD RUN x\n" * 4_500 + "FROM a\n" * 190,
+        "FROM b AS a\n" + "ONBUILD RUN x\n" * 3_334 + "FROM a\n" * 2,
+    ],
+)
 def test_one_that_nobody_wrote_is_left_alone(kitchen: Kitchen, text: str) -> None:
     with pytest.raises(NotReadableError, match="too many lines") as raised:
         kitchen.examine(text)
     assert not raised.value.empty
+
+
+def test_onbuild_lines_count_where_they_run_only(kitchen: Kitchen) -> None:
+    assert kitchen.examine("FROM b AS a\n" + "ONBUILD RUN x\n" * 3_333 + "FROM a\n" * 2 + "FROM b\n" * 10) == []
+
+
+def test_so_many_unknown_names_are_held_against_those_of_stages(kitchen: Kitchen) -> None:
+    lines = "".join(f"COPY --from=biuld-the-thing{number} a b\n" for number in range(10, 99))
+    found = kitchen.examine("FROM b AS build-the-thing\nFROM b\n" + lines)
+    assert [finding.line for finding in found] == list(range(3, 43))
+
+
+def test_a_user_and_a_folder_longer_than_a_path_are_not_known(kitchen: Kitchen) -> None:
+    text = "FROM b\nVOLUME /v\nUSER {}\nWORKDIR /v/{}\nRUN x"
+    assert kitchen.checks(text.format("9" * 9, "a" * 9), user_namespace=True) == {"chown-mapped", "volume"}
+    assert kitchen.checks(text.format("9" * 5_000, "a" * 5_000), user_namespace=True) == set()
+
+
+def test_links_are_not_looked_for_without_an_end(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> None:
+    kitchen.put({f"files/{number}": "" for number in range(100)})
+    monkeypatch.setattr(context, "_MAX_LOOKS", 20_000)
+    kitchen.examine("FROM a\n" + "COPY files/* /x/\n" * 10)
+    with pytest.raises(TooManyFilesError):
+        kitchen.examine("FROM a\n" + "COPY files/* /x/\n" * 20)
 
 
 @pytest.mark.parametrize("text", ["FROM a\nCOPY " + "a " * 100, "FROM a\n" + "COPY files/*5* /x/\n" * 20])

@@ -1,7 +1,5 @@
 """A Dockerfile is read as BuildKit reads it, whatever its author does to its lines."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,18 +114,3 @@ def test_any_text_is_read(text: str) -> None:
         assert one.keyword == one.keyword.upper()
         assert 1 <= one.line <= text.count("\n") + 1
         assert isinstance(one.words, tuple)
-
-
-@pytest.mark.parametrize(
-    "piece", ["--a ", "<<A ", "\\\n", "# c\n", "RUN a\n", "RUN '\"\\a", '"\\', "RUN <<A\n", "[", "$("]
-)
-def test_twice_the_text_takes_about_twice_the_time(piece: str) -> None:
-    def measure(size: int) -> float:
-        text = "RUN " + piece * (size // len(piece))
-        began = time.process_time()
-        read_dockerfile(text)
-        return time.process_time() - began
-
-    measure(10_000)
-    small = min(measure(40_000) for _ in range(3))
-    assert measure(160_000) < 12 * small + 0.05, "four times the text, and far more than four times the time"
