@@ -19,6 +19,13 @@ class ConflictError(KubernetesError):
     """The object changed meanwhile, or an object of its name exists."""
 
 
+class DeniedError(KubernetesError):
+    """An admission webhook denied the request.
+
+    It chooses the code. So the code does not say that the object is missing or has changed.
+    """
+
+
 class UnavailableError(Exception):
     """No answer, or an answer that means "try again" (429, 5xx). The server may have performed the request
     nevertheless."""

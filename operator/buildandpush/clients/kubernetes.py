@@ -14,7 +14,14 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients.bounded import TooLongError, read_bounded
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
+from buildandpush.clients.errors import (
+    ConflictError,
+    DeniedError,
+    KubernetesError,
+    NotFoundError,
+    TroubleError,
+    UnavailableError,
+)
 from buildandpush.clients.pauses import read_pause
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
@@ -31,6 +38,8 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _MAX_ANSWER: Final = 16 * 2**20
 """Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
 _FEWER: Final = 10
+# https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/webhook/errors/statuserror.go
+_DENIED: Final = 'admission webhook "'
 _MAX_WORDS: Final = 256
 """Bytes that are shown of a refusal that is no Kubernetes Status."""
 
@@ -301,6 +310,8 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
         reason, message = str(answer.get("reason") or ""), admit(str(answer.get("message") or ""))
     except (UnreadableError, AttributeError):
         reason, message = "", admit(data[:_MAX_WORDS].decode(errors="replace"), cut_behind=len(data) > _MAX_WORDS)
+    if message.startswith(_DENIED) and status < 500:
+        return DeniedError(status, reason, message)
     if status == 404:
         return NotFoundError(status, reason, message)
     if status == 409:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -19,6 +19,9 @@ from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
 from buildandpush.handlers.store import Store
 
 _log = structlog.get_logger(__name__)
+
+_PASSING: Final = frozenset({401, 404, 409, 429})
+"""Codes of a refusal that says nothing against the pod itself."""
 
 
 async def perform(
@@ -72,7 +75,7 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
             raise UnavailableError(f"pod {action.name}: {error}") from error
         return await _adopt_pod(client, store, owner, action)
     except NotFoundError as error:
-        # The namespace is gone, and with it the resource; or a webhook denies the pod with this code.
+        # The namespace is gone, and with it the resource.
         return Refusal(Reason.POD_REFUSED, words_of(error), final=False)
     except (KubernetesError, TroubleError) as error:
         return refusal_of(error)
@@ -107,8 +110,9 @@ def refusal_of(error: KubernetesError | TroubleError) -> Refusal:
         return Refusal(Reason.API_REFUSED, words, final=False)
     if is_quota(error):
         return Refusal(Reason.QUOTA_EXCEEDED, words, final=False)
-    if error.status == 401:
-        return Refusal(Reason.POD_REFUSED, words, final=False)  # a token that is just being renewed
+    # A token that is just being renewed; or a webhook that denies the pod and asks with its code to come again.
+    if error.status in _PASSING:
+        return Refusal(Reason.POD_REFUSED, words, final=False)
     # A namespace that is new and has no service account yet, or that is being deleted.
     if error.status == 403 and (
         "being terminated" in error.message or "error looking up service account" in error.message

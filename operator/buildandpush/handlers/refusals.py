@@ -3,7 +3,7 @@
 from typing import Final
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import ConflictError, KubernetesError, TroubleError, UnavailableError
+from buildandpush.clients.errors import ConflictError, DeniedError, KubernetesError, TroubleError, UnavailableError
 from buildandpush.core.facts import Waiting
 from buildandpush.core.foreign import admit_line
 
@@ -16,7 +16,7 @@ _QUOTA: Final = ("exceeded quota", "status unknown for quota")
 def explain_refusal(error: KubernetesError | TroubleError) -> Waiting:
     """What the resource waits for. Raises UnavailableError if the same request may succeed a moment later: the object
     changed meanwhile, or the operator's own token is just being renewed."""
-    if isinstance(error, ConflictError) or error.status == 401:
+    if isinstance(error, ConflictError) or (error.status == 401 and not isinstance(error, DeniedError)):
         raise UnavailableError(str(error)) from error
     return Waiting(Reason.QUOTA_EXCEEDED if is_quota(error) else Reason.API_REFUSED, words_of(error))
 

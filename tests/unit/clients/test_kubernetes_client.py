@@ -13,7 +13,14 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients import kubernetes
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
+from buildandpush.clients.errors import (
+    ConflictError,
+    DeniedError,
+    KubernetesError,
+    NotFoundError,
+    TroubleError,
+    UnavailableError,
+)
 from buildandpush.clients.kubernetes import KubernetesClient, PodLog
 from buildandpush.core.foreign import MAX_MESSAGE
 
@@ -311,6 +318,19 @@ async def test_the_api_server_says_when_it_may_be_asked_again(
     with pytest.raises(UnavailableError) as caught:
         await CALLS[name][0](client)
     assert caught.value.retry_after_seconds == 7
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
+@pytest.mark.parametrize("reason", ["", "AlreadyExists", "Conflict", "NotFound"])
+async def test_a_webhooks_denial_is_one_whatever_it_calls_itself(
+    status: int, reason: str, api: ApiServer, client: KubernetesClient
+) -> None:
+    api.answers.append(
+        refuse(status, reason=reason, message='admission webhook "x.y" denied the request: already exists')
+    )
+    with pytest.raises(DeniedError) as caught:
+        await CALLS["create_pod"][0](client)
+    assert (caught.value.status, caught.value.reason) == (status, reason)
 
 
 async def test_refusal_on_a_later_page_is_told(api: ApiServer, client: KubernetesClient) -> None:

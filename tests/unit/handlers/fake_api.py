@@ -8,7 +8,7 @@ import asyncio
 import copy
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -47,6 +47,7 @@ class FakeAnswer:
 
     status: int
     data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def response(self) -> "FakeAnswer":

@@ -122,6 +122,24 @@ async def test_a_pod_that_a_webhook_denies_as_not_found_is_waited_for(act: Actin
     assert await act(CREATE) == Refusal(Reason.POD_REFUSED, "denied: cost centre not found", final=False)
 
 
+DENIED = 'admission webhook "gate.example.com" denied the request: come back when the gate is open'
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(401, False), (404, False), (409, False), (429, False), (400, True), (403, True), (422, True)]
+)
+async def test_a_webhooks_denial_is_told_whatever_code_it_chooses(status: int, final: bool, act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, DENIED) if verb == "POST" else None
+    assert await act(CREATE) == Refusal(Reason.POD_REFUSED, DENIED, final)
+
+
+@pytest.mark.parametrize("action", [CancelPod("p1", "u"), DeletePod("p1", "u")])
+@pytest.mark.parametrize("status", [401, 404, 409, 429])
+async def test_a_webhooks_code_does_not_say_that_a_pod_is_gone(status: int, action: Action, act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (status, DENIED)
+    assert await act(action) == Waiting(Reason.API_REFUSED, f"pod p1 cannot be ended: {DENIED}")
+
+
 async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (401, "Unauthorized")
     try:

@@ -358,6 +358,8 @@ async def test_a_login_and_the_look_at_it_later_agree(cluster: Cluster) -> None:
         (409, "pods already exists", True),
         (400, "admission webhook policy.test does not support dry run", True),
         (404, "namespaces not found", False),
+        (403, 'admission webhook "x" denied the request: no', False),
+        (409, 'admission webhook "x" denied the request: not now', True),
         (500, "failed calling webhook", False),
     ],
 )

@@ -17,6 +17,8 @@ QUOTA = (
 )
 POLICY = 'secrets "acr-push" is forbidden: ValidatingAdmissionPolicy "no-robots" denied request'
 WEBHOOK = 'Internal error occurred: failed calling webhook "x.example.com": no endpoints available for service "x"'
+DENIED = 'admission webhook "gate.example.com" denied the request: come back when the gate is open'
+BOTH = (("pods", "PodRefused"), ("secrets", "ApiRefused"))
 GOING = "unable to create new content in namespace shop because it is being terminated"
 
 Refuse = Callable[[str, str, str], tuple[int, str] | None]
@@ -58,6 +60,7 @@ BEFORE_A_POD = [
     ("POST secrets", 404, 'namespaces "shop" not found', "ApiRefused"),
     (f"GET {meta.CONNECTOR_PLURAL}", 403, "azureconnectors is forbidden", "ApiRefused"),
     ("POST pods", 500, WEBHOOK, "ApiRefused"),
+    *((f"POST {plural}", status, DENIED, reason) for plural, reason in BOTH for status in (401, 404, 409, 429)),
 ]
 
 
@@ -155,7 +158,9 @@ async def test_a_pod_of_an_ended_run_that_may_not_be_removed_is_told_by_an_event
     assert cluster.pods == [] or "deletionTimestamp" in cluster.pod["metadata"]
 
 
-@pytest.mark.parametrize(("status", "message"), [(422, "status.phase: Unsupported value"), (500, WEBHOOK)])
+@pytest.mark.parametrize(
+    ("status", "message"), [(422, "status.phase: Unsupported value"), (500, WEBHOOK), (409, DENIED), (404, DENIED)]
+)
 async def test_a_status_that_may_not_be_written_is_told_by_an_event(
     status: int, message: str, cluster: Cluster, reconciler: Reconciler
 ) -> None:
@@ -187,6 +192,13 @@ async def test_a_connector_whose_secret_may_not_be_read_says_so_and_heals(
     cluster.watch()
     await reconciler.reconcile(CONNECTOR)
     assert ready()[:2] == ("True", "CredentialsFound")
+
+
+async def test_a_secret_that_changed_meanwhile_is_no_news(cluster: Cluster, reconciler: Reconciler) -> None:
+    """A quota that many Secrets are counted on at once answers so."""
+    cluster.api.refuse = refuse("POST secrets", 409, "the object has been modified")
+    with pytest.raises(UnavailableError):
+        await work(cluster, reconciler)
 
 
 @pytest.mark.parametrize(("status", "message"), [(401, "Unauthorized"), (409, "the object has been modified")])

@@ -29,7 +29,9 @@ class LoginSecrets:
         if existing is None:
             try:
                 return await self._client.create_secret(wanted)
-            except ConflictError:
+            except ConflictError as error:
+                if error.reason != "AlreadyExists":
+                    raise
                 existing = await self._client.read_secret(namespace, name)
         if not is_ours(existing, owners_of(wanted)) or existing.get("data") == wanted["data"]:
             return existing
