@@ -22,8 +22,8 @@ MAX_BUILDS = 64
 MAX_HANDLED_REBUILDS = 10
 MAX_REBUILD = 128
 """Of a rebuild annotation's value that many characters count."""
-MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 1
-"""An object for each build argument and secret, and a Secret for each connector, the push's among them."""
+MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 2
+"""An object for each build argument and secret, and a Secret for each connector, the push's among them, and for git."""
 MAX_HISTORY = 10
 """Entries of good and of failed runs each."""
 
