@@ -49,6 +49,9 @@ class _Row:
 
 _KILLED_CODES: Final = (2, 137, 143)
 """How kaniko ends that is killed: Go's runtime ends with 2 on SIGQUIT, the kernel tells of SIGKILL and SIGTERM."""
+_COMMANDS_OWN_CODES: Final = range(3, 128)
+"""kaniko ends with the code of the RUN command that failed, and with 1 for its own errors. So these codes tell of a
+command, even if so much was printed that the end of the log does not hold kaniko's word."""
 
 
 def _line(test: Callable[[str], bool]) -> _Test:
@@ -193,6 +196,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(_pull(Answer.TROUBLE), Reason.REGISTRY_UNREACHABLE, infrastructure=True),
     # What is left.
     _Row(_ended(lambda one: one.exit_code in _KILLED_CODES), Reason.KILLED, infrastructure=True),
+    _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code in _COMMANDS_OWN_CODES), Reason.RUN_FAILED),
     _Row(_kaniko_ended(lambda kaniko: kaniko.exit_code == 0), Reason.DIGEST_MISSING),
     _Row(_kaniko_ended(lambda _: True), Reason.BUILD_FAILED),
     _Row(_pod(lambda pod: pod.deleting), Reason.POD_LOST, infrastructure=True),

@@ -65,6 +65,10 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
      "command: waiting for process to exit: signal: killed", Reason.POD_LOST, INFRASTRUCTURE),
     ("a command's own code", ended_pod(7), BUILD + "error building stage: failed to execute command: waiting for "
      "process to exit: exit status 7", Reason.RUN_FAILED, USER),
+    ("a command's own code, kaniko's word lost", ended_pod(7), "printed\n" * 200, Reason.RUN_FAILED, USER),
+    ("a command that was not found, no log", ended_pod(127), "", Reason.RUN_FAILED, USER),
+    ("kaniko without a word", ended_pod(1), "", Reason.BUILD_FAILED, USER),
+    ("a command ended by a signal, no log", ended_pod(255), "", Reason.BUILD_FAILED, USER),
     ("a command's code 1", ended_pod(1), BUILD + "error building stage: failed to execute command: waiting for "
      "process to exit: exit status 1", Reason.RUN_FAILED, USER),
     ("a command that prints another error", ended_pod(1), BUILD + "failed to execute command: waiting for process to "
