@@ -103,6 +103,60 @@ def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
     assert everywhere["rules"] == [*confined["rules"], nodes]
 
 
+_AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "edit", "view"),
+    [
+        ((), {"admin", "edit"}, {"admin", "edit", "view"}),
+        (("--set", "watchNamespaces={shop}"), {"admin", "edit"}, {"admin", "edit", "view"}),
+        (("--set", "rbac.aggregate=false"), set(), set()),
+    ],
+)
+def test_the_rights_to_builds_are_added_to_kubernetes_own_roles_only_if_wanted(
+    shell: Shell, arguments: tuple[str, ...], edit: set[str], view: set[str]
+) -> None:
+    roles = [role for role in _of_kind(_render(shell, *arguments), "ClusterRole") if _for_users(role)]
+    added = {
+        role["metadata"]["name"].removeprefix(f"{OPERATOR}-"): {
+            name.removeprefix(_AGGREGATE) for name in role["metadata"]["labels"] if name.startswith(_AGGREGATE)
+        }
+        for role in roles
+    }
+    assert added == {"edit": edit, "view": view}
+    assert all(role["rules"] for role in roles), "somebody may bind them"
+
+
+DIGEST = "sha256:" + "0a" * 32
+
+
+@pytest.mark.parametrize(
+    ("values", "operator", "executor"),
+    [
+        ({}, ":{version}", "ghcr.io/osscontainertools/kaniko:v1.28.3"),
+        ({"image.digest": DIGEST}, f"@{DIGEST}", "ghcr.io/osscontainertools/kaniko:v1.28.3"),
+        ({"image.tag": "v7"}, ":v7", "ghcr.io/osscontainertools/kaniko:v1.28.3"),
+        ({"image.tag": "v7", "image.digest": DIGEST}, f":v7@{DIGEST}", "ghcr.io/osscontainertools/kaniko:v1.28.3"),
+        ({"executor.digest": DIGEST}, ":{version}", f"ghcr.io/osscontainertools/kaniko:v1.28.3@{DIGEST}"),
+        ({"executor.image": f"mirror.test/kaniko@{DIGEST}"}, ":{version}", f"mirror.test/kaniko@{DIGEST}"),
+        (
+            {"executor.image": "mirror.test/kaniko", "executor.digest": DIGEST},
+            ":{version}",
+            f"mirror.test/kaniko@{DIGEST}",
+        ),
+    ],
+)
+def test_images_are_named_by_tag_or_digest(shell: Shell, values: dict[str, str], operator: str, executor: str) -> None:
+    settings = [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+    container = _of_kind(_render(shell, *settings), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    image = "contoso.azurecr.io/buildandpush/operator" + operator.format(version=version)
+    given = {item["name"]: item.get("value") for item in container["env"]}
+    assert container["image"] == given["BUILDANDPUSH_SOURCE_IMAGE"] == image
+    assert given["BUILDANDPUSH_EXECUTOR_IMAGE"] == executor
+
+
 def test_the_networks_of_the_operators_own_requests_reach_it(shell: Shell) -> None:
     values = ("egress.denyCidrs={10.0.0.0/8,fd00::/8}", "egress.allowCidrs={10.1.2.3}")
     documents = _render(shell, *(word for value in values for word in ("--set", value)))
@@ -152,6 +206,13 @@ def test_the_nodes_are_asked_only_where_that_decides_something(
         pytest.param((*_IMAGE, "--set", "userNamespaces=true"), ["userNamespaces", "Auto"], id="user namespaces"),
         pytest.param(
             (*_IMAGE, "--set", "executor.compatibility=Docker"), ["compatibility", "BuildKit"], id="compatibility"
+        ),
+        pytest.param((*_IMAGE, "--set", "image.digest=06393c"), ["digest", "pattern"], id="digest"),
+        pytest.param((*_IMAGE, "--set", "rbac.aggregate=some"), ["aggregate", "boolean"], id="aggregation"),
+        pytest.param(
+            (*_IMAGE, "--set", f"executor.image=kaniko@{DIGEST}", "--set", f"executor.digest={DIGEST}"),
+            ["has a digest, and executor.digest is set", "give the digest in one of them"],
+            id="two digests",
         ),
         pytest.param((*_IMAGE, "--set", "egress.denyCidrs={private}"), ["denyCidrs", "pattern"], id="no network"),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),

@@ -15,7 +15,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "operator.image" -}}
-{{ required "image.repository is not set: build the image from operator/Dockerfile, push it, and name it with --set image.repository=<registry>/<image>" .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{ required "image.repository is not set: build the image from operator/Dockerfile, push it, and name it with --set image.repository=<registry>/<image>" .Values.image.repository }}
+{{- if or .Values.image.tag (not .Values.image.digest) }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end }}
+
+{{- define "operator.executorImage" -}}
+{{- if and .Values.executor.digest (contains "@" .Values.executor.image) }}
+{{- fail (printf "executor.image %s has a digest, and executor.digest is set: give the digest in one of them" .Values.executor.image) }}
+{{- end }}
+{{- .Values.executor.image }}{{ with .Values.executor.digest }}@{{ . }}{{ end }}
 {{- end }}
 
 {{/* Nodes belong to the cluster. An operator with rights in some namespaces only cannot list them. */}}
