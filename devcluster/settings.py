@@ -19,6 +19,7 @@ AZURE_HOSTS = (
     "login.microsoftonline.com",
     "login.microsoftonline.us",
     "login.chinacloudapi.cn",
+    "dev.azure.com",
     "management.azure.com",
     "management.usgovcloudapi.net",
     "management.chinacloudapi.cn",

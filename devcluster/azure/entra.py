@@ -23,6 +23,8 @@ from devcluster.azure.tokens import Tokens
 LIFETIME_SECONDS = 3599
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 REGISTRY_AUDIENCE = "https://containerregistry.azure.net"
+REPOS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
+"""Azure DevOps is known by its id alone."""
 MANAGER_AUDIENCES = (
     "https://management.azure.com",
     "https://management.core.windows.net",
@@ -150,6 +152,8 @@ class Entra:
             self._check_federation(principal, assertion)
 
     def _audience(self, scope: str) -> str:
+        if scope == f"{REPOS_AUDIENCE}/.default":
+            return REPOS_AUDIENCE
         if not scope.endswith("/.default") or not scope.startswith("https://"):
             raise entra_error(
                 70011,

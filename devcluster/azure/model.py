@@ -144,6 +144,8 @@ class Principal(_Model):
     """Whether the node's metadata service gives its tokens out."""
     enabled: bool = True
     roles: list[Role] = []
+    repositories: list[str] = []
+    """Git repositories in Azure Repos that it may read, as organization/project/repository."""
 
 
 class World(_Model):

@@ -18,11 +18,13 @@ from devcluster.azure.faults import Action, Entry, Faults, RequestLog
 from devcluster.azure.manager import Manager
 from devcluster.azure.metadata import Metadata
 from devcluster.azure.model import Registry, World, read_world
+from devcluster.azure.repos import Repos
 from devcluster.azure.tokens import Tokens
 from devcluster.azure.upstream import Upstream
 
 LOGIN_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn")
 MANAGER_HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
+REPOS_HOST = "dev.azure.com"
 REGISTRY_SUFFIXES = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
 
 
@@ -51,6 +53,8 @@ class ServerConfig(BaseModel):
     """Where the key of the emulator's own tokens is kept, so that they outlive a restart."""
     upstream: str
     """host:port of the registry behind."""
+    repositories: Path
+    """Folder of the git repositories of Azure Repos."""
     address_host: str
     """The host that requests by address are taken for."""
     public: Address
@@ -70,6 +74,7 @@ class Azure:
         self._entra = Entra(self.world, tokens, config.service_account_key.read_text())
         self._access = Access(self.world, tokens)
         self._manager = Manager(self.world, tokens)
+        self._repos = Repos(self.world, tokens, config.repositories)
         self._upstream = Upstream(config.upstream)
         self._metadata = Metadata(self._upstream)
 
@@ -121,6 +126,8 @@ class Azure:
             response, entry.principal = self._entra.give_node_token(request.headers, request.query)
         elif entry.kind == "entra":
             response, entry.principal = await self._answer_login(request, host)
+        elif entry.kind == "repos":
+            response, entry.principal = await self._repos.answer(request)
         elif entry.kind == "manager":
             response, entry.principal = self._manager.answer(request, host)
         else:
@@ -178,6 +185,8 @@ def _kind_of(request: web.Request, host: str, world: World) -> str:
         return "entra"
     if host in MANAGER_HOSTS or any(item.manager == host for item in world.subscriptions):
         return "manager"
+    if host == REPOS_HOST:
+        return "repos"
     if not host.endswith(REGISTRY_SUFFIXES) and world.registry(host) is None:
         return "foreign"
     for prefix, kind in (("/oauth2/exchange", "exchange"), ("/oauth2/token", "token"), ("/acr/v1/", "metadata")):

@@ -38,6 +38,7 @@ def build_azure_config(settings: Settings) -> dict[str, Any]:
         "service_account_key": str(settings.pki / "sa.pub"),
         "signing_key": str(settings.azure / "signing-key"),
         "upstream": f"127.0.0.1:{ports.registry_behind}",
+        "repositories": str(settings.azure / "repositories"),
         "address_host": settings.registry_host,
         "public": {"host": gateway, "port": ports.registry},
         "control": {"host": "127.0.0.1", "port": ports.azure_control},

@@ -102,6 +102,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         _git("http://git.example/x.git", credentialsRef={"name": "git-login"}),
         ["source.git.credentialsRef needs an https:// url"],
     ),
+    "git login of a connector elsewhere": (
+        _git("https://github.com/x.git", connectorRef="acr"),
+        ["source.git.connectorRef logs in to Azure Repos alone", "for other servers use credentialsRef"],
+    ),
+    "git login of a connector at a look-alike": (
+        _git("https://dev.azure.com.evil.test/x.git", connectorRef="acr"),
+        ["source.git.connectorRef logs in to Azure Repos alone"],
+    ),
+    "two git logins": (
+        _git("https://dev.azure.com/a/b/_git/c", connectorRef="acr", credentialsRef={"name": "x"}),
+        ["source.git has credentialsRef and connectorRef; give one of them"],
+    ),
     "git certificate that is none": (
         _git("https://git.example/x.git", caBundle="MIIB"),
         ["spec.source.git.caBundle", "must hold certificates in PEM form"],

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.addresses import URL_WITH_USER
+from buildandpush.api.addresses import AZURE_REPOS_URL, URL_WITH_USER
 from buildandpush.api.base import ApiModel, Name, cel, rules
 
 MAX_INLINE_FILES = 64
@@ -27,7 +27,16 @@ class GitSource(ApiModel):
             cel(
                 "!has(self.credentialsRef) || self.url.startsWith('https://')",
                 message="source.git.credentialsRef needs an https:// url: over http anybody on the way reads the login",
-            )
+            ),
+            cel(
+                "!has(self.connectorRef) || !has(self.credentialsRef)",
+                message="source.git has credentialsRef and connectorRef; give one of them",
+            ),
+            cel(
+                f"!has(self.connectorRef) || self.url.matches('{AZURE_REPOS_URL}')",
+                message="source.git.connectorRef logs in to Azure Repos alone (https://dev.azure.com/… or "
+                "https://<organization>.visualstudio.com/…); for other servers use credentialsRef",
+            ),
         )
     )
 
@@ -72,6 +81,12 @@ class GitSource(ApiModel):
         "Secrets of type kubernetes.io/basic-auth. A token is the password; most servers take any user name with it, "
         "so `username` may be left out. Or `bearerToken`, which is sent as such. The login is sent to the host of url "
         "and to no other. Default: no login.",
+    )
+    connector_ref: Name | None = Field(
+        None,
+        description="AzureConnector whose identity reads the repository in Azure Repos. The operator gives the build a "
+        "token of Entra ID that lives for about an hour. The identity has to be a user of the organization with read "
+        "access to the repository. Example: acr",
     )
     ca_bundle: str | None = Field(
         None,

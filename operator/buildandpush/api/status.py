@@ -140,6 +140,7 @@ class Effective(ApiModel):
         json_schema_extra=ATOMIC,
     )
     cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
+    git_connector: str | None = Field(None, max_length=253, description="AzureConnector that reads the git repository.")
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")

@@ -67,6 +67,10 @@ def login_secret_name(connector_uids: Iterable[str], hosts: Iterable[str], repos
     return f"buildandpush-login-{_short_hash(' '.join(parts), 12)}"
 
 
+GIT_TOKEN_KEY = "git-token"  # noqa: S105 - a key
+"""Key of a login Secret with the token for Azure Repos."""
+
+
 def ca_file(host: str) -> str:
     """Key and file of the certificates for one host."""
     return f"ca-{host.replace(':', '_')}.crt"

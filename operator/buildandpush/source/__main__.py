@@ -36,7 +36,7 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
         git = request["git"]
         revision = git.get("revision") or None
         print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
-        access = Access(git.get("credentialsRef", {}).get("name", ""), ca_bundle=git.get("caBundle", ""))
+        access = Access(_describe_login(git), ca_bundle=git.get("caBundle", ""))
         commit = try_again(lambda: fetch_revision(git["url"], revision or "", root, access), root, clock)
         print(f"At commit {commit}", flush=True)
     elif "inline" in request:
@@ -50,6 +50,13 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
         remove_git_folder(root)
     warnings = check_dockerfile(root, request, submodules) if "checks" in request else None
     return Fetched(revision, commit, warnings)
+
+
+def _describe_login(git: dict[str, Any]) -> str:
+    """What the login to the git server comes from; empty where there is none."""
+    if "credentialsRef" in git:
+        return f"Secret {git['credentialsRef']['name']!r}"
+    return f"AzureConnector {git['connectorRef']!r}" if "connectorRef" in git else ""
 
 
 def main(arguments: list[str], clock: Clock | None = None) -> int:

@@ -28,8 +28,8 @@ _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 class Access:
     """How the server is logged in to and trusted, beside what the installer of the operator says."""
 
-    secret: str = ""
-    """Name of the Secret with the login; empty for none."""
+    login: str = ""
+    """What the login comes from, in words; empty for no login."""
     folder: Path = MOUNT
     """Where the Secret's keys are files."""
     ca_bundle: str = ""
@@ -84,8 +84,8 @@ def _find_way(server: _Server, access: Access) -> _Way:
     scheme, host, port = server.scheme, server.host, server.port
     trust = write_trust(Path(tempfile.gettempdir()), access.ca_bundle)
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
-    if access.secret:
-        environment |= _login_environment(server, read_header(access.folder, access.secret, server.user))
+    if access.login:
+        environment |= _login_environment(server, read_header(access.folder, access.login, server.user))
     proxy = find_proxy(scheme, host, port)
     if proxy:
         # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
@@ -156,7 +156,7 @@ def _git(root: Path, way: _Way, *arguments: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise explain_git(done.stderr)
+        raise explain_git(done.stderr, with_login="GIT_CONFIG_COUNT" in way.environment)
     return done.stdout
 
 

@@ -17,23 +17,23 @@ _ANY_USER: Final = "git"
 """Goes with a token where neither the Secret nor the URL names a user. GitHub, GitLab and Azure Repos take any name."""
 
 
-def read_header(folder: Path, secret: str, url_user: str = "") -> str:
-    """The Authorization header; raises SourceError for a Secret without a login."""
+def read_header(folder: Path, origin: str, url_user: str = "") -> str:
+    """The Authorization header; raises SourceError where there is no login."""
     bearer = _read(folder, "bearerToken")
     if bearer:
-        return f"Authorization: Bearer {_plain(bearer, secret, 'bearerToken')}"
+        return f"Authorization: Bearer {_plain(bearer, origin, 'bearerToken')}"
     password = _read(folder, "password")
     if not password:
         raise SourceError(
             Reason.SOURCE_DENIED,
-            f"Secret {secret!r} holds no login; give it the keys username and password, or bearerToken",
+            f"{origin} holds no login; give it the keys username and password, or bearerToken",
         )
     user = _read(folder, "username") or url_user or _ANY_USER
     if ":" in user:
         raise SourceError(
-            Reason.SOURCE_DENIED, f"the username in Secret {secret!r} holds a colon, which no login can; correct it"
+            Reason.SOURCE_DENIED, f"the username in {origin} holds a colon, which no login can; correct it"
         )
-    login = f"{_plain(user, secret, 'username')}:{_plain(password, secret, 'password')}"
+    login = f"{_plain(user, origin, 'username')}:{_plain(password, origin, 'password')}"
     return f"Authorization: Basic {base64.b64encode(login.encode()).decode()}"
 
 
@@ -45,10 +45,10 @@ def _read(folder: Path, key: str) -> str:
         return ""
 
 
-def _plain(value: str, secret: str, key: str) -> str:
+def _plain(value: str, origin: str, key: str) -> str:
     """The value, which a header can carry. Never names the value itself."""
     if not value.isprintable():
         raise SourceError(
-            Reason.SOURCE_DENIED, f"the {key} in Secret {secret!r} holds a character that is not printable; correct it"
+            Reason.SOURCE_DENIED, f"the {key} in {origin} holds a character that is not printable; correct it"
         )
     return value

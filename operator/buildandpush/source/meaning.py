@@ -93,13 +93,20 @@ _MEANINGS: Final = tuple(
 
 _PREFIXES: Final = ("fatal: ", "error: ")
 _USERINFO: Final = re.compile(r"://[^/@\s]{0,2000}@")
+_ABSENT: Final = re.compile(r"repository '[^']{0,2000}' not found|returned error: 404\b")
 _MAX_TEXT: Final = 64 * 1024
 
 
-def explain_git(stderr: str) -> SourceError:
-    """What git's words mean, with the first line that says what is wrong."""
+def explain_git(stderr: str, *, with_login: bool = False) -> SourceError:
+    """What git's words mean, with the first line that says what is wrong.
+
+    GitHub, GitLab and Azure Repos say of a repository that a login may not read that it does not exist.
+    """
     text = _USERINFO.sub("://***@", stderr[-_MAX_TEXT:]).strip()
     reason = next((reason for words, reason in _MEANINGS if words.search(text)), Reason.SOURCE_INVALID)
     lines = text.splitlines() or ["git ended without a word"]
     first = next((line for line in lines if line.startswith(_PREFIXES)), lines[-1])
-    return SourceError(reason, f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}")
+    told = f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}"
+    if with_login and _ABSENT.search(text):
+        return SourceError(Reason.SOURCE_DENIED, f"{told}; it does not exist, or this login may not read it")
+    return SourceError(reason, told)

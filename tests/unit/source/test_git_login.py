@@ -46,7 +46,7 @@ def access(tmp_path: Path, repository: tuple[Path, dict[str, str], Certificate])
     folder.mkdir()
     (folder / "username").write_text("ann\n")
     (folder / "password").write_text(f"{PASSWORD}\n")
-    return Access("git-login", folder, repository[2].certificate.read_text())
+    return Access("Secret 'git-login'", folder, repository[2].certificate.read_text())
 
 
 @pytest.fixture
@@ -91,6 +91,12 @@ def test_the_login_stands_in_no_argument_and_in_no_file(
     assert not [secret for secret in secrets for content in files if secret.encode() in content]
 
 
+def test_a_repository_that_a_login_may_not_see_is_denied(server: GitServer, access: Access, root: Path) -> None:
+    with pytest.raises(SourceError, match="does not exist, or this login may not read it") as caught:
+        fetch_revision(url_of(server).replace("shop", "other"), "main", root, access)
+    assert caught.value.reason is Reason.SOURCE_DENIED
+
+
 def test_a_redirect_to_another_host_is_not_followed_with_the_login(
     server: GitServer, repository: tuple[Path, dict[str, str], Certificate], access: Access, root: Path
 ) -> None:
@@ -129,7 +135,7 @@ def test_a_login_is_not_sent_over_http(access: Access, root: Path) -> None:
 def test_header(tmp_path: Path, keys: dict[str, str], url_user: str, header: str) -> None:
     for key, value in keys.items():
         (tmp_path / key).write_text(value)
-    assert read_header(tmp_path, "git-login", url_user) == header
+    assert read_header(tmp_path, "Secret 'git-login'", url_user) == header
 
 
 @pytest.mark.parametrize(
@@ -148,7 +154,7 @@ def test_a_secret_that_is_no_login_is_named_without_its_values(
     for key, value in keys.items():
         (tmp_path / key).write_text(value)
     with pytest.raises(SourceError) as caught:
-        read_header(tmp_path, "git-login")
+        read_header(tmp_path, "Secret 'git-login'")
     assert caught.value.reason is Reason.SOURCE_DENIED
     assert "git-login" in str(caught.value)
     assert words in str(caught.value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from buildandpush.api.addresses import AZURE_REPOS
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
@@ -13,7 +14,7 @@ from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
-from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
+from buildandpush.core.azure.login import AZURE_REPOS_AUDIENCE, NULL_GUID, RegistryAccess, RegistryToken, login_version
 from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
 
@@ -88,6 +89,27 @@ class IdentityLogins:
             raise
         self._failed.pop(key)
         return self._logins.put(key, login)
+
+    async def fetch_git_token(self, resolved: Resolved, kept: RegistryToken | None = None) -> RegistryToken:
+        """A token for Azure Repos; raises LoginError. Azure Repos itself says at the fetch what it allows."""
+        key, version = (resolved.connector.uid, AZURE_REPOS), login_version(resolved)
+        async with self._lock(key):
+            now = self._clock()
+            if kept is not None and kept.is_fresh(version, now):
+                return kept
+            self._raise_remembered(key, version)
+            try:
+                token = await self._entra.fetch_token(resolved, AZURE_REPOS_AUDIENCE)
+            except LoginError as error:
+                self._remember(key, version, error.problem)
+                if kept is not None and error.problem.temporary and kept.lives(version, now):
+                    return kept
+                raise
+            self._failed.pop(key)
+        end = read_end(token) or now + read_life(token)
+        # Entra ID's client gives out one token until shortly before its end. So a question at half of its life brings
+        # nothing; this beginning makes the renewal due ten minutes before the end.
+        return RegistryToken(AZURE_REPOS, "", token, version, end - timedelta(minutes=20), end, is_access_token=True)
 
     async def check_token(self, resolved: Resolved) -> None:
         """Whether Entra ID gives the identity a token at all; raises LoginError."""

@@ -257,6 +257,8 @@ class Logins:
 
     async def _pod_login(self, access: RegistryAccess, resolved: Resolved, kept: RegistryToken | None) -> RegistryToken:
         """The login of build pods to a host; raises LoginError."""
+        if access.git:
+            return await self._identities.fetch_git_token(resolved, kept)
         if isinstance(resolved.credential, UserPassword):
             return await self._log_in(resolved, access.host, kept)
         scoped, now = login_version(resolved, access.repositories), self._clock()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from buildandpush.api import meta
+from buildandpush.api.addresses import AZURE_REPOS
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
@@ -23,6 +24,9 @@ NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
 https://learn.microsoft.com/azure/container-registry/container-registry-authentication"""
 
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
+AZURE_REPOS_AUDIENCE: Final = "499b84ac-1321-427f-aa17-267ca6975798"
+"""Whom a token for Azure Repos is for, in every organization.
+https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity"""
 _RECORD_KEY: Final = "login.json"
 _MARGIN: Final = timedelta(minutes=10)
 _SPARE: Final = timedelta(minutes=1)
@@ -58,6 +62,8 @@ class RegistryAccess:
     """Repositories that it caches layers in, without the host."""
     required: bool = True
     """Whether the build waits for this login: not where a base image may or may not come from there."""
+    git: bool = False
+    """Whether it is Azure Repos, and no registry."""
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -132,6 +138,9 @@ def plan_access(
         refused = _check_base(connector, need)
         if refused is not None:
             return refused
+        if need.git:
+            accesses[AZURE_REPOS] = RegistryAccess(connector, AZURE_REPOS, git=True)
+            continue
         for host in _hosts_of(connector, need):
             refused = check_registry(connector, host)
             known = accesses.get(host)
@@ -160,7 +169,10 @@ def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
 
 def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
     """A connector for base images has to name their hosts. Its login must not be for pushes only."""
-    if need.hosts:
+    if need.git and connector.spec.registry_credentials is not None:
+        message = f"connector {connector.name!r} has registryCredentials, which Azure Repos does not take"
+        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name a connector with an identity of Entra ID")
+    if need.git or need.hosts:
         return None
     if connector.spec.login_scope == "Repository":
         message = f"connector {connector.name!r} has loginScope Repository, which serves pushes only"
@@ -196,13 +208,19 @@ def build_login_secret(namespace: str, accesses: Sequence[RegistryAccess], login
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
     connectors = {access.connector.uid: access.connector for access in accesses}
     scoped = {f"{access.host}/{path}" for access in accesses for path in access.repositories if _is_scoped(access)}
-    auths = {login.host: _entry(login) for login in sorted(logins, key=lambda item: item.host)}
+    git_hosts = {access.host for access in accesses if access.git}
+    by_host = sorted(logins, key=lambda item: item.host)
+    auths = {login.host: _entry(login) for login in by_host if login.host not in git_hosts}
     data = {
         DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),
         _RECORD_KEY: _encode(json.dumps([_record(login) for login in logins], sort_keys=True)),
     }
+    # kaniko's container mounts the docker config alone, and the source's container this key alone.
+    for login in by_host:
+        if login.host in git_hosts:
+            data[naming.GIT_TOKEN_KEY] = _encode(login.password)
     for access in accesses:
-        if access.connector.spec.ca_bundle:
+        if access.connector.spec.ca_bundle and not access.git:
             data[naming.ca_file(access.host)] = _encode(access.connector.spec.ca_bundle)
     return {
         "apiVersion": "v1",
@@ -232,7 +250,8 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
     try:
         auths = parse_json(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
         records = parse_json(base64.b64decode(data[_RECORD_KEY]))
-        found = (_read_record(record, auths[record["host"]]) for record in records)
+        git = {"registrytoken": base64.b64decode(data.get(naming.GIT_TOKEN_KEY, "")).decode()}
+        found = (_read_record(record, auths.get(record["host"]) or git) for record in records)
         return {login.host: login for login in found}
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         return {}
@@ -290,7 +309,7 @@ def describe_login(
     secret: Manifest, accesses: Sequence[RegistryAccess], resolved: Iterable[Resolved]
 ) -> LoginSecretRef:
     """The parts of the Secret that a build needs."""
-    ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle)
+    ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle and not access.git)
     identities = tuple(access.host for access in accesses if access.connector.spec.registry_credentials is None)
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities)
 

@@ -98,7 +98,7 @@ def build_pod_manifest(
             **pod_fields(plan.options.pod_template),
             **_pod_options(plan),
             "securityContext": _pod_security(plan),
-            "initContainers": [_source_container(plan, settings)] if _fetches(plan) else [],
+            "initContainers": [_source_container(plan, login, settings)] if _fetches(plan) else [],
             "containers": [_kaniko_container(plan, owner, attempt, login, settings)],
             "volumes": [*_volumes(plan, login), *egress.certificate_volumes(settings)],
         },
@@ -143,7 +143,7 @@ def _pod_options(plan: BuildPlan) -> Manifest:
     return fields
 
 
-def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
+def _source_container(plan: BuildPlan, login: LoginSecretRef, settings: BuildSettings) -> Manifest:
     # kaniko opens files with O_NOATIME, which only their owner or root may do.
     uid = plan.run_as_user or _SOURCE_UID
     return {
@@ -170,16 +170,26 @@ def _source_container(plan: BuildPlan, settings: BuildSettings) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             {"name": "request", "mountPath": _REQUEST_MOUNT, "readOnly": True},
             *egress.certificate_mounts(settings, egress.SOURCE_MOUNT),
-            *([{"name": "git-login", "mountPath": GIT_LOGIN_MOUNT, "readOnly": True}] if _git_login(plan) else []),
+            *(
+                [{"name": "git-login", "mountPath": GIT_LOGIN_MOUNT, "readOnly": True}]
+                if _git_login(plan, login)
+                else []
+            ),
         ],
         "terminationMessagePolicy": "File",
     }
 
 
-def _git_login(plan: BuildPlan) -> str:
+def _git_login(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
     """The Secret with the login to the git server, for the source's container alone; empty for none."""
     git = plan.source.git if _fetches(plan) else None
-    return git.credentials_ref.name if git and git.credentials_ref else ""
+    # Readable by any user: the source's container runs as the build's user.
+    if git and git.credentials_ref:
+        return {"secretName": git.credentials_ref.name, "defaultMode": 0o444}
+    if git and plan.git_connector_ref:
+        items = [{"key": naming.GIT_TOKEN_KEY, "path": "bearerToken"}]
+        return {"secretName": login.secret_name, "items": items, "defaultMode": 0o444}
+    return {}
 
 
 def _kaniko_container(
@@ -250,9 +260,8 @@ def _volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
             {"name": "tmp", "emptyDir": {}},
             {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
         ]
-    if _git_login(plan):
-        # Readable by any user: the source's container runs as the build's user.
-        volumes.append({"name": "git-login", "secret": {"secretName": _git_login(plan), "defaultMode": 0o444}})
+    if _git_login(plan, login):
+        volumes.append({"name": "git-login", "secret": _git_login(plan, login)})
     if plan.options.workspace.claim:
         claim = {"claimName": plan.options.workspace.claim}
         volumes.append({"name": "volume", "persistentVolumeClaim": claim})

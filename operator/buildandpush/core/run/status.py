@@ -143,9 +143,12 @@ def _history_limits(world: World) -> History | None:
 
 
 def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
-    """One need for each connector: for the registry of the push, and for the hosts of the base images' connectors."""
+    """One need for each connector: for the registry of the push, for the hosts of the base images'
+    connectors, and for the git repository."""
     cache = (effective.cache_repository,) if effective.cache_repository else ()
     bases = [LoginNeed(name, cache=cache) for name in effective.base_connectors or ()]
+    if effective.git_connector:
+        bases.append(LoginNeed(effective.git_connector, git=True))
     if effective.connector is None:
         return tuple(bases)
     host = effective.repository.split("/", 1)[0]

@@ -56,6 +56,8 @@ class BuildPlan:
     """Name of the AzureConnector, a pipeline's identifier already resolved; empty where none is needed."""
     base_connector_refs: tuple[str, ...] = ()
     """Names of the AzureConnectors that base images are pulled with, and caches in other registries are kept with."""
+    git_connector_ref: str = ""
+    """Name of the AzureConnector that the git repository is read with; empty for none."""
     subscription: str | None = None
     """Name or id of the subscription that links are looked up in."""
     numbered_tags: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ class BuildPlan:
             connector=self.connector_ref or None,
             base_connectors=list(self.base_connector_refs) or None,
             cache_repository=self.cache_repository or None,
+            git_connector=self.git_connector_ref or None,
             subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
@@ -145,6 +148,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         source=spec.source,
         connector_ref=_plan_connector(spec.connector_ref, options),
         base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
+        git_connector_ref=_plan_git_connector(spec.source, options),
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
@@ -176,6 +180,12 @@ def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple
     """Each connector once. Empty for a push alone, which pulls nothing."""
     names = tuple(dict.fromkeys(_connector("baseImageConnectorRefs", reference) for reference in references))
     return () if options.push_only else names
+
+
+def _plan_git_connector(source: Source, options: BuildOptions) -> str:
+    """Empty where nothing is fetched."""
+    reference = source.git.connector_ref if source.git and not options.push_only else None
+    return _connector("source.git.connectorRef", reference) if reference else ""
 
 
 def _connector(field: str, reference: str) -> str:

@@ -1,7 +1,9 @@
 """Where the files of a build come from: what is refused, and which Secrets the pod reads for it."""
 
 import json
+import re
 
+from buildandpush.api.addresses import AZURE_REPOS_URL
 from buildandpush.api.sources import MAX_INLINE_BYTES, GitSource, InlineSource, Source
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.paths import resolve_path
@@ -32,6 +34,13 @@ def _check_git(git: GitSource) -> None:
     if git.credentials_ref and not git.url.startswith("https://"):
         raise SpecInvalidError(
             "source.git.credentialsRef", "the login would be readable on the way; use an https:// url"
+        )
+    if git.credentials_ref and git.connector_ref:
+        raise SpecInvalidError("source.git", "credentialsRef and connectorRef are given; give one of them")
+    if git.connector_ref and not re.match(AZURE_REPOS_URL, git.url):
+        raise SpecInvalidError(
+            "source.git.connectorRef",
+            f"it logs in to Azure Repos alone, not to {git.url[:200]!r}; for other servers use credentialsRef",
         )
 
 

@@ -176,6 +176,7 @@ async def run_azure(folder: Path, certificate: tuple[str, str]) -> AsyncIterator
             "service_account_key": settings.pki / "sa.pub",
             "signing_key": folder / "signing-key",
             "upstream": f"127.0.0.1:{behind}",
+            "repositories": str(folder / "repositories"),
             "address_host": HOST,
             "public": {"host": "127.0.0.1", "port": public},
             "control": {"host": "127.0.0.1", "port": control},
