@@ -250,8 +250,9 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
     try:
         auths = parse_json(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
         records = parse_json(base64.b64decode(data[_RECORD_KEY]))
-        git = {"registrytoken": base64.b64decode(data.get(naming.GIT_TOKEN_KEY, "")).decode()}
-        found = (_read_record(record, auths.get(record["host"]) or git) for record in records)
+        if naming.GIT_TOKEN_KEY in data:
+            auths = {**auths, AZURE_REPOS: {"registrytoken": base64.b64decode(data[naming.GIT_TOKEN_KEY]).decode()}}
+        found = (_read_record(record, auths[record["host"]]) for record in records)
         return {login.host: login for login in found}
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         return {}
@@ -309,8 +310,9 @@ def describe_login(
     secret: Manifest, accesses: Sequence[RegistryAccess], resolved: Iterable[Resolved]
 ) -> LoginSecretRef:
     """The parts of the Secret that a build needs."""
-    ca_hosts = tuple(access.host for access in accesses if access.connector.spec.ca_bundle and not access.git)
-    identities = tuple(access.host for access in accesses if access.connector.spec.registry_credentials is None)
+    registries = [access for access in accesses if not access.git]
+    ca_hosts = tuple(item.host for item in registries if item.connector.spec.ca_bundle)
+    identities = tuple(item.host for item in registries if item.connector.spec.registry_credentials is None)
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities)
 
 

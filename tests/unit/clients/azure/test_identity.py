@@ -19,6 +19,7 @@ from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.azure.login import NULL_GUID, read_login_secret
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
+from buildandpush.core.naming import GIT_TOKEN_KEY
 from tests.unit.fake_azure import NOW, FakeAzure, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
@@ -569,3 +570,53 @@ async def test_a_login_of_an_unreadable_record_is_made_afresh(world: World) -> N
         world.api.put("secrets", secret)
         world.restart()
         assert set(read_login_secret(world.secret(await world.ensure()))) == {HOST}
+
+
+# ---- Azure Repos
+
+
+GIT_NEED = LoginNeed("acr", git=True)
+
+
+def git_token(world: World, login: LoginSecretRef | Waiting) -> str:
+    return base64.b64decode(world.secret(login)["data"][GIT_TOKEN_KEY]).decode()
+
+
+async def test_the_token_for_azure_repos_is_in_no_docker_config(world: World) -> None:
+    login = await world.ensure(NEED, GIT_NEED)
+    assert list(world.auths(login)) == [HOST]
+    assert git_token(world, login).startswith("entra-token-")
+    assert git_token(world, login) not in base64.b64decode(world.secret(login)["data"][".dockerconfigjson"]).decode()
+
+
+async def test_the_token_for_azure_repos_is_made_anew_before_its_end_and_kept_until_then(world: World) -> None:
+    first = git_token(world, await world.ensure(NEED, GIT_NEED))
+    world.restart()
+    world.now += timedelta(minutes=49)
+    assert git_token(world, await world.ensure(NEED, GIT_NEED)) == first, "the Secret still holds it"
+    world.now += timedelta(minutes=2)
+    assert git_token(world, await world.ensure(NEED, GIT_NEED, renewal=True)) != first
+
+
+async def test_no_registry_is_asked_for_a_build_that_only_reads_azure_repos(world: World) -> None:
+    login = await world.ensure(GIT_NEED)
+    assert world.auths(login) == {}
+    assert world.azure.exchanges == []
+
+
+async def test_a_refused_identity_is_told_for_azure_repos_too(world: World) -> None:
+    world.azure.refuse = refusing("token", DENIED)
+    refused = await world.ensure(GIT_NEED)
+    assert isinstance(refused, Waiting)
+    assert (refused.reason, refused.message) == (Reason.LOGIN_FAILED, DENIED.detail)
+
+
+async def test_a_password_is_no_login_to_azure_repos(world: World) -> None:
+    body = {"registryCredentials": {"secretRef": {"name": "sp"}}, "registries": [HOST]}
+    world.api.put(meta.CONNECTOR_PLURAL, {"metadata": {"namespace": "shop", "name": "push"}, "spec": body})
+    data = {key: base64.b64encode(b"x").decode() for key in ("username", "password")}
+    world.api.put("secrets", {"metadata": {"namespace": "shop", "name": "sp"}, "data": data})
+    refused = await world.ensure(LoginNeed("push", git=True))
+    assert isinstance(refused, Waiting)
+    assert refused.reason is Reason.CONNECTOR_INVALID
+    assert "identity of Entra ID" in refused.message
