@@ -77,6 +77,7 @@ class Access:
             tenant=claims["tid"],
             permissions={"actions": ["read", "write", "metadata/read"]},
             roles=[],
+            **({"aad_identity": claims["appid"]} if registry.abac else {}),
         )
         return web.json_response({"refresh_token": token}), claims["appid"]
 
@@ -92,6 +93,9 @@ class Access:
         if form.get("service") != registry.host:
             raise registry_error(400, "UNSUPPORTED", f"service {form.get('service')!r} is not this registry")
         asked = [_parse_scope(scope) for scope in scopes]
+        if registry.abac and any(need.kind == "repository" and "*" in need.name for need in asked):
+            # Whatever else is asked for: https://github.com/Azure/acr-cli/issues/501
+            raise registry_error(401, "UNAUTHORIZED", DENIED, [{"Type": n.kind, "Name": n.name} for n in asked])
         access = [self._grant(registry, caller, need) for need in asked]
         if (asked and not any(entry["actions"] for entry in access)) or (caller == ANYBODY and not asked):
             raise registry_error(401, "UNAUTHORIZED", DENIED, [{"Type": n.kind, "Name": n.name} for n in asked])
@@ -186,7 +190,7 @@ class Access:
     def _actions(self, registry: Registry, caller: Caller, need: Need) -> frozenset[str]:
         if need.kind == "registry":
             return frozenset({"*"}) if caller.kind == "admin" and need.name == "catalog" else frozenset()
-        if need.kind != "repository" or (registry.abac and "*" in need.name):
+        if need.kind != "repository":
             return frozenset()
         if caller.kind == "admin":
             return EVERYTHING
@@ -229,7 +233,7 @@ def _parse_scope(scope: str) -> Need:
 
 
 def _covers(access: Iterable[Mapping[str, Any]], need: Need) -> bool:
-    entries = [entry for entry in access if (entry["type"], entry["name"]) == (need.kind, need.name)]
+    entries = [entry for entry in access if entry["type"] == need.kind and entry["name"] in (need.name, "*")]
     have = {action for entry in entries for action in entry["actions"]}
     return "*" in have or set(need.actions) <= have
 

@@ -387,6 +387,18 @@ def test_a_repository_login_is_a_token_for_that_repository(
     assert set(config[BASE_HOST]) == {"auth"}
 
 
+def test_a_repository_login_pulls_a_base_image_of_the_same_registry(
+    azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
+) -> None:
+    """Which base images a build pulls stands in its Dockerfile, which the operator does not know."""
+    host = azure.make_registry()
+    make_connector(azure.make_identity(("AcrPush", host)), host, loginScope="Repository")
+    base = f"{host}/base/empty"
+    make_build(repository=base, source=inline("FROM scratch\nCOPY Dockerfile /\n")).wait_succeeded()
+    web = f"{host}/shop/web"
+    make_build(repository=web, source=inline(f"FROM {base}:latest\nCOPY Dockerfile /again\n")).wait_succeeded()
+
+
 @pytest.mark.prints_login
 def test_a_token_printed_by_a_run_line_is_masked_in_the_status(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory

@@ -12,6 +12,7 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
+from buildandpush.core.azure.token import PULL_ALL
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 from buildandpush.core.facts import Links
 from buildandpush.core.run.questions import AskLinks
@@ -37,12 +38,18 @@ class FakeAzure:
     actions: tuple[str, ...] = ("pull", "push", "metadata_read")
     pull_only: frozenset[str] = frozenset()
     """Repositories that nobody may push to."""
+    abac: frozenset[str] = frozenset()
+    """Registries with roles for repositories. They give no token for all repositories."""
+    tells_abac: bool = True
+    """Whether the refresh tokens of these registries say so."""
     refuse: Callable[[str, str], LoginProblem | None] = lambda step, host: None
     clock: Callable[[], datetime] = lambda: NOW
     forgotten: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     accesses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    pulls: list[str] = field(default_factory=list)
+    """Hosts of the tokens that pull from all repositories."""
     _bearers: dict[str, Resolved] = field(default_factory=dict)
     """Whom a token of Entra ID was given to."""
     _hosts: dict[str, str] = field(default_factory=dict)
@@ -61,15 +68,20 @@ class FakeAzure:
         assert ca_bundle == (bearer.connector.spec.ca_bundle or "")
         self.exchanges.append((bearer.connector.name, host))
         self._check("exchange", host)
-        made = make_token(self.life, at=self.clock(), n=len(self.exchanges))
+        claims = {"aad_identity": "builds"} if host in self.abac and self.tells_abac else {}
+        made = make_token(self.life, at=self.clock(), n=len(self.exchanges), **claims)
         self._hosts[made] = host
         return made
 
     async def fetch_access_token(self, host: str, refresh_token: str, scopes: list[str], *, ca_bundle: str) -> str:
         assert self._hosts[refresh_token] == host
-        repositories = tuple(_repository_of(scope) for scope in scopes)
+        repositories = tuple(_repository_of(scope) for scope in scopes if scope != PULL_ALL)
         self.accesses.append((host, repositories))
         self._check("access", host)
+        if PULL_ALL in scopes:
+            if host in self.abac:
+                raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, "authentication required"))
+            self.pulls.append(host)
         entries = [
             {"type": "repository", "name": name, "actions": ["pull"] if name in self.pull_only else list(self.actions)}
             for name in repositories

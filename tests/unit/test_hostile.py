@@ -95,6 +95,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a token's life": token.read_life,
     "a token's end": token.read_end,
     "what a token allows": token.read_access,
+    "whether a token is of roles for repositories": token.has_repository_roles,
     "certificates": _quietly(outside._certificates_in, ssl.SSLError),
     "what git says": explain_git,
     "a line of the operator's log": _without_secrets,

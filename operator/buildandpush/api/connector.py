@@ -249,8 +249,9 @@ class AzureConnectorSpec(ApiModel):
     login_scope: Literal["Registry", "Repository"] | None = Field(
         None,
         description="Registry: build pods get a login with all the identity's rights on the registry. Repository: a "
-        "token for exactly the repositories that the run pushes to, so base images there need a connector of their "
-        "own. Default: Registry",
+        "token for exactly the repositories that the run pushes to. For base images it also pulls from all "
+        "repositories of the hosts in registries, but not where the registry has permissions for repositories (ABAC). "
+        "Default: Registry",
     )
     ca_bundle: str | None = Field(
         None,

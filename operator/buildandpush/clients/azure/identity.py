@@ -15,7 +15,7 @@ from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
 from buildandpush.core.azure.login import AZURE_REPOS_AUDIENCE, NULL_GUID, RegistryAccess, RegistryToken, login_version
-from buildandpush.core.azure.token import read_access, read_end, read_life, scope_of
+from buildandpush.core.azure.token import PULL_ALL, has_repository_roles, read_access, read_end, read_life, scope_of
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
 
 
@@ -53,6 +53,8 @@ class IdentityLogins:
         self._failed: Recent[_Key, _Failed] = Recent()
         self._locks: Recent[_Key, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
         self._allowed: Recent[tuple[str, str, str], tuple[str, str]] = Recent()
+        self._named_only: Recent[_Key, bool] = Recent()
+        """Registries that give tokens for named repositories only."""
 
     async def log_in(self, resolved: Resolved, host: str, kept: RegistryToken | None = None) -> RegistryToken:
         """The login to a host, made afresh only where it is due; raises LoginError.
@@ -131,18 +133,18 @@ class IdentityLogins:
     async def authorize_push(self, access: RegistryAccess, resolved: Resolved, login: RegistryToken) -> RegistryToken:
         """The login that build pods get, once the registry has said that it may push; raises LoginError.
 
-        With loginScope Repository it is a token for these repositories; else the login itself, asked once per
+        With loginScope Repository it is a token for these repositories. Else it is the login itself, asked once per
         repository and login. A cache that it may not push to costs no build.
         """
         scoped = access.connector.spec.login_scope == "Repository"
-        if not access.push and not (scoped and access.cache):
+        if not access.push and not scoped:
             return login
         key, asked = _push_key(access), (access.connector.uid, access.host, " ".join(access.repositories))
         allowed = self._allowed.get(asked)
         if not scoped and allowed == (login.version, login.password):
             return login
         try:
-            token = await self._fetch_access(access, login)
+            token = await (self._fetch_scoped(access, login) if scoped else self._fetch_access(access, login))
             made = self._made(access.host, token, login_version(resolved, access.repositories))
         except LoginError as error:
             if error.problem.temporary and allowed is not None and allowed[0] == login.version and not scoped:
@@ -156,21 +158,51 @@ class IdentityLogins:
         self._allowed.put(asked, (login.version, login.password))
         return replace(made, is_access_token=True) if scoped else login
 
+    async def _fetch_scoped(self, access: RegistryAccess, login: RegistryToken) -> str:
+        """A token for the access's repositories. For a registry that the connector names it also pulls from all others,
+        where the registry gives such tokens.
+
+        Raises LoginError. Which base images a build pulls stands in its Dockerfile, which nobody has read yet.
+        """
+        key = (access.connector.uid, access.host)
+        named = access.host in (access.connector.spec.registries or ())
+        if named and not has_repository_roles(login.password) and not self._named_only.get(key):
+            try:
+                token = await self._ask_access(access, login, PULL_ALL)
+            except LoginError as error:
+                if error.problem.temporary:
+                    raise
+            else:
+                _check_access(access, token)
+                return token
+        if not access.repositories:
+            name = access.connector.name
+            detail = f"{access.host} gives connector {name!r} no token that pulls from all of its repositories"
+            raise LoginError(
+                LoginProblem(Reason.CONNECTOR_INVALID, f"{detail}; for base images use loginScope Registry")
+            )
+        token = await self._fetch_access(access, login)
+        if named:
+            self._named_only.put(key, True)
+        return token
+
     async def _fetch_access(self, access: RegistryAccess, login: RegistryToken) -> str:
         """A token that may push to all of its repositories; raises LoginError."""
-        scopes, ca_bundle = (
-            [scope_of(repository) for repository in access.repositories],
-            access.connector.spec.ca_bundle or "",
-        )
+        token = await self._ask_access(access, login)
+        _check_access(access, token)
+        return token
+
+    async def _ask_access(self, access: RegistryAccess, login: RegistryToken, *more: str) -> str:
+        """A token for what the identity may do of all that is asked: its repositories, and more scopes."""
+        scopes = [*(scope_of(repository) for repository in access.repositories), *more]
+        ca_bundle = access.connector.spec.ca_bundle or ""
         try:
-            token = await self._acr.fetch_access_token(access.host, login.password, scopes, ca_bundle=ca_bundle)
+            return await self._acr.fetch_access_token(access.host, login.password, scopes, ca_bundle=ca_bundle)
         except LoginError as error:
             if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
                 raise
             detail = f"{access.host}/{', '.join(access.repositories)} allows it nothing"
             raise LoginError(LoginProblem(Reason.PUSH_NOT_ALLOWED, detail)) from None
-        _check_access(access, token)
-        return token
 
     def hosts_of(self, connector_uid: str) -> tuple[str, ...]:
         """The hosts that a connector is logged in to now."""
@@ -189,7 +221,7 @@ class IdentityLogins:
     async def forget(self, connector_uid: str) -> None:
         """Drop what is known of a connector that is gone."""
         tables: tuple[Recent[Any, Any], ...] = (
-            self._logins, self._refused, self._failed, self._locks, self._allowed,
+            self._logins, self._refused, self._failed, self._locks, self._allowed, self._named_only,
         )  # fmt: skip
         for table in tables:
             table.drop(lambda key: bool(key[0] == connector_uid))

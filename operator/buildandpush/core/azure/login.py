@@ -16,6 +16,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved, inputs_of
+from buildandpush.core.azure.token import PULL_ALL
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.jsonvalue import parse_json
 
@@ -163,20 +164,16 @@ def _paths(names: Iterable[str], host: str) -> list[str]:
 
 
 def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
-    others = () if connector.spec.login_scope == "Repository" else connector.spec.registries or ()
-    return tuple(dict.fromkeys([*need.hosts, *others]))
+    return tuple(dict.fromkeys([*need.hosts, *(connector.spec.registries or ())]))
 
 
 def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
-    """A connector for base images has to name their hosts. Its login must not be for pushes only."""
+    """A connector for base images has to name their hosts."""
     if need.git and connector.spec.registry_credentials is not None:
         message = f"connector {connector.name!r} has registryCredentials, which Azure Repos does not take"
         return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name a connector with an identity of Entra ID")
     if need.git or need.hosts:
         return None
-    if connector.spec.login_scope == "Repository":
-        message = f"connector {connector.name!r} has loginScope Repository, which serves pushes only"
-        return Waiting(Reason.CONNECTOR_INVALID, f"{message}; for base images use loginScope Registry")
     if not connector.spec.registries:
         message = f"connector {connector.name!r} names no registries, so it serves no base images"
         return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name their hosts in its registries")
@@ -196,7 +193,7 @@ def _check_pushes(needs: Sequence[LoginNeed], accesses: Mapping[str, RegistryAcc
 def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
     """A hash of everything that a login is made from. The operator makes a new login when it changes."""
     connector = resolved.connector
-    scope = sorted(push) if connector.spec.login_scope == "Repository" else []
+    scope = [*sorted(push), PULL_ALL] if connector.spec.login_scope == "Repository" else []
     parts = [connector.uid, str(connector.generation), connector.verify, resolved.inputs, scope]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

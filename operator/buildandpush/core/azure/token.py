@@ -56,6 +56,17 @@ def scope_of(repository: str) -> str:
     return f"repository:{repository}:pull,push,metadata_read"
 
 
+PULL_ALL: Final = "repository:*:pull"
+"""The scope of pulls from all repositories. A registry with roles for repositories (ABAC) refuses it.
+https://github.com/Azure/acr-cli/issues/501"""
+
+
+def has_repository_roles(refresh_token: str) -> bool:
+    """Whether a registry's refresh token says that roles hold for single repositories there (ABAC).
+    https://github.com/Azure/acr-cli/pull/577"""
+    return "aad_identity" in _claims(refresh_token)
+
+
 def _claims(token: str) -> Mapping[str, Any]:
     if len(token) > _MAX_TOKEN:
         return {}

@@ -248,6 +248,7 @@ async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: Wo
     login = await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
     assert set(world.auths(login)[HOST]) == {"registrytoken"}
     assert world.azure.accesses == [(HOST, ("shop/web", "shop/web/cache"))]
+    assert world.azure.pulls == [], "the connector names no registry for base images"
     other = await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
     assert isinstance(login, LoginSecretRef)
     assert isinstance(other, LoginSecretRef)
@@ -255,6 +256,73 @@ async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: Wo
     world.restart()
     await world.ensure(LoginNeed("acr", (HOST,), (WEB, cache)))
     assert len(world.azure.exchanges) == 1, "the token of before is good still"
+
+
+BASE = "base.azurecr.io"
+
+
+async def test_a_repository_login_pulls_from_the_connectors_other_registries(world: World) -> None:
+    world.put_connector(loginScope="Repository", registries=[HOST, BASE])
+    login = await world.ensure()
+    assert {host: set(entry) for host, entry in world.auths(login).items()} == {
+        HOST: {"registrytoken"},
+        BASE: {"registrytoken"},
+    }
+    assert world.azure.accesses == [(BASE, ()), (HOST, ("shop/web",))]
+    assert world.azure.pulls == [BASE, HOST]
+
+
+async def test_a_connector_for_base_images_may_give_pulls_only(world: World) -> None:
+    world.put_connector("base", registries=[BASE], loginScope="Repository")
+    login = await world.ensure(NEED, LoginNeed("base"))
+    assert {host: set(entry) for host, entry in world.auths(login).items()} == {HOST: {"auth"}, BASE: {"registrytoken"}}
+    assert (BASE, ()) in world.azure.accesses
+    assert world.azure.pulls == [BASE]
+
+
+@pytest.mark.parametrize(("tells", "asked"), [(True, 1), (False, 2)])
+async def test_a_registry_with_roles_for_repositories_gives_a_token_for_the_runs_own(
+    world: World, tells: bool, asked: int
+) -> None:
+    world.azure.abac, world.azure.tells_abac = frozenset({HOST}), tells
+    world.put_connector(loginScope="Repository", registries=[HOST])
+    login = await world.ensure()
+    assert set(world.auths(login)[HOST]) == {"registrytoken"}
+    assert world.azure.accesses == [(HOST, ("shop/web",))] * asked
+    await world.ensure(LoginNeed("acr", (HOST,), (f"{HOST}/shop/api",)))
+    assert len(world.azure.accesses) == asked + 1, "what the registry refuses is not asked for again"
+
+
+async def test_such_a_registry_is_left_out_where_base_images_may_come_from(world: World) -> None:
+    world.azure.abac = frozenset({BASE})
+    world.put_connector(loginScope="Repository", registries=[HOST, BASE])
+    assert set(world.auths(await world.ensure())) == {HOST}
+
+
+async def test_such_a_registry_for_base_images_is_told(world: World) -> None:
+    world.azure.abac = frozenset({BASE})
+    world.put_connector("base", registries=[BASE], loginScope="Repository")
+    found = await world.ensure(NEED, LoginNeed("base"))
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.CONNECTOR_INVALID
+    assert "base.azurecr.io gives connector 'base' no token that pulls from all" in found.message
+    assert "loginScope Registry" in found.message
+
+
+async def test_a_pull_from_everywhere_is_no_right_to_push(world: World) -> None:
+    world.azure.pull_only = frozenset({"shop/web"})
+    world.put_connector(loginScope="Repository", registries=[HOST])
+    found = await world.ensure()
+    assert isinstance(found, Waiting)
+    assert found.reason is Reason.PUSH_NOT_ALLOWED
+    assert len(world.azure.accesses) == 1
+
+
+async def test_a_busy_registry_is_not_asked_twice(world: World) -> None:
+    world.put_connector(loginScope="Repository", registries=[HOST])
+    world.azure.refuse = refusing("access", BUSY)
+    assert isinstance(await world.ensure(), Waiting)
+    assert len(world.azure.accesses) == 1
 
 
 async def test_two_connectors_share_one_login_secret(world: World) -> None:
@@ -270,7 +338,6 @@ async def test_two_connectors_share_one_login_secret(world: World) -> None:
     [
         ({"registries": [HOST]}, "both serve"),
         ({}, "names no registries"),
-        ({"registries": ["b.azurecr.io"], "loginScope": "Repository"}, "loginScope"),
         ({"registries": ["b.example.com"]}, "allowedRegistries"),
     ],
 )

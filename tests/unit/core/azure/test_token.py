@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from buildandpush.core.azure.token import USUAL_LIFE, read_access, read_end, read_life
+from buildandpush.core.azure.token import USUAL_LIFE, has_repository_roles, read_access, read_end, read_life
 
 BEGIN = 1_700_000_000
 
@@ -58,6 +58,12 @@ def test_end() -> None:
 )
 def test_access(access: Any, found: Any) -> None:
     assert read_access(token(access=access)) == found
+
+
+def test_a_registry_with_roles_for_repositories_is_known_by_its_refresh_token() -> None:
+    assert has_repository_roles(token(aad_identity="builds"))
+    assert not has_repository_roles(token())
+    assert not has_repository_roles("none")
 
 
 def test_what_is_no_token_says_nothing() -> None:

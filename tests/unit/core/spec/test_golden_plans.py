@@ -237,7 +237,7 @@ LOGINS: dict[str, tuple[LoginNeed, ...]] = {
     "push with a base": (LoginNeed("open", HOST, PUSH), LoginNeed("base")),
     "scoped": (LoginNeed("scoped", HOST, PUSH),),
     "two connectors for one host": (LoginNeed("acr", HOST, PUSH), LoginNeed("base")),
-    "scoped for bases": (LoginNeed("acr", HOST, PUSH), LoginNeed("scoped")),
+    "scoped for bases": (LoginNeed("open", ("other.azurecr.io",), ("other.azurecr.io/x",)), LoginNeed("scoped")),
     "nameless for bases": (LoginNeed("acr", HOST, PUSH), LoginNeed("open")),
     "host that is not served": (LoginNeed("acr", ("other.azurecr.io",), ("other.azurecr.io/x",)),),
     "host that is not allowed": (LoginNeed("open", ("x.azurecr.io.evil.test",), ("x.azurecr.io.evil.test/x",)),),

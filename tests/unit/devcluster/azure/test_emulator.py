@@ -16,6 +16,7 @@ from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, Credential
 from buildandpush.core.azure.errors import LoginError
+from buildandpush.core.azure.token import PULL_ALL, has_repository_roles, scope_of
 from buildandpush.core.run.questions import AskLinks
 from buildandpush.core.settings import PortalSettings
 from tests.unit.devcluster.azure.azure_world import (
@@ -170,6 +171,29 @@ class TestExchange:
         ):
             with pytest.raises(LoginError):
                 await actions(host, repository, credential)
+
+    async def test_a_token_may_pull_from_all_repositories_and_push_to_one(self, running: Running) -> None:
+        refresh = await running.acr.exchange(HOST, TENANT, await log_in(running))
+        token = await running.acr.fetch_access_token(HOST, refresh, [scope_of("shop/web"), PULL_ALL])
+
+        async def is_let_in(method: str, path: str) -> bool:
+            url, headers = f"https://{HOST}/v2/{path}", {"Authorization": f"Bearer {token}"}
+            async with running.outside.session().request(method, url, headers=headers) as answer:
+                return answer.status != 401  # there are no images behind this registry
+
+        assert await is_let_in("GET", "shop/web/manifests/latest")
+        assert await is_let_in("GET", "base/image/manifests/latest")
+        assert await is_let_in("POST", "shop/web/blobs/uploads/")
+        assert not await is_let_in("POST", "base/image/blobs/uploads/")
+
+    async def test_roles_for_repositories_give_no_token_for_all_of_them(self, running: Running) -> None:
+        """https://github.com/Azure/acr-cli/issues/501"""
+        refresh = await running.acr.exchange(ABAC, TENANT, await log_in(running))
+        assert has_repository_roles(refresh)
+        assert not has_repository_roles(await running.acr.exchange(HOST, TENANT, await log_in(running)))
+        with pytest.raises(LoginError):
+            await running.acr.fetch_access_token(ABAC, refresh, [scope_of("shop/web"), PULL_ALL])
+        assert await running.acr.fetch_access_token(ABAC, refresh, [scope_of("shop/web")])
 
     async def test_a_token_that_has_ended_is_worth_nothing(self, running: Running) -> None:
         await fault(running, match={"path": "/oauth2/exchange"}, action={"expired": True}, times=1)
