@@ -148,6 +148,7 @@ func (b *Builder) prepareRootfs() error {
 	if err != nil {
 		return err
 	}
+	b.snap.RelativeLinks = b.o.RelativeLinkTargets
 	if b.o.PreCleanup {
 		return b.fs.Empty()
 	}

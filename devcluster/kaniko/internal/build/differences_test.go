@@ -171,6 +171,20 @@ func TestTheRootOfAnArchiveIsLeftAloneByASwitch(t *testing.T) {
 	}
 }
 
+func TestHardLinksNameTheirTargetAsNewerToolsReadItByASwitch(t *testing.T) {
+	for on, want := range map[bool]string{false: "b->/d/a", true: "b->d/a"} {
+		k := newKitchen(t, "FROM scratch\nRUN link")
+		k.run = func(root, script string, cmd *exec.Cmd) error {
+			k.write(filepath.Join(root, "d", "a"), "x")
+			return os.Link(filepath.Join(root, "d", "a"), filepath.Join(root, "d", "b"))
+		}
+		k.o.RelativeLinkTargets = on
+		if files := strings.Join(testimage.Names(t, nth(t, k.build(), 0)), " "); !strings.Contains(files, want) {
+			t.Errorf("%v: the layer has %s, want %s", on, files, want)
+		}
+	}
+}
+
 func TestAValueIsPartOfTheCacheKeyByASwitch(t *testing.T) {
 	for on, hits := range map[bool]int{false: 1, true: 0} {
 		k := newKitchen(t, "FROM scratch\nARG V\nCOPY a /$V")

@@ -9,13 +9,14 @@ import (
 
 // Switches are the variables FF_KANIKO_… that this double acts on.
 type Switches struct {
-	ChownImplicitDirs bool
-	ChmodImplicitDirs bool
-	CopyAsRoot        bool
-	ExpandHeredoc     bool
-	ResolveCacheKey   bool
-	RunHonorGroup     bool
-	UntarSkipRoot     bool
+	ChownImplicitDirs   bool
+	ChmodImplicitDirs   bool
+	CopyAsRoot          bool
+	ExpandHeredoc       bool
+	RelativeLinkTargets bool
+	ResolveCacheKey     bool
+	RunHonorGroup       bool
+	UntarSkipRoot       bool
 }
 
 const switchPrefix = "FF_KANIKO_"
@@ -27,7 +28,7 @@ var acceptedSwitches = []string{
 	"DEPRECATE_INTER_STAGE_RESTORE", "DISABLE_HTTP2", "HASH_DIR_FRAMING", "IGNORE_CACHED_MANIFEST",
 	"INFER_CROSS_STAGE_CACHE_KEY", "NO_PROPAGATE_ANNOTATIONS", "OCI_SCRATCH_BASE", "OCI_WARMER",
 	"PATH_SCOPED_REGISTRY_AUTH", "PRECOMPILE_DOCKERIGNORE", "PRESERVE_HARDLINKS", "PRESERVE_MOUNTED_PATHS",
-	"RELATIVE_LINK_TARGETS", "REPRODUCIBLE_PRESERVE_BASE_LAYERS", "ROLLING_CACHE_KEY", "RUN_MOUNT_BIND", "RUN_VIA_TINI",
+	"REPRODUCIBLE_PRESERVE_BASE_LAYERS", "ROLLING_CACHE_KEY", "RUN_MOUNT_BIND", "RUN_VIA_TINI",
 	"SCOPED_DOCKERIGNORE", "SECUREJOIN_EXTRACTION", "SHARED_BASE_CACHE", "SKIP_CACHED_STAGES", "SKIP_RELABEL_RECOMPRESS",
 	"SKIP_WRITE_WHITEOUTS", "VOLUME_SKIP_MKDIR", "WARMER_CACHE_LOCK",
 }
@@ -38,6 +39,7 @@ func (s *Switches) byName() map[string]*bool {
 		"COPY_CHMOD_ON_IMPLICIT_DIRS": &s.ChmodImplicitDirs,
 		"COPY_AS_ROOT":                &s.CopyAsRoot,
 		"EXPAND_HEREDOC":              &s.ExpandHeredoc,
+		"RELATIVE_LINK_TARGETS":       &s.RelativeLinkTargets,
 		"RESOLVE_CACHE_KEY":           &s.ResolveCacheKey,
 		"RUN_HONOR_GROUP":             &s.RunHonorGroup,
 		"UNTAR_SKIP_ROOT":             &s.UntarSkipRoot,

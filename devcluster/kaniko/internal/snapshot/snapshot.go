@@ -39,6 +39,9 @@ type Snapshotter struct {
 	layerDir   string
 	stripTimes bool
 	seen       map[string]entry // nil before the first full walk
+
+	// RelativeLinks leaves the slash in front of a hard link's target away.
+	RelativeLinks bool
 }
 
 // New snapshots f in one of the modes full, redo and time; layers are written

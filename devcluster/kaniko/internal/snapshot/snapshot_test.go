@@ -95,11 +95,14 @@ func TestFullSnapshot(t *testing.T) {
 }
 
 func TestHardlinks(t *testing.T) {
-	b := newBox(t, "full")
-	b.check(b.Init())
-	b.put("/a", "x")
-	b.check(os.Link(b.Host("/a"), b.Host("/b")))
-	b.want(b.full(), "a=x", "b->a")
+	for relative, target := range map[bool]string{false: "/d/a", true: "d/a"} {
+		b := newBox(t, "full")
+		b.RelativeLinks = relative
+		b.check(b.Init())
+		b.put("/d/a", "x")
+		b.check(os.Link(b.Host("/d/a"), b.Host("/d/b")))
+		b.want(b.full(), "d/a=x", "d/b->"+target)
+	}
 }
 
 func TestTouchedContent(t *testing.T) {

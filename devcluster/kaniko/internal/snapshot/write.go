@@ -150,7 +150,10 @@ func (a *archive) header(p, host string, info fs.FileInfo) (*tar.Header, error) 
 			header.Typeflag, header.Linkname, header.Size = tar.TypeLink, first, 0
 			return header, nil
 		}
-		a.links[id] = header.Name
+		a.links[id] = p
+		if a.s.RelativeLinks {
+			a.links[id] = header.Name
+		}
 	}
 	if capability := rootfs.Capability(host); len(capability) > 0 {
 		header.PAXRecords = map[string]string{rootfs.CapabilityRecord: string(capability)}
