@@ -137,6 +137,15 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["spec.firstRunNumber", "next is neither a number from 1", "nor Auto"],
     ),
     "firstRunNumber in quotes": ({"firstRunNumber": "7"}, ["spec.firstRunNumber", "7 is neither a number"]),
+    "target of two stages": ({"target": "a,b"}, ["spec.target", '"a,b" is no name of a stage', "name one stage"]),
+    "subscription with a path": (
+        {"subscriptionId": "x/resourceGroups/y"},
+        ["spec.subscriptionId", '"x/resourceGroups/y" is more than a subscription', "give its id or name"],
+    ),
+    "build argument of 5000 characters": (
+        {"buildArgs": {"CA": "x" * 5000}},
+        ["spec.buildArgs", "more than 4096 characters", "ConfigMap", "buildArgsFrom"],
+    ),
     "unknown field": ({"tag": "v1"}, ['unknown field "spec.tag"']),
     "unknown field deep down": (
         {"resources": {"limits": {"disk": "1Gi"}}},

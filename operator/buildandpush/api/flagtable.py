@@ -204,6 +204,10 @@ _WITHOUT_EFFECT: Final = (
          instead="it is another cloud's; assign roles on the registry"),
     Flag("DRONE_OUTPUT", "text", _NONE, "File for variables of later steps",
          instead="the digest stands in status.digest"),
+    Flag("PLUGIN_DAEMON_OFF", "bool", _NONE, "Start no Docker daemon", default="true",
+         instead="kaniko needs no Docker daemon"),
+    Flag("container", "text", _NONE, "Tells kaniko that it runs in a container",
+         instead="kaniko always runs in a container here"),
 )  # fmt: skip
 
 

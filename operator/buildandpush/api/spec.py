@@ -128,6 +128,12 @@ class History(ApiModel):
 
 ImageReference = Annotated[str, Field(min_length=1, max_length=512)]
 
+MAX_BUILD_ARG = 4096
+"""Characters of a value in buildArgs."""
+STAGE_PATTERN = r"^\s*([A-Za-z0-9][A-Za-z0-9_.-]*)?\s*$"
+SUBSCRIPTION_PATTERN = r"^[^/\\?%&<>]*$"
+"""Azure's names of subscriptions hold none of these, and its ids are made of hexadecimal digits and dashes."""
+
 _SecretPlace = Annotated[
     str,
     Field(
@@ -184,6 +190,13 @@ class BuildAndPushACRSpec(ApiModel):
         max_length=256,
         description="Azure subscription of the registry: its id or its name. It gives artifacts links to the portal. "
         "It is not used to log in. Example: 0b1f6471-1bf0-4dda-aec3-cb9272f09590",
+        json_schema_extra=rules(
+            cel(
+                f"self.matches({SUBSCRIPTION_PATTERN!r})",
+                expression="""'subscriptionId: "' + self + '" is more than a subscription; give its id or name'""",
+                message="subscriptionId: give the id or the name of the subscription",
+            )
+        ),
     )
     tags: list[Tag] | None = Field(
         None,
@@ -216,14 +229,31 @@ class BuildAndPushACRSpec(ApiModel):
         "stage goes before a label here. "
         'Example: {"org.opencontainers.image.title": "shop"}',
     )
-    build_args: dict[str, Annotated[str, Field(max_length=4096)]] | None = Field(
+    build_args: dict[str, Annotated[str, Field(max_length=8 * MAX_BUILD_ARG)]] | None = Field(
         None,
         max_length=MAX_MAP_ENTRIES,
         description="Values for the Dockerfile's ARG lines, taken byte for byte. Everyone who may read the pod sees "
-        'them, so do not put secrets here. Example: {"VERSION": "1.4.2"}',
+        f"them, so do not put secrets here. A value has up to {MAX_BUILD_ARG} characters; buildArgsFrom takes a longer "
+        'one from a ConfigMap. Example: {"VERSION": "1.4.2"}',
+        json_schema_extra=rules(
+            cel(
+                f"self.all(name, size(self[name]) <= {MAX_BUILD_ARG})",
+                message=f"buildArgs: a value has more than {MAX_BUILD_ARG} characters; put it into a ConfigMap and "
+                "name that in buildArgsFrom",
+            )
+        ),
     )
     target: str | None = Field(
-        None, max_length=256, description="Stage of the Dockerfile to build. Default: the last one. Example: runtime"
+        None,
+        max_length=256,
+        description="Stage of the Dockerfile to build. Default: the last one. Example: runtime",
+        json_schema_extra=rules(
+            cel(
+                f"self.matches({STAGE_PATTERN!r})",
+                expression="""'target: "' + self + '" is no name of a stage; name one stage of the Dockerfile'""",
+                message="target: name one stage of the Dockerfile",
+            )
+        ),
     )
     remote_cache_image: str | None = Field(
         None,

@@ -10,6 +10,11 @@ _ShortText = Annotated[str, Field(max_length=128)]
 
 
 ERROR_KINDS = ("AllErrors", "Timeout", "Authentication", "Authorization", "Connectivity", "Verification", "Unknown")
+FOREIGN_ERROR_KINDS = (
+    "DelegateProvisioning", "DelegateRestart", "InputTimeoutError", "PolicyEvaluationFailure", "ApprovalRejection",
+    "UserMarkedFailure",
+)  # fmt: skip
+"""Kinds that pipelines know and no build here fails by. Rules for them are accepted and never match."""
 ACTIONS = ("Abort", "Ignore", "MarkAsFailure", "MarkAsSuccess", "Retry")
 
 

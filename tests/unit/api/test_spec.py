@@ -46,7 +46,7 @@ def test_missing_field_is_named(field: str) -> None:
         ("tags", ["t"] * 51),
         ("tags", ["t" * 513]),
         ("labels", {str(number): "" for number in range(65)}),
-        ("buildArgs", {"A": "x" * 4097}),
+        ("buildArgs", {"A": "x" * (8 * 4096 + 1)}),
         ("dockerfile", "d" * 1025),
         ("optimize", "perhaps"),
         ("source", "git"),

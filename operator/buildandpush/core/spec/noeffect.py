@@ -18,6 +18,7 @@ from buildandpush.core.spec.flags import (
     is_unset,
     parse_flags,
 )
+from buildandpush.core.spec.strategy import find_foreign_kinds
 
 _KANIKO_CACHE: Final = "kaniko caches by remoteCacheImage"
 _LEAST_LOG: Final = "info is passed on, since kaniko's log is what proves a push where the registry cannot be asked"
@@ -69,6 +70,9 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
     notes: list[_Note] = []
     if spec.retry is not None:
         notes.append(("retry", "retries says how often a build is tried again"))
+    foreign = find_foreign_kinds(spec.failure_strategies)
+    if foreign:
+        notes.append((f"failureStrategies: {', '.join(foreign)}", "no build fails by it"))
     if spec.cache_from:
         notes.append(("cacheFrom", _KANIKO_CACHE))
     if spec.cache_to:

@@ -22,6 +22,7 @@ from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.sources import check_source
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
+from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
 
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
@@ -127,6 +128,9 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
     check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates))
     check_strategies(spec.failure_strategies)
+    check_build_arguments(spec.build_args or {})
+    check_target(spec.target or "")
+    check_subscription(spec.subscription_id or "")
     is_met(spec.when, run_number)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import SEQUENCE_ID
-from buildandpush.api.step import ACTIONS, ERROR_KINDS, FailureAction, FailureStrategy, When
+from buildandpush.api.step import ACTIONS, ERROR_KINDS, FOREIGN_ERROR_KINDS, FailureAction, FailureStrategy, When
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.expression import evaluate
 from buildandpush.core.spec.quantity import parse_duration_seconds
@@ -58,7 +58,7 @@ def check_strategies(strategies: Sequence[FailureStrategy] | None) -> None:
     """Raise SpecInvalidError for the first rule that the operator cannot follow."""
     for strategy in strategies or ():
         for kind in strategy.on_failure.errors:
-            if kind not in ERROR_KINDS:
+            if kind not in ERROR_KINDS + FOREIGN_ERROR_KINDS:
                 raise SpecInvalidError(_FIELD, f"{kind!r} is no kind of failure; use one of {', '.join(ERROR_KINDS)}")
         _check_action(strategy.on_failure.action)
 
@@ -75,6 +75,12 @@ def _check_action(action: FailureAction) -> None:
     if last.type == "Retry":
         raise SpecInvalidError(_FIELD, "onRetryFailure retries again; raise retryCount instead")
     _check_action(last)
+
+
+def find_foreign_kinds(strategies: Sequence[FailureStrategy] | None) -> tuple[str, ...]:
+    """The kinds of failure in the rules that only a pipeline's own machinery has, once each."""
+    kinds = (kind for strategy in strategies or () for kind in strategy.on_failure.errors)
+    return tuple(dict.fromkeys(kind for kind in kinds if kind in FOREIGN_ERROR_KINDS))
 
 
 def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason, retried: int) -> FailureOutcome:

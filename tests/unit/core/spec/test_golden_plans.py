@@ -132,6 +132,11 @@ REFUSED: dict[str, dict[str, Any]] = {
     "failure strategy": {
         "failureStrategies": [{"onFailure": {"errors": ["AllErrors"], "action": {"type": "Explode"}}}]
     },
+    "argument of 4097 characters": {"buildArgs": {"CA": "x" * 4097}},
+    "argument that a pipeline would resolve": {"buildArgs": {"NPM_TOKEN": '<+secrets.getValue("npm")>'}},
+    "argument that a workflow would resolve": {"buildArgs": {"NPM_TOKEN": "a ${{ secrets.NPM }}"}},
+    "two stages": {"target": "a,b"},
+    "a path of a subscription": {"subscriptionId": "x/resourceGroups/y"},
     "flag unknown": {"envVariables": {"PLUGIN_FOO": "x"}},
     "flag for a credential": {"envVariables": {"PLUGIN_CLIENT_SECRET": "x"}},
     "flag that is a field": {"envVariables": {"PLUGIN_TAGS": "x"}},

@@ -10,7 +10,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.core.run.decide import decide
 from buildandpush.core.spec.noeffect import explain_validity, find_notes
 from buildandpush.core.spec.plan import parse_spec
-from tests.unit.core.factories import resource, spec, world
+from tests.unit.core.factories import resource, rule, spec, world
 
 VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
 
@@ -40,6 +40,14 @@ def test_a_flag_without_effect_is_accepted_and_told_with_the_reason(name: str) -
 def test_a_field_without_effect_is_accepted_and_told(field: str, value: Any) -> None:
     (note,) = notes(**{field: value})
     assert note.startswith(f"{field}: ")
+
+
+def test_a_failure_that_only_a_pipeline_has_is_told() -> None:
+    kinds = ("DelegateProvisioning", "Timeout", "InputTimeoutError", "DelegateProvisioning")
+    assert notes(failureStrategies=[rule("Abort", *kinds)]) == (
+        "failureStrategies: DelegateProvisioning, InputTimeoutError: no build fails by it",
+    )
+    assert notes(failureStrategies=[rule("Abort", "AllErrors", "Timeout")]) == ()
 
 
 @pytest.mark.parametrize(

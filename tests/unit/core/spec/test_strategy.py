@@ -40,6 +40,7 @@ IGNORED = FailureOutcome(ignored=True)
         ((rule("Ignore", "Connectivity"),), Reason.REGISTRY_UNREACHABLE, 0, IGNORED),
         ((rule("Ignore", "Verification"),), Reason.TAG_EXISTS, 0, IGNORED),
         ((rule("Ignore", "Unknown"),), Reason.RUN_FAILED, 0, IGNORED),
+        ((rule("Abort", "InputTimeoutError"), rule("Ignore")), Reason.TIMED_OUT, 0, IGNORED),
         ((rule("Abort", "Timeout"), rule("Ignore")), Reason.RUN_FAILED, 0, IGNORED),
         ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 0, FailureOutcome(retry_after_seconds=10)),
         ((rule("Retry", retryCount=2),), Reason.RUN_FAILED, 1, FailureOutcome(retry_after_seconds=10)),
