@@ -13,19 +13,31 @@ from tests.e2e.harness.registry import Registry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+
 
 @pytest.mark.proves("dockerfileChecks")
 @pytest.mark.parametrize(
     ("dockerfile", "files", "words"),
     [
         pytest.param(
-            "FROM scratch\nCOPY --exclude=*.env a /app/\nCOPY --parents a/x.txt /tree/\n",
+            "FROM scratch\nCOPY --exclude=*.env a /app/\nCOPY --parents a/x.txt /tree/\n"
+            f"ADD --checksum=sha256:{'0' * 64} http://files.test/f /f\n",
             {"a/x.txt": "x", "a/secret.env": "TOKEN=1"},
-            ["line 2: COPY --exclude", "line 3: COPY --parents"],
+            ["line 2: COPY --exclude", "line 3: COPY --parents", "line 4: ADD --checksum"],
             id="flags that kaniko ignores",
         ),
         pytest.param(
-            "FROM scratch\nCOPY ../../.docker /d\n", {}, ["line 2", "leads out of the context"], id="the login"
+            "FROM scratch\nCOPY ../../.docker /d\nCOPY Dockerfile /kaniko/x\n",
+            {},
+            ["line 2: COPY ../../.docker: it leads out of the context", "line 3: COPY /kaniko/x"],
+            id="kaniko's own folder",
+        ),
+        pytest.param(
+            "FROM scratch\nCOPY --chown=0:root Dockerfile /f\nCOPY --chown=200000:200000 Dockerfile /g\n",
+            {},
+            ["line 2: COPY --chown=0:root", "--chown=0:0", "line 3: COPY --chown=200000", "userNamespace: Never"],
+            id="owners",
         ),
         pytest.param("FROM scratch\nCOPY nothing* /x/\n", {}, ["line 2", "its own files"], id="nothing copied"),
         pytest.param(
@@ -35,10 +47,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
             id="ignored",
         ),
         pytest.param(
-            f"{FROM.strip()} AS build\nRUN echo hi > /a\n{FROM}COPY --from=biuld /a /a\n",
+            f"{FROM.strip()} AS build\nRUN echo hi > /a\n{FROM}COPY --from=biuld /a /a\n"
+            "RUN --mount=type=bind,from=build,source=/,target=/in cp /in/a /b\n",
             {},
-            ["line 4: COPY --from=biuld", "write --from=build"],
-            id="misspelt stage",
+            ["line 4: COPY --from=biuld", "write --from=build", "line 5: RUN --mount=type=bind,from=build"],
+            id="other stages",
         ),
     ],
 )
@@ -54,6 +67,19 @@ def test_a_wrong_or_unsafe_image_is_never_begun(
     assert ended.told("DockerfileChecked") == ("False", "DockerfileUnsupported")
     states = build.pod()["status"]["containerStatuses"][0]["state"]
     assert "terminated" not in states, "kaniko never started"
+
+
+def test_an_empty_dockerfile_is_told_to_be_empty(make_build: BuildFactory) -> None:
+    ended = make_build(source=inline("")).wait_failed("DockerfileInvalid")
+    assert "'Dockerfile': it is empty" in ended.condition("Ready")["message"]
+
+
+def test_what_is_not_fetched_is_not_built_without_a_word(make_build: BuildFactory, served: str) -> None:
+    """A submodule and a pointer of Git LFS, on the branch `parts`."""
+    ended = make_build(source={"git": {"url": served, "revision": "parts"}}).wait_failed("SourceIncomplete")
+    message = ended.condition("Ready")["message"]
+    assert "line 2: lib: it is a submodule, which is not fetched" in message
+    assert "line 3: weights.bin: it is a Git LFS pointer" in message
 
 
 @pytest.mark.proves("dockerfileChecks")
@@ -111,11 +137,16 @@ def test_a_second_write_of_equal_size_and_time_is_lost_only_where_one_asks_for_i
 
 @pytest.fixture
 def served(tmp_path: Path, settings: Settings) -> Iterator[str]:
-    """The address of a repository whose Dockerfile copies all of it."""
+    """The address of a repository whose Dockerfile copies all of it; on the branch `parts`, what git does not fetch."""
     work = tmp_path / "work"
     work.mkdir()
     git(work, "init", "--quiet", "--initial-branch=main")
     commit(work, "first", {"Dockerfile": f"{FROM}COPY . /src\nRUN date > /t\n", "a": "1\n"})
+    git(work, "switch", "--quiet", "--create", "parts")
+    commit(work, "parts", {"Dockerfile": "FROM scratch\nCOPY lib /lib\nCOPY weights.bin /\n", "weights.bin": POINTER})
+    git(work, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},lib")
+    git(work, "commit", "--quiet", "--message", "submodule")
+    git(work, "switch", "--quiet", "--force", "main")
     git(work, "clone", "--quiet", "--bare", ".", str(tmp_path / "shop.git"))
     with GitServer(tmp_path, settings.network.gateway) as server:
         yield f"{server.url}/shop.git"
