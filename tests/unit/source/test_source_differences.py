@@ -124,6 +124,22 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path, monkeypatch: pytest.M
     assert len(report["warnings"]) == 2
 
 
+NOISY = "FROM b\nVOLUME /v\nUSER 1:2\n" + 'LABEL a="b\\nc"\nRUN touch /v/x /var/run/x && setcap x y\nCOPY x /x\n' * 50
+
+
+@pytest.mark.parametrize(("checks", "more"), [({"snapshotMode": "redo"}, 2), ({"switched": True}, 0)])
+def test_a_build_has_a_line_for_each_kind_of_warning_and_five_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checks: dict[str, Any], more: int
+) -> None:
+    code, report = run(tmp_path, monkeypatch, inline=inline(NOISY, x=""), checks=checks)
+    assert code == 0
+    told = report["warnings"]
+    kinds = [line.partition(": ")[2].partition(" (and 49 more lines)") for line in told if line.startswith("line ")]
+    assert all(rest for _, rest, _ in kinds), told
+    assert len({word for word, _, _ in kinds}) == len(kinds) == (4 if more else 3)
+    assert told[len(kinds) :] == ([f"and {more} more kinds of difference"] if more else [])
+
+
 @pytest.mark.parametrize("warnings", [(), ("x" * 5000,), ("ж" * 400,) * 5, ('"' * 400,) * 5, ("\ud800",)])
 def test_warnings_fit_into_the_report(warnings: tuple[str, ...]) -> None:
     text = render_success("main", "c" * 40, warnings)
