@@ -118,7 +118,7 @@ def test_what_the_api_server_refuses_is_told_and_built_once_when_it_may_be(
 
     def check_waits(now: Snapshot) -> None:
         assert (now.told("Ready"), now.told("Completed")) == (("Unknown", reason), ("False", reason))
-        assert now.condition("Stalled") == {}
+        assert (now.condition("Stalled"), now.status["phase"]) == ({}, "Pending")
         assert words in now.condition("Ready")["message"]
         assert build.pods() == []
 

@@ -373,6 +373,21 @@ class TestReports:
         assert (verdict.reason, verdict.infrastructure, verdict.patient) == (reason, infrastructure, patient)
         assert "(git: said so)" in verdict.message
 
+    @pytest.mark.parametrize(
+        ("reason", "advice"),
+        [
+            ("SourceMoved", ["new address", ".git"]),
+            ("SourceThrottled", ["fewer builds"]),
+            ("CertificateNotTrusted", ["source.git.caBundle", "trustedCertificates", "connector's caBundle"]),
+            ("CommitIdShort", ["40 characters", "branch or tag"]),
+            ("SourceDenied", ["source.git.credentialsRef"]),
+        ],
+    )
+    def test_what_only_the_user_can_mend_comes_with_how(self, reason: str, advice: list[str]) -> None:
+        state = container("source", terminated=terminated(1, message=f'{{"reason": "{reason}", "message": "git: x"}}'))
+        message = classify_failure(pod(phase="Failed", initContainerStatuses=[state]), "").message
+        assert [words for words in advice if words not in message] == [], message
+
 
 class TestInjected:
     FAILED = container("istio-validation", terminated=terminated(126, message="iptables: nothing redirects"))
