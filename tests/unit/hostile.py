@@ -11,6 +11,7 @@ FRAGMENTS: Final = (
     *(
         "://",
         "://a:",
+        "://a:b@",
         "@",
         "/",
         ":",
@@ -36,6 +37,20 @@ FRAGMENTS: Final = (
     *("failed to get fileinfo for ", "lstat ", "failed to get filesystem from image: ", "permission denied", "mkdir /"),
     *("resolving dockerfile path", "no source files", "path ", "client with IP '", "Pushed ", "@sha256:", "a" * 64),
     *("Error uploading layer to cache: ", "contoso.azurecr.io/shop/web"),
+    *("path /x not readable", "GET https://a/v2/", "/manifests/", "loading image"),
+    # a kubelet, a node, Dockerfiles
+    *(
+        "Usage of EmptyDir volume",
+        "v1.",
+        "FROM ",
+        "FROM scratch\nRUN ",
+        "COPY a b\n",
+        "ADD http://a ",
+        "<<EOF\n",
+        "EOF\n",
+    ),
+    *("\\\n", "#", "# syntax=", "${a}", "${a:-", "$a", "--mount=type=bind,", "--from=", "ENV a=$a$a\n", '["', '", "'),
+    *("ONBUILD ", "WORKDIR ", "VOLUME ", "**/", "*", "!", "?", "EOF\n", "git@a:", " setcap ", " git describe "),
     # Azure, registries, certificates, git
     *("AADSTS", "AADSTS7", "Trace ID:", '{"errors":[{"message":"', "{", '{"a":', "[{", "Bearer realm=", 'realm="'),
     *("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----", "fatal: ", "remote: ", "https://"),

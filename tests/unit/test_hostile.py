@@ -1,31 +1,77 @@
 """No text from a stranger holds the event loop: twice the text takes at most thrice the time."""
 
+import base64
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from azure.core.exceptions import AzureError
 
 from buildandpush.clients import image, kubernetes, outside
-from buildandpush.clients.azure import tokens
+from buildandpush.clients.azure import entra, tokens
+from buildandpush.clients.errors import KubernetesError
 from buildandpush.core import text
 from buildandpush.core.azure import errors, token
-from buildandpush.core.foreign import Admitted, admit, admit_end, admit_line, cut_line
+from buildandpush.core.azure.credential import ClientSecret
+from buildandpush.core.azure.login import read_login_secret
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import ReadBack
+from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import command_error, error_line, how_command_ended
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end, select_tail
-from buildandpush.core.pod.observation import ContainerObservation, observe_pod, read_source_report
+from buildandpush.core.pod.nodes import can_map_users
+from buildandpush.core.pod.observation import (
+    ContainerObservation,
+    PodObservation,
+    observe_pod,
+    read_source_report,
+)
+from buildandpush.core.pod.readback import Claim, parse_claim, read_report
 from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
+from buildandpush.core.registrywords import find_answer, find_denied_address, find_missing_image
+from buildandpush.core.retryafter import parse_retry_after
+from buildandpush.core.run import sourceconditions
+from buildandpush.core.run.succeeded import describe_image
 from buildandpush.core.run.unreadable import read_status
+from buildandpush.core.spec.expression import evaluate
+from buildandpush.core.spec.quantity import parse_duration_seconds
+from buildandpush.core.spec.registries import parse_mirrors
+from buildandpush.core.spec.tags import expand_tag
+from buildandpush.handlers.refusals import explain_refusal
+from buildandpush.readback.login import read_authorization
+from buildandpush.source import git
+from buildandpush.source.dockerfile.context import Context, TooManyFilesError
+from buildandpush.source.dockerfile.examine import NotReadableError, examine
+from buildandpush.source.dockerfile.finding import Settings
+from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
+from buildandpush.source.dockerfile.judge import judge
 from buildandpush.source.meaning import explain_git
 from buildandpush.telemetry import _without_secrets
-from tests.unit.core.factories import container, pod, terminated
-from tests.unit.hostile import SlowTextError, check_linear, recipes
+from tests.unit.core.factories import DIGEST, NOW, container, pod, terminated
+from tests.unit.foreigntext import list_functions, record_calls
+from tests.unit.hostile import SlowTextError, check_linear, cook, recipes
 
 SECRETS: Final = ["hunter22-secret", "aaaa", "日日日日", *(f"line {number} of a file" for number in range(100))]
+
+SECRET: Final = ClientSecret("contoso.com", "04b07795-8ddb-461a-bbee-02f9e1bf7b46", "s3cr3t-value")
+LOGIN_KEYS: Final = (".dockerconfigjson", "login.json")
+
+
+class Page(type(Path())):  # type: ignore[misc]
+    """A file with this content."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def read_text(self) -> str:
+        return self.words
 
 
 def _failed(code: int) -> Any:
@@ -53,6 +99,38 @@ def _quietly(work: Callable[[str], Any], *errors: type[Exception]) -> Callable[[
     return call
 
 
+def _observe_containers(words: str) -> PodObservation:
+    kaniko, source = terminated(1, message=words), {"reason": "CreateContainerError", "message": words}
+    return pod(
+        phase="Failed",
+        reason="Evicted",
+        message=words,
+        initContainerStatuses=[container("source", waiting=source), container("mesh", terminated=kaniko)],
+        containerStatuses=[container("kaniko", terminated=kaniko)],
+    )
+
+
+def _read_report(words: str) -> None:
+    ended = ContainerObservation(state="terminated", message=Admitted(words))
+    read_report(replace(_failed(0), read_back=ended), Claim("a/b", ("1",), DIGEST, ""))
+
+
+def _examine(words: str) -> None:
+    for begin in ("", "FROM scratch\nADD --chown=1 "):
+        with suppress(NotReadableError, TooManyFilesError, OSError, ValueError):
+            judge(examine(begin + words, Context(Path("/does-not-exist")), Settings(switched=False)), "warn")
+
+
+def _ignore(words: str) -> None:
+    """Patterns over a short path, and one pattern over a long one."""
+    is_ignored("a/b/c", read_patterns(words))
+    is_ignored(words, read_patterns("a*/**/b"))
+
+
+def _in_base64(words: str) -> str:
+    return base64.b64encode(words.encode(errors="replace")).decode()
+
+
 BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "clean": text.clean,
     "clip": lambda words: text.clip(words, 1024),
@@ -71,6 +149,12 @@ BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "classify_node": lambda words: errors.classify_node(Admitted(words), 400),
     "classify_access": lambda words: errors.classify_access("host", 400, Admitted(words)),
     "classify_exchange": lambda words: errors.classify_exchange("host", 400, Admitted(words)),
+    "find_answer": find_answer,
+    "find_denied_address": find_denied_address,
+    "find_missing_image": find_missing_image,
+    "what a read-back reports": _read_report,
+    "a kubelet's words": lambda words: classify_failure(_observe_containers(words), NOTHING),
+    "the source's warnings": lambda words: sourceconditions._list((Admitted(words), Admitted(words))),
     "read_source_report": lambda words: read_source_report(ContainerObservation(message=Admitted(words))),
 }
 """Functions that get text which came through the door. They are linear without it, too."""
@@ -85,10 +169,21 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "find_cache_trouble": find_cache_trouble,
     "select_end": lambda words: select_end(words, 60),
     "observe_pod": _observe,
+    "observe_pod with containers": lambda words: _observe_containers(words).digest,
+    "what a node is": lambda words: can_map_users({"status": {"nodeInfo": {"kubeletVersion": words}}}),
+    "what an image is": lambda words: describe_image(ReadBack({}, digest_found=True, media_type=words)),
+    "how long a server wants to be left alone": lambda words: parse_retry_after({"Retry-After": words}, NOW),
+    "a digest of any kind": image._ANY_DIGEST.fullmatch,
     "observe_events": lambda words: observe_events([{"message": words, "reason": words}]),
     "read_status": lambda words: read_status({"conditions": words, "phase": words, "run": words}),
     "parse_json": _quietly(parse_json, UnreadableError),
     "a refusal by the API server": lambda words: kubernetes._refusal(403, words.encode(errors="replace"), "GET /"),
+    "a refusal that is told": lambda words: explain_refusal(KubernetesError(403, "Forbidden", words)),
+    "Entra ID's refusal": lambda words: entra._classify(AzureError(words), SECRET, "assertion"),
+    "a credential that cannot be used": lambda words: entra._unusable(ValueError(words), SECRET),
+    "a login Secret": lambda words: read_login_secret({"data": dict.fromkeys(LOGIN_KEYS, _in_base64(words))}),
+    "a docker config": _quietly(lambda words: read_authorization(Page(words), "host"), ValueError),
+    "a claim": _quietly(parse_claim, ValueError, KeyError, TypeError),
     "a registry's refusal": tokens._find_words,
     "a registry's challenge": image._token_address,
     "a registry's manifest": _quietly(lambda words: image._parse(words.encode(errors="replace")), image.NotReadError),
@@ -98,6 +193,13 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "whether a token is of roles for repositories": token.has_repository_roles,
     "certificates": _quietly(outside._certificates_in, ssl.SSLError),
     "what git says": explain_git,
+    "a git server's address": git._without_login,
+    "a Dockerfile": _examine,
+    "a .dockerignore": _ignore,
+    "a condition": _quietly(lambda words: evaluate(words, {}), SpecInvalidError, OverflowError),
+    "a duration": _quietly(lambda words: parse_duration_seconds("timeout", words), SpecInvalidError),
+    "a tag": expand_tag,
+    "a mirror": _quietly(lambda words: parse_mirrors("registryMirrors", (words,)), SpecInvalidError),
     "a line of the operator's log": _without_secrets,
 }
 """Functions that get a stranger's text as it is."""
@@ -114,3 +216,42 @@ def test_twice_the_text_takes_at_most_thrice_the_time(name: str) -> None:
         except SlowTextError as error:
             slow.append(str(error))
     assert slow == []
+
+
+HAND_ON: Final = {
+    "clients/azure/entra.py: EntraClient._fetch_assertion",
+    "clients/azure/readback.py: AcrReader.read_back",
+    "clients/azure/resource_manager.py: ResourceManager._find_subscription",
+    "clients/azure/resource_manager.py: ResourceManager.find_links",
+    "clients/azure/tokens.py: AcrClient._post",
+    "clients/image.py: Image._send",
+    "clients/image.py: Image.fetch_digest",
+    "clients/image.py: prove_image",
+    "clients/kubernetes.py: KubernetesClient._request",
+    "handlers/answers.py: _find_cache_trouble",
+    "handlers/answers.py: _read_log",
+    "source/dockerfile/copying.py: _is_tar",
+    "source/git.py: _git",
+    "source/git.py: fetch_revision",
+}
+"""Functions that send a request or read a file, and hand what they get on to functions that are measured."""
+OUR_OWN: Final = {
+    "core/naming.py: connector_name",  # the API server bounds a reference and a name
+    "core/naming.py: former_pod_name",
+    "handlers/journal.py: Journal._open",  # the operator's own file
+    "source/git.py: _split",  # an address of a spec
+    "source/gitversion.py: find_flaw",  # git's own word, when the image is built
+}
+
+
+def test_every_function_that_takes_a_strangers_text_is_measured() -> None:
+    def run_all() -> None:
+        for work in ALL.values():
+            for recipe in recipes():
+                work(cook(recipe, 30))
+
+    called = record_calls(run_all)
+    functions = list_functions()
+    measured = {name for place, name in functions.items() if place in called}
+    assert len(measured) > 50
+    assert set(functions.values()) - measured == HAND_ON | OUR_OWN

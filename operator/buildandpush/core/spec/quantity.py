@@ -24,7 +24,8 @@ _SECONDS: Final = {
     "w": Decimal(7 * 86400), "d": Decimal(86400), "h": Decimal(3600), "m": Decimal(60), "s": Decimal(1),
     "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "µs": Decimal("1e-6"), "μs": Decimal("1e-6"), "ns": Decimal("1e-9"),
 }  # fmt: skip
-_DURATION: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(ms|us|µs|μs|ns|[wdhms])")
+# No search begins in the middle of a number, so a text is read once.
+_DURATION: Final = re.compile(r"(?<![0-9.])([0-9]++(?:\.[0-9]*+)?|\.[0-9]++)\s*+(ms|us|µs|μs|ns|[wdhms])")
 MAX_TIMEOUT_SECONDS: Final = 7 * 86400
 
 
