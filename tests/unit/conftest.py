@@ -35,6 +35,11 @@ def log_lines() -> Iterator[LogLines]:
     structlog.configure(wrapper_class=QUIET)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The simulation takes longest. It begins first, so that no process waits for it alone at the end."""
+    items.sort(key=lambda item: "/simulation/" not in item.nodeid)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bless", action="store_true", help="rewrite the golden files instead of comparing with them")
 

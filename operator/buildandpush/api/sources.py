@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from buildandpush.api.addresses import AZURE_REPOS_URL, URL_WITH_USER
-from buildandpush.api.base import ApiModel, Name, cel, rules
+from buildandpush.api.base import MAP_BY_KEY, ApiModel, Name, cel, rules
 
 MAX_INLINE_FILES = 64
 MAX_INLINE_BYTES = 128 * 1024
@@ -118,17 +118,40 @@ class InlineSource(ApiModel):
     )
 
 
+class ConfigMapItem(ApiModel):
+    """One key of a ConfigMap, and the path of its file."""
+
+    key: Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9._-]+$")] = Field(
+        description="Key of the ConfigMap. Example: app.py"
+    )
+    path: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="Path of the file, relative to the source's root. Example: web/app.py",
+    )
+
+
 class ConfigMapSource(ApiModel):
     """The keys of a ConfigMap as files."""
 
     name: Name = Field(description="Name of the ConfigMap in this namespace. Example: web-source")
+    items: list[ConfigMapItem] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_INLINE_FILES,
+        description="The keys to take, each with the path of its file. Default: every key is a file of that name in "
+        "the source's root.",
+        json_schema_extra=MAP_BY_KEY,
+    )
 
 
 class VolumeSource(ApiModel):
-    """A folder of a volume that exists."""
+    """A folder of a volume that exists. The build pod mounts it read-only."""
 
     claim_name: Name = Field(description="Name of the PersistentVolumeClaim in this namespace. Example: workspace")
-    path: str = Field("", max_length=1024, description="Folder in the volume. Default: its root. Example: checkout/web")
+    path: str | None = Field(
+        None, max_length=1024, description="Folder in the volume. Default: the volume's root. Example: checkout/web"
+    )
 
 
 class ArchiveSource(ApiModel):
@@ -166,8 +189,12 @@ class Source(ApiModel):
 
     git: GitSource | None = Field(None, description="A git repository, fetched at one revision.")
     inline: InlineSource | None = Field(None, description="Files written out here; for small builds and first tries.")
-    config_map: ConfigMapSource | None = Field(None, description="The keys of a ConfigMap as files. Not supported yet.")
-    persistent_volume_claim: VolumeSource | None = Field(None, description="A folder of a volume. Not supported yet.")
+    config_map: ConfigMapSource | None = Field(None, description="The keys of a ConfigMap as files; up to 1 MiB.")
+    persistent_volume_claim: VolumeSource | None = Field(
+        None,
+        description="A folder of a volume, such as a pipeline's workspace. It is copied before the build, so that "
+        "nothing changes while it runs; every user has to be able to read its files.",
+    )
     archive: ArchiveSource | None = Field(None, description="A tar archive from a web server. Not supported yet.")
     oci: OciSource | None = Field(None, description="An OCI artifact. Not supported yet.")
     flux_source: FluxSource | None = Field(None, description="What a Flux object has fetched. Not supported yet.")

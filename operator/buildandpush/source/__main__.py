@@ -9,6 +9,7 @@ from typing import Any
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.check import check_paths
+from buildandpush.source.copied import MOUNT, copy_config_map, copy_volume
 from buildandpush.source.differences import check_dockerfile
 from buildandpush.source.git import Access, fetch_revision
 from buildandpush.source.gitfolder import list_submodules, remove_git_folder
@@ -39,6 +40,11 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
         access = Access(_describe_login(git), ca_bundle=git.get("caBundle", ""))
         commit = try_again(lambda: fetch_revision(git["url"], revision or "", root, access), root, clock)
         print(f"At commit {commit}", flush=True)
+    elif "configMap" in request:
+        print(f"Copied {copy_config_map(MOUNT, root)} files of ConfigMap {request['configMap']['name']}", flush=True)
+    elif "persistentVolumeClaim" in request:
+        path = request["persistentVolumeClaim"].get("path") or "."
+        print(f"Copied {copy_volume(MOUNT, path, root)} files of the volume", flush=True)
     elif "inline" in request:
         write_files(request["inline"]["files"], root)
         print(f"Wrote {len(request['inline']['files'])} files", flush=True)

@@ -11,17 +11,18 @@ _LISTED: Final = 10
 
 def check_paths(root: Path, dockerfile: str, context: str) -> None:
     """Raise SourceError unless the Dockerfile is a file and the context a folder, both inside the source."""
-    folder = _inside(root, context, Reason.CONTEXT_NOT_FOUND)
+    folder = find_inside(root, context, Reason.CONTEXT_NOT_FOUND)
     if not folder.is_dir():
-        raise SourceError(Reason.CONTEXT_NOT_FOUND, f"context {context!r}; the source's root has {_list(root)}")
-    path = _inside(root, dockerfile, Reason.DOCKERFILE_NOT_FOUND)
+        raise SourceError(Reason.CONTEXT_NOT_FOUND, f"context {context!r}; the source's root has {list_names(root)}")
+    path = find_inside(root, dockerfile, Reason.DOCKERFILE_NOT_FOUND)
     if not path.is_file():
         nearest = _nearest_folder(path, root.resolve())
         where = "the source's root" if nearest == root.resolve() else f"{nearest.relative_to(root.resolve())}/"
-        raise SourceError(Reason.DOCKERFILE_NOT_FOUND, f"dockerfile {dockerfile!r}; {where} has {_list(nearest)}")
+        raise SourceError(Reason.DOCKERFILE_NOT_FOUND, f"dockerfile {dockerfile!r}; {where} has {list_names(nearest)}")
 
 
-def _inside(root: Path, path: str, reason: Reason) -> Path:
+def find_inside(root: Path, path: str, reason: Reason) -> Path:
+    """What a path below the root stands for, its links followed; raises SourceError where they lead out."""
     try:
         found = (root / path).resolve()
         found.exists()
@@ -38,7 +39,8 @@ def _nearest_folder(path: Path, root: Path) -> Path:
     return next((folder for folder in above if folder.is_dir()), root)
 
 
-def _list(folder: Path) -> str:
+def list_names(folder: Path) -> str:
+    """The first names in a folder, for a message."""
     names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
     names = [name for name in names if name != ".git/"]
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

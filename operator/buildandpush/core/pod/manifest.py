@@ -17,6 +17,7 @@ from buildandpush.core.pod.kaniko import (
     kaniko_arguments,
 )
 from buildandpush.core.pod.sourcerequest import build_source_request
+from buildandpush.core.pod.sourcevolumes import source_mounts, source_volumes
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import MOUNT as SECRETS_MOUNT
 from buildandpush.core.spec.buildsecrets import arg_environment, secret_volume
@@ -32,7 +33,6 @@ READ_BACK_CONTAINER: Final = "read-back"
 _SOURCE_UID: Final = 65532
 _GRACE_SECONDS: Final = 5
 _REQUEST_MOUNT: Final = "/etc/buildandpush"
-GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
 
 # What unpacking an image and running its RUN lines as root needs; all of them fit Pod Security "baseline".
 CAPABILITIES: Final = [
@@ -170,26 +170,10 @@ def _source_container(plan: BuildPlan, login: LoginSecretRef, settings: BuildSet
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
             {"name": "request", "mountPath": _REQUEST_MOUNT, "readOnly": True},
             *egress.certificate_mounts(settings, egress.SOURCE_MOUNT),
-            *(
-                [{"name": "git-login", "mountPath": GIT_LOGIN_MOUNT, "readOnly": True}]
-                if _git_login(plan, login)
-                else []
-            ),
+            *source_mounts(plan, login),
         ],
         "terminationMessagePolicy": "File",
     }
-
-
-def _git_login(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
-    """The Secret with the login to the git server, for the source's container alone; empty for none."""
-    git = plan.source.git if _fetches(plan) else None
-    # Readable by any user: the source's container runs as the build's user.
-    if git and git.credentials_ref:
-        return {"secretName": git.credentials_ref.name, "defaultMode": 0o444}
-    if git and plan.git_connector_ref:
-        items = [{"key": naming.GIT_TOKEN_KEY, "path": "bearerToken"}]
-        return {"secretName": login.secret_name, "items": items, "defaultMode": 0o444}
-    return {}
 
 
 def _kaniko_container(
@@ -259,9 +243,8 @@ def _volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
             {"name": "workspace", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
             {"name": "request", "downwardAPI": {"items": [{"path": "source.json", "fieldRef": field}]}},
+            *source_volumes(plan, login),
         ]
-    if _git_login(plan, login):
-        volumes.append({"name": "git-login", "secret": _git_login(plan, login)})
     if plan.options.workspace.claim:
         claim = {"claimName": plan.options.workspace.claim}
         volumes.append({"name": "volume", "persistentVolumeClaim": claim})

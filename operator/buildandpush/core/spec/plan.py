@@ -224,7 +224,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
 UNSUPPORTED: Final = ("strategy",)
 
 
-SUPPORTED_SOURCES: Final = ("git", "inline")
+SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim")
 
 
 def refuse_unsupported(values: Mapping[str, Any]) -> None:
@@ -236,4 +236,6 @@ def refuse_unsupported(values: Mapping[str, Any]) -> None:
         raise SpecInvalidError("outputs.configMap", "it is not supported yet; remove it")
     for kind in values.get("source") or {}:
         if kind not in SUPPORTED_SOURCES:
-            raise SpecInvalidError(f"source.{kind}", "it is not supported yet; use git or inline")
+            raise SpecInvalidError(
+                f"source.{kind}", f"it is not supported yet; use one of {', '.join(SUPPORTED_SOURCES)}"
+            )

@@ -4,9 +4,9 @@ import json
 import re
 
 from buildandpush.api.addresses import AZURE_REPOS_URL
-from buildandpush.api.sources import MAX_INLINE_BYTES, GitSource, InlineSource, Source
+from buildandpush.api.sources import MAX_INLINE_BYTES, ConfigMapSource, GitSource, InlineSource, Source
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.spec.paths import resolve_path
+from buildandpush.core.spec.paths import resolve_file, resolve_path
 
 WHOLE = ""
 """In place of a key: all keys of the object."""
@@ -14,8 +14,12 @@ WHOLE = ""
 
 def source_keys(source: Source) -> tuple[tuple[str, str], ...]:
     """Object ("Kind/name") and key of what the pod reads to fetch the source."""
-    git = source.git
-    return ((f"Secret/{git.credentials_ref.name}", WHOLE),) if git and git.credentials_ref else ()
+    if source.git is not None and source.git.credentials_ref:
+        return ((f"Secret/{source.git.credentials_ref.name}", WHOLE),)
+    if source.config_map is not None:
+        place = f"ConfigMap/{source.config_map.name}"
+        return tuple((place, item.key) for item in source.config_map.items or ()) or ((place, WHOLE),)
+    return ()
 
 
 def check_source(source: Source, room: int) -> None:
@@ -28,6 +32,23 @@ def check_source(source: Source, room: int) -> None:
         _check_git(source.git)
     if source.inline is not None:
         _check_inline(source.inline, room)
+    if source.config_map is not None:
+        _check_config_map(source.config_map)
+    if source.persistent_volume_claim is not None:
+        resolve_path("source.persistentVolumeClaim.path", source.persistent_volume_claim.path or ".")
+
+
+def _check_config_map(config_map: ConfigMapSource) -> None:
+    paths = [item.path for item in config_map.items or ()]
+    for path in paths:
+        if resolve_file("source.configMap.items", path) != path:
+            raise SpecInvalidError(
+                "source.configMap.items", f"{path[:200]!r} is no plain relative path; write for example web/app.py"
+            )
+        if paths.count(path) > 1:
+            raise SpecInvalidError(
+                "source.configMap.items", f"two keys have the path {path[:200]!r}; give each its own"
+            )
 
 
 def _check_git(git: GitSource) -> None:

@@ -64,6 +64,11 @@ CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
         USUAL,
     ),
     "git-login": ({"source": {"git": {**GIT["git"], "credentialsRef": {"name": "git-login"}}}}, USUAL),
+    "config-map": (
+        {"source": {"configMap": {"name": "web-source", "items": [{"key": "app.py", "path": "web/app.py"}]}}},
+        USUAL,
+    ),
+    "volume": ({"source": {"persistentVolumeClaim": {"claimName": "checkout", "path": "web"}}}, USUAL),
     "push-only": (
         {
             "envVariables": {"PLUGIN_PUSH_ONLY": True, "PLUGIN_SOURCE_TAR_PATH": "out/web.tar"},

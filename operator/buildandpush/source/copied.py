@@ -1,0 +1,60 @@
+"""Copies the files of a ConfigMap or of a volume's folder, which the pod mounts."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.check import find_inside, list_names
+from buildandpush.source.report import SourceError, reason_of
+
+MOUNT: Final = Path("/etc/buildandpush-files")
+"""Where the pod mounts them."""
+_PUBLISHED: Final = "..data"
+"""The link to a ConfigMap's present files, which the kubelet replaces as a whole:
+https://pkg.go.dev/k8s.io/kubernetes/pkg/volume/util#AtomicWriter"""
+
+
+def copy_config_map(mount: Path, root: Path) -> int:
+    """Copy the files that the ConfigMap has now, and give back how many they are."""
+    return _copy_folder((mount / _PUBLISHED).resolve(), root)
+
+
+def copy_volume(mount: Path, path: str, root: Path) -> int:
+    """Copy the files of a folder of the volume, and give back how many they are."""
+    folder = find_inside(mount, path, Reason.SOURCE_INVALID)
+    if not folder.is_dir():
+        raise SourceError(Reason.SOURCE_INVALID, f"the volume has no folder {path!r}; its root has {list_names(mount)}")
+    return _copy_folder(folder, root)
+
+
+def _copy_folder(folder: Path, root: Path) -> int:
+    """Copy all files, with their modes and times. A link stays a link, as in git. Raises SourceError for what cannot be
+    read, and for a file that is no plain one."""
+    count = 0
+    for place, folders, names in os.walk(folder, onerror=_refuse):
+        below = root / Path(place).relative_to(folder)
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in sorted(set(folders) - set(links)):
+            (below / name).mkdir()
+        for name in [*names, *links]:
+            _copy(Path(place) / name, below / name, folder)
+            count += 1
+    return count
+
+
+def _copy(source: Path, target: Path, folder: Path) -> None:
+    name = str(source.relative_to(folder))
+    try:
+        mode = source.lstat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise SourceError(Reason.SOURCE_INVALID, f"{name!r} is a device, pipe or socket; remove it")
+        shutil.copy2(source, target, follow_symlinks=False)
+    except OSError as error:
+        raise SourceError(reason_of(error), f"{name!r}: {error.strerror}") from error
+
+
+def _refuse(error: OSError) -> None:
+    raise SourceError(reason_of(error), f"folder {error.filename!r}: {error.strerror}") from error

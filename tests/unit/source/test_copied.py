@@ -1,0 +1,82 @@
+"""Copying from a volume and from a ConfigMap: every plain file as it is, and nothing from elsewhere."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.copied import copy_config_map, copy_volume
+from buildandpush.source.report import SourceError
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Path:
+    """A volume with a checkout in it."""
+    folder = tmp_path / "mount"
+    (folder / "checkout" / "web" / "empty").mkdir(parents=True)
+    (folder / "checkout" / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "checkout" / "web" / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "checkout" / "web" / "run.sh").chmod(0o755)
+    os.utime(folder / "checkout" / "web" / "run.sh", (1_000_000, 1_000_000))
+    (folder / "checkout" / "latest").symlink_to("web")
+    (folder / "checkout" / "out").symlink_to("/etc")
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    return folder
+
+
+def test_a_folder_is_copied_with_modes_times_and_links(mount: Path, root: Path) -> None:
+    assert copy_volume(mount, "checkout", root) == 4
+    found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+    assert found == ["Dockerfile", "latest", "out", "web", "web/empty", "web/run.sh"]
+    assert (root / "web" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert (root / "web" / "run.sh").stat().st_mtime == 1_000_000
+    assert [str((root / name).readlink()) for name in ("latest", "out")] == ["web", "/etc"]
+
+
+@pytest.mark.parametrize("path", ["nothing", "checkout/Dockerfile", "checkout/out"])
+def test_what_is_no_folder_of_the_volume_is_told(mount: Path, root: Path, path: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        copy_volume(mount, path, root)
+    assert caught.value.reason is Reason.SOURCE_INVALID
+    assert path in str(caught.value)
+
+
+def test_the_message_lists_what_is_there(mount: Path, root: Path) -> None:
+    with pytest.raises(SourceError, match="its root has checkout/"):
+        copy_volume(mount, "chekout", root)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(mount: Path, root: Path) -> None:
+    os.mkfifo(mount / "checkout" / "web" / "pipe")
+    with pytest.raises(SourceError, match="'web/pipe' is a device, pipe or socket"):
+        copy_volume(mount, "checkout", root)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(mount: Path, root: Path) -> None:
+    (mount / "checkout" / "web" / "run.sh").chmod(0)
+    with pytest.raises(SourceError, match="'web/run.sh'"):
+        copy_volume(mount, "checkout", root)
+
+
+def test_a_config_map_is_copied_as_the_kubelet_lays_it_out(tmp_path: Path, root: Path) -> None:
+    """A folder with the files, a link to it, and a link for each top name."""
+    mount = tmp_path / "mount"
+    data = mount / "..2026_01_02_03_04_05.1"
+    (data / "web").mkdir(parents=True)
+    (data / "Dockerfile").write_text("FROM scratch\n")
+    (data / "web" / "app.py").write_bytes(b"\0\1")
+    (mount / "..data").symlink_to(data.name)
+    for name in ("Dockerfile", "web"):
+        (mount / name).symlink_to(f"..data/{name}")
+    assert copy_config_map(mount, root) == 2
+    found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert found == {"Dockerfile": b"FROM scratch\n", "web/app.py": b"\0\1"}
+    assert not (root / "Dockerfile").is_symlink()
