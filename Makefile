@@ -47,10 +47,17 @@ down: $(VENV)/ready ## Remove the local cluster
 
 ##@ Check it
 
-# The e2e tests of `e2e-alone` mostly wait. So the unit tests run at the same time.
+# What can be done at the same time is: the checks while the cluster comes up, and the unit tests beside the e2e tests of
+# `e2e-alone`, which mostly wait.
+TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 .PHONY: test
-test: lint types layers go-test contract e2e-together ## Run all checks and all tests
-	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(MAKE) --no-print-directory --jobs=2 --output-sync=target unit e2e-alone
+test: $(VENV)/ready ## Run all checks and all tests
+	$(TOGETHER) checks up
+	$(MAKE) --no-print-directory contract-tests e2e-together-tests
+	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(TOGETHER) unit e2e-alone
+
+.PHONY: checks
+checks: lint types layers go-test
 
 .PHONY: lint
 lint: $(VENV)/ready ## Check style, and that generated files are up to date
@@ -77,15 +84,21 @@ go-test: ## Test the double of kaniko
 	cd devcluster/kaniko && go vet ./... && go test ./...
 
 .PHONY: contract
-contract: up ## Test CRDs, chart, samples and permissions against the API server
+contract: up contract-tests ## Test CRDs, chart, samples and permissions against the API server
+
+.PHONY: contract-tests
+contract-tests: $(VENV)/ready
 	$(PY) -m pytest tests/contract
 
 .PHONY: e2e
 e2e: e2e-together e2e-alone ## Run the end-to-end tests (KANIKO_EXECUTOR=PATH: with a real executor)
 
 .PHONY: e2e-together
-e2e-together: up
-	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS)
+e2e-together: up e2e-together-tests
+
+.PHONY: e2e-together-tests
+e2e-together-tests: $(VENV)/ready
+	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS) --durations=15
 
 .PHONY: e2e-alone
 e2e-alone: $(VENV)/ready

@@ -22,6 +22,11 @@ from tests.e2e.harness.fixtures import (  # noqa: F401
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long waits begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Add the state of a failed test's namespace to its report."""

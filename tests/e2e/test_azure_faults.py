@@ -156,6 +156,7 @@ def test_entra_id_that_does_not_answer_well_is_waited_for(
     build.wait_succeeded(within=120)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("at_entra", "seconds", "reason"), [(True, 40, "LoginUnavailable"), (False, 30, "RegistryUnreachable")]
 )
@@ -193,6 +194,7 @@ def test_a_role_that_is_granted_later_is_seen_though_other_builds_have_a_login(
     assert azure.count(kind="exchange", host=host) >= 2
 
 
+@pytest.mark.long
 def test_a_build_longer_than_its_login_still_pushes(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory, gate: Gate, api: Api, namespace: str
 ) -> None:

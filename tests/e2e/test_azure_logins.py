@@ -490,6 +490,7 @@ def test_two_connectors_for_one_host_are_refused(
     assert build.pods() == []
 
 
+@pytest.mark.long
 def test_twenty_builds_cost_one_exchange(
     azure: Azure, make_connector: ConnectorFactory, make_build: BuildFactory
 ) -> None:

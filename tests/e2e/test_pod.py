@@ -119,6 +119,7 @@ def test_a_limit_range_refuses_the_pod_in_the_servers_words_and_less_memory_help
     build.wait_succeeded(run=2)
 
 
+@pytest.mark.long
 def test_a_limit_range_that_goes_is_all_that_a_refused_pod_needs(
     make_build: BuildFactory, api: Api, namespace: str
 ) -> None:

@@ -13,6 +13,7 @@ NEVER = 150
 """Seconds. A pod stands still for a minute before its Events are read; the kubelet may write them later."""
 
 
+@pytest.mark.long
 def test_a_volume_that_cannot_be_mounted_is_told_and_the_build_goes_on_once_it_can(
     make_build: BuildFactory, api: Api, namespace: str, settings: Settings
 ) -> None:
@@ -32,6 +33,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_and_the_build_goes_on_once_it_c
         assert build.wait_succeeded(within=180).build["attempt"] == 1
 
 
+@pytest.mark.long
 def test_a_sandbox_that_cannot_be_made_is_told(make_build: BuildFactory, api: Api, namespace: str) -> None:
     """A runtime class whose handler no node has; a network that has no addresses left looks alike."""
     runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": namespace}}
