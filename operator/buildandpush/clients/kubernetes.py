@@ -28,7 +28,8 @@ from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 Object = dict[str, Any]
 
-_TIMEOUT_SECONDS: Final = 30
+_TIMEOUT_SECONDS: Final = 40
+"""The API server itself ends a write after 34 s, in its own words, and waits up to 30 s of them for a webhook."""
 _PAGE_SIZE: Final = 500
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""

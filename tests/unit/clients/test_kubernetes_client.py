@@ -394,6 +394,11 @@ async def test_server_that_never_answers_is_no_answer(monkeypatch: pytest.Monkey
     assert str(caught.value).strip(": ")
 
 
+def test_a_webhook_may_take_all_its_time_before_the_api_server_says_so() -> None:
+    """It gives a webhook 30 s at most, and a whole write 34 s. Whoever leaves before that is told no words."""
+    assert kubernetes._TIMEOUT_SECONDS > 34
+
+
 async def test_event_that_was_told_already_is_no_error(api: ApiServer, client: KubernetesClient) -> None:
     api.answers.append(refuse(409, reason="AlreadyExists"))
     await client.create_event(POD)
