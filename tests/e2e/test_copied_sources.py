@@ -1,15 +1,21 @@
-"""Sources that the cluster itself holds: a ConfigMap, and a folder of a volume."""
+"""Sources other than git: a ConfigMap, a folder of a volume, and an archive of a web server."""
 
 import base64
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from devcluster.settings import Settings
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.build import FROM
 from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.gitserver import make_certificate
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.volumes import folder_claimed
+from tests.fileserver import Answer, serve_files
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
@@ -51,3 +57,57 @@ def test_a_folder_of_a_volume_is_built_and_a_wrong_one_is_told(
         assert registry.files(build.repository, "latest")["text"] == b"from a volume\n"
         refused = wrong.wait_failed("SourceInvalid")
         assert "its root has checkout/" in refused.build["message"]
+
+
+def make_archive(dockerfile: str) -> bytes:
+    """What a forge gives out: everything below one folder."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as archive:
+        info = tarfile.TarInfo("shop-1.4.2/Dockerfile")
+        info.size = len(dockerfile.encode())
+        archive.addfile(info, io.BytesIO(dockerfile.encode()))
+    return written.getvalue()
+
+
+@pytest.mark.proves(
+    "source.archive.url",
+    "source.archive.sha256",
+    "source.archive.stripComponents",
+    "source.archive.headersRef.name",
+    "source.archive.caBundle",
+)
+def test_an_archive_is_built_if_it_is_the_one_that_was_named(
+    api: Api, namespace: str, make_build: BuildFactory, settings: Settings, tmp_path: Path
+) -> None:
+    made = make_certificate(tmp_path, settings.network.gateway)
+    metadata = {"name": "download", "namespace": namespace}
+    api.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"PRIVATE-TOKEN": "not-for-logs"}}
+    )
+    content = make_archive(f"{FROM}COPY Dockerfile /Dockerfile\n")
+    with serve_files(made.certificate, made.key, settings.network.gateway) as server:
+        server.answers["/shop.tgz"] = [Answer(status=503), Answer(content)]
+        archive = {
+            "url": server.url("/shop.tgz"),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "stripComponents": 1,
+            "headersRef": {"name": "download"},
+            "caBundle": made.certificate.read_text(),
+        }
+        build = make_build(source={"archive": archive})
+        assert build.wait_succeeded().build["attempt"] == 1
+        assert [headers["PRIVATE-TOKEN"] for _, headers in server.seen] == ["not-for-logs"] * 2
+        wrong = make_build(source={"archive": {**archive, "sha256": "0" * 64}}).wait_failed("SourceChecksum")
+        assert archive["sha256"] in wrong.build["message"]
+
+
+@pytest.mark.proves("source.archive.unverified")
+def test_an_archive_without_a_checksum_has_to_be_allowed(
+    make_build: BuildFactory, settings: Settings, tmp_path: Path
+) -> None:
+    made = make_certificate(tmp_path, settings.network.gateway)
+    with serve_files(made.certificate, made.key, settings.network.gateway) as server:
+        server.answers["/evil.tgz"] = [Answer(make_archive("FROM scratch\n").replace(b"x", b"y")[:60])]
+        spec = {"url": server.url("/evil.tgz"), "unverified": True, "caBundle": made.certificate.read_text()}
+        failed = make_build(source={"archive": spec}).wait_failed("SourceInvalid")
+        assert "the archive is broken" in failed.build["message"]

@@ -128,6 +128,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         _git("https://github.com/x.git", revision="--upload-pack=x"),
         ["spec.source.git.revision", '"--upload-pack=x" is no branch, tag or commit'],
     ),
+    "archive over http": (
+        {"source": {"archive": {"url": "http://example.com/x.tgz", "unverified": True}}},
+        ["spec.source.archive.url", "must begin with https://"],
+    ),
+    "archive without a checksum": (
+        {"source": {"archive": {"url": "https://example.com/x.tgz"}}},
+        ["source.archive: give the archive's sha256, or unverified: true"],
+    ),
+    "archive with a signature in its address": (
+        {"source": {"archive": {"url": "https://x.blob.core.windows.net/a/b.tgz?sv=1&sig=x", "unverified": True}}},
+        ["must not hold a signature or token", "name it in source.archive.headersRef"],
+    ),
     "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
     "retries negative": ({"retries": -1}, ["spec.retries", "-1", "greater than or equal to 0"]),
     "onChange unknown": ({"onChange": "Ignore"}, ["spec.onChange", '"Ignore"', '"Replace", "Queue"']),

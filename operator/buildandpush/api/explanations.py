@@ -231,10 +231,18 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The git server sends the fetch to another address. The operator does not follow it there.",
         "Write the new address into source.git.url. Often only .git at its end is missing.",
     ),
+    Reason.SOURCE_CHECKSUM: _e(
+        "The archive is not the one that source.archive.sha256 names. Nothing of it was unpacked.",
+        f"Find out why it changed. If the new content is right, correct sha256. {RUN_AGAIN}",
+    ),
+    Reason.SOURCE_TOO_LARGE: _e(
+        "The archive, or what it unpacks to, is larger than the source container takes.",
+        "Leave out what the build does not need, or use source.git or source.persistentVolumeClaim.",
+    ),
     Reason.SOURCE_DENIED: _e(
-        "The git server wants a login, or refuses this one.",
-        "Name a Secret with a login in source.git.credentialsRef, or correct that Secret. A new run starts once its "
-        "content has changed.",
+        "The source's server wants a login, or refuses this one.",
+        "Name a Secret with a login in source.git.credentialsRef or source.archive.headersRef, or correct that Secret. "
+        "A new run starts once its content has changed.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
         "The repository has no such branch, tag or commit.",

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     SOURCE_UNREACHABLE = "SourceUnreachable"
     SOURCE_THROTTLED = "SourceThrottled"
     SOURCE_MOVED = "SourceMoved"
+    SOURCE_CHECKSUM = "SourceChecksum"
+    SOURCE_TOO_LARGE = "SourceTooLarge"
     SOURCE_DENIED = "SourceDenied"
     REVISION_NOT_FOUND = "RevisionNotFound"
     COMMIT_ID_SHORT = "CommitIdShort"

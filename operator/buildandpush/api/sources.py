@@ -9,12 +9,13 @@ from buildandpush.api.base import MAP_BY_KEY, ApiModel, Name, cel, rules
 
 MAX_INLINE_FILES = 64
 MAX_INLINE_BYTES = 128 * 1024
-MAX_GIT_CA_BYTES = 32 * 1024
+_HEADERS = "put it into a Secret and name it in source.archive.headersRef"
+MAX_CA_BYTES = 32 * 1024
 """The certificates travel in an annotation of the pod."""
 
 
-class GitCredentialsReference(ApiModel):
-    """A Secret of the same namespace with a login to a git server."""
+class SourceSecretReference(ApiModel):
+    """A Secret of the same namespace with a login to the server of the source."""
 
     name: Name = Field(description="Name of the Secret. Example: git-login")
 
@@ -75,7 +76,7 @@ class GitSource(ApiModel):
             )
         ),
     )
-    credentials_ref: GitCredentialsReference | None = Field(
+    credentials_ref: SourceSecretReference | None = Field(
         None,
         description="Secret with the login to the git server, for https. Its keys: `username` and `password`, as in "
         "Secrets of type kubernetes.io/basic-auth. A token is the password; most servers take any user name with it, "
@@ -90,7 +91,7 @@ class GitSource(ApiModel):
     )
     ca_bundle: str | None = Field(
         None,
-        max_length=MAX_GIT_CA_BYTES,
+        max_length=MAX_CA_BYTES,
         description="Certificates in PEM form that the git server is trusted by, beside the usual ones.",
         json_schema_extra=rules(
             cel(
@@ -155,15 +156,59 @@ class VolumeSource(ApiModel):
 
 
 class ArchiveSource(ApiModel):
-    """A tar archive from a web server."""
+    """A tar or zip archive from a web server."""
 
-    url: str = Field(
-        min_length=1,
-        max_length=2048,
-        description="Where the .tar.gz is, over https. Example: https://example.com/shop-1.4.2.tar.gz",
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            cel(
+                "has(self.sha256) != (has(self.unverified) && self.unverified)",
+                message="source.archive: give the archive's sha256, or unverified: true if its content may change",
+            )
+        )
     )
-    digest: str = Field(
-        "", max_length=128, description="What the archive must hash to. Default: not checked. Example: sha256:0123…"
+
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2048,
+            description="Where the .tar, .tar.gz, .tar.bz2, .tar.xz or .zip is, over https. "
+            "Example: https://example.com/shop-1.4.2.tar.gz",
+            json_schema_extra=rules(
+                cel("self.matches('^https://[^/]+')", message="source.archive.url must begin with https://"),
+                cel(
+                    "!self.matches('^[a-z]+://[^/]*@')", message=f"source.archive.url must not hold a login; {_HEADERS}"
+                ),
+                cel(
+                    "!self.matches('[?&](sig|token|access_token|X-Amz-Signature)=')",
+                    message=f"source.archive.url must not hold a signature or token; {_HEADERS}",
+                ),
+            ),
+        ),
+    ]
+    sha256: Annotated[str, Field(max_length=64, pattern="^[0-9a-f]{64}$")] | None = Field(
+        None, description="What the archive must hash to, as sha256sum prints it. Example: 9f86d08…"
+    )
+    unverified: bool | None = Field(
+        None,
+        description="true: take the archive without a checksum. Whoever answers at the address decides what is built.",
+    )
+    strip_components: int | None = Field(
+        None,
+        ge=0,
+        le=16,
+        description="How many leading folders of each path are left out. Archives of GitHub and GitLab have one. "
+        "Default: 0",
+    )
+    headers_ref: SourceSecretReference | None = Field(
+        None,
+        description="Secret whose keys are sent as headers, such as Authorization or PRIVATE-TOKEN. They go to the "
+        "host of url and to no other. Default: none.",
+    )
+    ca_bundle: str | None = Field(
+        None,
+        max_length=MAX_CA_BYTES,
+        description="Certificates in PEM form that the web server is trusted by, beside the usual ones.",
     )
 
 
@@ -195,7 +240,7 @@ class Source(ApiModel):
         description="A folder of a volume, such as a pipeline's workspace. It is copied before the build, so that "
         "nothing changes while it runs; every user has to be able to read its files.",
     )
-    archive: ArchiveSource | None = Field(None, description="A tar archive from a web server. Not supported yet.")
+    archive: ArchiveSource | None = Field(None, description="A tar or zip archive from a web server.")
     oci: OciSource | None = Field(None, description="An OCI artifact. Not supported yet.")
     flux_source: FluxSource | None = Field(None, description="What a Flux object has fetched. Not supported yet.")
 

@@ -165,8 +165,8 @@ class BuildAndPushACRSpec(ApiModel):
     model_config = ConfigDict(json_schema_extra=rules(_NEEDS_TAGS, _NEEDS_CONNECTOR))
 
     source: Source = Field(
-        description="Where the files of the build come from; exactly one kind. git, inline, configMap and "
-        "persistentVolumeClaim work today.",
+        description="Where the files of the build come from; exactly one kind. git, inline, configMap, "
+        "persistentVolumeClaim and archive work today.",
         json_schema_extra=rules(
             cel(
                 "[has(self.git), has(self.inline), has(self.configMap), has(self.persistentVolumeClaim), "

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from buildandpush.api.reasons import Reason
+from buildandpush.source.archive import fetch_archive
 from buildandpush.source.check import check_paths
 from buildandpush.source.copied import MOUNT, copy_config_map, copy_volume
 from buildandpush.source.differences import check_dockerfile
+from buildandpush.source.download import without_query
 from buildandpush.source.git import Access, fetch_revision
 from buildandpush.source.gitfolder import list_submodules, remove_git_folder
 from buildandpush.source.inline import write_files
@@ -40,6 +42,11 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
         access = Access(_describe_login(git), ca_bundle=git.get("caBundle", ""))
         commit = try_again(lambda: fetch_revision(git["url"], revision or "", root, access), root, clock)
         print(f"At commit {commit}", flush=True)
+    elif "archive" in request:
+        archive = request["archive"]
+        print(f"Downloading {without_query(archive['url'])}", flush=True)
+        digest, entries = try_again(lambda: fetch_archive(archive, root), root, clock)
+        print(f"Unpacked {entries} entries of sha256:{digest}", flush=True)
     elif "configMap" in request:
         print(f"Copied {copy_config_map(MOUNT, root)} files of ConfigMap {request['configMap']['name']}", flush=True)
     elif "persistentVolumeClaim" in request:

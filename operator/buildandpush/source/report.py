@@ -22,8 +22,12 @@ class SourceError(Exception):
 
 def reason_of(error: Exception) -> Reason:
     """The reason for a file that could not be written, or a request that could not be read."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return Reason.NODE_DISK_FULL if full else Reason.SOURCE_INVALID
+    return Reason.NODE_DISK_FULL if is_disk_full(error) else Reason.SOURCE_INVALID
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether a file could not be written for want of room."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def render_failure(error: SourceError) -> str:

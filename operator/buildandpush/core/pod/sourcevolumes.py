@@ -7,23 +7,24 @@ from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.spec.plan import BuildPlan
 
+HEADERS_MOUNT: Final = "/etc/buildandpush-headers"
 FILES_MOUNT: Final = "/etc/buildandpush-files"
 GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
-_FILES, _GIT_LOGIN = "files", "git-login"
+_FILES, _GIT_LOGIN, _HEADERS = "files", "git-login", "headers"
 _FOR_ANY_USER: Final = 0o444
 """The source's container runs as the build's user."""
 
 
 def source_mounts(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """The mounts of the source's container."""
-    places = {_FILES: FILES_MOUNT, _GIT_LOGIN: GIT_LOGIN_MOUNT}
+    places = {_FILES: FILES_MOUNT, _GIT_LOGIN: GIT_LOGIN_MOUNT, _HEADERS: HEADERS_MOUNT}
     names = [volume["name"] for volume in source_volumes(plan, login)]
     return [{"name": name, "mountPath": places[name], "readOnly": True} for name in names]
 
 
 def source_volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """Their volumes."""
-    found = {_FILES: _files(plan), _GIT_LOGIN: _git_login(plan, login)}
+    found = {_FILES: _files(plan), _GIT_LOGIN: _git_login(plan, login), _HEADERS: _headers(plan)}
     return [{"name": name, **volume} for name, volume in found.items() if volume]
 
 
@@ -49,3 +50,11 @@ def _git_login(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
         items = [{"key": naming.GIT_TOKEN_KEY, "path": "bearerToken"}]
         return {"secret": {"secretName": login.secret_name, "items": items, "defaultMode": _FOR_ANY_USER}}
     return {}
+
+
+def _headers(plan: BuildPlan) -> Manifest:
+    """The Secret with the headers of an archive's download; empty for none."""
+    archive = plan.source.archive
+    if archive is None or archive.headers_ref is None:
+        return {}
+    return {"secret": {"secretName": archive.headers_ref.name, "defaultMode": _FOR_ANY_USER}}

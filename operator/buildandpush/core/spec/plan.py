@@ -224,7 +224,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
 UNSUPPORTED: Final = ("strategy",)
 
 
-SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim")
+SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive")
 
 
 def refuse_unsupported(values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import json
 import re
 
 from buildandpush.api.addresses import AZURE_REPOS_URL
-from buildandpush.api.sources import MAX_INLINE_BYTES, ConfigMapSource, GitSource, InlineSource, Source
+from buildandpush.api.sources import MAX_INLINE_BYTES, ArchiveSource, ConfigMapSource, GitSource, InlineSource, Source
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.paths import resolve_file, resolve_path
 
@@ -16,6 +16,8 @@ def source_keys(source: Source) -> tuple[tuple[str, str], ...]:
     """Object ("Kind/name") and key of what the pod reads to fetch the source."""
     if source.git is not None and source.git.credentials_ref:
         return ((f"Secret/{source.git.credentials_ref.name}", WHOLE),)
+    if source.archive is not None and source.archive.headers_ref:
+        return ((f"Secret/{source.archive.headers_ref.name}", WHOLE),)
     if source.config_map is not None:
         place = f"ConfigMap/{source.config_map.name}"
         return tuple((place, item.key) for item in source.config_map.items or ()) or ((place, WHOLE),)
@@ -32,10 +34,21 @@ def check_source(source: Source, room: int) -> None:
         _check_git(source.git)
     if source.inline is not None:
         _check_inline(source.inline, room)
+    if source.archive is not None:
+        _check_archive(source.archive)
     if source.config_map is not None:
         _check_config_map(source.config_map)
     if source.persistent_volume_claim is not None:
         resolve_path("source.persistentVolumeClaim.path", source.persistent_volume_claim.path or ".")
+
+
+def _check_archive(archive: ArchiveSource) -> None:
+    if not archive.url.startswith("https://"):
+        raise SpecInvalidError("source.archive.url", "it is no https address; write https://<host>/<path>")
+    if bool(archive.sha256) == bool(archive.unverified):
+        raise SpecInvalidError(
+            "source.archive", "give the archive's sha256, or unverified: true if its content may change"
+        )
 
 
 def _check_config_map(config_map: ConfigMapSource) -> None:

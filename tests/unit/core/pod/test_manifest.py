@@ -68,6 +68,19 @@ CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
         {"source": {"configMap": {"name": "web-source", "items": [{"key": "app.py", "path": "web/app.py"}]}}},
         USUAL,
     ),
+    "archive": (
+        {
+            "source": {
+                "archive": {
+                    "url": "https://example.com/shop.tar.gz",
+                    "sha256": "0" * 64,
+                    "stripComponents": 1,
+                    "headersRef": {"name": "download"},
+                }
+            }
+        },
+        USUAL,
+    ),
     "volume": ({"source": {"persistentVolumeClaim": {"claimName": "checkout", "path": "web"}}}, USUAL),
     "push-only": (
         {
@@ -119,6 +132,13 @@ def test_only_the_sources_container_sees_the_login_to_the_git_server() -> None:
     seen = {item["name"]: [mount["name"] for mount in item["volumeMounts"]] for item in containers(pod)}
     assert "git-login" in seen["source"]
     assert "git-login" not in seen["kaniko"]
+
+
+def test_only_the_sources_container_sees_the_headers_of_a_download() -> None:
+    pod = manifest(*CASES["archive"])
+    seen = {item["name"]: [mount["name"] for mount in item["volumeMounts"]] for item in containers(pod)}
+    assert "headers" in seen["source"]
+    assert "headers" not in seen["kaniko"]
 
 
 def test_same_arguments_give_the_same_pod() -> None:
@@ -230,7 +250,8 @@ def test_no_two_mounts_of_a_container_share_a_place(pod: Manifest) -> None:
 
 def test_login_is_for_kaniko_alone(pod: Manifest) -> None:
     secrets = {volume["name"] for volume in pod["spec"]["volumes"] if {"secret", "projected"} & volume.keys()} - {
-        "git-login"
+        "git-login",
+        "headers",
     }
     for container in pod["spec"]["initContainers"]:
         assert not secrets & {mount["name"] for mount in container["volumeMounts"]}

@@ -1,0 +1,47 @@
+"""Fetches an archive: downloads it, checks its checksum, and only then unpacks it."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.download import Access, download
+from buildandpush.source.egress import write_trust
+from buildandpush.source.report import SourceError
+from buildandpush.source.unpack import unpack
+
+HEADERS_MOUNT: Final = Path("/etc/buildandpush-headers")
+"""Where the pod mounts the Secret with headers, a file for each."""
+_SET_BY_US: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+
+
+def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HEADERS_MOUNT) -> tuple[str, int]:
+    """Fetch what the request's `archive` names into the root; gives back its SHA-256 and the number of its entries.
+    Raises SourceError."""
+    folder = Path(tempfile.gettempdir())
+    headers = read_headers(headers_folder) if "headersRef" in archive else {}
+    access = Access(headers, write_trust(folder, archive.get("caBundle", "")))
+    file = folder / "archive"
+    try:
+        found = download(archive["url"], file, access)
+        wanted = archive.get("sha256")
+        if wanted and found != wanted:
+            raise SourceError(Reason.SOURCE_CHECKSUM, f"its SHA-256 is {found} and not {wanted}")
+        return found, unpack(file, root, archive.get("stripComponents", 0))
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def read_headers(folder: Path) -> dict[str, str]:
+    """The headers that the Secret holds; raises SourceError for one that no request can carry. Never names a value."""
+    headers = {}
+    for file in sorted(folder.iterdir()):
+        if not file.is_file() or file.name.startswith(".."):
+            continue
+        value = file.read_text(errors="replace").strip()
+        if not file.name.replace("-", "").isalnum() or file.name.lower() in _SET_BY_US or not value.isprintable():
+            raise SourceError(
+                Reason.SOURCE_DENIED, f"{file.name!r} in the Secret of headersRef is no header; correct it"
+            )
+        headers[file.name] = value
+    return headers

@@ -1,0 +1,169 @@
+"""Unpacks an archive that nobody vouches for: no path out of the folder, no device, and no more than the limits."""
+
+import lzma
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Final, cast
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.report import SourceError, reason_of
+
+_CHUNK: Final = 1024 * 1024
+_BROKEN: Final = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
+"""RuntimeError: of a loop of links, or of what zipfile does not know."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may unpack to."""
+
+    files: int = 200_000
+    """Files, folders and links."""
+    bytes: int = 8 * 1024**3
+    ratio: int = 200
+    """Bytes for each byte of the archive, above the first 64 MiB."""
+
+    def room(self, archive_bytes: int) -> int:
+        """How many bytes an archive of this size may unpack to."""
+        return min(self.bytes, 64 * 1024**2 + self.ratio * archive_bytes)
+
+
+def unpack(archive: Path, root: Path, strip: int, limits: Limits = Limits()) -> int:
+    """Unpack a tar, compressed or not, or a zip into the root; gives back how many entries. `strip` leading folders of
+    each path are left out. Raises SourceError."""
+    writer = _Writer(root.resolve(), strip, limits.files, limits.room(archive.stat().st_size))
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                _unpack_zip(opened, writer)
+        else:
+            with tarfile.open(archive) as opened_tar:
+                _unpack_tar(opened_tar, writer)
+    except _BROKEN as error:
+        raise SourceError(Reason.SOURCE_INVALID, f"the archive is broken, or no tar or zip: {error}") from error
+    except OSError as error:
+        raise SourceError(reason_of(error), f"the archive cannot be unpacked: {error.strerror or error}") from error
+    if writer.entries == 0:
+        raise SourceError(Reason.SOURCE_INVALID, f"the archive holds nothing below {strip} leading folders")
+    return writer.entries
+
+
+def _unpack_tar(archive: tarfile.TarFile, writer: "_Writer") -> None:
+    for member in archive:
+        if member.isdir():
+            writer.make_folder(member.name)
+        elif member.issym():
+            writer.make_link(member.name, member.linkname)
+        elif member.islnk():
+            writer.make_hard_link(member.name, member.linkname)
+        elif member.isreg():
+            with cast("IO[bytes]", archive.extractfile(member)) as content:  # None is for entries that are no files
+                writer.write(member.name, content, member.mode)
+        else:
+            raise _refused(member.name, "is a device or pipe")
+
+
+def _unpack_zip(archive: zipfile.ZipFile, writer: "_Writer") -> None:
+    for member in archive.infolist():
+        mode = member.external_attr >> 16
+        if member.flag_bits & 0x1:
+            raise _refused(member.filename, "is encrypted")
+        if member.is_dir():
+            writer.make_folder(member.filename)
+        elif stat.S_ISLNK(mode):
+            with archive.open(member) as opened:
+                writer.make_link(member.filename, os.fsdecode(opened.read(4096)))
+        elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
+            with archive.open(member) as opened:
+                writer.write(member.filename, opened, mode or 0o644)
+        else:
+            raise _refused(member.filename, "is a device or pipe")
+
+
+@dataclass
+class _Writer:
+    """Writes entries below the root, and nothing through a link."""
+
+    root: Path
+    strip: int
+    files_left: int
+    bytes_left: int
+    entries: int = 0
+
+    def make_folder(self, name: str) -> None:
+        path = self._place(name)
+        if path is not None:
+            path.mkdir(parents=True, exist_ok=True)
+
+    def write(self, name: str, content: IO[bytes], mode: int) -> None:
+        path = self._place(name)
+        if path is None:
+            return
+        self._make_room(path, name)
+        with path.open("xb") as opened:
+            self._copy(content.read, opened.write)
+        path.chmod(mode & 0o777 | 0o400)
+
+    def make_link(self, name: str, target: str) -> None:
+        path = self._place(name)
+        if path is None:
+            return
+        if not (path.parent / target).resolve().is_relative_to(self.root):
+            raise _refused(name, f"is a link out of the archive, to {target[:200]!r}")
+        self._make_room(path, name)
+        path.symlink_to(target)
+
+    def make_hard_link(self, name: str, target: str) -> None:
+        path, first = self._place(name), self._place(target, counts=False)
+        if path is None:
+            return
+        if first is None or first.is_symlink() or not first.is_file():
+            raise _refused(name, f"is a hard link to {target[:200]!r}, which is no file before it in the archive")
+        if path != first:
+            self._make_room(path, name)
+            path.hardlink_to(first)
+
+    def _place(self, name: str, *, counts: bool = True) -> Path | None:
+        """Where the entry goes; None for one that is left out."""
+        pure = PurePosixPath(name)
+        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
+            raise _refused(name, "leads out of the archive")
+        parts = pure.parts[self.strip :]
+        if not parts:
+            return None
+        if counts:
+            self.entries += 1
+            self.files_left -= 1
+            if self.files_left < 0:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.entries - 1} files")
+        path = self.root.joinpath(*parts)
+        if path.parent.resolve() != path.parent:
+            raise _refused(name, "goes through a link")
+        return path
+
+    def _make_room(self, path: Path, name: str) -> None:
+        """A later entry of the same name takes the place of an earlier one, as with tar."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.exists():
+            raise _refused(name, "is a folder before it in the archive")
+
+    def _copy(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
+        while chunk := read(_CHUNK):
+            self.bytes_left -= len(chunk)
+            if self.bytes_left < 0:
+                raise SourceError(
+                    Reason.SOURCE_TOO_LARGE, "the archive unpacks to more bytes than are allowed for its size"
+                )
+            write(chunk)
+
+
+def _refused(name: str, why: str) -> SourceError:
+    return SourceError(Reason.SOURCE_INVALID, f"{name[:200]!r} in the archive {why}")

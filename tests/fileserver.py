@@ -1,0 +1,71 @@
+"""A web server with TLS that answers each path as a test says."""
+
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered."""
+
+    content: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    missing: int = 0
+    """How many bytes fewer are sent than announced."""
+
+
+@dataclass
+class FileServer:
+    """Answers by path, and remembers what it was asked."""
+
+    address: str
+    port: int = 0
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    """The answers of each path in order; the last one stays."""
+    seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def url(self, path: str, host: str = "") -> str:
+        """An address at this server, by another name of it where one is given."""
+        return f"https://{host or self.address}:{self.port}{path}"
+
+
+@contextmanager
+def serve_files(certificate: Path, key: Path, address: str = "127.0.0.1") -> Iterator[FileServer]:
+    """A server for the time of the block."""
+    state = FileServer(address)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.seen.append((self.path, dict(self.headers.items())))
+            answers = state.answers[self.path]
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content[: len(answer.content) - answer.missing])
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+            """Nothing on stderr."""
+
+    server = ThreadingHTTPServer((address, 0), Handler)
+    state.port = server.server_address[1]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
