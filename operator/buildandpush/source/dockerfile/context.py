@@ -36,7 +36,7 @@ class Context:
 
         kaniko joins the two and cleans the result up before it looks at any file.
         """
-        self._count(_LOOKS_OF_A_PATH)
+        self.count(_LOOKS_OF_A_PATH)
         path = posixpath.normpath(f"{self.root}/{source}")
         if path != str(self.root) and not path.startswith(f"{self.root}/"):
             return True
@@ -69,7 +69,7 @@ class Context:
         except OSError:
             return
         for name in names:
-            self._count()
+            self.count()
             if matches_segment(segment, name):
                 yield posixpath.normpath(f"{folder}/{name}")
 
@@ -81,14 +81,14 @@ class Context:
         return self._is_folder(path) and any(not self._ignores(child) for child in self._below(path))
 
     def _ignores(self, path: str) -> bool:
-        self._count(1 + len(self.patterns))
+        self.count(1 + len(self.patterns))
         return is_ignored(path, self.patterns)
 
     def _below(self, folder: str) -> Iterator[str]:
         for directory, folders, files in os.walk(self.root / folder):
             folders.sort()
             for name in (*files, *folders):
-                self._count()
+                self.count()
                 yield os.path.relpath(os.path.join(directory, name), self.root)
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
@@ -100,11 +100,12 @@ class Context:
 
     def is_link(self, path: str) -> bool:
         """Whether the path itself is a symbolic link."""
-        self._count(_LOOKS_OF_A_FILE)
+        self.count(_LOOKS_OF_A_FILE)
         return os.path.islink(f"{self.root}/{path}")
 
     def read_start(self, path: str, size: int) -> bytes:
         """The first bytes of a regular file; none of anything else."""
+        self.count(_LOOKS_OF_A_FILE)
         try:
             if not stat.S_ISREG(os.lstat(self.root / path).st_mode):
                 return b""
@@ -116,7 +117,8 @@ class Context:
     def _is_folder(self, path: str) -> bool:
         return os.path.isdir(self.root / path) and not self.is_link(path)
 
-    def _count(self, looks: int = 1) -> None:
+    def count(self, looks: int = 1) -> None:
+        """Count so many looks. Raises TooManyFilesError beyond the bound."""
         self.looked_at += looks
         if self.looked_at > _MAX_LOOKS:
             raise TooManyFilesError

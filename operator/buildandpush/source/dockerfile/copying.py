@@ -24,6 +24,8 @@ _VARIABLE: Final = re.compile(r"\$\{[^}]*\}|\$\w+")
 
 _START: Final = 64 * 1024
 _TAR_BLOCK: Final = 512
+_LOOKS_OF_UNPACKING: Final = 4_000
+"""What it counts for among the context's looks to unpack a file's beginning."""
 _UNPACKED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bzip2"}
 _NOT_UNPACKED: Final = {b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
@@ -122,7 +124,10 @@ def check_added(place: Place) -> Iterator[Finding]:
         if place.context.leads_out(source):
             continue
         for path in place.context.find(source):
-            check = _judge_archive(place.context.read_start(path, _START))
+            start = place.context.read_start(path, _START)
+            if start.startswith(tuple(_UNPACKED)):
+                place.context.count(_LOOKS_OF_UNPACKING)
+            check = _judge_archive(start)
             if check:
                 yield place.found(check, path)
 

@@ -56,6 +56,7 @@ def find_missing(context: Context, submodules: Sequence[str], used: Sequence[tup
     paths relative to the context."""
     for check, paths in (("submodule", submodules), ("lfs", _find_pointers(context) if used else ())):
         for path in paths:
+            context.count(len(used))
             line = next((line for line, source in used if covers(source, path)), 0)
             if line and context.copies_something(path):
                 yield Finding(check, line, path)

@@ -391,6 +391,26 @@ def test_links_are_not_looked_for_without_an_end(kitchen: Kitchen, monkeypatch: 
         kitchen.examine("FROM a\n" + "COPY files/* /x/\n" * 20)
 
 
+@pytest.mark.parametrize("name", ["dump.sql.gz", "dump.bz2"])
+def test_files_are_not_unpacked_without_an_end(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    kitchen.put(ARCHIVES)
+    monkeypatch.setattr(context, "_MAX_LOOKS", 40_000)
+    kitchen.examine("FROM b\n" + f"ADD {name} /x/\n" * 8)
+    kitchen.examine("FROM b\n" + "ADD plain.sql /x/\n" * 16)
+    with pytest.raises(TooManyFilesError):
+        kitchen.examine("FROM b\n" + f"ADD {name} /x/\n" * 16)
+
+
+def test_what_is_not_fetched_is_not_looked_for_without_an_end(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "FROM a\n" + "COPY app /x/\n" * 10
+    monkeypatch.setattr(context, "_MAX_LOOKS", 10_000)
+    kitchen.examine(text, submodules=tuple(f"lib{number}" for number in range(100)))
+    with pytest.raises(TooManyFilesError):
+        kitchen.examine(text, submodules=tuple(f"lib{number}" for number in range(1_000)))
+
+
 @pytest.mark.parametrize("text", ["FROM a\nCOPY " + "a " * 100, "FROM a\n" + "COPY files/*5* /x/\n" * 20])
 def test_one_that_is_made_to_take_long_is_given_up(
     kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch, text: str
