@@ -45,6 +45,18 @@ kaniko finds what a RUN line changed by comparing all files with those before. `
 written again with the same size and time keeps its old content in the image. Archives, package managers and `touch -d`
 set times, so this happens. The condition `SpecValid` then has the reason `ChangesMayBeLost`. Default: all is compared.
 
+That costs time, because kaniko reads each file of the image after each RUN line. Three images were built both ways with
+kaniko v1.24.0, the last release of its first makers, on two processors with other work. This is how many times as much
+the default took. The processor times of two builds of one image differed by up to a third.
+
+| Image | Processor time of the build | Time of the snapshots |
+|---|---|---|
+| Node: `npm ci` of eleven packages, a build, `npm prune`; three RUN lines | 1.3 | 3.2 |
+| Go: two stages, `go build`, packages of Debian; four RUN lines | 1.1 | 1.6 |
+| Python: `pip install` of seven packages, pandas among them; four RUN lines | 1.0 | 1.7 |
+
+It costs most where many small files lie in the image during many RUN lines.
+
 ## The source
 
 The `.git` folder is not part of the source. It differs at each fetch, so a layer that holds it comes from no cache. It
