@@ -6,7 +6,7 @@ import pytest
 
 from devcluster.settings import Settings
 from tests.e2e.harness.api import CONNECTOR, Api
-from tests.e2e.harness.build import Build, inline
+from tests.e2e.harness.build import Build
 from tests.e2e.harness.fixtures import BuildFactory, LoginFactory, connector_manifest, secret_manifest
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
@@ -82,18 +82,6 @@ def test_an_image_for_another_platform_waits_for_a_node_of_it(make_build: BuildF
     assert waiting.status["phase"] == "Pending"
     assert build.pod()["spec"]["nodeSelector"]["kubernetes.io/arch"] == "s390x"
     assert waiting.run["effective"]["platform"] == "linux/s390x"
-
-
-@pytest.mark.usefixtures("login")
-def test_a_base_image_that_another_resource_pushes_is_waited_for(make_build: BuildFactory, namespace: str) -> None:
-    base = f"demo.azurecr.io/{namespace}/base"
-    early = make_build(name="base", suspend=True)
-    late = make_build(name="late", source=inline(f"FROM {base}:latest\nRUN cat /built\n"))
-    waiting = late.wait(lambda now: base in now.condition("Ready").get("message", ""), "the base is waited for")
-    assert "BuildAndPushACR 'base'" in waiting.condition("Ready")["message"]
-    early.edit(suspend=False)
-    early.wait_succeeded()
-    assert late.wait_succeeded(within=120).run["number"] == 1
 
 
 def test_a_used_up_quota_is_waited_for(

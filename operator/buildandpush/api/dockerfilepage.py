@@ -52,7 +52,7 @@ the default took. The processor times of two builds of one image differed by up 
 | Image | Processor time of the build | Time of the snapshots |
 |---|---|---|
 | Node: `npm ci` of eleven packages, a build, `npm prune`; three RUN lines | 1.3 | 3.2 |
-| Go: two stages, `go build`, packages of Debian; four RUN lines | 1.1 | 1.6 |
+| Go: two stages, `go build`, packages of Debian; four RUN lines | 1.1 | 1.5 |
 | Python: `pip install` of seven packages, pandas among them; four RUN lines | 1.0 | 1.7 |
 
 It costs most where many small files lie in the image during many RUN lines.
