@@ -1,10 +1,13 @@
 """Pods that a mesh or a policy changes at their creation."""
 
+from pathlib import Path
+
 import pytest
 
 from devcluster.settings import Settings
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.fixtures import BuildFactory
+from tests.e2e.harness.gitserver import GitServer, commit, git
 from tests.e2e.harness.policy import changed_pods
 from tests.e2e.harness.waiting import eventually
 
@@ -56,3 +59,21 @@ def test_a_mesh_leaves_build_pods_alone(make_build: BuildFactory, api: Api, name
         build = make_build()
         build.wait_succeeded()
     assert [item["name"] for item in build.pod()["spec"]["initContainers"]] == ["source"]
+
+
+def test_a_proxy_that_is_injected_is_used_by_the_fetch(
+    make_build: BuildFactory, api: Api, namespace: str, settings: Settings, tmp_path: Path
+) -> None:
+    """The source's host has no address, and the proxy is the one who knows it: a git server that is asked for it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    git(work, "init", "--quiet", "--initial-branch=main")
+    commit(work, "first", {"Dockerfile": "FROM scratch\nCOPY Dockerfile /\n"})
+    git(work, "clone", "--quiet", "--bare", ".", str(tmp_path / "shop.git"))
+    source = {"git": {"url": "http://git.invalid/shop.git"}}
+    assert "git.invalid" in make_build(source=source, retries=0).wait_failed("SourceUnreachable").build["message"]
+    with GitServer(tmp_path, settings.network.gateway) as server:
+        value = f'Object.spec.initContainers.env{{name: "HTTP_PROXY", value: "{server.url}"}}'
+        patch = f'[JSONPatch{{op: "add", path: "/spec/initContainers/0/env/-", value: {value}}}]'
+        with changed_pods(api, namespace, patch):
+            make_build(source=source).wait_succeeded()

@@ -52,12 +52,13 @@ def changed_pods(api: Api, namespace: str, patches: str, *, opt_out: dict[str, s
 
 def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
     """The API server learns of a policy a moment after it is stored."""
+    env = [{"name": "PROBE", "value": "1"}]
     probe = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "policy-probe", "namespace": namespace},
         "spec": {
-            "initContainers": [{"name": "first", "image": "pause", "securityContext": {"runAsUser": 0}}],
+            "initContainers": [{"name": "first", "image": "pause", "env": env, "securityContext": {"runAsUser": 0}}],
             "containers": [{"name": "only", "image": "pause", "securityContext": {"runAsUser": 0}}],
         },
     }
@@ -65,7 +66,8 @@ def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
     found = api.create(probe, dry_run=True)
     names = [[item["name"] for item in found["spec"].get(name, [])] for name in asked["spec"]]
     contexts = [item["securityContext"] for item in found["spec"]["containers"] if item["name"] == "only"]
-    return names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}]
+    given = [item["env"] for item in found["spec"]["initContainers"] if item["name"] == "first"]
+    return names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}] or given != [env]
 
 
 @contextmanager
