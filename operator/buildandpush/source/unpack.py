@@ -3,20 +3,29 @@
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Final, cast
+from typing import IO, Final, Self, cast
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError, reason_of
 
 _CHUNK: Final = 1024 * 1024
-_BROKEN: Final = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError)
-"""RuntimeError: of a loop of links, or of what zipfile does not know."""
+_BROKEN: Final = (
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error),
+    *(RuntimeError, ValueError, LookupError, ArithmeticError),
+)
+"""The last ones: of a loop of links, and of names, numbers and compressions that Python's readers do not expect."""
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+"""What a zip begins with. zipfile looks at the end alone, and finds there a zip that is the last file of a tar."""
+_ABOUT_ENTRIES: Final = b"xgXLK"
+"""Types of tar headers that tell more of the next entry, such as its long name. tarfile reads them as a whole."""
+_MOST_ABOUT_ENTRY: Final = 1024**2
 
 
 @dataclass(frozen=True)
@@ -39,12 +48,13 @@ def unpack(archive: Path, root: Path, strip: int, limits: Limits = Limits()) -> 
     each path are left out. Raises SourceError."""
     writer = _Writer(root.resolve(), strip, limits.files, limits.room(archive.stat().st_size))
     try:
-        if zipfile.is_zipfile(archive):
+        if _begins_as_zip(archive):
             with zipfile.ZipFile(archive) as opened:
                 _unpack_zip(opened, writer)
         else:
-            with tarfile.open(archive) as opened_tar:
+            with tarfile.open(archive, tarinfo=_Entry) as opened_tar:
                 _unpack_tar(opened_tar, writer)
+        writer.check_links()
     except _BROKEN as error:
         raise SourceError(Reason.SOURCE_INVALID, f"the archive is broken, or no tar or zip: {error}") from error
     except OSError as error:
@@ -54,8 +64,31 @@ def unpack(archive: Path, root: Path, strip: int, limits: Limits = Limits()) -> 
     return writer.entries
 
 
+def _begins_as_zip(archive: Path) -> bool:
+    with archive.open("rb") as opened:
+        return opened.read(4) in _ZIP
+
+
+class _Entry(tarfile.TarInfo):
+    """A header. tarfile takes a damaged one for the end of the archive, and any size for granted."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """The header of a block. Raises ReadError for a damaged one, and HeaderError at the end."""
+        try:
+            found = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if any(buf):
+                raise tarfile.ReadError(f"{error} of an entry") from error
+            raise
+        if found.size < 0 or (found.type in _ABOUT_ENTRIES and found.size > _MOST_ABOUT_ENTRY):
+            raise tarfile.ReadError(f"an entry's header tells of {found.size} bytes")
+        return found
+
+
 def _unpack_tar(archive: tarfile.TarFile, writer: "_Writer") -> None:
-    for member in archive:
+    while member := archive.next():
+        archive.members.clear()  # type: ignore[attr-defined]  # all headers so far, which may be a lot of memory
         if member.isdir():
             writer.make_folder(member.name)
         elif member.issym():
@@ -92,9 +125,16 @@ class _Writer:
 
     root: Path
     strip: int
-    files_left: int
+    files: int
     bytes_left: int
     entries: int = 0
+    """Those that were not left out."""
+    files_left: int = field(init=False)
+    """Left-out ones count too: each takes time."""
+    links: list[tuple[Path, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.files_left = self.files
 
     def make_folder(self, name: str) -> None:
         path = self._place(name)
@@ -104,6 +144,7 @@ class _Writer:
     def write(self, name: str, content: IO[bytes], mode: int) -> None:
         path = self._place(name)
         if path is None:
+            self._copy(content.read, lambda chunk: None)  # a tar's content has to be read to come to the next entry
             return
         self._make_room(path, name)
         with path.open("xb") as opened:
@@ -118,6 +159,13 @@ class _Writer:
             raise _refused(name, f"is a link out of the archive, to {target[:200]!r}")
         self._make_room(path, name)
         path.symlink_to(target)
+        self.links.append((path, name))
+
+    def check_links(self) -> None:
+        """Look again at all links, since a later one may turn where an earlier one leads."""
+        for path, name in self.links:
+            if not Path(os.path.realpath(path)).is_relative_to(self.root):
+                raise _refused(name, "is a link out of the archive, by way of another one")
 
     def make_hard_link(self, name: str, target: str) -> None:
         path, first = self._place(name), self._place(target, counts=False)
@@ -134,14 +182,14 @@ class _Writer:
         pure = PurePosixPath(name)
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise _refused(name, "leads out of the archive")
+        if counts:
+            self.files_left -= 1
+            if self.files_left < 0:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.files} files")
         parts = pure.parts[self.strip :]
         if not parts:
             return None
-        if counts:
-            self.entries += 1
-            self.files_left -= 1
-            if self.files_left < 0:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.entries - 1} files")
+        self.entries += counts
         path = self.root.joinpath(*parts)
         if path.parent.resolve() != path.parent:
             raise _refused(name, "goes through a link")

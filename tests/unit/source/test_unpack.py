@@ -181,6 +181,61 @@ def test_an_archive_without_anything_below_its_leading_folders_is_told(tmp_path:
     assert "below 1 leading folders" in str(refused(make_tar(tmp_path / "a", (entry("a"), b"1")), root, strip=1))
 
 
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path, root: Path) -> None:
+    inner = make_zip(tmp_path / "inner.zip", {"wrong": b"x"}).read_bytes()
+    (tmp_path / "inner.zip").unlink()
+    unpack(make_tar(tmp_path / "a", (entry("lib.zip"), inner), compression=""), root, 0)
+    assert found_in(root) == {"lib.zip": inner}
+
+
+def test_entries_that_are_left_out_count_too(tmp_path: Path, root: Path) -> None:
+    """Each takes time and memory."""
+    archive = make_tar(tmp_path / "a", *((entry("left"), b"") for _ in range(11)))
+    assert refused(archive, root, Limits(files=10), strip=1).reason is Reason.SOURCE_TOO_LARGE
+
+
+def test_content_that_is_left_out_counts_too(tmp_path: Path, root: Path) -> None:
+    archive = make_tar(tmp_path / "a", (entry("left"), bytes(5_000_000)), (entry("shop/kept"), b"1"))
+    assert refused(archive, root, Limits(bytes=1_000_000), strip=1).reason is Reason.SOURCE_TOO_LARGE
+
+
+def test_a_tar_that_is_damaged_in_the_middle_is_told(tmp_path: Path, root: Path) -> None:
+    """Python's own reader takes a damaged header for the end."""
+    archive = make_tar(tmp_path / "a", (entry("a"), b"1"), (entry("b"), b"2"), compression="")
+    damaged = bytearray(archive.read_bytes())
+    damaged[2 * tarfile.BLOCKSIZE] ^= 1
+    archive.write_bytes(damaged)
+    assert "broken" in str(refused(archive, root))
+
+
+def test_a_link_that_a_later_link_leads_out_is_refused(tmp_path: Path, root: Path) -> None:
+    entries = [(entry("out", tarfile.SYMTYPE, link="y/.."), b""), (entry("y", tarfile.SYMTYPE, link="."), b"")]
+    assert "is a link out" in str(refused(make_tar(tmp_path / "a", *entries), root))
+
+
+def damage_zip(content: bytes, old: bytes, new: bytes) -> bytes:
+    assert old in content
+    return content.replace(old, new)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"name-\xc3\xa9", b"name-\xff\xff"), (b"name-\xc3\xa9", b"\0ame-\xc3\xa9")])
+def test_names_that_are_none_are_told(tmp_path: Path, root: Path, old: bytes, new: bytes) -> None:
+    archive = make_zip(tmp_path / "a", {"name-\u00e9": b"1"})
+    archive.write_bytes(damage_zip(archive.read_bytes(), old, new))
+    assert "broken" in str(refused(archive, root))
+
+
+@pytest.mark.parametrize("size", [b"\x80" + b"\xff" * 11, b"\x80" + bytes(3) + b"\x7f" + b"\xff" * 7])
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_sizes_that_no_file_has_are_told(tmp_path: Path, root: Path, size: bytes, kind: bytes) -> None:
+    archive = make_tar(tmp_path / "a", (entry("a"), b"1"), compression="")
+    header = bytearray(archive.read_bytes())
+    header[124:136], header[156:157], header[148:156] = size, kind, b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[: tarfile.BLOCKSIZE])
+    archive.write_bytes(header)
+    assert "broken" in str(refused(archive, root))
+
+
 NAMES = st.sampled_from(["a", "b", "a/b", "b/a", "../a", "a/..", "/a", ".", "a/./b", "a/../../b", "..", "a//b"])
 ENTRIES = st.tuples(NAMES, st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE]), NAMES)
 
