@@ -7,6 +7,7 @@ from typing import Any, Final
 from buildandpush.api.reasons import Reason
 from buildandpush.source.download import Access, download
 from buildandpush.source.egress import write_trust
+from buildandpush.source.hidden import hide
 from buildandpush.source.report import SourceError
 from buildandpush.source.unpack import unpack
 
@@ -23,13 +24,20 @@ def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HE
     access = Access(headers, write_trust(folder, archive.get("caBundle", "")))
     file = folder / "archive"
     try:
-        found = download(archive["url"], file, access)
+        found = _download(archive["url"], file, access)
         wanted = archive.get("sha256")
         if wanted and found != wanted:
             raise SourceError(Reason.SOURCE_CHECKSUM, f"its SHA-256 is {found} and not {wanted}")
         return found, unpack(file, root, archive.get("stripComponents", 0))
     finally:
         file.unlink(missing_ok=True)
+
+
+def _download(url: str, file: Path, access: Access) -> str:
+    try:
+        return download(url, file, access)
+    except SourceError as error:
+        raise SourceError(error.reason, hide(str(error), access.headers.values())) from None
 
 
 def read_headers(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.address import refuse_address, resolve_host
@@ -23,6 +23,8 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 5
 _CHUNK: Final = 1024 * 1024
 MAX_BYTES: Final = 4 * 1024**3
+_LEFT_AS_THEY_ARE: Final = "!#$%&'()*+,/:;=?@[]~"
+"""What an address may hold beside letters, digits and -._"""
 _REASONS: Final = {401: Reason.SOURCE_DENIED, 403: Reason.SOURCE_DENIED, 429: Reason.SOURCE_THROTTLED}
 
 
@@ -47,7 +49,7 @@ def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES)
                 if answer.status not in _REDIRECTS:
                     _check_status(answer.status, url)
                     return _receive(answer, target, max_bytes)
-                url = urljoin(url, answer.headers.get("Location", ""))
+                url = urljoin(url, _escape(answer.headers.get("Location", "").encode("latin-1")))
         except ssl.SSLCertVerificationError as error:
             raise SourceError(Reason.CERTIFICATE_NOT_TRUSTED, f"{host}: {error.verify_message}") from error
         except (OSError, http.client.HTTPException) as error:
@@ -59,8 +61,14 @@ def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES)
 
 
 def without_query(url: str) -> str:
-    """The address as it may be told: a query may hold a signature."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+    """The address as it may be told: a query may hold a signature, and what stands before an @ a password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _escape(url: str | bytes) -> str:
+    """The address with what no request can carry in its escaped form. http.client would name the whole address."""
+    return quote(url, safe=_LEFT_AS_THEY_ARE)
 
 
 def _host_of(url: str) -> tuple[str, int]:
@@ -117,7 +125,7 @@ def _ask(connection: http.client.HTTPSConnection, url: str, headers: Mapping[str
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     fixed = {"Accept-Encoding": "identity", "User-Agent": "buildandpush"}
-    connection.request("GET", path.replace(" ", "%20"), headers={**fixed, **headers})
+    connection.request("GET", _escape(path), headers={**fixed, **headers})
     return connection.getresponse()
 
 

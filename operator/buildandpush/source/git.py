@@ -15,12 +15,13 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.address import refuse_address, resolve_host
 from buildandpush.source.egress import find_proxy, write_trust
 from buildandpush.source.gitlogin import MOUNT, read_header
+from buildandpush.source.hidden import hide
 from buildandpush.source.meaning import explain_git
 from buildandpush.source.report import SourceError
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-
+_HEADER: Final = "GIT_CONFIG_VALUE_0"
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 
@@ -107,7 +108,7 @@ def _login_environment(server: _Server, header: str) -> dict[str, str]:
     return {
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"http.https://{host}:{server.port}/.extraHeader",
-        "GIT_CONFIG_VALUE_0": header,
+        _HEADER: header,
     }
 
 
@@ -156,7 +157,8 @@ def _git(root: Path, way: _Way, *arguments: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise explain_git(done.stderr, with_login="GIT_CONFIG_COUNT" in way.environment)
+        header = way.environment.get(_HEADER, "")
+        raise explain_git(hide(done.stderr, [header]), with_login=bool(header))
     return done.stdout
 
 

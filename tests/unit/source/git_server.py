@@ -80,6 +80,8 @@ class GitServer:
     """The Authorization header that each request needs; empty for none."""
     seen: list[str] = field(default_factory=list)
     """The Authorization headers of all requests, empty where one had none."""
+    error: str = ""
+    """What it says is wrong, in place of an answer; {} is the login that it got."""
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers, each used once."""
     paths: list[str] = field(default_factory=list)
@@ -137,6 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(state.failures.pop(0), {})
         if state.wanted and state.seen[-1] != state.wanted:
             return self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        if state.error:
+            told = f"ERR {state.error.format(state.seen[-1])}\n".encode()
+            content = b"001e# service=git-upload-pack\n0000%04x%s" % (len(told) + 4, told)
+            return self._end(200, {"Content-Type": "application/x-git-upload-pack-advertisement"}, content)
         if state.status != 200:
             headers = {"WWW-Authenticate": 'Basic realm="git"'} if state.status == 401 else {}
             return self._end(state.status, headers)

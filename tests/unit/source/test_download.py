@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -196,6 +197,36 @@ def test_headers_come_from_the_secrets_files(
     (folder / "PRIVATE-TOKEN").write_text("hunter22\n")
     fetch_archive(request(server, certificate, sha256=SHA256, headersRef={"name": "x"}), root, folder)
     assert server.seen[0][1]["PRIVATE-TOKEN"] == "hunter22"
+
+
+@pytest.mark.parametrize("echo", ["hunter22-x", "YW5uOmh1bnRlcjIyLXg", "ann%3Ahunter22-x"])
+def test_a_server_that_sends_a_header_back_gives_it_to_nobody(
+    server: FileServer, certificate: Certificate, root: Path, tmp_path: Path, echo: str
+) -> None:
+    (tmp_path / "headers").mkdir()
+    (tmp_path / "headers" / "Authorization").write_text("Basic YW5uOmh1bnRlcjIyLXg=")
+    server.answers["/shop.tgz"] = [Answer(status=302, headers={"Location": f"/{echo}"})]
+    server.answers[f"/{echo}"] = [Answer(status=404)]
+    with pytest.raises(SourceError, match="answered with 404") as caught:
+        fetch_archive(request(server, certificate, sha256=SHA256, headersRef={"name": "x"}), root, tmp_path / "headers")
+    assert echo not in str(caught.value)
+
+
+def test_a_login_in_a_redirects_address_is_not_told(server: FileServer, tmp_path: Path, access: Access) -> None:
+    server.answers["/old"] = [Answer(status=302, headers={"Location": "https://ann:hunter22@files.invalid/x"})]
+    assert "hunter22" not in str(refused(server, "/old", tmp_path / "a", access))
+
+
+@pytest.mark.parametrize("path", ["/x\x01?sig=hunter22", "/\xe9?sig=hunter22\x7f"])
+def test_an_address_with_odd_characters_is_asked_for_and_its_query_not_told(
+    server: FileServer, tmp_path: Path, access: Access, path: str
+) -> None:
+    server.answers["/old"] = [Answer(status=302, headers={"Location": path})]
+    asked = quote(path.encode("latin-1"), safe="/?=")
+    server.answers[asked] = [Answer(status=404)]
+    error = refused(server, "/old", tmp_path / "a", access)
+    assert "hunter22" not in str(error)
+    assert server.seen[-1][0] == asked
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,16 @@ def test_the_login_stands_in_no_argument_and_in_no_file(
     assert not [secret for secret in secrets for content in files if secret.encode() in content]
 
 
+@pytest.mark.parametrize("echo", ["your login is {}", f"wrong password {PASSWORD}"])
+def test_a_server_that_sends_the_login_back_gives_it_to_nobody(
+    server: GitServer, access: Access, root: Path, echo: str
+) -> None:
+    server.error = echo
+    with pytest.raises(SourceError, match="remote error: ") as caught:
+        fetch_revision(url_of(server), "main", root, access)
+    assert not [form for form in (PASSWORD, server.wanted.removeprefix("Basic ")) if form in str(caught.value)]
+
+
 def test_a_repository_that_a_login_may_not_see_is_denied(server: GitServer, access: Access, root: Path) -> None:
     with pytest.raises(SourceError, match="does not exist, or this login may not read it") as caught:
         fetch_revision(url_of(server).replace("shop", "other"), "main", root, access)
