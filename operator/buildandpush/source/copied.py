@@ -16,6 +16,9 @@ _PUBLISHED: Final = "..data"
 """The link to a ConfigMap's present files, which the kubelet replaces as a whole:
 https://pkg.go.dev/k8s.io/kubernetes/pkg/volume/util#AtomicWriter"""
 
+_OF_THE_FILE_SYSTEM: Final = "lost+found"
+"""In the root of each volume with ext4. Nobody but root may read it."""
+
 
 def copy_config_map(mount: Path, root: Path) -> int:
     """Copy the files that the ConfigMap has now, and give back how many they are."""
@@ -36,6 +39,8 @@ def _copy_folder(folder: Path, root: Path) -> int:
     count = 0
     for place, folders, names in os.walk(folder, onerror=_refuse):
         below = root / Path(place).relative_to(folder)
+        if below == root and _OF_THE_FILE_SYSTEM in folders:
+            folders.remove(_OF_THE_FILE_SYSTEM)
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in sorted(set(folders) - set(links)):
             (below / name).mkdir()

@@ -53,6 +53,13 @@ def test_the_message_lists_what_is_there(mount: Path, root: Path) -> None:
         copy_volume(mount, "chekout", root)
 
 
+def test_the_file_systems_own_folder_is_left_out(mount: Path, root: Path) -> None:
+    """ext4 has one at its root, which root alone may read."""
+    (mount / "lost+found").mkdir(mode=0)
+    copy_volume(mount, ".", root)
+    assert [path.name for path in root.iterdir()] == ["checkout"]
+
+
 def test_a_pipe_is_refused_and_not_waited_for(mount: Path, root: Path) -> None:
     os.mkfifo(mount / "checkout" / "web" / "pipe")
     with pytest.raises(SourceError, match="'web/pipe' is a device, pipe or socket"):
