@@ -7,6 +7,9 @@ import urllib.request
 from pathlib import Path
 from typing import Final
 
+from buildandpush.api.reasons import Reason
+from buildandpush.source.report import SourceError
+
 TRUSTED: Final = Path("/etc/buildandpush-certificates/trusted.crt")
 """Where the pod mounts the certificates that the operator's installer trusts."""
 
@@ -27,7 +30,8 @@ def write_trust(folder: Path, own: str = "", trusted: Path = TRUSTED) -> Path | 
     """Write a file with the usual certificates, the installer's and the source's own into the folder. None if neither
     of the two gives any.
 
-    git trusts only the certificates of the given file, so it holds all of them.
+    git trusts only the certificates of the given file, so it holds all of them. Raises SourceError for own ones that
+    cannot be read.
     """
     if not trusted.exists() and not own:
         return None
@@ -35,8 +39,20 @@ def write_trust(folder: Path, own: str = "", trusted: Path = TRUSTED) -> Path | 
     parts = [Path(usual).read_text() if usual and Path(usual).exists() else ""]
     parts += [trusted.read_text() if trusted.exists() else "", own]
     made = folder / "trusted.crt"
+    if own:
+        made.write_text(own)
+        _check_certificates(made)
     made.write_text("\n".join(parts))
     return made
+
+
+def _check_certificates(file: Path) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except ssl.SSLError as error:
+        raise SourceError(
+            Reason.SOURCE_INVALID, "caBundle holds what is no certificate in PEM form; compare it with the original"
+        ) from error
 
 
 def _is_in_excepted_network(host: str) -> bool:

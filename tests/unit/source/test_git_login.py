@@ -101,6 +101,13 @@ def test_a_server_that_sends_the_login_back_gives_it_to_nobody(
     assert not [form for form in (PASSWORD, server.wanted.removeprefix("Basic ")) if form in str(caught.value)]
 
 
+def test_a_ca_bundle_that_is_broken_is_told(server: GitServer, access: Access, root: Path) -> None:
+    broken = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+    with pytest.raises(SourceError, match="caBundle") as caught:
+        fetch_revision(url_of(server), "main", root, Access(access.login, access.folder, broken))
+    assert caught.value.reason is Reason.SOURCE_INVALID
+
+
 def test_a_repository_that_a_login_may_not_see_is_denied(server: GitServer, access: Access, root: Path) -> None:
     with pytest.raises(SourceError, match="does not exist, or this login may not read it") as caught:
         fetch_revision(url_of(server).replace("shop", "other"), "main", root, access)
