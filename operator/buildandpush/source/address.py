@@ -6,11 +6,15 @@ loopback and the API server are not for fetching.
 
 import contextlib
 import os
+import re
 import socket
+from typing import Final
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 
 
 def resolve_host(host: str, port: int) -> list[str]:
@@ -25,6 +29,13 @@ def resolve_host(host: str, port: int) -> list[str]:
     for address in addresses:
         refuse_address(address, host)
     return addresses
+
+
+def refuse_odd_name(host: str) -> None:
+    """Raise SourceError for what is no plain host name or address. curl and proxies decode what is percent-encoded, so
+    another host would be asked than the one that was checked."""
+    if not _HOST.fullmatch(host):
+        raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
 
 
 def refuse_address(address: str, host: str = "") -> None:

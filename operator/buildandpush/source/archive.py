@@ -47,7 +47,11 @@ def read_headers(folder: Path) -> dict[str, str]:
         if not file.is_file() or file.name.startswith(".."):
             continue
         value = file.read_text(errors="replace").strip()
-        if not file.name.replace("-", "").isalnum() or file.name.lower() in _SET_BY_US or not value.isprintable():
+        if (
+            not file.name.replace("-", "").isalnum()
+            or file.name.lower() in _SET_BY_US
+            or not (value.isprintable() and value.isascii())
+        ):
             raise SourceError(
                 Reason.SOURCE_DENIED, f"{file.name!r} in the Secret of headersRef is no header; correct it"
             )

@@ -1,19 +1,19 @@
 """Downloads a file over https, from checked addresses and by redirects to such."""
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.address import refuse_address, resolve_host
+from buildandpush.source.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.egress import find_proxy
 from buildandpush.source.report import SourceError, is_disk_full
 
@@ -45,7 +45,10 @@ def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES)
         host, port = _host_of(url)
         headers = access.headers if (host, port) == first else {}
         try:
-            with closing(_connect(host, port, access.trust)) as connection, _ask(connection, url, headers) as answer:
+            with (
+                contextlib.closing(_connect(host, port, access.trust)) as connection,
+                _ask(connection, url, headers) as answer,
+            ):
                 if answer.status not in _REDIRECTS:
                     _check_status(answer.status, url)
                     return _receive(answer, target, max_bytes)
@@ -79,6 +82,7 @@ def _host_of(url: str) -> tuple[str, int]:
         raise SourceError(Reason.SOURCE_INVALID, f"the archive's address is no URL: {error}") from error
     if parts.scheme != "https" or not host or "@" in parts.netloc:
         raise SourceError(Reason.SOURCE_INVALID, f"{without_query(url)!r} is no https address without a login")
+    refuse_odd_name(host)
     return host, port or 443
 
 
@@ -94,7 +98,7 @@ def _connect(host: str, port: int, trust: Path | None) -> http.client.HTTPSConne
         )
         tunnel.set_tunnel(host, port, _proxy_login(proxy.username, proxy.password))
         return tunnel
-    return _PinnedConnection(host, port, resolve_host(host, port)[0], context)
+    return _PinnedConnection(host, port, resolve_host(host, port), context)
 
 
 def _proxy_login(user: str | None, password: str | None) -> dict[str, str]:
@@ -105,20 +109,28 @@ def _proxy_login(user: str | None, password: str | None) -> dict[str, str]:
 
 
 class _PinnedConnection(http.client.HTTPSConnection):
-    """To the address that was checked, whatever DNS says a moment later. The certificate is still the host's."""
+    """To an address that was checked, whatever DNS says a moment later. The certificate is still the host's."""
 
-    def __init__(self, host: str, port: int, address: str, context: ssl.SSLContext) -> None:
+    def __init__(self, host: str, port: int, addresses: list[str], context: ssl.SSLContext) -> None:
         super().__init__(host, port, timeout=_TIMEOUT_SECONDS, context=context)
-        self._address, self._context_of_host = address, context
+        self._addresses, self._context_of_host = addresses, context
 
     def connect(self) -> None:
         """Open the connection, and TLS over it."""
-        connected = socket.create_connection((self._address, self.port), self.timeout)
+        connected = self._connect_to_any()
         try:
             self.sock = self._context_of_host.wrap_socket(connected, server_hostname=self.host)
         except BaseException:
             connected.close()
             raise
+
+    def _connect_to_any(self) -> socket.socket:
+        """A host may have addresses that this network does not lead to, such as IPv6 ones."""
+        *others, last = self._addresses
+        for address in others:
+            with contextlib.suppress(OSError):
+                return socket.create_connection((address, self.port), self.timeout)
+        return socket.create_connection((last, self.port), self.timeout)
 
 
 def _ask(connection: http.client.HTTPSConnection, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:

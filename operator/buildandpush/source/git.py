@@ -12,14 +12,13 @@ from urllib.parse import unquote, urlsplit
 
 from buildandpush.api.addresses import URL_WITH_USER
 from buildandpush.api.reasons import Reason
-from buildandpush.source.address import refuse_address, resolve_host
+from buildandpush.source.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.egress import find_proxy, write_trust
 from buildandpush.source.gitlogin import MOUNT, read_header
 from buildandpush.source.hidden import hide
 from buildandpush.source.meaning import explain_git
 from buildandpush.source.report import SourceError
 
-_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _HEADER: Final = "GIT_CONFIG_VALUE_0"
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
@@ -123,9 +122,7 @@ def _split(url: str) -> _Server:
     named = "@" not in parts.netloc or re.match(URL_WITH_USER, url)
     if parts.scheme not in ("http", "https") or not host or not named:
         raise SourceError(Reason.SOURCE_INVALID, f"{_without_login(url)!r} is no http(s) URL without a login")
-    if not _HOST.fullmatch(host):
-        # curl decodes what is percent-encoded, so another host would be asked than the one that was checked.
-        raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
+    refuse_odd_name(host)
     port = port or (443 if parts.scheme == "https" else 80)
     address = parts.netloc.rpartition("@")[2]
     return _Server(parts._replace(netloc=address).geturl(), parts.scheme, host, port, unquote(parts.username or ""))

@@ -149,6 +149,30 @@ def test_a_file_that_is_too_large_is_given_up(server: FileServer, tmp_path: Path
     assert refused(server, "/shop.tgz", tmp_path / "a", access, most=10).reason is Reason.SOURCE_TOO_LARGE
 
 
+def test_each_address_of_a_host_is_tried(
+    server: FileServer, tmp_path: Path, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster may have no IPv6, though the host has such an address."""
+    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["::ffff:255.255.255.255", "127.0.0.1"])
+    assert download(server.url("/shop.tgz", HOST), tmp_path / "a", access) == SHA256
+
+
+@pytest.mark.parametrize("host", ["a b", "a%2eb", "a\x01b"])
+def test_a_host_that_is_no_plain_name_is_refused(tmp_path: Path, host: str) -> None:
+    """A proxy may read it as another host."""
+    with pytest.raises(SourceError, match="no plain host name") as caught:
+        download(f"https://{host}/x", tmp_path / "a", Access())
+    assert caught.value.reason is Reason.SOURCE_INVALID
+
+
+def test_a_ca_bundle_that_is_broken_is_told(server: FileServer, root: Path) -> None:
+    broken = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+    archive = {"url": server.url("/shop.tgz", HOST), "caBundle": broken, "sha256": SHA256}
+    with pytest.raises(SourceError, match="caBundle") as caught:
+        fetch_archive(archive, root)
+    assert caught.value.reason is Reason.SOURCE_INVALID
+
+
 def test_a_closed_port_is_unreachable(server: FileServer, tmp_path: Path, access: Access) -> None:
     with pytest.raises(SourceError) as caught:
         download("https://files.invalid:1/x", tmp_path / "a", access)
@@ -230,7 +254,8 @@ def test_an_address_with_odd_characters_is_asked_for_and_its_query_not_told(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("Host", "x"), ("content-length", "1"), ("no_header", "x"), ("X-Y", "a\r\nB: c")]
+    ("name", "value"),
+    [("Host", "x"), ("content-length", "1"), ("no_header", "x"), ("X-Y", "a\r\nB: c"), ("X-Y", "B: c€")],
 )
 def test_what_is_no_header_is_told_without_its_value(tmp_path: Path, name: str, value: str) -> None:
     (tmp_path / name).write_text(value)
