@@ -332,7 +332,7 @@ class BuildAndPushACRSpec(ApiModel):
         None,
         description="Take snapshots by file metadata (kaniko's redo mode): faster, but a write that leaves a file's "
         "size and time as they were is lost, and so are capabilities that RUN sets. The status warns of it. Without it "
-        "kaniko reads each file after each RUN line. Three images that were measured took 1.3 times (Node), 1.1 times "
+        "kaniko reads each file after each RUN line. Three images that were measured took 1.2 times (Node), 1.1 times "
         "(Go, two stages) and 1.0 times (Python) the processor time; docs/dockerfiles.md has the details. "
         "Default: false.",
     )
