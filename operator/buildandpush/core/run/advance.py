@@ -38,7 +38,6 @@ from buildandpush.core.run.world import (
     World,
     answer,
 )
-from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.numbers import find_last_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
@@ -119,7 +118,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
     """Whether the Secrets and ConfigMaps of the pod exist. Without them the pod would wait until its timeout."""
-    keys = input_keys(plan.options.secret_files, plan.options.arg_sources, plan.source)
+    keys = plan.input_keys
     return answer(world, AskObjects(keys)) if keys else Inputs()
 
 

@@ -16,7 +16,6 @@ from buildandpush.core.run.questions import AskAdmission, AskInputs
 from buildandpush.core.run.start import is_due_again, is_retryable, next_run_number
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import World, answer
-from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 
@@ -100,7 +99,7 @@ def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
         plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=1)
     except SpecInvalidError:
         return ()
-    return input_keys(plan.options.secret_files, plan.options.arg_sources, plan.source)
+    return plan.input_keys
 
 
 def _reason_of(last: RunStatus) -> str:

@@ -165,9 +165,9 @@ def arg_environment(sources: tuple[ArgSource, ...]) -> list[dict[str, Any]]:
 
 
 def input_keys(
-    files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...], source: Source
+    files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...], source: Source | None
 ) -> tuple[tuple[str, str], ...]:
     """Object ("Kind/name") and key of everything that the pod reads, each once; see `WHOLE` for objects without key."""
     found = [(f"Secret/{one.secret}", one.key) for one in files if one.secret]
     found += [(f"{one.kind}/{one.object_name}", one.key) for one in sources]
-    return tuple(dict.fromkeys([*found, *source_keys(source)]))
+    return tuple(dict.fromkeys([*found, *(source_keys(source) if source else ())]))

@@ -14,6 +14,7 @@ from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.paths import plan_context, resolve_file
 from buildandpush.core.spec.quantity import parse_duration_seconds
@@ -76,6 +77,12 @@ class BuildPlan:
     def cache_repository(self) -> str:
         """Where layers are cached, with the registry; empty for no cache."""
         return self.options.cache_repository
+
+    @property
+    def input_keys(self) -> tuple[tuple[str, str], ...]:
+        """Object ("Kind/name") and key of all that the pod reads. A push of an existing image reads no source."""
+        source = None if self.options.source_image else self.source
+        return input_keys(self.options.secret_files, self.options.arg_sources, source)
 
     def effective(self, settings: BuildSettings) -> Effective:
         """The values in force, for the status."""

@@ -62,6 +62,17 @@ def _check_config_map(config_map: ConfigMapSource) -> None:
             raise SpecInvalidError(
                 "source.configMap.items", f"two keys have the path {path[:200]!r}; give each its own"
             )
+        if path.startswith(".."):
+            raise SpecInvalidError(
+                "source.configMap.items",
+                f"{path[:200]!r} begins with two dots, which Kubernetes keeps for itself; give it another name",
+            )
+        inside = next((other for other in paths if other.startswith(f"{path}/")), None)
+        if inside is not None:
+            raise SpecInvalidError(
+                "source.configMap.items",
+                f"{path[:200]!r} is a file and the folder of {inside[:200]!r}; give one of them another path",
+            )
 
 
 def _check_git(git: GitSource) -> None:

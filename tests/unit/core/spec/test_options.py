@@ -128,12 +128,14 @@ class TestPushOnly:
         plan = planned(
             {**self.FLAGS, "PLUGIN_REGISTRY_MIRRORS": "a.example"},
             workspace=VOLUME,
+            source={"git": {"url": "https://git.example/x.git", "credentialsRef": {"name": "git-login"}}},
             remoteCacheImage="shop/cache",
             baseImageConnectorRefs=["base"],
             buildSecrets=[{"id": "a", "secretName": "s", "key": "k"}],
             buildArgsFrom=[{"name": "A", "secretName": "s", "key": "k"}],
         )
         assert (plan.options.secret_files, plan.options.arg_sources) == ((), ())
+        assert plan.input_keys == ()
         assert (plan.cache_repository, plan.base_connector_refs, plan.options.registries.mirrors) == ("", (), ())
 
     def test_what_it_does_not_need_is_checked_all_the_same(self) -> None:
