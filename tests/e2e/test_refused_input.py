@@ -140,6 +140,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"source": {"archive": {"url": "https://x.blob.core.windows.net/a/b.tgz?sv=1&sig=x", "unverified": True}}},
         ["must not hold a signature or token", "name it in source.archive.headersRef"],
     ),
+    "archive with a token in its address": (
+        {"source": {"archive": {"url": "https://gitlab.example/a.tgz?Private_Token=x", "unverified": True}}},
+        ["must not hold a signature or token", "name it in source.archive.headersRef"],
+    ),
     "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
     "retries negative": ({"retries": -1}, ["spec.retries", "-1", "greater than or equal to 0"]),
     "onChange unknown": ({"onChange": "Ignore"}, ["spec.onChange", '"Ignore"', '"Replace", "Queue"']),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.addresses import AZURE_REPOS_URL, URL_WITH_USER
+from buildandpush.api.addresses import AZURE_REPOS_URL, SIGNED_URL, URL_WITH_USER
 from buildandpush.api.base import MAP_BY_KEY, ApiModel, Name, cel, rules
 
 MAX_INLINE_FILES = 64
@@ -180,7 +180,7 @@ class ArchiveSource(ApiModel):
                     "!self.matches('^[a-z]+://[^/]*@')", message=f"source.archive.url must not hold a login; {_HEADERS}"
                 ),
                 cel(
-                    "!self.matches('[?&](sig|token|access_token|X-Amz-Signature)=')",
+                    f"!self.matches('{SIGNED_URL}')",
                     message=f"source.archive.url must not hold a signature or token; {_HEADERS}",
                 ),
             ),
