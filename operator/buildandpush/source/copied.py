@@ -21,8 +21,17 @@ _OF_THE_FILE_SYSTEM: Final = "lost+found"
 
 
 def copy_config_map(mount: Path, root: Path) -> int:
-    """Copy the files that the ConfigMap has now, and give back how many they are."""
-    return _copy_folder((mount / _PUBLISHED).resolve(), root)
+    """Copy the files that the ConfigMap has now, and give back how many they are. All are of one moment: if the kubelet
+    replaces them meanwhile, it removes the old ones, and the new ones are copied."""
+    while True:
+        folder = (mount / _PUBLISHED).resolve()
+        try:
+            return _copy_folder(folder, root)
+        except SourceError:
+            if (mount / _PUBLISHED).resolve() == folder:
+                raise
+        shutil.rmtree(root)
+        root.mkdir()
 
 
 def copy_volume(mount: Path, path: str, root: Path) -> int:

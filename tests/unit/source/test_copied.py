@@ -1,7 +1,9 @@
 """Copying from a volume and from a ConfigMap: every plain file as it is, and nothing from elsewhere."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,33 @@ def test_a_config_map_is_copied_as_the_kubelet_lays_it_out(tmp_path: Path, root:
     found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert found == {"Dockerfile": b"FROM scratch\n", "web/app.py": b"\0\1"}
     assert not (root / "Dockerfile").is_symlink()
+
+
+def test_a_config_map_that_changes_during_the_copy_is_copied_again_as_a_whole(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kubelet turns the link to the new files, and then removes the old ones."""
+    mount = tmp_path / "mount"
+    for name, files in (("..1", ("a", "b")), ("..2", ("b",))):
+        (mount / name).mkdir(parents=True)
+        for file in files:
+            (mount / name / file).write_text(name)
+    (mount / "..data").symlink_to("..1")
+    real = shutil.copy2
+
+    def copy(source: Path, target: Path, **more: Any) -> None:
+        real(source, target, **more)
+        if (mount / "..1").exists():
+            (mount / "..data").unlink()
+            (mount / "..data").symlink_to("..2")
+            shutil.rmtree(mount / "..1")
+
+    monkeypatch.setattr(shutil, "copy2", copy)
+    assert copy_config_map(mount, root) == 1
+    assert [(path.name, path.read_text()) for path in root.iterdir()] == [("b", "..2")]
+
+
+def test_a_config_map_that_cannot_be_copied_is_not_tried_for_ever(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "mount").mkdir()
+    with pytest.raises(SourceError):
+        copy_config_map(tmp_path / "mount", root)
