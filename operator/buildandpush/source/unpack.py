@@ -1,5 +1,6 @@
 """Unpacks an archive that nobody vouches for: no path out of the folder, no device, and no more than the limits."""
 
+import errno
 import lzma
 import os
 import stat
@@ -155,7 +156,7 @@ class _Writer:
         path = self._place(name)
         if path is None:
             return
-        if not (path.parent / target).resolve().is_relative_to(self.root):
+        if self._leads_out(path.parent / target):
             raise _refused(name, f"is a link out of the archive, to {target[:200]!r}")
         self._make_room(path, name)
         path.symlink_to(target)
@@ -164,8 +165,17 @@ class _Writer:
     def check_links(self) -> None:
         """Look again at all links, since a later one may turn where an earlier one leads."""
         for path, name in self.links:
-            if not Path(os.path.realpath(path)).is_relative_to(self.root):
+            if self._leads_out(path):
                 raise _refused(name, "is a link out of the archive, by way of another one")
+
+    def _leads_out(self, path: Path) -> bool:
+        """Whether a path leads out of the root. A chain of links that is too long for the system leads nowhere."""
+        try:
+            path.stat()
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return False
+        return not Path(os.path.realpath(path)).is_relative_to(self.root)
 
     def make_hard_link(self, name: str, target: str) -> None:
         path, first = self._place(name), self._place(target, counts=False)

@@ -213,6 +213,13 @@ def test_a_link_that_a_later_link_leads_out_is_refused(tmp_path: Path, root: Pat
     assert "is a link out" in str(refused(make_tar(tmp_path / "a", *entries), root))
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_long_chain_of_links_costs_no_more_than_its_links(tmp_path: Path, root: Path, step: int) -> None:
+    """Following each to its end would take the square of their number. No system follows more than some forty."""
+    chain = [(entry(f"l{number}", tarfile.SYMTYPE, link=f"l{number + step}"), b"") for number in range(1500)]
+    assert unpack(make_tar(tmp_path / "a", *chain), root, 0) == 1500
+
+
 def damage_zip(content: bytes, old: bytes, new: bytes) -> bytes:
     assert old in content
     return content.replace(old, new)
