@@ -1,8 +1,9 @@
 """The emulated registries in front of the real one: what is pushed there is read back with Azure's own client."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,16 @@ async def registry(azure: Azure, settings: Settings) -> AsyncIterator[Registry]:
     refresh = await AcrClient(outside).exchange(host, TENANT, token)
     yield Registry(azure, outside, host, refresh)
     await outside.close()
+    await _wait_until_closed()
+
+
+async def _wait_until_closed() -> None:
+    """TLS connections end a little after their session, the more so where the emulator broke them off:
+    https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown"""
+    open_ones: Mapping[int, Any] = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    async with asyncio.timeout(10):
+        while open_ones:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_push_is_read_back_with_all_that_the_status_tells(registry: Registry) -> None:
