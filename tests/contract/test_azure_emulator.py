@@ -108,9 +108,10 @@ async def registry(azure: Azure, settings: Settings) -> AsyncIterator[Registry]:
 async def _wait_until_closed() -> None:
     """TLS connections end a little after their session, the more so where the emulator broke them off:
     https://docs.aiohttp.org/en/stable/client_advanced.html#graceful-shutdown"""
-    open_ones: Mapping[int, Any] = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
+    transports: Mapping[int, Any] = asyncio.get_running_loop()._transports  # type: ignore[attr-defined]
     async with asyncio.timeout(10):
-        while open_ones:
+        # Nobody tells when the last one has ended.
+        while any(item.get_extra_info("socket").fileno() != -1 for item in transports.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
