@@ -47,12 +47,14 @@ from buildandpush.core.spec.tags import expand_tag
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.readback.login import read_authorization
 from buildandpush.source import git
+from buildandpush.source.address import refuse_odd_name
 from buildandpush.source.dockerfile.context import Context, TooManyFilesError
 from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
 from buildandpush.source.meaning import explain_git
+from buildandpush.source.report import SourceError
 from buildandpush.telemetry import _without_secrets
 from tests.unit.core.factories import DIGEST, NOW, container, pod, terminated
 from tests.unit.foreigntext import list_functions, record_calls
@@ -194,6 +196,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "certificates": _quietly(outside._certificates_in, ssl.SSLError),
     "what git says": explain_git,
     "a git server's address": git._without_login,
+    "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
     "a .dockerignore": _ignore,
     "a condition": _quietly(lambda words: evaluate(words, {}), SpecInvalidError, OverflowError),

@@ -514,7 +514,7 @@ class TestRetention:
     ("field", "value"),
     [
         ("strategy", {"parallelism": 2}),
-        ("source", {"archive": {"url": "https://example.com/x.tgz"}}),
+        ("source", {"oci": {"image": "contoso.azurecr.io/source/shop:v1"}}),
     ],
 )
 def test_a_field_without_effect_is_refused_and_never_ignored(field: str, value: Any) -> None:
