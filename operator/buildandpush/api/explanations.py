@@ -220,11 +220,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.SOURCE_INVALID: _e("The source cannot be used as it is given.", "Correct source as the message says."),
     Reason.SOURCE_UNREACHABLE: _e(
-        "The git server did not answer, or the connection to it broke.",
-        f"Check source.git.url, and that build pods can reach its host. {RUN_AGAIN}",
+        "The source's server did not answer, or the connection to it broke.",
+        f"Check the url in source, and that build pods can reach its host. {RUN_AGAIN}",
     ),
     Reason.SOURCE_THROTTLED: _e(
-        "The git server answers that it gets too many requests.",
+        "The source's server answers that it gets too many requests.",
         f"Wait, or let fewer builds fetch from this server at a time. {RUN_AGAIN}",
     ),
     Reason.SOURCE_MOVED: _e(
@@ -307,9 +307,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.CERTIFICATE_NOT_TRUSTED: _e(
         "The certificate of a server, or of a proxy before it, is not trusted.",
         "For a registry, put the certificate of the authority that signed it into the connector's caBundle, or have "
-        "the operator's installer allow PLUGIN_SKIP_TLS_VERIFY for it. For a git server, put it into "
-        "source.git.caBundle, or have the installer add it to trustedCertificates in the chart's values. "
-        f"{RUN_AGAIN}",
+        "the operator's installer allow PLUGIN_SKIP_TLS_VERIFY for it. For a source, put it into "
+        "source.git.caBundle or source.archive.caBundle, or have the installer add it to trustedCertificates in the "
+        f"chart's values. {RUN_AGAIN}",
     ),
     Reason.RUN_FAILED: _e(
         "A RUN command of the Dockerfile ended with an error.", "Read the log tail. The exit code is the command's own."
