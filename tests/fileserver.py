@@ -1,13 +1,12 @@
 """A web server with TLS that answers each path as a test says."""
 
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.webserver import Certificate, serve
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class FileServer:
 
 
 @contextmanager
-def serve_files(certificate: Path, key: Path, address: str = "127.0.0.1") -> Iterator[FileServer]:
+def serve_files(certificate: Certificate, address: str = "127.0.0.1") -> Iterator[FileServer]:
     """A server for the time of the block."""
     state = FileServer(address)
 
@@ -56,16 +55,5 @@ def serve_files(certificate: Path, key: Path, address: str = "127.0.0.1") -> Ite
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
             """Nothing on stderr."""
 
-    server = ThreadingHTTPServer((address, 0), Handler)
-    state.port = server.server_address[1]
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serve(Handler, address, certificate) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

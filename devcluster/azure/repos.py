@@ -7,14 +7,16 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from devcluster.azure.answers import AnswerError
 from devcluster.azure.entra import REPOS_AUDIENCE
 from devcluster.azure.model import Principal, World
 from devcluster.azure.tokens import Tokens
+from devcluster.machine.gitbackend import Request, build_cgi_environment, parse_cgi_headers
 
 _PATH = re.compile(r"/([^/]+)/([^/]+)/_git/([^/]+)(/(?:info/refs|git-upload-pack))")
 _REALM = 'Bearer authorization_uri=https://login.microsoftonline.com, Basic realm="https://dev.azure.com/"'
@@ -52,31 +54,23 @@ class Repos:
 
     async def _run_git(self, request: web.Request, path: str) -> web.Response:
         body = await request.read()
-        environment = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self._folder),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
-            "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": "safe.directory",
-            "GIT_CONFIG_VALUE_0": "*",
-            "REQUEST_METHOD": request.method,
-            "PATH_INFO": path,
-            "QUERY_STRING": request.query_string,
-            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-        }
+        asked = Request(
+            method=request.method,
+            target=f"{quote(path)}?{request.query_string}",
+            content_type=request.headers.get("Content-Type", ""),
+            content_length=str(len(body)),
+            content_encoding=request.headers.get("Content-Encoding", ""),
+            git_protocol=request.headers.get("Git-Protocol", ""),
+        )
         program = await asyncio.create_subprocess_exec(
             "git",
             "http-backend",
-            env=environment,
+            env=build_cgi_environment(asked, self._folder, os.environ),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
         answer, _ = await program.communicate(body)
         head, _, content = answer.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
-        status = int(headers.pop("Status", "200").split()[0])
-        return web.Response(status=status, headers=headers, body=content)
+        status, headers = parse_cgi_headers(head)
+        return web.Response(status=status, headers=CIMultiDict(headers), body=content)

@@ -4,14 +4,20 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from devcluster.errors import DevclusterError
+from devcluster.machine.gitbackend import (
+    Request,
+    build_cgi_environment,
+    build_git_configuration,
+    parse_cgi_headers,
+)
 from devcluster.machine.shell import run, write_file
 
 PORT = 18418
@@ -22,53 +28,11 @@ _MAX_REQUEST_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Request:
-    """The parts of an http request that a CGI program gets."""
-
-    method: str
-    target: str
-    content_type: str = ""
-    content_length: str = ""
-    content_encoding: str = ""
-    git_protocol: str = ""
-
-
-@dataclass(frozen=True)
 class Served:
     """Where the repository is served, and which commit its branch main is at."""
 
     url: str
     commit: str
-
-
-def build_cgi_environment(request: Request, root: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Build the environment of `git http-backend`; source: git-http-backend(1) and RFC 3875."""
-    parts = urlsplit(request.target)
-    given = {
-        "CONTENT_TYPE": request.content_type,
-        "CONTENT_LENGTH": request.content_length,
-        "HTTP_CONTENT_ENCODING": request.content_encoding,
-        # Without it the client falls back to version 0, which refuses to fetch a commit that no branch is at.
-        "GIT_PROTOCOL": request.git_protocol,
-    }
-    return {
-        "PATH": environ.get("PATH", os.defpath),
-        "REQUEST_METHOD": request.method,
-        "PATH_INFO": unquote(parts.path),
-        "QUERY_STRING": parts.query,
-        "GIT_PROJECT_ROOT": str(root),
-        "GIT_HTTP_EXPORT_ALL": "1",
-        **_build_git_configuration(root),
-        **{name: value for name, value in given.items() if value},
-    }
-
-
-def parse_cgi_headers(head: bytes) -> tuple[int, list[tuple[str, str]]]:
-    """Parse what a CGI program prints above its body: the status it asks for (200 if none), and the headers."""
-    pairs = [line.partition(":") for line in head.decode("latin-1").splitlines() if ":" in line]
-    headers = [(name.strip(), value.strip()) for name, _, value in pairs]
-    status = next((int(value.split()[0]) for name, value in headers if name.lower() == "status"), 200)
-    return status, [(name, value) for name, value in headers if name.lower() != "status"]
 
 
 def copy_head(repository: Path, folder: Path) -> str:
@@ -79,7 +43,7 @@ def copy_head(repository: Path, folder: Path) -> str:
     """
     # git refuses repositories of another user, such as a checkout that CI mounts into a container.
     write_file(folder / "gitconfig", "[safe]\n\tdirectory = *\n")
-    environment = _build_git_configuration(folder)
+    environment = build_git_configuration(folder)
     bare = folder / REPOSITORY
     try:
         run(("git", "init", "--quiet", "--bare", "--initial-branch=main", bare), env=environment)
@@ -165,7 +129,3 @@ def _read_request(handler: BaseHTTPRequestHandler) -> Request:
         content_encoding=handler.headers.get("Content-Encoding", ""),
         git_protocol=handler.headers.get("Git-Protocol", ""),
     )
-
-
-def _build_git_configuration(folder: Path) -> dict[str, str]:
-    return {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"), "LC_ALL": "C"}

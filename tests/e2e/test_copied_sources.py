@@ -12,10 +12,10 @@ from devcluster.settings import Settings
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.build import FROM
 from tests.e2e.harness.fixtures import BuildFactory
-from tests.e2e.harness.gitserver import make_certificate
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.volumes import folder_claimed
 from tests.fileserver import Answer, serve_files
+from tests.webserver import make_certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
@@ -79,13 +79,13 @@ def make_archive(dockerfile: str) -> bytes:
 def test_an_archive_is_built_if_it_is_the_one_that_was_named(
     api: Api, namespace: str, make_build: BuildFactory, settings: Settings, tmp_path: Path
 ) -> None:
-    made = make_certificate(tmp_path, settings.network.gateway)
+    made = make_certificate(tmp_path, f"IP:{settings.network.gateway}")
     metadata = {"name": "download", "namespace": namespace}
     api.apply(
         {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"PRIVATE-TOKEN": "not-for-logs"}}
     )
     content = make_archive(f"{FROM}COPY Dockerfile /Dockerfile\n")
-    with serve_files(made.certificate, made.key, settings.network.gateway) as server:
+    with serve_files(made, settings.network.gateway) as server:
         server.answers["/shop.tgz"] = [Answer(status=503), Answer(content)]
         archive = {
             "url": server.url("/shop.tgz"),
@@ -105,8 +105,8 @@ def test_an_archive_is_built_if_it_is_the_one_that_was_named(
 def test_an_archive_without_a_checksum_has_to_be_allowed(
     make_build: BuildFactory, settings: Settings, tmp_path: Path
 ) -> None:
-    made = make_certificate(tmp_path, settings.network.gateway)
-    with serve_files(made.certificate, made.key, settings.network.gateway) as server:
+    made = make_certificate(tmp_path, f"IP:{settings.network.gateway}")
+    with serve_files(made, settings.network.gateway) as server:
         server.answers["/evil.tgz"] = [Answer(make_archive("FROM scratch\n").replace(b"x", b"y")[:60])]
         spec = {"url": server.url("/evil.tgz"), "unverified": True, "caBundle": made.certificate.read_text()}
         failed = make_build(source={"archive": spec}).wait_failed("SourceInvalid")

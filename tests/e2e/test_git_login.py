@@ -12,7 +12,8 @@ from tests.e2e.harness.api import Api
 from tests.e2e.harness.azure import BASE_HOST, Azure
 from tests.e2e.harness.build import FROM
 from tests.e2e.harness.fixtures import BuildFactory, ConnectorFactory
-from tests.e2e.harness.gitserver import GitServer, commit, git, make_certificate
+from tests.e2e.harness.gitserver import GitServer, commit, git
+from tests.webserver import make_certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
@@ -37,7 +38,7 @@ def private(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Ite
     made = commit(work, "first", {"Dockerfile": f"{FROM}COPY Dockerfile /Dockerfile\n"})
     (root / "private").mkdir()
     git(work, "clone", "--quiet", "--bare", ".", str(root / "private" / "shop.git"))
-    certificate = make_certificate(root, settings.network.gateway)
+    certificate = make_certificate(root, f"IP:{settings.network.gateway}")
     with GitServer(root, settings.network.gateway, login=f"ann:{PASSWORD}", certificate=certificate) as server:
         yield Private(f"{server.url}/private/shop.git", certificate.certificate.read_text(), made)
 

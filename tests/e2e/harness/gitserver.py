@@ -2,15 +2,14 @@
 
 import base64
 import os
-import ssl
 import subprocess
-import threading
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
+
+from tests.webserver import Certificate, serve
 
 _IDENTITY: Final = {
     "GIT_AUTHOR_NAME": "e2e",
@@ -39,29 +38,6 @@ def commit(folder: Path, message: str, files: dict[str, str]) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate that signs itself, and its key, as files."""
-
-    certificate: Path
-    key: Path
-
-
-def make_certificate(folder: Path, address: str) -> Certificate:
-    """A certificate for an address that no usual authority vouches for."""
-    made = Certificate(folder / "server.crt", folder / "server.key")
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-subj", "/CN=git", "-addext", f"subjectAltName=IP:{address}",
-            "-keyout", str(made.key), "-out", str(made.certificate),
-        ],
-        capture_output=True,
-        check=True,
-    )  # fmt: skip
-    return made
-
-
 class GitServer:
     """Serves every repository below a folder, read only. Paths below /private/ want the login `user:password`, and let
     nobody in where there is none."""
@@ -70,25 +46,19 @@ class GitServer:
         self.failures: list[int] = []
         """Statuses that the next requests are refused with, each used once."""
         wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
-        self._server = ThreadingHTTPServer((address, 0), _handler(root, self.failures, wanted))
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate.certificate, certificate.key)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})
-        scheme = "https" if certificate else "http"
-        self.url = f"{scheme}://{address}:{self._server.server_address[1]}"
+        self._serving = serve(_handler(root, self.failures, wanted), address, certificate)
+        self._address = f"{'https' if certificate else 'http'}://{address}"
+        self.url = ""
+        """Known while it serves."""
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self.url = f"{self._address}:{self._serving.__enter__()}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(kind, error, trace)
 
 
 def _handler(root: Path, failures: list[int], wanted: str) -> type[BaseHTTPRequestHandler]:

@@ -1,16 +1,16 @@
 """A git server on loopback: git's own http-backend behind Python's http.server."""
 
 import os
-import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.webserver import Certificate, serve
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -43,29 +43,6 @@ def make_repository(folder: Path) -> dict[str, str]:
     git(folder, "clone", "--quiet", "--bare", str(work), "shop.git")
     git(folder / "shop.git", "update-server-info")
     return commits
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate that signs itself, and its key, as files."""
-
-    certificate: Path
-    key: Path
-
-
-def make_certificate(folder: Path, host: str) -> Certificate:
-    """A certificate for a host that no usual authority vouches for."""
-    made = Certificate(folder / "server.crt", folder / "server.key")
-    subprocess.run(
-        [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
-            "-keyout", str(made.key), "-out", str(made.certificate),
-        ],
-        capture_output=True,
-        check=True,
-    )  # fmt: skip
-    return made
 
 
 @dataclass
@@ -101,20 +78,8 @@ def serve_git(folder: Path, certificate: Certificate | None = None) -> Iterator[
     class Handler(_Handler):
         server_state = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state.port = server.server_address[1]
-    if certificate is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate, certificate.key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serve(Handler, certificate=certificate) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

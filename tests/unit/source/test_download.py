@@ -18,7 +18,7 @@ from buildandpush.source.download import Access, download
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import SourceError
 from tests.fileserver import Answer, FileServer, serve_files
-from tests.unit.source.git_server import Certificate, make_certificate
+from tests.webserver import Certificate, make_certificate
 
 
 def make_archive() -> bytes:
@@ -37,14 +37,14 @@ SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("pki"), HOST)
+    return make_certificate(tmp_path_factory.mktemp("pki"), f"DNS:{HOST}")
 
 
 @pytest.fixture
 def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """The server; every host is this machine, since no test may leave it."""
     monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
-    with serve_files(certificate.certificate, certificate.key) as running:
+    with serve_files(certificate) as running:
         running.answers["/shop.tgz"] = [Answer(ARCHIVE)]
         yield running
 
@@ -90,7 +90,7 @@ def test_a_redirect_to_the_same_host_keeps_the_headers(server: FileServer, tmp_p
 def test_a_redirect_to_another_host_takes_no_header_along(
     server: FileServer, certificate: Certificate, tmp_path: Path, access: Access
 ) -> None:
-    with serve_files(certificate.certificate, certificate.key) as other:
+    with serve_files(certificate) as other:
         other.answers["/x?sig=1"] = [Answer(ARCHIVE)]
         server.answers["/old"] = [Answer(status=307, headers={"Location": other.url("/x?sig=1", HOST)})]
         assert download(server.url("/old", HOST), tmp_path / "a", access) == SHA256

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,8 @@ from buildandpush.source import git as module
 from buildandpush.source.git import Access, fetch_revision
 from buildandpush.source.gitlogin import read_header
 from buildandpush.source.report import SourceError
-from tests.unit.source.git_server import Certificate, GitServer, make_certificate, make_repository, serve_git
+from tests.unit.source.git_server import GitServer, make_repository, serve_git
+from tests.webserver import Certificate, make_certificate
 
 PASSWORD = "hunter-2-hunter"
 
@@ -25,7 +25,7 @@ def basic(login: str) -> str:
 def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], Certificate]:
     """A folder with shop.git in it, its commits, and a certificate for git.invalid."""
     folder = tmp_path_factory.mktemp("git")
-    return folder, make_repository(folder), make_certificate(folder, "git.invalid")
+    return folder, make_repository(folder), make_certificate(folder, "DNS:git.invalid")
 
 
 @pytest.fixture
@@ -72,16 +72,8 @@ def test_without_a_login_it_is_denied(server: GitServer, access: Access, root: P
 
 
 def test_the_login_stands_in_no_argument_and_in_no_file(
-    server: GitServer, access: Access, root: Path, monkeypatch: pytest.MonkeyPatch
+    server: GitServer, access: Access, root: Path, commands: list[list[str]]
 ) -> None:
-    commands: list[list[str]] = []
-    real = module.subprocess.run
-
-    def run(command: list[str], **more: Any) -> Any:
-        commands.append(command)
-        return real(command, **more)
-
-    monkeypatch.setattr(module.subprocess, "run", run)
     fetch_revision(url_of(server), "main", root, access)
     secrets = (PASSWORD, server.wanted.removeprefix("Basic "))
     assert commands

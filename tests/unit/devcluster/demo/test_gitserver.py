@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.demo.gitserver import Request, build_cgi_environment, parse_cgi_headers, serving
+from devcluster.demo.gitserver import serving
 from devcluster.errors import DevclusterError
+from devcluster.machine.gitbackend import Request, build_cgi_environment, parse_cgi_headers
 
 
 def _git(folder: Path, *arguments: str) -> str:

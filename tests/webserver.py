@@ -1,0 +1,53 @@
+"""A web server of a test, with a certificate of its own if it wants one."""
+
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that signs itself, and its key, as files."""
+
+    certificate: Path
+    key: Path
+
+
+def make_certificate(folder: Path, name: str) -> Certificate:
+    """A certificate that no usual authority vouches for. `name` is whose, such as DNS:git.invalid or IP:10.0.0.1."""
+    made = Certificate(folder / "server.crt", folder / "server.key")
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", "/CN=test", "-addext", f"subjectAltName={name}",
+            "-keyout", str(made.key), "-out", str(made.certificate),
+        ],
+        capture_output=True,
+        check=True,
+    )  # fmt: skip
+    return made
+
+
+@contextmanager
+def serve(
+    handler: type[BaseHTTPRequestHandler], address: str = "127.0.0.1", certificate: Certificate | None = None
+) -> Iterator[int]:
+    """A server for the time of the block, with TLS if there is a certificate; gives its port."""
+    server = ThreadingHTTPServer((address, 0), handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
