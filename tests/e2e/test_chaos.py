@@ -1,5 +1,5 @@
 """Twenty builds, ten violent ends of the operator at random moments: none lost, none doubled. Lines of 5 MB that our
-patterns look for. And what an API server can have against a build: it is told at once, and heals."""
+patterns look for. And refusals by the API server: the status tells them at once, and they heal."""
 
 import copy
 import random

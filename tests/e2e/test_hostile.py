@@ -1,4 +1,4 @@
-"""Builds that print what our patterns look for, without an end: their own end is told, and nobody else notices."""
+"""Builds that print endless lines made of our patterns. Their status tells how they ended. Nobody else notices."""
 
 import pytest
 

@@ -41,6 +41,12 @@ def rules(*items: dict[str, str], **schema: Any) -> dict[str, Any]:
     return {"x-kubernetes-validations": list(items), **schema}
 
 
+def pem_rules(field: str) -> dict[str, Any]:
+    """The rules of a field with certificates. The reader of the certificates checks the rest."""
+    begin = "-----BEGIN CERTIFICATE-----"
+    return rules(cel(f"self.contains('{begin}')", message=f"{field} must hold certificates in PEM form ({begin})"))
+
+
 def _path_rules(field: str) -> dict[str, Any]:
     quoted = f"""'{field}: "' + self + '" """
     return rules(

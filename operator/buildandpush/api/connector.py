@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, MAP_BY_TYPE, ApiModel, cel, rules
+from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, MAP_BY_TYPE, ApiModel, cel, pem_rules, rules
 from buildandpush.api.status import Condition, Time
 
 CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -257,12 +257,7 @@ class AzureConnectorSpec(ApiModel):
         None,
         max_length=65536,
         description="Certificates in PEM form that registries of this connector are trusted by, beside the usual ones.",
-        json_schema_extra=rules(
-            cel(
-                "self.contains('-----BEGIN CERTIFICATE-----')",
-                message="caBundle must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)",
-            )
-        ),
+        json_schema_extra=pem_rules("caBundle"),
     )
 
 

@@ -33,6 +33,13 @@ COMPONENT_BUILD: Final = "build"
 COMPONENT_READ_BACK: Final = "read-back"
 """Of a pod that reads a push back from the registry. It builds nothing and pushes nothing."""
 
+SOURCE_FILES_MOUNT: Final = "/etc/buildandpush-files"
+"""Where the source's container sees the files that it copies."""
+GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
+"""Where it sees the login to the git server, a file for each key."""
+DOWNLOAD_HEADERS_MOUNT: Final = "/etc/buildandpush-headers"
+"""Where it sees the headers of a download, a file for each."""
+
 PIPELINE_ROOT: Final = "/harness"
 """The pipeline's workspace; in paths it stands for the root of the source or of the volume."""
 

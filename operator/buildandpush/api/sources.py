@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.addresses import AZURE_REPOS_URL, SIGNED_URL, URL_WITH_USER
-from buildandpush.api.base import MAP_BY_KEY, ApiModel, Name, cel, rules
+from buildandpush.api.base import MAP_BY_KEY, ApiModel, Name, cel, pem_rules, rules
+from buildandpush.api.urls import AZURE_REPOS_URL, SIGNED_URL, URL_WITH_USER
 
 MAX_INLINE_FILES = 64
 MAX_INLINE_BYTES = 128 * 1024
@@ -93,12 +93,7 @@ class GitSource(ApiModel):
         None,
         max_length=MAX_CA_BYTES,
         description="Certificates in PEM form that the git server is trusted by, beside the usual ones.",
-        json_schema_extra=rules(
-            cel(
-                "self.contains('-----BEGIN CERTIFICATE-----')",
-                message="source.git.caBundle must hold certificates in PEM form (-----BEGIN CERTIFICATE-----)",
-            )
-        ),
+        json_schema_extra=pem_rules("source.git.caBundle"),
     )
     keep_git_dir: bool | None = Field(
         None,

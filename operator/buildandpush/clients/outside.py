@@ -96,7 +96,7 @@ class Outside:
             limit=32,
             keepalive_timeout=30,
             resolver=self._resolver,
-            # Called with each address that is connected to, be it written in a URL or found for a name.
+            # It sees each address before a connection is made: those that URLs name, and those that DNS finds.
             socket_factory=partial(_open_socket, self._rules),
         )
         return _make_session(connector, trust_env=True)

@@ -132,9 +132,7 @@ class RegistryClient:
         except NotReadError as error:
             return Proof(None, str(error), passing=error.passing, retry_after_seconds=error.retry_after_seconds)
         proof = await prove_image(image, tags, run_label)
-        unread = NotReadError(
-            proof.problem, passing=proof.passing, retry_after_seconds=proof.retry_after_seconds
-        ).to_read_back()
+        unread = ReadBack({}, digest_found=False, problem=proof.problem, retry_after_seconds=proof.retry_after_seconds)
         return replace(proof, problem=(await self._note(unread, repository, credentials)).problem)
 
     def _open(self, repository: str, credentials: Credentials) -> Image:

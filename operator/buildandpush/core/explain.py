@@ -18,5 +18,5 @@ def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
 
 
 def describe_meanwhile(reason: Reason, detail: str = "", remedy: str = "") -> str:
-    """The same for a run that has not ended, so that nobody is told to run it again."""
+    """The same for a run that has not ended. It does not advise to run it again."""
     return describe(reason, detail, remedy).removesuffix(f" {RUN_AGAIN}")

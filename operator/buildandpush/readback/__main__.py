@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from buildandpush.api.addresses import EVERYWHERE
-from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
+from buildandpush.clients.image import Image, prove_image, read_image
 from buildandpush.clients.outside import Outside
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.readback import (
@@ -84,9 +84,13 @@ async def _read(claim: Claim, outside: Outside, ca_bundle: str, authorization: s
         moved = any(found.tags.get(tag) != claim.digest for tag in claim.tags)
         if found.digest_found and moved and claim.run_label:
             proof = await prove_image(image, (claim.digest,), claim.run_label)
-            unread = NotReadError(
-                proof.problem, passing=proof.passing, retry_after_seconds=proof.retry_after_seconds
-            ).to_read_back()
+            unread = ReadBack(
+                {},
+                digest_found=False,
+                problem=proof.problem,
+                passing=proof.passing,
+                retry_after_seconds=proof.retry_after_seconds,
+            )
             report = Report(unread if proof.problem else found, bool(proof.digest))
         break
     return report

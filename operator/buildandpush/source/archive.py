@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.source.download import Access, download
 from buildandpush.source.egress import write_trust
@@ -11,8 +12,7 @@ from buildandpush.source.hidden import hide
 from buildandpush.source.report import SourceError
 from buildandpush.source.unpack import unpack
 
-HEADERS_MOUNT: Final = Path("/etc/buildandpush-headers")
-"""Where the pod mounts the Secret with headers, a file for each."""
+HEADERS_MOUNT: Final = Path(meta.DOWNLOAD_HEADERS_MOUNT)
 _SET_BY_US: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 

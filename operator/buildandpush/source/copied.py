@@ -6,12 +6,12 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.source.check import find_inside, list_names
 from buildandpush.source.report import SourceError, reason_of
 
-MOUNT: Final = Path("/etc/buildandpush-files")
-"""Where the pod mounts them."""
+MOUNT: Final = Path(meta.SOURCE_FILES_MOUNT)
 _PUBLISHED: Final = "..data"
 """The link to a ConfigMap's present files, which the kubelet replaces as a whole:
 https://pkg.go.dev/k8s.io/kubernetes/pkg/volume/util#AtomicWriter"""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from buildandpush.api.addresses import URL_WITH_USER
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import URL_WITH_USER
 from buildandpush.source.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.egress import find_proxy, write_trust
 from buildandpush.source.gitlogin import MOUNT, read_header

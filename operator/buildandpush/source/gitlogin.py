@@ -8,11 +8,11 @@ import base64
 from pathlib import Path
 from typing import Final
 
+from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError
 
-MOUNT: Final = Path("/etc/buildandpush-git")
-"""Where the pod mounts the Secret, a file for each key."""
+MOUNT: Final = Path(meta.GIT_LOGIN_MOUNT)
 _ANY_USER: Final = "git"
 """Goes with a token where neither the Secret nor the URL names a user. GitHub, GitLab and Azure Repos take any name."""
 

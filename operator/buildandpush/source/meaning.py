@@ -9,6 +9,7 @@ from typing import Final
 from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError
 
+_ABSENT: Final = (r"repository '[^']{0,2000}' not found", r"returned error: 404\b")
 # The first that is found names the reason.
 _MEANINGS: Final = tuple(
     (re.compile("|".join(words), re.IGNORECASE), reason)
@@ -54,8 +55,7 @@ _MEANINGS: Final = tuple(
         (
             Reason.SOURCE_INVALID,
             (
-                r"repository '[^']{0,2000}' not found",
-                r"returned error: 404\b",
+                *_ABSENT,
                 r"is this a git repository",
                 r"not appear to be a git repository",
             ),
@@ -93,7 +93,7 @@ _MEANINGS: Final = tuple(
 
 _PREFIXES: Final = ("fatal: ", "error: ")
 _USERINFO: Final = re.compile(r"://[^/@\s]{0,2000}@")
-_ABSENT: Final = re.compile(r"repository '[^']{0,2000}' not found|returned error: 404\b")
+_IS_ABSENT: Final = re.compile("|".join(_ABSENT))
 _MAX_TEXT: Final = 64 * 1024
 
 
@@ -107,6 +107,6 @@ def explain_git(stderr: str, *, with_login: bool = False) -> SourceError:
     lines = text.splitlines() or ["git ended without a word"]
     first = next((line for line in lines if line.startswith(_PREFIXES)), lines[-1])
     told = f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}"
-    if with_login and _ABSENT.search(text):
+    if with_login and _IS_ABSENT.search(text):
         return SourceError(Reason.SOURCE_DENIED, f"{told}; it does not exist, or this login may not read it")
     return SourceError(reason, told)

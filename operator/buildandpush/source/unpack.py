@@ -126,16 +126,14 @@ class _Writer:
 
     root: Path
     strip: int
-    files: int
+    most: int
+    """Entries that may come."""
     bytes_left: int
+    seen: int = 0
+    """Those that came. Left-out ones count too: each takes time."""
     entries: int = 0
     """Those that were not left out."""
-    files_left: int = field(init=False)
-    """Left-out ones count too: each takes time."""
     links: list[tuple[Path, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.files_left = self.files
 
     def make_folder(self, name: str) -> None:
         path = self._place(name)
@@ -193,9 +191,9 @@ class _Writer:
         if pure.is_absolute() or ".." in pure.parts or "\0" in name:
             raise _refused(name, "leads out of the archive")
         if counts:
-            self.files_left -= 1
-            if self.files_left < 0:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.files} files")
+            self.seen += 1
+            if self.seen > self.most:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.most} files")
         parts = pure.parts[self.strip :]
         if not parts:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from buildandpush.api.addresses import AZURE_REPOS
+from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient

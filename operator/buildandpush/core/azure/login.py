@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.api.addresses import AZURE_REPOS
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved, inputs_of

@@ -2,14 +2,12 @@
 
 from typing import Final
 
+from buildandpush.api import meta
 from buildandpush.api.meta import Manifest
 from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.spec.plan import BuildPlan
 
-HEADERS_MOUNT: Final = "/etc/buildandpush-headers"
-FILES_MOUNT: Final = "/etc/buildandpush-files"
-GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
 _FILES, _GIT_LOGIN, _HEADERS = "files", "git-login", "headers"
 _FOR_ANY_USER: Final = 0o444
 """The source's container runs as the build's user."""
@@ -17,7 +15,7 @@ _FOR_ANY_USER: Final = 0o444
 
 def source_mounts(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """The mounts of the source's container."""
-    places = {_FILES: FILES_MOUNT, _GIT_LOGIN: GIT_LOGIN_MOUNT, _HEADERS: HEADERS_MOUNT}
+    places = {_FILES: meta.SOURCE_FILES_MOUNT, _GIT_LOGIN: meta.GIT_LOGIN_MOUNT, _HEADERS: meta.DOWNLOAD_HEADERS_MOUNT}
     names = [volume["name"] for volume in source_volumes(plan, login)]
     return [{"name": name, "mountPath": places[name], "readOnly": True} for name in names]
 

@@ -3,8 +3,8 @@
 import json
 import re
 
-from buildandpush.api.addresses import AZURE_REPOS_URL
 from buildandpush.api.sources import MAX_INLINE_BYTES, ArchiveSource, ConfigMapSource, GitSource, InlineSource, Source
+from buildandpush.api.urls import AZURE_REPOS_URL
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.paths import resolve_file, resolve_path
 

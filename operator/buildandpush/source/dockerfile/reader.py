@@ -85,7 +85,7 @@ class Dockerfile:
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """Read a Dockerfile, and of one that is too long one instruction more than MAX_INSTRUCTIONS.
+    """Read a Dockerfile. It stops one instruction after MAX_INSTRUCTIONS, which shows that the file is too long.
 
     What cannot be read is left to kaniko, which names the line.
     """

@@ -1,0 +1,14 @@
+"""Forms of addresses that users write: which of them hold a login, and which are Azure Repos'."""
+
+from typing import Final
+
+URL_WITH_USER: Final = r"^https://[A-Za-z0-9._%-]{1,64}@(dev[.]azure[.]com|bitbucket[.]org)/"
+"""Clone addresses of these git services name a user. On other hosts a token often stands in that place."""
+SIGNED_URL: Final = r"(?i)[?&;]([a-z_-]*[_-])?(sig|signature|token|password|secret|api[_-]?key)="
+"""A query that holds a signature or a login, such as Azure's sig=, GitLab's private_token= and X-Goog-Signature=."""
+AZURE_REPOS: Final = "dev.azure.com"
+"""Stands for Azure Repos wherever a login needs the name of a host. One token serves all of its addresses."""
+AZURE_REPOS_URL: Final = (
+    r"^https://([A-Za-z0-9._%-]{1,64}@)?(dev[.]azure[.]com|[A-Za-z0-9-]{1,63}[.]visualstudio[.]com)/"
+)
+"""https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url"""
