@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.recent import Recent
@@ -99,15 +99,12 @@ class IdentityLogins:
             now = self._clock()
             if kept is not None and kept.is_fresh(version, now):
                 return kept
-            self._raise_remembered(key, version)
             try:
-                token = await self._entra.fetch_token(resolved, AZURE_REPOS_AUDIENCE)
+                token = await self._fetch_token(key, version, resolved, AZURE_REPOS_AUDIENCE)
             except LoginError as error:
-                self._remember(key, version, error.problem)
                 if kept is not None and error.problem.temporary and kept.lives(version, now):
                     return kept
                 raise
-            self._failed.pop(key)
         end = read_end(token) or now + read_life(token)
         # Entra ID's client gives out one token until shortly before its end. So a question at half of its life brings
         # nothing; this beginning makes the renewal due ten minutes before the end.
@@ -117,13 +114,18 @@ class IdentityLogins:
         """Whether Entra ID gives the identity a token at all; raises LoginError."""
         key, version = (resolved.connector.uid, ""), login_version(resolved)
         async with self._lock(key):
-            self._raise_remembered(key, version)
-            try:
-                await self._entra.fetch_token(resolved, REGISTRY_AUDIENCE)
-            except LoginError as error:
-                self._remember(key, version, error.problem)
-                raise
-            self._failed.pop(key)
+            await self._fetch_token(key, version, resolved, REGISTRY_AUDIENCE)
+
+    async def _fetch_token(self, key: _Key, version: str, resolved: Resolved, audience: str) -> str:
+        """A token of Entra ID; raises LoginError, without a request if it was refused just now."""
+        self._raise_remembered(key, version)
+        try:
+            token = await self._entra.fetch_token(resolved, audience)
+        except LoginError as error:
+            self._remember(key, version, error.problem)
+            raise
+        self._failed.pop(key)
+        return token
 
     def recall_refusal(self, access: RegistryAccess, resolved: Resolved) -> None:
         """Raise LoginError if the registry refused this push just now. Callers ask before they make a new login,

@@ -665,6 +665,14 @@ async def test_the_token_for_azure_repos_is_made_anew_before_its_end_and_kept_un
     assert git_token(world, await world.ensure(NEED, GIT_NEED, renewal=True)) != first
 
 
+async def test_while_azure_is_away_builds_share_a_token_for_azure_repos_that_still_works(world: World) -> None:
+    first = git_token(world, await world.ensure(NEED, GIT_NEED))
+    world.now += timedelta(minutes=51)
+    world.azure.refuse = refusing("token", BUSY)
+    for _ in range(2):  # the second is not even asked for: it was refused just now
+        assert git_token(world, await world.ensure(GIT_NEED, NEED)) == first
+
+
 async def test_no_registry_is_asked_for_a_build_that_only_reads_azure_repos(world: World) -> None:
     login = await world.ensure(GIT_NEED)
     assert world.auths(login) == {}
