@@ -22,6 +22,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
+from buildandpush.core.pod import observation
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import command_error, error_line, how_command_ended
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end, select_tail
@@ -46,14 +47,14 @@ from buildandpush.core.spec.registries import parse_mirrors
 from buildandpush.core.spec.tags import expand_tag
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.readback.login import read_authorization
-from buildandpush.source import git
-from buildandpush.source.address import refuse_odd_name
 from buildandpush.source.dockerfile.context import Context, TooManyFilesError
 from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
-from buildandpush.source.meaning import explain_git
+from buildandpush.source.git import fetch as git
+from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.report import SourceError
 from buildandpush.telemetry import _without_secrets
 from tests.unit.core.factories import DIGEST, NOW, container, pod, terminated
@@ -158,6 +159,7 @@ BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "a kubelet's words": lambda words: classify_failure(_observe_containers(words), NOTHING),
     "the source's warnings": lambda words: sourceconditions._list((Admitted(words), Admitted(words))),
     "read_source_report": lambda words: read_source_report(ContainerObservation(message=Admitted(words))),
+    "the source's facts": lambda words: observation._read_facts({"message": words, "author": words}),
 }
 """Functions that get text which came through the door. They are linear without it, too."""
 
@@ -234,16 +236,16 @@ HAND_ON: Final = {
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",
-    "source/git.py: _git",
-    "source/git.py: fetch_revision",
+    "source/git/fetch.py: _git",
+    "source/git/fetch.py: fetch_revision",
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
 OUR_OWN: Final = {
     "core/naming.py: connector_name",  # the API server bounds a reference and a name
     "core/naming.py: former_pod_name",
     "handlers/journal.py: Journal._open",  # the operator's own file
-    "source/git.py: _split",  # an address of a spec
-    "source/gitversion.py: find_flaw",  # git's own word, when the image is built
+    "source/git/fetch.py: _split",  # an address of a spec
+    "source/git/version.py: find_flaw",  # git's own word, when the image is built
 }
 
 

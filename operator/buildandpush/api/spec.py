@@ -8,7 +8,7 @@ from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, ApiModel, ContextPath, D
 from buildandpush.api.dockerfilechecks import Mode
 from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
-from buildandpush.api.sources import Source
+from buildandpush.api.sources.source import Source
 from buildandpush.api.step import FailureStrategy, Strategy, When
 
 MAX_TAGS = 50

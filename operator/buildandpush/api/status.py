@@ -125,7 +125,15 @@ class SourceStatus(ApiModel):
     """What the source turned out to be."""
 
     revision: str | None = Field(None, max_length=256, description="The branch, tag or ref that was fetched.")
+    ref: str | None = Field(None, max_length=256, description="The full ref it stands for, such as refs/heads/main.")
     commit: str | None = Field(None, max_length=64, description="The commit it was resolved to.")
+    author: str | None = Field(None, max_length=256, description="Who wrote the commit.")
+    message: str | None = Field(None, max_length=256, description="First line of the commit's message.")
+    digest: str | None = Field(
+        None, max_length=128, description="What an archive or an artifact hashes to, such as sha256:9f86…"
+    )
+    file_count: int | None = Field(None, description="How many files and links the source has.")
+    size_bytes: int | None = Field(None, description="Size of its files, in bytes.")
 
 
 class Effective(ApiModel):

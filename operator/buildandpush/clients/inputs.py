@@ -9,7 +9,7 @@ from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.kubernetes import KubernetesClient, Object
 from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.fingerprint import digest_values
-from buildandpush.core.spec.sources import WHOLE
+from buildandpush.core.spec.sources.keys import WHOLE
 
 _MISSING = {"Secret": Reason.SECRET_MISSING, "ConfigMap": Reason.CONFIG_MAP_MISSING}
 

@@ -3,19 +3,15 @@
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.archive import fetch_archive
 from buildandpush.source.check import check_paths
-from buildandpush.source.copied import MOUNT, copy_config_map, copy_volume
 from buildandpush.source.differences import check_dockerfile
-from buildandpush.source.download import without_query
-from buildandpush.source.git import Access, fetch_revision
-from buildandpush.source.gitfolder import list_submodules, remove_git_folder
-from buildandpush.source.inline import write_files
+from buildandpush.source.facts import SourceFacts, measure
+from buildandpush.source.kinds import KINDS
 from buildandpush.source.patience import Clock, try_again
 from buildandpush.source.report import SourceError, reason_of, render_failure, render_success, write_report
 
@@ -24,8 +20,10 @@ from buildandpush.source.report import SourceError, reason_of, render_failure, r
 class Fetched:
     """What was fetched and looked at."""
 
-    revision: str | None = None
-    commit: str | None = None
+    facts: SourceFacts = field(default_factory=SourceFacts)
+    files: int = 0
+    size: int = 0
+    """Of the files, in bytes."""
     warnings: tuple[str, ...] | None = None
     """What kaniko makes of the Dockerfile in another way than Docker; None if that was not to be looked at."""
 
@@ -34,42 +32,15 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
     """Fetch what the request names and look at its Dockerfile. Raises SourceError."""
     root = Path(request["root"])
     root.mkdir(parents=True, exist_ok=True)
-    revision, commit = None, None
-    if "git" in request:
-        git = request["git"]
-        revision = git.get("revision") or None
-        print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
-        access = Access(_describe_login(git), ca_bundle=git.get("caBundle", ""))
-        commit = try_again(lambda: fetch_revision(git["url"], revision or "", root, access), root, clock)
-        print(f"At commit {commit}", flush=True)
-    elif "archive" in request:
-        archive = request["archive"]
-        print(f"Downloading {without_query(archive['url'])}", flush=True)
-        digest, entries = try_again(lambda: fetch_archive(archive, root), root, clock)
-        print(f"Unpacked {entries} entries of sha256:{digest}", flush=True)
-    elif "configMap" in request:
-        print(f"Copied {copy_config_map(MOUNT, root)} files of ConfigMap {request['configMap']['name']}", flush=True)
-    elif "persistentVolumeClaim" in request:
-        path = request["persistentVolumeClaim"].get("path") or "."
-        print(f"Copied {copy_volume(MOUNT, path, root)} files of the volume", flush=True)
-    elif "inline" in request:
-        write_files(request["inline"]["files"], root)
-        print(f"Wrote {len(request['inline']['files'])} files", flush=True)
-    else:
+    kind = next((name for name in KINDS if name in request), None)
+    if kind is None:
         raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
+    facts = try_again(lambda: KINDS[kind](request[kind], root), root, clock)
+    files, size = measure(root)
+    print(f"Got {files} files, {size} bytes" + (f", {facts.digest}" if facts.digest else ""), flush=True)
     check_paths(root, request["dockerfile"], request["context"])
-    submodules = list_submodules(root) if "git" in request else []
-    if "git" in request and not request["git"].get("keepGitDir"):
-        remove_git_folder(root)
-    warnings = check_dockerfile(root, request, submodules) if "checks" in request else None
-    return Fetched(revision, commit, warnings)
-
-
-def _describe_login(git: dict[str, Any]) -> str:
-    """What the login to the git server comes from; empty where there is none."""
-    if "credentialsRef" in git:
-        return f"Secret {git['credentialsRef']['name']!r}"
-    return f"AzureConnector {git['connectorRef']!r}" if "connectorRef" in git else ""
+    warnings = check_dockerfile(root, request, facts.empty_submodules) if "checks" in request else None
+    return Fetched(facts, files, size, warnings)
 
 
 def main(arguments: list[str], clock: Clock | None = None) -> int:
@@ -84,7 +55,7 @@ def main(arguments: list[str], clock: Clock | None = None) -> int:
         return 1
     for warning in fetched.warnings or ():
         print(f"Warning: {warning}", flush=True)
-    write_report(render_success(fetched.revision, fetched.commit, fetched.warnings), report)
+    write_report(render_success(fetched.facts, fetched.files, fetched.size, fetched.warnings), report)
     return 0
 
 

@@ -4,11 +4,12 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.source.check import find_inside, list_names
+from buildandpush.source.facts import SourceFacts
 from buildandpush.source.report import SourceError, reason_of
 
 MOUNT: Final = Path(meta.SOURCE_FILES_MOUNT)
@@ -20,13 +21,14 @@ _OF_THE_FILE_SYSTEM: Final = "lost+found"
 """In the root of each volume with ext4. Nobody but root may read it."""
 
 
-def copy_config_map(mount: Path, root: Path) -> int:
-    """Copy the files that the ConfigMap has now, and give back how many they are. All are of one moment: if the kubelet
-    replaces them meanwhile, it removes the old ones, and the new ones are copied."""
+def fetch_config_map(_: dict[str, Any], root: Path, mount: Path = MOUNT) -> SourceFacts:
+    """Copy the files that the ConfigMap has now. All are of one moment: if the kubelet replaces them meanwhile, it
+    removes the old ones, and the new ones are copied."""
     while True:
         folder = (mount / _PUBLISHED).resolve()
         try:
-            return _copy_folder(folder, root)
+            _copy_folder(folder, root)
+            return SourceFacts()
         except SourceError:
             if (mount / _PUBLISHED).resolve() == folder:
                 raise
@@ -34,18 +36,19 @@ def copy_config_map(mount: Path, root: Path) -> int:
         root.mkdir()
 
 
-def copy_volume(mount: Path, path: str, root: Path) -> int:
-    """Copy the files of a folder of the volume, and give back how many they are."""
+def fetch_volume(claim: dict[str, Any], root: Path, mount: Path = MOUNT) -> SourceFacts:
+    """Copy the files of a folder of the volume."""
+    path = claim.get("path") or "."
     folder = find_inside(mount, path, Reason.SOURCE_INVALID)
     if not folder.is_dir():
         raise SourceError(Reason.SOURCE_INVALID, f"the volume has no folder {path!r}; its root has {list_names(mount)}")
-    return _copy_folder(folder, root)
+    _copy_folder(folder, root)
+    return SourceFacts()
 
 
-def _copy_folder(folder: Path, root: Path) -> int:
+def _copy_folder(folder: Path, root: Path) -> None:
     """Copy all files, with their modes and times. A link stays a link, as in git. Raises SourceError for what cannot be
     read, and for a file that is no plain one."""
-    count = 0
     for place, folders, names in os.walk(folder, onerror=_refuse):
         below = root / Path(place).relative_to(folder)
         if below == root and _OF_THE_FILE_SYSTEM in folders:
@@ -55,8 +58,6 @@ def _copy_folder(folder: Path, root: Path) -> int:
             (below / name).mkdir()
         for name in [*names, *links]:
             _copy(Path(place) / name, below / name, folder)
-            count += 1
-    return count
 
 
 def _copy(source: Path, target: Path, folder: Path) -> None:

@@ -2,14 +2,21 @@
 
 import errno
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
+from buildandpush.source.facts import SourceFacts
 
 MAX_BYTES: Final = 2048
 _MAX_MESSAGE: Final = 800
 _MAX_WARNING: Final = 320
+_MAX_FACT: Final = 256
+REPORTED: Final = ("revision", "ref", "commit", "author", "message", "digest")
+"""The facts that the operator is told, by the names of SourceFacts."""
+_LESS_NEEDED: Final = ("message", "author", "revision", "ref")
+"""Quotes and control characters grow when they are escaped."""
 
 
 class SourceError(Exception):
@@ -40,15 +47,18 @@ def render_failure(error: SourceError) -> str:
     return text
 
 
-def render_success(revision: str | None, commit: str | None, warnings: tuple[str, ...] | None = None) -> str:
-    """The report of a good fetch. `warnings` are left out if they are None, and shortened to fit."""
-    told: dict[str, Any] = {key: value for key, value in (("revision", revision), ("commit", commit)) if value}
-    if warnings is None:
-        return json.dumps(told)
-    told["warnings"] = [_clip(warning, _MAX_WARNING) for warning in warnings]
+def render_success(facts: SourceFacts, files: int, size: int, warnings: tuple[str, ...] | None = None) -> str:
+    """The report of a good fetch. `warnings` are left out if they are None. What does not fit is left out, the warnings
+    first: they stand in the log too."""
+    texts = {name: _clip(str(getattr(facts, name) or ""), _MAX_FACT) for name in REPORTED}
+    known: dict[str, Any] = {**{name: text for name, text in texts.items() if text}, "files": files, "size": size}
+    told: dict[str, Any] = {"facts": known}
+    if warnings is not None:
+        told["warnings"] = [_clip(warning, _MAX_WARNING) for warning in warnings]
+    less = [*(told["warnings"].pop for _ in warnings or ()), *(partial(known.pop, name, None) for name in _LESS_NEEDED)]
     text = json.dumps(told, ensure_ascii=False)
-    while len(text.encode()) > MAX_BYTES and told["warnings"]:
-        told["warnings"].pop()
+    while len(text.encode()) > MAX_BYTES and less:
+        less.pop(0)()
         text = json.dumps(told, ensure_ascii=False)
     return text
 

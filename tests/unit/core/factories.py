@@ -1,5 +1,6 @@
 """Resources, pods, nodes and worlds for tests of the core, with the least that makes them real."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -123,7 +124,8 @@ def terminated(code: int, reason: str = "", message: str = "") -> dict[str, Any]
     }
 
 
-SOURCE_OK = container("source", terminated=terminated(0, message='{"commit": "' + "c" * 40 + '", "revision": "main"}'))
+_FETCHED = json.dumps({"facts": {"commit": "c" * 40, "revision": "main"}})
+SOURCE_OK = container("source", terminated=terminated(0, message=_FETCHED))
 
 
 def running_pod(run: int = 1) -> PodObservation:

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from buildandpush.source import git as module
 from buildandpush.source.__main__ import main
 from buildandpush.source.differences import find_machine
 from buildandpush.source.dockerfile.reader import MAX_BYTES as MAX_DOCKERFILE
-from buildandpush.source.gitfolder import list_submodules, remove_git_folder
+from buildandpush.source.facts import SourceFacts
+from buildandpush.source.git import fetch as module
+from buildandpush.source.git.folder import list_submodules, remove_git_folder
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, render_success
-from tests.unit.source.git_server import git, serve_git
+from tests.unit.source.git.git_server import git, serve_git
 
 UNSAFE = "FROM scratch\nADD --checksum=sha256:00 http://files.test/f /f\n"
 ODD = 'FROM scratch\nLABEL a="b\\nc"\n'
@@ -72,7 +73,7 @@ def test_an_operator_that_asks_for_no_checks_gets_none(tmp_path: Path, monkeypat
     )
     monkeypatch.setenv("TERMINATION_LOG", str(tmp_path / "report"))
     assert main([str(tmp_path / "request.json")]) == 0
-    assert json.loads((tmp_path / "report").read_text()) == {}
+    assert json.loads((tmp_path / "report").read_text()).keys() == {"facts"}
 
 
 @pytest.mark.parametrize(
@@ -142,10 +143,10 @@ def test_a_build_has_a_line_for_each_kind_of_warning_and_five_at_most(
 
 @pytest.mark.parametrize("warnings", [(), ("x" * 5000,), ("ж" * 400,) * 5, ('"' * 400,) * 5, ("\ud800",)])
 def test_warnings_fit_into_the_report(warnings: tuple[str, ...]) -> None:
-    text = render_success("main", "c" * 40, warnings)
+    text = render_success(SourceFacts(revision="main", commit="c" * 40), 2, 30, warnings)
     assert len(text.encode()) <= MAX_BYTES
     report = json.loads(text)
-    assert report["commit"] == "c" * 40
+    assert report["facts"]["commit"] == "c" * 40
     assert len(report["warnings"]) <= len(warnings)
     assert bool(report["warnings"]) is bool(warnings)
 
@@ -208,7 +209,7 @@ def test_submodules_and_lfs_files_are_refused_with_that_word(
 
 def test_submodules_are_listed_by_gits_index(tmp_path: Path) -> None:
     work = repository(tmp_path, {"a b": b"", "c": b""}, submodule="vendor/über lib")
-    assert list_submodules(work) == ["vendor/über lib"]
+    assert list_submodules(work) == ("vendor/über lib",)
     remove_git_folder(work)
-    assert list_submodules(work) == []
+    assert list_submodules(work) == ()
     remove_git_folder(work)

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source import address, git, meaning
-from buildandpush.source.address import resolve_host
-from buildandpush.source.git import fetch_revision
-from buildandpush.source.meaning import explain_git
+from buildandpush.source.git import fetch as git
+from buildandpush.source.git import meaning
+from buildandpush.source.git.fetch import fetch_revision
+from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.network import address
+from buildandpush.source.network.address import resolve_host
 from buildandpush.source.patience import TRIES, Clock, try_again
 from buildandpush.source.report import SourceError
-from tests.unit.source.git_server import GitServer, make_repository, serve_git
+from tests.unit.source.git.git_server import GitServer, make_repository, serve_git
 
 URL = "fatal: unable to access 'https://git.test/x.git/': "
 

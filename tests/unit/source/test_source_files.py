@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from buildandpush.api.reasons import Reason
 from buildandpush.source.__main__ import main
 from buildandpush.source.check import check_paths
+from buildandpush.source.facts import SourceFacts
 from buildandpush.source.inline import write_files
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, SourceError, render_failure, render_success
@@ -51,7 +52,7 @@ def tree(root: Path) -> Path:
 
 def test_files_are_written_byte_for_byte(root: Path) -> None:
     files = {"Dockerfile": "FROM scratch\r\n", "a/b/c.txt": "日本\0\n", "empty": "", "-x": "--x"}
-    write_files(files, root)
+    write_files({"files": files}, root)
     written = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert written == {name: text.encode() for name, text in files.items()}
 
@@ -61,19 +62,19 @@ def test_name_that_is_no_plain_relative_path_is_refused(name: str, root: Path) -
     if name == "a/":
         (root / "a").mkdir()
     with pytest.raises(SourceError) as caught:
-        write_files({name: "x"}, root)
+        write_files({"files": {name: "x"}}, root)
     assert caught.value.reason is Reason.SOURCE_INVALID
     assert [path.name for path in root.parent.iterdir()] == ["source"]
 
 
 def test_file_that_should_be_a_folder_too_is_refused(root: Path) -> None:
     with pytest.raises(SourceError, match="a/b"):
-        write_files({"a": "x", "a/b": "y"}, root)
+        write_files({"files": {"a": "x", "a/b": "y"}}, root)
 
 
 def test_name_too_long_for_a_file_is_refused(root: Path) -> None:
     with pytest.raises(SourceError):
-        write_files({"x" * 300: "y"}, root)
+        write_files({"files": {"x" * 300: "y"}}, root)
 
 
 # ---- check
@@ -170,15 +171,25 @@ def test_no_message_breaks_the_report(message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("revision", "commit", "report"),
+    ("facts", "told"),
     [
-        ("main", "c" * 40, {"revision": "main", "commit": "c" * 40}),
-        (None, "c" * 40, {"commit": "c" * 40}),
-        (None, None, {}),
+        (SourceFacts(revision="main", commit="c" * 40), {"revision": "main", "commit": "c" * 40}),
+        (SourceFacts(commit="c" * 40, author="Ada <ada@example.com>", message="Fix"), None),
+        (SourceFacts(digest="sha256:" + "a" * 64), {"digest": "sha256:" + "a" * 64}),
+        (SourceFacts(), {}),
     ],
 )
-def test_good_report_says_what_there_is_to_say(revision: Any, commit: Any, report: dict[str, str]) -> None:
-    assert json.loads(render_success(revision, commit)) == report
+def test_good_report_says_what_there_is_to_say(facts: SourceFacts, told: dict[str, str] | None) -> None:
+    told = {"commit": "c" * 40, "author": "Ada <ada@example.com>", "message": "Fix"} if told is None else told
+    assert json.loads(render_success(facts, 3, 70)) == {"facts": {**told, "files": 3, "size": 70}}
+
+
+@given(st.text(max_size=400), st.text(max_size=400), st.lists(st.text(max_size=400), max_size=8))
+def test_no_fact_breaks_the_report_and_the_commit_stays(author: str, message: str, warnings: list[str]) -> None:
+    facts = SourceFacts(revision='"' * 256, ref="\\" * 256, commit="c" * 40, author=author, message=message)
+    text = render_success(facts, 3, 70, tuple(warnings))
+    assert len(text.encode()) <= MAX_BYTES
+    assert json.loads(text)["facts"]["commit"] == "c" * 40
 
 
 # ---- main
@@ -197,7 +208,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **request: Any) -> tupl
 
 def test_good_fetch_ends_with_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": "FROM scratch\n"}})
-    assert (code, report) == (0, {})
+    assert (code, report) == (0, {"facts": {"files": 1, "size": len("FROM scratch\n")}})
     assert (tmp_path / "source" / "Dockerfile").read_text() == "FROM scratch\n"
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,10 @@ from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, READ_
 
 _NEVER: Final = 1970
 _MAX_WARNINGS: Final = 5
+_TEXTS: Final = {"revision": 256, "ref": 256, "commit": 64, "author": 256, "message": 256, "digest": 128}
+"""The facts of a source's report, and how many characters of each the status holds."""
+_NUMBERS: Final = {"files": "file_count", "size": "size_bytes"}
+"""Its counts, and the names of the status's fields."""
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -112,10 +116,10 @@ class PodObservation:
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What the init container reported: a revision and commit, or why it failed."""
+    """What the init container reported: what it fetched, or why it failed."""
 
-    revision: str | None = None
-    commit: str | None = None
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+    """By the names of the fields of SourceStatus."""
     reason: str | None = None
     message: Admitted | None = None
     warnings: tuple[Admitted, ...] | None = None
@@ -221,9 +225,20 @@ def read_source_report(container: ContainerObservation) -> SourceReport:
         raw = parse_object(container.message)
     except UnreadableError:
         return SourceReport()
-    values = {key: admit(str(raw[key])) for key in ("revision", "commit", "reason", "message") if raw.get(key)}
+    reason, message = (admit(str(raw[key])) if raw.get(key) else None for key in ("reason", "message"))
     told = raw.get("warnings")
     warnings = tuple(admit(str(one)) for one in told[:_MAX_WARNINGS]) if isinstance(told, list) else None
-    return SourceReport(
-        values.get("revision"), values.get("commit"), values.get("reason"), values.get("message"), warnings
-    )
+    return SourceReport(_read_facts(raw.get("facts")), reason, message, warnings)
+
+
+def _read_facts(raw: Any) -> dict[str, str | int]:
+    """The facts that have the form of a status. Whoever wrote the report, the API server takes them."""
+    if not isinstance(raw, Mapping):
+        return {}
+    texts: dict[str, str | int] = {name: admit(str(raw[name]))[:size] for name, size in _TEXTS.items() if raw.get(name)}
+    numbers = {target: raw[name] for name, target in _NUMBERS.items() if _is_count(raw.get(name))}
+    return {**texts, **numbers}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63

@@ -87,9 +87,7 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
         note_failed_source(conditions, verdict.reason, verdict.message)
         return run
     note_fetched_source(conditions, report)
-    if report.commit is None:
-        return run
-    return run.model_copy(update={"source": SourceStatus(revision=report.revision, commit=report.commit)})
+    return run.model_copy(update={"source": SourceStatus(**report.facts)}) if report.facts else run
 
 
 def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
 from buildandpush.api.meta import PIPELINE_ROOT
-from buildandpush.api.sources import Source
+from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import MAX_BUILD_SECRETS, BuildAndPushACRSpec, BuildArgSource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
-from buildandpush.core.spec.sources import source_keys
+from buildandpush.core.spec.sources.keys import source_keys
 
 MOUNT: Final = "/kaniko/build-secrets"
 """Where the build secrets are mounted in kaniko's container, each as a file named by its id. Not /kaniko/secrets, where

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
-from buildandpush.api.sources import Source
+from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
@@ -20,7 +20,7 @@ from buildandpush.core.spec.paths import plan_context, resolve_file
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
-from buildandpush.core.spec.sources import check_source
+from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target

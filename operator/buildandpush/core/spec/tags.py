@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from buildandpush.api.sources import Source
+from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import MAX_TAGS, SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import PluginFlags, field_name

@@ -1,5 +1,6 @@
 """What pods as a kubelet 1.34 writes them say about a build."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildandpush.api.status import SourceStatus
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import (
@@ -177,7 +179,7 @@ def test_no_time_is_none(text: str | None) -> None:
 
 def test_source_report_of_a_good_fetch() -> None:
     report = read_source_report(observe("kaniko-running").source)
-    assert (report.revision, report.commit, report.reason) == ("main", "c" * 40, None)
+    assert (report.facts, report.reason) == ({"revision": "main", "commit": "c" * 40}, None)
 
 
 def test_source_report_of_a_failed_fetch() -> None:
@@ -188,12 +190,31 @@ def test_source_report_of_a_failed_fetch() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["", "null", "[]", "1", '"text"', "{", "not json", '{"commit": null}', '{"other": 1}', "[" * 4000, "\x00"],
+    ["", "null", "[]", "1", '"text"', "{", "not json", '{"facts": null}', '{"other": 1}', "[" * 4000, "\x00"],
     ids=lambda text: text[:12] or "empty",
 )
 def test_report_that_is_none_is_empty(message: str) -> None:
     report = read_source_report(ContainerObservation(state="terminated", message=message))
-    assert (report.revision, report.commit, report.reason, report.message) == (None, None, None, None)
+    assert (report.facts, report.reason, report.message) == ({}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "read"),
+    [
+        ({"commit": "c" * 40, "message": "Fix", "files": 3, "size": 70},
+         {"commit": "c" * 40, "message": "Fix", "file_count": 3, "size_bytes": 70}),
+        ({"author": "x" * 300, "digest": "y" * 300}, {"author": "x" * 256, "digest": "y" * 128}),
+        ({"files": -1, "size": True}, {}),
+        ({"files": "3", "size": 2**63}, {}),
+        ({"commit": None, "other": "x"}, {}),
+        (["commit"], {}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_facts_of_a_report_fit_into_the_status(facts: Any, read: dict[str, Any]) -> None:
+    report = read_source_report(ContainerObservation(state="terminated", message=json.dumps({"facts": facts})))
+    assert report.facts == read
+    SourceStatus(**report.facts)
 
 
 @given(st.text())

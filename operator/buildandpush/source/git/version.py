@@ -1,4 +1,4 @@
-"""Checks git when the operator's image is built: `python3 -m buildandpush.source.gitversion`."""
+"""Checks git when the operator's image is built: `python3 -m buildandpush.source.git.version`."""
 
 import re
 import subprocess

@@ -5,22 +5,25 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import URL_WITH_USER
-from buildandpush.source.address import refuse_address, refuse_odd_name, resolve_host
-from buildandpush.source.egress import find_proxy, write_trust
-from buildandpush.source.gitlogin import MOUNT, read_header
+from buildandpush.source.facts import SourceFacts
+from buildandpush.source.git.folder import list_submodules, remove_git_folder
+from buildandpush.source.git.login import MOUNT, read_header
+from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.hidden import hide
-from buildandpush.source.meaning import explain_git
+from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
+from buildandpush.source.network.egress import find_proxy, write_trust
 from buildandpush.source.report import SourceError
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _HEADER: Final = "GIT_CONFIG_VALUE_0"
+_DETAILS: Final = "%H%n%an <%ae>%n%s"
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 
@@ -57,8 +60,27 @@ class _Way:
     environment: Mapping[str, str]
 
 
-def fetch_revision(url: str, revision: str, root: Path, access: Access = Access()) -> str:
-    """Check the revision out into the root and give its commit back; raises SourceError."""
+def fetch_git(git: dict[str, Any], root: Path) -> SourceFacts:
+    """Fetch what the request's `git` names into the root."""
+    revision = git.get("revision", "")
+    print(f"Fetching {revision or 'the default branch'} of {git['url']}", flush=True)
+    facts = fetch_revision(git["url"], revision, root, Access(_describe_login(git), ca_bundle=git.get("caBundle", "")))
+    print(f"At commit {facts.commit}", flush=True)
+    facts = replace(facts, empty_submodules=list_submodules(root))
+    if not git.get("keepGitDir"):
+        remove_git_folder(root)
+    return facts
+
+
+def _describe_login(git: dict[str, Any]) -> str:
+    """What the login to the git server comes from; empty where there is none."""
+    if "credentialsRef" in git:
+        return f"Secret {git['credentialsRef']['name']!r}"
+    return f"AzureConnector {git['connectorRef']!r}" if "connectorRef" in git else ""
+
+
+def fetch_revision(url: str, revision: str, root: Path, access: Access = Access()) -> SourceFacts:
+    """Check the revision out into the root; raises SourceError."""
     server = _split(url)
     way = _find_way(server, access)
     url = server.url
@@ -76,7 +98,9 @@ def fetch_revision(url: str, revision: str, root: Path, access: Access = Access(
         _git(root, way, "checkout", "--quiet", "--detach", wanted, "--")
     else:
         _git(root, way, "checkout", "--quiet", "--detach", "FETCH_HEAD", "--")
-    return _git(root, way, "rev-parse", "HEAD").strip()
+    told = _git(root, way, "log", "-1", "--no-show-signature", f"--format={_DETAILS}").split("\n")
+    commit, author, message = told[:3]
+    return SourceFacts(revision=revision or None, commit=commit, author=author, message=message)
 
 
 def _find_way(server: _Server, access: Access) -> _Way:

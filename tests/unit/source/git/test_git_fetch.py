@@ -1,6 +1,7 @@
 """Fetching from a real git server, over the address that was checked and no other."""
 
 import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source import git as module
-from buildandpush.source.egress import write_trust
-from buildandpush.source.git import fetch_revision
+from buildandpush.source.git import fetch as module
+from buildandpush.source.git.fetch import fetch_revision
+from buildandpush.source.network.egress import write_trust
 from buildandpush.source.report import SourceError
-from tests.unit.source.git_server import GitServer, git, make_repository, serve_git
+from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
 from tests.webserver import make_certificate
 
 
@@ -65,13 +66,13 @@ def refused(url: str, root: Path, revision: str = "") -> SourceError:
 def test_revision_is_fetched(
     revision: str, commit: str, server: GitServer, commits: dict[str, str], root: Path
 ) -> None:
-    assert fetch_revision(server.url(), revision, root) == commits[commit]
+    assert fetch_revision(server.url(), revision, root).commit == commits[commit]
     assert f"# {commit}" in (root / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize("name", ["first", "second"])
 def test_commit_is_fetched_by_its_id(name: str, server: GitServer, commits: dict[str, str], root: Path) -> None:
-    assert fetch_revision(server.url(), commits[name], root) == commits[name]
+    assert fetch_revision(server.url(), commits[name], root).commit == commits[name]
 
 
 def test_only_the_one_revision_is_fetched(server: GitServer, root: Path) -> None:
@@ -103,7 +104,7 @@ def test_a_branch_may_look_like_the_beginning_of_a_commits_id(
     server: GitServer, commits: dict[str, str], root: Path
 ) -> None:
     git(server.folder / "shop.git", "branch", "--force", "20241101", commits["first"])
-    assert fetch_revision(server.url(), "20241101", root) == commits["first"]
+    assert fetch_revision(server.url(), "20241101", root).commit == commits["first"]
 
 
 @pytest.mark.parametrize("revision", ["--upload-pack=touch pwned", "-x", "--help"])
@@ -242,7 +243,7 @@ def test_a_proxy_of_the_pod_is_used_and_finds_the_address_itself(
 
     monkeypatch.setattr(module, "resolve_host", resolve)
     monkeypatch.setenv(name, f"http://127.0.0.1:{server.port}")
-    assert fetch_revision("http://git.example/shop.git", "main", root) == commits["second"]
+    assert fetch_revision("http://git.example/shop.git", "main", root).commit == commits["second"]
     assert server.proxied == {"git.example"}
 
 
@@ -301,4 +302,11 @@ def test_a_server_with_a_companys_certificate_is_trusted_once_the_installer_says
         monkeypatch.setattr(
             module, "write_trust", lambda folder, own: write_trust(tmp_path, own, certificate.certificate)
         )
-        assert fetch_revision(url, "main", root) == repository[1]["second"]
+        assert fetch_revision(url, "main", root).commit == repository[1]["second"]
+
+
+def test_the_commit_is_described(server: GitServer, root: Path) -> None:
+    facts = fetch_revision(server.url(), "main", root)
+    assert (facts.revision, facts.message) == ("main", "second")
+    assert facts.author is not None
+    assert re.fullmatch(r".+ <.+@.+>", facts.author)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.api.reasons import Reason
+from buildandpush.source.archive.unpack import Limits, unpack
 from buildandpush.source.report import SourceError
-from buildandpush.source.unpack import Limits, unpack
 
 USUAL = Limits()
 FILES = {"shop/Dockerfile": b"FROM scratch\n", "shop/web/run.sh": b"#!/bin/sh\n"}

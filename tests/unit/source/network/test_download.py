@@ -11,10 +11,11 @@ from urllib.parse import quote
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source import download as module
 from buildandpush.source.__main__ import fetch
-from buildandpush.source.archive import fetch_archive, read_headers
-from buildandpush.source.download import Access, download
+from buildandpush.source.archive.fetch import fetch_archive, read_headers
+from buildandpush.source.facts import SourceFacts
+from buildandpush.source.network import download as module
+from buildandpush.source.network.download import Access, download
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import SourceError
 from tests.fileserver import Answer, FileServer, serve_files
@@ -191,7 +192,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_an_archive_is_unpacked(server: FileServer, certificate: Certificate, root: Path) -> None:
     fetched = fetch_archive(request(server, certificate, sha256=SHA256, stripComponents=1), root)
-    assert fetched == (SHA256, 1)
+    assert fetched == SourceFacts(digest=f"sha256:{SHA256}")
     assert (root / "Dockerfile").read_text() == "FROM scratch\n"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.address import resolve_host
+from buildandpush.source.network.address import resolve_host
 from buildandpush.source.report import SourceError
 
 API_SERVER = "10.96.0.1"

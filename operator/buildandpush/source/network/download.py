@@ -13,8 +13,8 @@ from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.address import refuse_address, refuse_odd_name, resolve_host
-from buildandpush.source.egress import find_proxy
+from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
+from buildandpush.source.network.egress import find_proxy
 from buildandpush.source.report import SourceError, is_disk_full
 
 _TIMEOUT_SECONDS: Final = 60.0

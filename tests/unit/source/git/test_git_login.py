@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source import git as module
-from buildandpush.source.git import Access, fetch_revision
-from buildandpush.source.gitlogin import read_header
+from buildandpush.source.git import fetch as module
+from buildandpush.source.git.fetch import Access, fetch_revision
+from buildandpush.source.git.login import read_header
 from buildandpush.source.report import SourceError
-from tests.unit.source.git_server import GitServer, make_repository, serve_git
+from tests.unit.source.git.git_server import GitServer, make_repository, serve_git
 from tests.webserver import Certificate, make_certificate
 
 PASSWORD = "hunter-2-hunter"

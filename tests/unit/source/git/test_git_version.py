@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from buildandpush.source.gitversion import find_flaw, main
+from buildandpush.source.git.version import find_flaw, main
 
-DOCKERFILE = Path(__file__).parents[3] / "operator" / "Dockerfile"
+DOCKERFILE = Path(__file__).parents[4] / "operator" / "Dockerfile"
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_the_image_is_checked_with_the_git_that_it_ships() -> None:
     last = DOCKERFILE.read_text().rpartition("\nFROM ")[2]
     lines = [line for line in last.splitlines() if line.startswith("RUN ")]
     assert lines[0].startswith("RUN command -v git")
-    assert lines[1:] == ["RUN /opt/buildandpush/bin/python -m buildandpush.source.gitversion"]
+    assert lines[1:] == ["RUN /opt/buildandpush/bin/python -m buildandpush.source.git.version"]

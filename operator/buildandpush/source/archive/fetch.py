@@ -6,19 +6,20 @@ from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
-from buildandpush.source.download import Access, download
-from buildandpush.source.egress import write_trust
+from buildandpush.source.archive.unpack import unpack
+from buildandpush.source.facts import SourceFacts
 from buildandpush.source.hidden import hide
+from buildandpush.source.network.download import Access, download, without_query
+from buildandpush.source.network.egress import write_trust
 from buildandpush.source.report import SourceError
-from buildandpush.source.unpack import unpack
 
 HEADERS_MOUNT: Final = Path(meta.DOWNLOAD_HEADERS_MOUNT)
 _SET_BY_US: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
-def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HEADERS_MOUNT) -> tuple[str, int]:
-    """Fetch what the request's `archive` names into the root; gives back its SHA-256 and the number of its entries.
-    Raises SourceError."""
+def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HEADERS_MOUNT) -> SourceFacts:
+    """Fetch what the request's `archive` names into the root."""
+    print(f"Downloading {without_query(archive['url'])}", flush=True)
     folder = Path(tempfile.gettempdir())
     headers = read_headers(headers_folder) if "headersRef" in archive else {}
     access = Access(headers, write_trust(folder, archive.get("caBundle", "")))
@@ -28,7 +29,8 @@ def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HE
         wanted = archive.get("sha256")
         if wanted and found != wanted:
             raise SourceError(Reason.SOURCE_CHECKSUM, f"its SHA-256 is {found} and not {wanted}")
-        return found, unpack(file, root, archive.get("stripComponents", 0))
+        unpack(file, root, archive.get("stripComponents", 0))
+        return SourceFacts(digest=f"sha256:{found}")
     finally:
         file.unlink(missing_ok=True)
 

@@ -1,0 +1,1 @@
+"""The kinds of source, as a spec writes them."""

@@ -1,0 +1,22 @@
+"""What is refused in a git source."""
+
+import re
+
+from buildandpush.api.sources.git import GitSource
+from buildandpush.api.urls import AZURE_REPOS_URL
+from buildandpush.core.errors import SpecInvalidError
+
+
+def check_git(git: GitSource) -> None:
+    """Raise SpecInvalidError for a git source that cannot be used."""
+    if git.credentials_ref and not git.url.startswith("https://"):
+        raise SpecInvalidError(
+            "source.git.credentialsRef", "the login would be readable on the way; use an https:// url"
+        )
+    if git.credentials_ref and git.connector_ref:
+        raise SpecInvalidError("source.git", "credentialsRef and connectorRef are given; give one of them")
+    if git.connector_ref and not re.match(AZURE_REPOS_URL, git.url):
+        raise SpecInvalidError(
+            "source.git.connectorRef",
+            f"it logs in to Azure Repos alone, not to {git.url[:200]!r}; for other servers use credentialsRef",
+        )

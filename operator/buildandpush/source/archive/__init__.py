@@ -1,0 +1,1 @@
+"""Fetches an archive from a web server and unpacks it."""

@@ -1,0 +1,1 @@
+"""Fetches one revision of a git repository."""

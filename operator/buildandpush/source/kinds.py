@@ -1,0 +1,25 @@
+"""The kinds of source: one function for each, which brings the files into an empty root.
+
+Each gets the part of the request that has the kind's name, and raises SourceError. It is called again, with an empty
+root, after a failure that another try may help.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from buildandpush.source.archive.fetch import fetch_archive
+from buildandpush.source.copied import fetch_config_map, fetch_volume
+from buildandpush.source.facts import SourceFacts
+from buildandpush.source.git.fetch import fetch_git
+from buildandpush.source.inline import write_files
+
+Kind = Callable[[dict[str, Any], Path], SourceFacts]
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "git": fetch_git,
+    "archive": fetch_archive,
+    "configMap": fetch_config_map,
+    "persistentVolumeClaim": fetch_volume,
+    "inline": write_files,
+}

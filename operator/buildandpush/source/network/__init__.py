@@ -1,0 +1,1 @@
+"""How a server is reached: checked addresses, the proxy, certificates, downloads."""
