@@ -52,7 +52,7 @@ from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
-from buildandpush.source.git import fetch as git
+from buildandpush.source.git import way as git
 from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.report import SourceError
@@ -236,7 +236,8 @@ HAND_ON: Final = {
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",
-    "source/git/fetch.py: _git",
+    "source/git/way.py: explain_failure",
+    "source/git/way.py: run_git",
     "source/git/fetch.py: fetch_revision",
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
@@ -244,7 +245,7 @@ OUR_OWN: Final = {
     "core/naming.py: connector_name",  # the API server bounds a reference and a name
     "core/naming.py: former_pod_name",
     "handlers/journal.py: Journal._open",  # the operator's own file
-    "source/git/fetch.py: _split",  # an address of a spec
+    "source/git/way.py: split_url",  # an address of a spec
     "source/git/version.py: find_flaw",  # git's own word, when the image is built
 }
 

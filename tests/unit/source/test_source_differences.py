@@ -10,7 +10,7 @@ from buildandpush.source.__main__ import main
 from buildandpush.source.differences import find_machine
 from buildandpush.source.dockerfile.reader import MAX_BYTES as MAX_DOCKERFILE
 from buildandpush.source.facts import SourceFacts
-from buildandpush.source.git import fetch as module
+from buildandpush.source.git import way as module
 from buildandpush.source.git.folder import list_submodules, remove_git_folder
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, render_success
@@ -119,7 +119,7 @@ def test_a_huge_dockerfile_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.
 def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository(tmp_path, {"Dockerfile": b'FROM b\nLABEL \xff="b\\nc"\nADD https://h.test/\xff.git /x\n'})
     with serve_git(tmp_path) as server:
-        monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+        monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
         code, report = run(tmp_path, monkeypatch, git={"url": server.url()}, checks={"mode": "Warn"})
     assert code == 0
     assert len(report["warnings"]) == 2
@@ -176,7 +176,7 @@ def test_git_is_left_out_unless_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool | None, kept: bool
 ) -> None:
     repository(tmp_path, {"Dockerfile": b"FROM scratch\nCOPY .git /g\n"})
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(tmp_path) as server:
         source = {"url": server.url(), **({} if keep is None else {"keepGitDir": keep})}
         code, report = run(tmp_path, monkeypatch, git=source)
@@ -200,7 +200,7 @@ def test_submodules_and_lfs_files_are_refused_with_that_word(
 ) -> None:
     files = {"Dockerfile": f"FROM scratch\n{line}\n".encode(), "weights.bin": POINTER.encode(), "other/x": b"x"}
     repository(tmp_path, files, submodule="lib")
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(tmp_path) as server:
         code, report = run(tmp_path, monkeypatch, git={"url": server.url()}, context=context)
     assert (code, report.get("reason")) == ((1, "SourceIncomplete") if word else (0, None))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.git import fetch as git
 from buildandpush.source.git import meaning
+from buildandpush.source.git import way as git
 from buildandpush.source.git.fetch import fetch_revision
 from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.network import address
@@ -167,7 +167,7 @@ def test_a_try_that_took_minutes_is_not_repeated_here(root: Path) -> None:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServer]:
     make_repository(tmp_path / "git")
-    monkeypatch.setattr(git, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(git, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(tmp_path / "git") as running:
         yield running
 

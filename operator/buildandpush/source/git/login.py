@@ -5,6 +5,7 @@ git sends it to the one host that its setting names.
 """
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,36 +14,35 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.report import SourceError
 
 MOUNT: Final = Path(meta.GIT_LOGIN_MOUNT)
+_KEYS: Final = ("username", "password", "bearerToken")
 _ANY_USER: Final = "git"
 """Goes with a token where neither the Secret nor the URL names a user. GitHub, GitLab and Azure Repos take any name."""
 
 
-def read_header(folder: Path, origin: str, url_user: str = "") -> str:
-    """The Authorization header; raises SourceError where there is no login."""
-    bearer = _read(folder, "bearerToken")
-    if bearer:
-        return f"Authorization: Bearer {_plain(bearer, origin, 'bearerToken')}"
-    password = _read(folder, "password")
+def read_keys(folder: Path) -> dict[str, str]:
+    """The keys of the Secret that are files in the folder."""
+    return {key: (folder / key).read_text(errors="replace") for key in _KEYS if (folder / key).exists()}
+
+
+def make_header(keys: Mapping[str, str], origin: str, url_user: str = "") -> str:
+    """The Authorization header from a Secret's keys; raises SourceError where they hold no login. Line breaks that a
+    file usually ends with do not count."""
+    values = {key: value.strip() for key, value in keys.items()}
+    if values.get("bearerToken"):
+        return f"Authorization: Bearer {_plain(values['bearerToken'], origin, 'bearerToken')}"
+    password = values.get("password")
     if not password:
         raise SourceError(
             Reason.SOURCE_DENIED,
             f"{origin} holds no login; give it the keys username and password, or bearerToken",
         )
-    user = _read(folder, "username") or url_user or _ANY_USER
+    user = values.get("username") or url_user or _ANY_USER
     if ":" in user:
         raise SourceError(
             Reason.SOURCE_DENIED, f"the username in {origin} holds a colon, which no login can; correct it"
         )
     login = f"{_plain(user, origin, 'username')}:{_plain(password, origin, 'password')}"
     return f"Authorization: Basic {base64.b64encode(login.encode()).decode()}"
-
-
-def _read(folder: Path, key: str) -> str:
-    """A key's value, without the line break that a file usually ends with. Empty where the key is missing."""
-    try:
-        return (folder / key).read_text(errors="replace").strip()
-    except FileNotFoundError:
-        return ""
 
 
 def _plain(value: str, origin: str, key: str) -> str:

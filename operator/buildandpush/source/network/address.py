@@ -17,8 +17,9 @@ from buildandpush.source.report import SourceError
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 
 
-def resolve_host(host: str, port: int) -> list[str]:
-    """The host's addresses, each of them allowed; raises SourceError otherwise. The caller connects to these only."""
+def resolve_host(host: str, port: int, rules: AddressRules | None = None) -> list[str]:
+    """The host's addresses, each of them allowed; raises SourceError otherwise. The caller connects to these only. The
+    default of `rules` is what builds may not fetch from."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:
@@ -27,7 +28,7 @@ def resolve_host(host: str, port: int) -> list[str]:
         raise SourceError(Reason.SOURCE_UNREACHABLE, f"host {host!r} has no address: {error}") from error
     addresses = sorted({str(item[4][0]) for item in found})
     for address in addresses:
-        refuse_address(address, host)
+        refuse_address(address, host, rules)
     return addresses
 
 
@@ -38,10 +39,11 @@ def refuse_odd_name(host: str) -> None:
         raise SourceError(Reason.SOURCE_INVALID, f"{host!r} is no plain host name; write other alphabets as xn--…")
 
 
-def refuse_address(address: str, host: str = "") -> None:
+def refuse_address(address: str, host: str = "", rules: AddressRules | None = None) -> None:
     """Raise SourceError for an address that builds may not fetch from. A name is none, and passes."""
     with contextlib.suppress(ValueError):
-        if AddressRules(os.environ.get("KUBERNETES_SERVICE_HOST", "")).refuses(_usual_form(address)):
+        rules = rules or AddressRules(os.environ.get("KUBERNETES_SERVICE_HOST", ""))
+        if rules.refuses(_usual_form(address)):
             named = f"{host!r} is {address}" if host else repr(address)
             raise SourceError(Reason.SOURCE_INVALID, f"host {named}, which builds may not fetch from")
 

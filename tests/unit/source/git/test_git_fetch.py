@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.git import fetch as module
+from buildandpush.source.git import way as module
 from buildandpush.source.git.fetch import fetch_revision
 from buildandpush.source.network.egress import write_trust
 from buildandpush.source.report import SourceError
@@ -32,7 +32,7 @@ def commits(repository: tuple[Path, dict[str, str]]) -> dict[str, str]:
 @pytest.fixture
 def server(repository: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServer]:
     """The server; the check of addresses says that any host is this machine, as no test may leave it."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(repository[0]) as running:
         yield running
 
@@ -177,7 +177,7 @@ def test_tls_that_is_none(server: GitServer, root: Path) -> None:
     ],
 )
 def test_url_that_is_not_fetched_from(url: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: pytest.fail("it is not even looked up"))
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: pytest.fail("it is not even looked up"))
     assert refused(url, root).reason is Reason.SOURCE_INVALID
 
 
@@ -238,7 +238,7 @@ def test_credentials_are_asked_of_nobody(server: GitServer, root: Path, monkeypa
 def test_a_proxy_of_the_pod_is_used_and_finds_the_address_itself(
     name: str, server: GitServer, commits: dict[str, str], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(host: str, port: int) -> list[str]:
+    def resolve(host: str, port: int, rules: object) -> list[str]:
         raise AssertionError("behind a proxy, names need no address here")
 
     monkeypatch.setattr(module, "resolve_host", resolve)
@@ -295,12 +295,12 @@ def test_a_server_with_a_companys_certificate_is_trusted_once_the_installer_says
     repository: tuple[Path, dict[str, str]], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = make_certificate(tmp_path, "DNS:git.invalid")
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(repository[0], certificate) as server:
         url = f"https://git.invalid:{server.port}/shop.git"
         assert refused(url, root).reason is Reason.CERTIFICATE_NOT_TRUSTED
         monkeypatch.setattr(
-            module, "write_trust", lambda folder, own: write_trust(tmp_path, own, certificate.certificate)
+            module, "write_trust", lambda folder, own, trusted: write_trust(tmp_path, own, certificate.certificate)
         )
         assert fetch_revision(url, "main", root).commit == repository[1]["second"]
 

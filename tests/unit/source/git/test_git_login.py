@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.git import fetch as module
-from buildandpush.source.git.fetch import Access, fetch_revision
-from buildandpush.source.git.login import read_header
+from buildandpush.source.git import way as module
+from buildandpush.source.git.fetch import fetch_revision
+from buildandpush.source.git.login import make_header, read_keys
+from buildandpush.source.git.way import Access
 from buildandpush.source.report import SourceError
 from tests.unit.source.git.git_server import GitServer, make_repository, serve_git
 from tests.webserver import Certificate, make_certificate
@@ -33,7 +34,7 @@ def server(
     repository: tuple[Path, dict[str, str], Certificate], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[GitServer]:
     """A server that wants a login, with TLS. Every host is this machine, since no test may leave it."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
     with serve_git(repository[0], repository[2]) as running:
         running.wanted = basic(f"ann:{PASSWORD}").removeprefix("Authorization: ")
         yield running
@@ -119,7 +120,7 @@ def test_a_redirect_to_another_host_is_not_followed_with_the_login(
 
 def test_the_setting_names_the_one_host(server: GitServer, access: Access, root: Path) -> None:
     """A server on another port is another server."""
-    environment = module._login_environment(module._split(url_of(server)), basic("ann:x"))
+    environment = module._login_environment(module.split_url(url_of(server)), basic("ann:x"))
     assert environment["GIT_CONFIG_KEY_0"] == f"http.https://git.invalid:{server.port}/.extraHeader"
 
 
@@ -144,7 +145,7 @@ def test_a_login_is_not_sent_over_http(access: Access, root: Path) -> None:
 def test_header(tmp_path: Path, keys: dict[str, str], url_user: str, header: str) -> None:
     for key, value in keys.items():
         (tmp_path / key).write_text(value)
-    assert read_header(tmp_path, "Secret 'git-login'", url_user) == header
+    assert make_header(read_keys(tmp_path), "Secret 'git-login'", url_user) == header
 
 
 @pytest.mark.parametrize(
@@ -163,7 +164,7 @@ def test_a_secret_that_is_no_login_is_named_without_its_values(
     for key, value in keys.items():
         (tmp_path / key).write_text(value)
     with pytest.raises(SourceError) as caught:
-        read_header(tmp_path, "Secret 'git-login'")
+        make_header(read_keys(tmp_path), "Secret 'git-login'")
     assert caught.value.reason is Reason.SOURCE_DENIED
     assert "git-login" in str(caught.value)
     assert words in str(caught.value)
@@ -183,11 +184,11 @@ def test_a_secret_that_is_no_login_is_named_without_its_values(
     ],
 )
 def test_clone_addresses_of_azure_repos_are_taken(url: str, bare: str, user: str) -> None:
-    server = module._split(url)
+    server = module.split_url(url)
     assert (server.url, server.user) == (bare, user)
 
 
 def test_a_url_with_a_password_is_refused_without_naming_it() -> None:
     with pytest.raises(SourceError) as caught:
-        module._split(f"https://ann:{PASSWORD}@github.com/contoso/shop.git")
+        module.split_url(f"https://ann:{PASSWORD}@github.com/contoso/shop.git")
     assert PASSWORD not in str(caught.value)

@@ -1,0 +1,173 @@
+"""git's way to a server: checked addresses or a proxy, certificates, a login, and no settings of the machine."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from buildandpush.api.addresses import AddressRules
+from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import URL_WITH_USER
+from buildandpush.source.git.login import MOUNT, make_header, read_keys
+from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.hidden import hide
+from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
+from buildandpush.source.network.egress import TRUSTED, find_proxy, write_trust
+from buildandpush.source.report import SourceError
+
+_HEADER: Final = "GIT_CONFIG_VALUE_0"
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the server is logged in to and trusted, beside what the installer of the operator says."""
+
+    login: str = ""
+    """What the login comes from, in words; empty for no login."""
+    folder: Path = MOUNT
+    """Where the Secret's keys are files."""
+    ca_bundle: str = ""
+    """Certificates in PEM form."""
+    keys: Mapping[str, str] | None = None
+    """The Secret's keys, where they are no files."""
+    trusted: Path = TRUSTED
+    """Certificates that the installer trusts, in PEM form. The file may be missing."""
+    scratch: Path | None = None
+    """Where files that git needs are written. Default: the folder for temporary files."""
+    rules: AddressRules | None = None
+    """Which addresses are refused. Default: those that builds may not fetch from."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A URL, taken apart."""
+
+    url: str
+    """Without the user."""
+    scheme: str
+    host: str
+    port: int
+    user: str
+    """Empty where the URL names none."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """The settings and variables for git's way to the server."""
+
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+def find_way(server: Server, access: Access) -> Way:
+    """Through the proxy, if there is one for this host, or else to checked addresses."""
+    scheme, host, port = server.scheme, server.host, server.port
+    trust = write_trust(access.scratch or Path(tempfile.gettempdir()), access.ca_bundle, access.trusted)
+    environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
+    if access.login:
+        keys = read_keys(access.folder) if access.keys is None else access.keys
+        environment |= _login_environment(server, make_header(keys, access.login, server.user))
+    proxy = find_proxy(scheme, host, port)
+    if proxy:
+        # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
+        # rather than among the arguments, since it may hold a login.
+        refuse_address(host, rules=access.rules)
+        return Way({}, {**environment, f"{scheme}_proxy": proxy})
+    addresses = resolve_host(host, port, access.rules)
+    if ":" in host:  # an IPv6 address, which no DNS can change and which curl cannot read here
+        return Way({}, environment)
+    # git connects to the addresses that were checked, whatever DNS says a moment later.
+    return Way({"http.curloptResolve": f"{host}:{port}:{','.join(addresses)}"}, environment)
+
+
+def _login_environment(server: Server, header: str) -> dict[str, str]:
+    """git's setting for one host, in its environment: https://git-scm.com/docs/git-config#_environment"""
+    if server.scheme != "https":
+        raise SourceError(Reason.SOURCE_INVALID, "a login needs an https:// URL: over http anybody on the way reads it")
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.https://{host}:{server.port}/.extraHeader",
+        _HEADER: header,
+    }
+
+
+def split_url(url: str) -> Server:
+    """The server of a URL that may be fetched from."""
+    url = url.strip().replace(" ", "%20")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
+    named = "@" not in parts.netloc or re.match(URL_WITH_USER, url)
+    if parts.scheme not in ("http", "https") or not host or not named:
+        raise SourceError(Reason.SOURCE_INVALID, f"{_without_login(url)!r} is no http(s) URL without a login")
+    refuse_odd_name(host)
+    port = port or (443 if parts.scheme == "https" else 80)
+    address = parts.netloc.rpartition("@")[2]
+    return Server(parts._replace(netloc=address).geturl(), parts.scheme, host, port, unquote(parts.username or ""))
+
+
+def _without_login(url: str) -> str:
+    return re.sub("//[^/]*@", "//***@", url)
+
+
+def run_git(root: Path, way: Way, *arguments: str) -> str:
+    """What git prints, run in the root; raises SourceError."""
+    done = subprocess.run(
+        build_command(way, *arguments),
+        cwd=root,
+        env=build_environment(way),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != 0:
+        raise explain_failure(way, done.stderr)
+    return done.stdout
+
+
+def build_command(way: Way, *arguments: str) -> list[str]:
+    """git with its settings, which hold nothing secret."""
+    settings = {
+        "core.hooksPath": os.devnull,
+        "http.followRedirects": "false",
+        "http.lowSpeedLimit": "1000",
+        "http.lowSpeedTime": "60",
+        "advice.detachedHead": "false",
+        "safe.directory": "*",
+        **way.settings,
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return ["git", *options, *arguments]
+
+
+def build_environment(way: Way) -> dict[str, str]:
+    """All variables that git gets, the login among them."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    }
+    return {
+        **kept,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "/bin/false",
+        "GIT_ALLOW_PROTOCOL": "http:https",
+        **way.environment,
+    }
+
+
+def explain_failure(way: Way, stderr: str) -> SourceError:
+    """What git's words about a failure mean, without the login."""
+    header = way.environment.get(_HEADER, "")
+    return explain_git(hide(stderr, [header]), with_login=bool(header))
