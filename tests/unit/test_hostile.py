@@ -237,7 +237,6 @@ HAND_ON: Final = {
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",
     "source/git/way.py: explain_failure",
-    "source/git/way.py: run_git",
     "source/git/fetch.py: fetch_revision",
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
