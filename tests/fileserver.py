@@ -29,6 +29,8 @@ class FileServer:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """The answers of each path in order; the last one stays."""
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    """What was sent with each request."""
 
     def url(self, path: str, host: str = "") -> str:
         """An address at this server, by another name of it where one is given."""
@@ -41,8 +43,12 @@ def serve_files(certificate: Certificate, address: str = "127.0.0.1") -> Iterato
     state = FileServer(address)
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             state.seen.append((self.path, dict(self.headers.items())))
+            state.bodies.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             answers = state.answers[self.path]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             self.send_response(answer.status)

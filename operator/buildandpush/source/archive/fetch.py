@@ -9,7 +9,8 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.archive.unpack import unpack
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.hidden import hide
-from buildandpush.source.network.download import Access, download, without_query
+from buildandpush.source.network.connection import without_query
+from buildandpush.source.network.download import Access, download
 from buildandpush.source.network.egress import write_trust
 from buildandpush.source.report import SourceError
 

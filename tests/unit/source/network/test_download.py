@@ -14,7 +14,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.__main__ import fetch
 from buildandpush.source.archive.fetch import fetch_archive, read_headers
 from buildandpush.source.facts import SourceFacts
-from buildandpush.source.network import download as module
+from buildandpush.source.network import connection as module
 from buildandpush.source.network.download import Access, download
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import SourceError
