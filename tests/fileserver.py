@@ -38,7 +38,7 @@ class FileServer:
 
 
 @contextmanager
-def serve_files(certificate: Certificate, address: str = "127.0.0.1") -> Iterator[FileServer]:
+def serve_files(certificate: Certificate | None, address: str = "127.0.0.1") -> Iterator[FileServer]:
     """A server for the time of the block."""
     state = FileServer(address)
 

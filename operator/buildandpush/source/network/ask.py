@@ -1,4 +1,4 @@
-"""One request to a server's API over https, and its answer up to a limit. A redirect is an answer like others."""
+"""One request to a server's API, and its answer up to a limit. A redirect is an answer like others."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.network.connection import connect, escape, host_of, telling_of
+from buildandpush.source.network.connection import VERIFIED, connect, escape, host_of, telling_of
 from buildandpush.source.report import SourceError
 
 MAX_BYTES: Final = 1024 * 1024
@@ -45,15 +45,15 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
 
-def ask(request: Request, trust: Path | None = None, max_bytes: int = MAX_BYTES) -> Answer:
+def ask(request: Request, trust: Path | None = None, max_bytes: int = MAX_BYTES, tls: str = VERIFIED) -> Answer:
     """Send the request and read the answer. `trust` is a file of certificates; None for the usual ones.
 
     Raises SourceError if there is no answer, or one of more than `max_bytes`.
     """
-    host, port = host_of(request.url, request.what)
+    host, port = host_of(request.url, request.what, tls)
     parts = urlsplit(request.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with telling_of(host), contextlib.closing(connect(host, port, trust)) as connection:
+    with telling_of(host), contextlib.closing(connect(host, port, trust, tls)) as connection:
         connection.connect()
         try:
             connection.request(request.method, escape(path), request.body, {**_FIXED, **request.headers})

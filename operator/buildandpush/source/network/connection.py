@@ -1,4 +1,4 @@
-"""Connections over https, to checked addresses alone or through the pod's proxy."""
+"""Connections to checked addresses alone or through the pod's proxy: over https, and over http for who says so."""
 
 import base64
 import contextlib
@@ -15,23 +15,32 @@ from buildandpush.source.network.address import refuse_address, refuse_odd_name,
 from buildandpush.source.network.egress import find_proxy
 from buildandpush.source.report import SourceError, is_disk_full
 
+VERIFIED: Final = "verified"
+UNVERIFIED: Final = "unverified"
+"""TLS without a look at the certificate."""
+PLAIN: Final = "plain"
+"""http, and no TLS."""
+
 _TIMEOUT_SECONDS: Final = 60.0
 """For each step, so that a server that stops in the middle is noticed."""
 _LEFT_AS_THEY_ARE: Final = "!#$%&'()*+,/:;=?@[]~"
 """What an address may hold beside letters, digits and -._"""
 
 
-def host_of(url: str, what: str) -> tuple[str, int]:
-    """Host and port of an https address; `what` names it in the SourceError for anything else."""
+def host_of(url: str, what: str, tls: str = VERIFIED) -> tuple[str, int]:
+    """Host and port of an https address, or with `tls` PLAIN of an http address. `what` names it in the SourceError for
+    anything else."""
+    scheme, usual_port = ("http", 80) if tls == PLAIN else ("https", 443)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise SourceError(Reason.SOURCE_INVALID, f"{what} is no URL: {error}") from error
-    if parts.scheme != "https" or not host or "@" in parts.netloc:
-        raise SourceError(Reason.SOURCE_INVALID, f"{what}, {without_query(url)!r}, is no https address without a login")
+    if parts.scheme != scheme or not host or "@" in parts.netloc:
+        message = f"{what}, {without_query(url)!r}, is no {scheme} address without a login"
+        raise SourceError(Reason.SOURCE_INVALID, message)
     refuse_odd_name(host)
-    return host, port or 443
+    return host, port or usual_port
 
 
 def without_query(url: str) -> str:
@@ -57,19 +66,32 @@ def telling_of(host: str) -> Iterator[None]:
         raise SourceError(reason, f"{host}: {error or type(error).__name__}") from error
 
 
-def connect(host: str, port: int, trust: Path | None) -> http.client.HTTPSConnection:
+def connect(host: str, port: int, trust: Path | None, tls: str = VERIFIED) -> http.client.HTTPConnection:
     """A connection through the proxy, if there is one for this host, or else to a checked address."""
-    context = ssl.create_default_context(cafile=str(trust) if trust else None)
-    proxy = urlsplit(find_proxy("https", host, port))
+    context = None if tls == PLAIN else _context(trust, tls)
+    # A dot at the end makes a name absolute. NO_PROXY lists names without it.
+    proxy = urlsplit(find_proxy("http" if tls == PLAIN else "https", host.rstrip("."), port))
     if proxy.hostname:
         refuse_address(host)
         # The proxy itself is spoken to in the clear, as the variable's http:// says; TLS begins in its tunnel.
-        tunnel = http.client.HTTPSConnection(
-            proxy.hostname, proxy.port or 80, timeout=_TIMEOUT_SECONDS, context=context
-        )
+        tunnel = _open(proxy.hostname, proxy.port or 80, context)
         tunnel.set_tunnel(host, port, _proxy_login(proxy.username, proxy.password))
         return tunnel
     return _PinnedConnection(host, port, resolve_host(host, port), context)
+
+
+def _context(trust: Path | None, tls: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(trust) if trust else None)
+    if tls == UNVERIFIED:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _open(host: str, port: int, context: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if context is None:
+        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+    return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
 
 
 def _proxy_login(user: str | None, password: str | None) -> dict[str, str]:
@@ -79,18 +101,19 @@ def _proxy_login(user: str | None, password: str | None) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
-class _PinnedConnection(http.client.HTTPSConnection):
+class _PinnedConnection(http.client.HTTPConnection):
     """To an address that was checked, whatever DNS says a moment later. The certificate is still the host's."""
 
-    def __init__(self, host: str, port: int, addresses: list[str], context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+    def __init__(self, host: str, port: int, addresses: list[str], context: ssl.SSLContext | None) -> None:
+        super().__init__(host, port, timeout=_TIMEOUT_SECONDS)
+        self.default_port = 80 if context is None else 443  # which the header Host leaves out
         self._addresses, self._context_of_host = addresses, context
 
     def connect(self) -> None:
         """Open the connection, and TLS over it."""
-        connected = self._connect_to_any()
+        connected, context = self._connect_to_any(), self._context_of_host
         try:
-            self.sock = self._context_of_host.wrap_socket(connected, server_hostname=self.host)
+            self.sock = connected if context is None else context.wrap_socket(connected, server_hostname=self.host)
         except BaseException:
             connected.close()
             raise

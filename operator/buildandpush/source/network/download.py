@@ -10,11 +10,19 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.source.network.connection import connect, escape, host_of, telling_of, without_query
+from buildandpush.source.network.connection import (
+    PLAIN,
+    VERIFIED,
+    connect,
+    escape,
+    host_of,
+    telling_of,
+    without_query,
+)
 from buildandpush.source.report import SourceError
 
 _WHAT: Final = "the archive's address"
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
+REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 5
 _CHUNK: Final = 1024 * 1024
 MAX_BYTES: Final = 4 * 1024**3
@@ -29,20 +37,22 @@ class Access:
     """Sent to the host of the first URL alone."""
     trust: Path | None = None
     """File of the certificates; None for the usual ones."""
+    tls: str = VERIFIED
+    """How the host of the first URL is spoken to. Other hosts are always verified."""
 
 
 def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES) -> str:
     """Write the file to the target and give back its SHA-256 as hexadecimal digits; raises SourceError."""
-    first = host_of(url, _WHAT)
+    first = host_of(url, _WHAT, access.tls)
     for _ in range(_MOST_REDIRECTS + 1):
-        host, port = host_of(url, _WHAT)
-        headers = access.headers if (host, port) == first else {}
+        used = access if _is_at(url, first, access.tls) else Access(trust=access.trust)
+        host, port = host_of(url, _WHAT, used.tls)
         with (
             telling_of(host),
-            contextlib.closing(connect(host, port, access.trust)) as connection,
-            _ask(connection, url, headers) as answer,
+            contextlib.closing(connect(host, port, used.trust, used.tls)) as connection,
+            _ask(connection, url, used.headers) as answer,
         ):
-            if answer.status not in _REDIRECTS:
+            if answer.status not in REDIRECTS:
                 _check_status(answer.status, url)
                 return _receive(answer, target, max_bytes)
             url = urljoin(url, escape(answer.headers.get("Location", "").encode("latin-1")))
@@ -51,7 +61,12 @@ def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES)
     )
 
 
-def _ask(connection: http.client.HTTPSConnection, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+def _is_at(url: str, first: tuple[str, int], tls: str) -> bool:
+    """Whether an address is at the first host, and of its scheme."""
+    return url.startswith("http://" if tls == PLAIN else "https://") and host_of(url, _WHAT, tls) == first
+
+
+def _ask(connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     fixed = {"Accept-Encoding": "identity", "User-Agent": "buildandpush"}

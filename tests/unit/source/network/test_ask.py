@@ -7,6 +7,7 @@ import pytest
 from buildandpush.api.reasons import Reason
 from buildandpush.source.network import connection as module
 from buildandpush.source.network.ask import Answer, Request, ask
+from buildandpush.source.network.connection import PLAIN, UNVERIFIED
 from buildandpush.source.report import SourceError
 from tests import fileserver
 from tests.fileserver import FileServer, serve_files
@@ -80,6 +81,22 @@ def test_an_untrusted_server_is_told_as_such(server: FileServer) -> None:
     with pytest.raises(SourceError) as caught:
         ask(Request("GET", server.url("/", HOST), "the address"))
     assert caught.value.reason is Reason.CERTIFICATE_NOT_TRUSTED
+
+
+def test_a_certificate_is_not_looked_at_only_where_the_caller_says_so(server: FileServer) -> None:
+    server.answers["/"] = [fileserver.Answer(b"{}")]
+    assert ask(Request("GET", server.url("/", HOST), "the address"), tls=UNVERIFIED).status == 200
+
+
+def test_http_is_asked_only_where_the_caller_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    with serve_files(None) as running:
+        running.answers["/"] = [fileserver.Answer(b"{}")]
+        url = f"http://{HOST}:{running.port}/"
+        assert ask(Request("GET", url, "the address"), tls=PLAIN).status == 200
+        with pytest.raises(SourceError, match="is no https address"):
+            ask(Request("GET", url, "the address"), tls=UNVERIFIED)
+        assert running.seen[0][1]["Host"] == f"{HOST}:{running.port}"
 
 
 def test_only_https_is_asked() -> None:
