@@ -52,7 +52,7 @@ down: $(VENV)/ready ## Remove the local cluster
 TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 .PHONY: test
 test: $(VENV)/ready ## Run all checks and all tests
-	$(TOGETHER) checks up
+	$(TOGETHER) checks up forge
 	$(MAKE) --no-print-directory contract-tests e2e-together-tests
 	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(TOGETHER) unit e2e-alone
 
@@ -96,8 +96,13 @@ e2e: e2e-together e2e-alone ## Run the end-to-end tests (KANIKO_EXECUTOR=PATH: w
 .PHONY: e2e-together
 e2e-together: up e2e-together-tests
 
+# The e2e tests alone need it, so it is no part of the cluster.
+.PHONY: forge
+forge: $(VENV)/ready
+	$(PY) -m tests.e2e.harness.forge
+
 .PHONY: e2e-together-tests
-e2e-together-tests: $(VENV)/ready
+e2e-together-tests: forge
 	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS) --durations=15
 
 .PHONY: e2e-alone

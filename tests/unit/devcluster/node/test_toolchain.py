@@ -33,10 +33,11 @@ def test_key_changes_with_go_flags_and_own_source_but_not_with_tests(tool: Tool)
         compute_key(replace(tool, ldflags="-s"), "go1.26.8"),
         compute_key(replace(tool, tags="seccomp"), "go1.26.8"),
         compute_key(replace(tool, cgo=True), "go1.26.8"),
+        compute_key(replace(tool, is_optimized=False), "go1.26.8"),
     }
     (tool.module / "main_test.go").write_text("package main")
     keys.add(compute_key(tool, "go1.26.8"))
-    assert len(keys) == 5
+    assert len(keys) == 6
     (tool.module / "main.go").write_text("package main")
     assert compute_key(tool, "go1.26.8") not in keys
 
