@@ -41,6 +41,7 @@ IMAGE_PACKAGES = (
     Package("skopeo", "skopeo"),
     Package("buildah", "buildah"),
     Package("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+    Package("zstd", "zstd"),  # which the operator's image has too; tests make archives with it
 )
 
 

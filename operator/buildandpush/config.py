@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings, ProxySettings
 from buildandpush.core.spec.platform import parse_platform
-from buildandpush.core.spec.quantity import parse_cpu, parse_memory
+from buildandpush.core.spec.quantity import parse_cpu, parse_memory, quantity_value
 from buildandpush.core.spec.registries import parse_mirrors
 
 PREFIX = "BUILDANDPUSH_"
@@ -82,6 +83,14 @@ class OperatorConfig(BaseModel):
     """Platform of images whose spec names none. Empty: the one of the node that is found."""
     storage_limit: str = ""
     """Limit of ephemeral storage where the spec names none. Empty: no limit."""
+    source_max_bytes: str = "8Gi"
+    """What the files of a source may take, unpacked."""
+    source_max_files: int = Field(USUAL_LIMITS.max_files, ge=1, le=10_000_000)
+    """How many files, folders and links a source may have."""
+    source_max_ratio: int = Field(USUAL_LIMITS.max_ratio, ge=1, le=100_000)
+    """To how many bytes a byte of an archive may unpack, above the first 64 MiB."""
+    source_max_download_bytes: str = "4Gi"
+    """What an archive itself may take, downloaded or uploaded."""
     registry_mirrors: str = ""
     """Mirrors where the spec names none, separated by commas, in the form of registryMirrors."""
     pending_timeout_seconds: int = Field(3600, ge=60)
@@ -147,6 +156,8 @@ class OperatorConfig(BaseModel):
             _check_proxy("https_proxy", config.https_proxy)
             parse_platform("platform", config.platform)
             parse_mirrors("registry_mirrors", _split(config.registry_mirrors))
+            parse_memory("source_max_bytes", config.source_max_bytes)
+            parse_memory("source_max_download_bytes", config.source_max_download_bytes)
             if config.storage_limit:
                 parse_memory("storage_limit", config.storage_limit)
             if config.pod_namespace and not config.pod_name:
@@ -222,6 +233,12 @@ class OperatorConfig(BaseModel):
             proxy=ProxySettings(self.http_proxy, self.https_proxy, self.no_proxy, self.proxy_run_lines),
             platform=self.platform,
             storage_limit=self.storage_limit,
+            source_limits=SourceLimits(
+                max_bytes=int(quantity_value(self.source_max_bytes.strip())),
+                max_files=self.source_max_files,
+                max_ratio=self.source_max_ratio,
+                max_download_bytes=int(quantity_value(self.source_max_download_bytes.strip())),
+            ),
             registry_mirrors=_split(self.registry_mirrors),
             pending_timeout_seconds=self.pending_timeout_seconds,
             start_timeout_seconds=self.start_timeout_seconds,

@@ -136,6 +136,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"source": {"archive": {"url": "https://example.com/x.tgz"}}},
         ["source.archive: give the archive's sha256, or unverified: true"],
     ),
+    "archive with certificates that are none": (
+        {"source": {"archive": {"url": "https://example.com/x.tgz", "unverified": True, "caBundle": "MIIB"}}},
+        ["spec.source.archive.caBundle", "must hold certificates in PEM form"],
+    ),
     "archive with a signature in its address": (
         {"source": {"archive": {"url": "https://x.blob.core.windows.net/a/b.tgz?sv=1&sig=x", "unverified": True}}},
         ["must not hold a signature or token", "name it in source.archive.headersRef"],

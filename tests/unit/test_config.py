@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.config import ConfigError, OperatorConfig
 
 REQUIRED = {"BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:1", "BUILDANDPUSH_SOURCE_IMAGE": "operator:1"}
@@ -41,6 +42,8 @@ def test_required_variables_are_enough() -> None:
         ("platform", "", ""),
         ("storage_limit", "10Gi", "10Gi"),
         ("start_timeout_seconds", "60", 60),
+        ("source_max_bytes", "20Gi", "20Gi"),
+        ("source_max_files", "10", 10),
     ],
 )
 def test_variable_is_read(name: str, text: str, value: Any) -> None:
@@ -76,12 +79,23 @@ def test_variable_is_read(name: str, text: str, value: Any) -> None:
         ("pod_defaults", "{"),
         ("pod_defaults", '{"tolerations": "all"}'),
         ("start_timeout_seconds", "5"),
+        ("source_max_bytes", "many"),
+        ("source_max_download_bytes", "8"),
+        ("source_max_files", "0"),
+        ("source_max_ratio", "2.5"),
         ("executor_image", ""),
     ],
 )
 def test_unusable_variable_is_named_with_its_value(name: str, text: str) -> None:
     with pytest.raises(ConfigError, match=f"BUILDANDPUSH_{name.upper()}"):
         read(**{name: text})
+
+
+def test_the_limits_of_sources_are_numbers_for_the_source_container() -> None:
+    assert read().build_settings.source_limits == USUAL_LIMITS
+    limits = read(source_max_bytes="1.5Gi", source_max_files="5", source_max_ratio="7", source_max_download_bytes="1G")
+    found = limits.build_settings.source_limits
+    assert found == SourceLimits(max_bytes=3 * 2**29, max_files=5, max_ratio=7, max_download_bytes=10**9)
 
 
 @pytest.mark.parametrize("name", ["timeout", "EXECUTORIMAGE", "kubeconfig"])

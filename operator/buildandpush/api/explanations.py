@@ -236,8 +236,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         f"Find out why it changed. If the new content is right, correct sha256. {RUN_AGAIN}",
     ),
     Reason.SOURCE_TOO_LARGE: _e(
-        "The archive, or what it unpacks to, is larger than the source container takes.",
-        "Leave out what the build does not need, or use source.git or source.persistentVolumeClaim.",
+        "The source, or what it unpacks to, is larger than the operator's installer allows.",
+        "Leave out what the build does not need, or have the installer raise the limit that the message names, in the "
+        f"values of the operator's chart. {RUN_AGAIN}",
     ),
     Reason.SOURCE_DENIED: _e(
         "The source's server wants a login, or refuses this one.",

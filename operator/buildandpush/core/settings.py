@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.compatibility import BUILDKIT, Compatibility
 from buildandpush.api.pod import PodTemplate
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 
 ANY: Final = "*"
@@ -76,6 +77,7 @@ class BuildSettings:
     proxy: ProxySettings = ProxySettings()
     trusted_certificates: str = ""
     """Certificates in PEM form that the containers of build pods trust beside the usual ones."""
+    source_limits: SourceLimits = USUAL_LIMITS
     registry_mirrors: tuple[str, ...] = ()
     """Mirrors where the spec names none, in the form of its registryMirrors."""
 

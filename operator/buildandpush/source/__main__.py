@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.source.check import check_paths
 from buildandpush.source.differences import check_dockerfile
 from buildandpush.source.facts import SourceFacts, measure
@@ -35,7 +36,8 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
     kind = next((name for name in KINDS if name in request), None)
     if kind is None:
         raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
-    facts = try_again(lambda: KINDS[kind](request[kind], root), root, clock)
+    limits = SourceLimits.from_request(request.get("limits", {}))
+    facts = try_again(lambda: KINDS[kind](request[kind], root, limits), root, clock)
     files, size = measure(root)
     print(f"Got {files} files, {size} bytes" + (f", {facts.digest}" if facts.digest else ""), flush=True)
     check_paths(root, request["dockerfile"], request["context"])

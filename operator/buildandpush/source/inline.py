@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.report import SourceError, reason_of
 
 
-def write_files(inline: dict[str, Any], root: Path) -> SourceFacts:
+def write_files(inline: dict[str, Any], root: Path, _: SourceLimits = USUAL_LIMITS) -> SourceFacts:
     """Write each file below the root; raises SourceError for a path that is no plain relative one."""
     for name, text in sorted(inline["files"].items()):
         path = root / name

@@ -1,20 +1,21 @@
 """The kinds of source: one function for each, which brings the files into an empty root.
 
-Each gets the part of the request that has the kind's name, and raises SourceError. It is called again, with an empty
-root, after a failure that another try may help.
+Each gets the part of the request that has the kind's name and the installer's limits, and raises SourceError. It is
+called again, with an empty root, after a failure that another try may help.
 """
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.source.archive.fetch import fetch_archive
 from buildandpush.source.copied import fetch_config_map, fetch_volume
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.git.fetch import fetch_git
 from buildandpush.source.inline import write_files
 
-Kind = Callable[[dict[str, Any], Path], SourceFacts]
+Kind = Callable[[dict[str, Any], Path, SourceLimits], SourceFacts]
 
 KINDS: Final[Mapping[str, Kind]] = {
     "git": fetch_git,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.source.copied import fetch_config_map, fetch_volume
 from buildandpush.source.facts import measure
 from buildandpush.source.report import SourceError
@@ -35,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_a_folder_is_copied_with_modes_times_and_links(mount: Path, root: Path) -> None:
-    fetch_volume({"path": "checkout"}, root, mount)
+    fetch_volume({"path": "checkout"}, root, mount=mount)
     assert measure(root)[0] == 4
     found = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     assert found == ["Dockerfile", "latest", "out", "web", "web/empty", "web/run.sh"]
@@ -47,34 +48,34 @@ def test_a_folder_is_copied_with_modes_times_and_links(mount: Path, root: Path) 
 @pytest.mark.parametrize("path", ["nothing", "checkout/Dockerfile", "checkout/out"])
 def test_what_is_no_folder_of_the_volume_is_told(mount: Path, root: Path, path: str) -> None:
     with pytest.raises(SourceError) as caught:
-        fetch_volume({"path": path}, root, mount)
+        fetch_volume({"path": path}, root, mount=mount)
     assert caught.value.reason is Reason.SOURCE_INVALID
     assert path in str(caught.value)
 
 
 def test_the_message_lists_what_is_there(mount: Path, root: Path) -> None:
     with pytest.raises(SourceError, match="its root has checkout/"):
-        fetch_volume({"path": "chekout"}, root, mount)
+        fetch_volume({"path": "chekout"}, root, mount=mount)
 
 
 def test_the_file_systems_own_folder_is_left_out(mount: Path, root: Path) -> None:
     """ext4 has one at its root, which root alone may read."""
     (mount / "lost+found").mkdir(mode=0)
-    fetch_volume({"path": "."}, root, mount)
+    fetch_volume({"path": "."}, root, mount=mount)
     assert [path.name for path in root.iterdir()] == ["checkout"]
 
 
 def test_a_pipe_is_refused_and_not_waited_for(mount: Path, root: Path) -> None:
     os.mkfifo(mount / "checkout" / "web" / "pipe")
     with pytest.raises(SourceError, match="'web/pipe' is a device, pipe or socket"):
-        fetch_volume({"path": "checkout"}, root, mount)
+        fetch_volume({"path": "checkout"}, root, mount=mount)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_is_named(mount: Path, root: Path) -> None:
     (mount / "checkout" / "web" / "run.sh").chmod(0)
     with pytest.raises(SourceError, match="'web/run.sh'"):
-        fetch_volume({"path": "checkout"}, root, mount)
+        fetch_volume({"path": "checkout"}, root, mount=mount)
 
 
 def test_a_config_map_is_copied_as_the_kubelet_lays_it_out(tmp_path: Path, root: Path) -> None:
@@ -87,7 +88,7 @@ def test_a_config_map_is_copied_as_the_kubelet_lays_it_out(tmp_path: Path, root:
     (mount / "..data").symlink_to(data.name)
     for name in ("Dockerfile", "web"):
         (mount / name).symlink_to(f"..data/{name}")
-    fetch_config_map({}, root, mount)
+    fetch_config_map({}, root, mount=mount)
     assert measure(root)[0] == 2
     found = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert found == {"Dockerfile": b"FROM scratch\n", "web/app.py": b"\0\1"}
@@ -114,7 +115,7 @@ def test_a_config_map_that_changes_during_the_copy_is_copied_again_as_a_whole(
             shutil.rmtree(mount / "..1")
 
     monkeypatch.setattr(shutil, "copy2", copy)
-    fetch_config_map({}, root, mount)
+    fetch_config_map({}, root, mount=mount)
     assert measure(root)[0] == 1
     assert [(path.name, path.read_text()) for path in root.iterdir()] == [("b", "..2")]
 
@@ -122,4 +123,16 @@ def test_a_config_map_that_changes_during_the_copy_is_copied_again_as_a_whole(
 def test_a_config_map_that_cannot_be_copied_is_not_tried_for_ever(tmp_path: Path, root: Path) -> None:
     (tmp_path / "mount").mkdir()
     with pytest.raises(SourceError):
-        fetch_config_map({}, root, tmp_path / "mount")
+        fetch_config_map({}, root, mount=tmp_path / "mount")
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"), [(SourceLimits(max_files=2), "source.maxFiles"), (SourceLimits(max_bytes=4), "source.maxBytes")]
+)
+def test_a_folder_is_no_larger_than_the_limits(mount: Path, root: Path, limits: SourceLimits, name: str) -> None:
+    """Holes count: the copy has none."""
+    with (mount / "checkout" / "large").open("wb") as opened:
+        opened.truncate(5)
+    with pytest.raises(SourceError, match=name) as caught:
+        fetch_volume({"path": "checkout"}, root, limits, mount)
+    assert caught.value.reason is Reason.SOURCE_TOO_LARGE

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ApiModel, cel, rules
+from buildandpush.api.base import ApiModel, cel, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
 from buildandpush.api.urls import SIGNED_URL
 
@@ -28,7 +28,7 @@ class ArchiveSource(ApiModel):
         Field(
             min_length=1,
             max_length=2048,
-            description="Where the .tar, .tar.gz, .tar.bz2, .tar.xz or .zip is, over https. "
+            description="Where the .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .zip is, over https. "
             "Example: https://example.com/shop-1.4.2.tar.gz",
             json_schema_extra=rules(
                 cel("self.matches('^https://[^/]+')", message="source.archive.url must begin with https://"),
@@ -65,4 +65,5 @@ class ArchiveSource(ApiModel):
         None,
         max_length=MAX_CA_BYTES,
         description="Certificates in PEM form that the web server is trusted by, beside the usual ones.",
+        json_schema_extra=pem_rules("source.archive.caBundle"),
     )

@@ -27,8 +27,10 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
         "target": plan.target,
         "buildArguments": _known_arguments(plan),
     }
+    limits = settings.source_limits.to_request()
     return {
         **plan.source.to_dict(),
+        **({"limits": limits} if limits else {}),
         "root": SOURCE_ROOT,
         "dockerfile": plan.dockerfile,
         "context": plan.context,

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.archive.unpack import unpack
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.hidden import hide
@@ -18,7 +19,9 @@ HEADERS_MOUNT: Final = Path(meta.DOWNLOAD_HEADERS_MOUNT)
 _SET_BY_US: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
 
 
-def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HEADERS_MOUNT) -> SourceFacts:
+def fetch_archive(
+    archive: dict[str, Any], root: Path, limits: SourceLimits = USUAL_LIMITS, headers_folder: Path = HEADERS_MOUNT
+) -> SourceFacts:
     """Fetch what the request's `archive` names into the root."""
     print(f"Downloading {without_query(archive['url'])}", flush=True)
     folder = Path(tempfile.gettempdir())
@@ -26,19 +29,19 @@ def fetch_archive(archive: dict[str, Any], root: Path, headers_folder: Path = HE
     access = Access(headers, write_trust(folder, archive.get("caBundle", "")))
     file = folder / "archive"
     try:
-        found = _download(archive["url"], file, access)
+        found = _download(archive["url"], file, access, limits)
         wanted = archive.get("sha256")
         if wanted and found != wanted:
             raise SourceError(Reason.SOURCE_CHECKSUM, f"its SHA-256 is {found} and not {wanted}")
-        unpack(file, root, archive.get("stripComponents", 0))
+        unpack(file, root, archive.get("stripComponents", 0), limits)
         return SourceFacts(digest=f"sha256:{found}")
     finally:
         file.unlink(missing_ok=True)
 
 
-def _download(url: str, file: Path, access: Access) -> str:
+def _download(url: str, file: Path, access: Access, limits: SourceLimits) -> str:
     try:
-        return download(url, file, access)
+        return download(url, file, access, limits)
     except SourceError as error:
         raise SourceError(error.reason, hide(str(error), access.headers.values())) from None
 

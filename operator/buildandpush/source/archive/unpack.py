@@ -14,11 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self, cast
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
+from buildandpush.source.archive.forms import NotDecompressedError, open_archive
+from buildandpush.source.archive.ziplist import open_zip
 from buildandpush.source.report import SourceError, reason_of
 
 _CHUNK: Final = 1024 * 1024
 _BROKEN: Final = (
-    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error),
+    *(tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, NotDecompressedError),
     *(RuntimeError, ValueError, LookupError, ArithmeticError),
 )
 """The last ones: of a loop of links, and of names, numbers and compressions that Python's readers do not expect."""
@@ -29,32 +32,27 @@ _ABOUT_ENTRIES: Final = b"xgXLK"
 _MOST_ABOUT_ENTRY: Final = 1024**2
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may unpack to."""
-
-    files: int = 200_000
-    """Files, folders and links."""
-    bytes: int = 8 * 1024**3
-    ratio: int = 200
-    """Bytes for each byte of the archive, above the first 64 MiB."""
-
-    def room(self, archive_bytes: int) -> int:
-        """How many bytes an archive of this size may unpack to."""
-        return min(self.bytes, 64 * 1024**2 + self.ratio * archive_bytes)
+_HEADERS_OF_ENTRY: Final = 2048
+"""Bytes that an entry of a tar takes beside its content, of those that are decompressed in all."""
+_MOST_AT_ONCE: Final = 2 * 1024**2
+"""Bytes that the headers of one entry may take. tarfile keeps what they say: long names, and maps of sparse files."""
+_MOST_LINKS: Final = 40
+"""In a row. Linux follows no more: https://man7.org/linux/man-pages/man7/path_resolution.7.html"""
 
 
-def unpack(archive: Path, root: Path, strip: int, limits: Limits = Limits()) -> int:
+def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_LIMITS) -> int:
     """Unpack a tar, compressed or not, or a zip into the root; gives back how many entries. `strip` leading folders of
     each path are left out. Raises SourceError."""
-    writer = _Writer(root.resolve(), strip, limits.files, limits.room(archive.stat().st_size))
+    size = archive.stat().st_size
+    if size == 0:
+        raise SourceError(Reason.SOURCE_INVALID, "the archive is empty: it has 0 bytes")
+    writer = _Writer(root.resolve(), strip, limits, size, bytes_left=limits.room(size))
     try:
         if _begins_as_zip(archive):
-            with zipfile.ZipFile(archive) as opened:
+            with open_zip(archive, limits) as opened:
                 _unpack_zip(opened, writer)
         else:
-            with tarfile.open(archive, tarinfo=_Entry) as opened_tar:
-                _unpack_tar(opened_tar, writer)
+            _unpack_any_tar(archive, writer)
         writer.check_links()
     except _BROKEN as error:
         raise SourceError(Reason.SOURCE_INVALID, f"the archive is broken, or no tar or zip: {error}") from error
@@ -87,8 +85,48 @@ class _Entry(tarfile.TarInfo):
         return found
 
 
-def _unpack_tar(archive: tarfile.TarFile, writer: "_Writer") -> None:
-    while member := archive.next():
+class _Measured:
+    """What is decompressed of a tar: no more than the limits in all, and no more than a bound for one entry's headers.
+
+    tarfile keeps headers in memory, and reads over content that nobody asks for."""
+
+    def __init__(self, opened: IO[bytes], writer: "_Writer") -> None:
+        self._opened, self._writer = opened, writer
+        self._left = writer.bytes_left + writer.limits.max_files * _HEADERS_OF_ENTRY
+        self.headers_left: int | None = _MOST_AT_ONCE  # the first header is read when the tar is opened
+        """None while content is read."""
+
+    def read(self, size: int) -> bytes:
+        """As a file; raises SourceError and ReadError."""
+        found = self._opened.read(size)
+        self._left -= len(found)
+        if self._left < 0:
+            raise self._writer.too_many_bytes()
+        if self.headers_left is not None:
+            self.headers_left -= len(found)
+            if self.headers_left < 0:
+                raise tarfile.ReadError(f"an entry's headers have more than {_MOST_AT_ONCE} bytes")
+        return found
+
+
+def _unpack_any_tar(archive: Path, writer: "_Writer") -> None:
+    with open_archive(archive) as opened:
+        measured = _Measured(opened, writer)
+        # It asks for no more than to be read, and reads once from the beginning to the end.
+        stream = cast("IO[bytes]", measured)
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Entry, bufsize=64 * 1024) as opened_tar:
+            _unpack_tar(opened_tar, measured, writer)
+        while measured.read(_CHUNK):
+            pass  # a checksum of the whole may stand at the end
+
+
+def _unpack_tar(archive: tarfile.TarFile, measured: _Measured, writer: "_Writer") -> None:
+    while True:
+        measured.headers_left = _MOST_AT_ONCE
+        member = archive.next()
+        measured.headers_left = None
+        if member is None:
+            return
         archive.members.clear()  # type: ignore[attr-defined]  # all headers so far, which may be a lot of memory
         if member.isdir():
             writer.make_folder(member.name)
@@ -126,8 +164,9 @@ class _Writer:
 
     root: Path
     strip: int
-    most: int
-    """Entries that may come."""
+    limits: SourceLimits
+    size: int
+    """Of the archive, in bytes."""
     bytes_left: int
     seen: int = 0
     """Those that came. Left-out ones count too: each takes time."""
@@ -167,12 +206,13 @@ class _Writer:
                 raise _refused(name, "is a link out of the archive, by way of another one")
 
     def _leads_out(self, path: Path) -> bool:
-        """Whether a path leads out of the root. A chain of links that is too long for the system leads nowhere."""
+        """Whether a path leads out of the root. A circle of links leads nowhere. A long row does so for the system
+        alone: kaniko follows 255 links."""
         try:
             path.stat()
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return False
+                return not _is_circle(path)
         return not Path(os.path.realpath(path)).is_relative_to(self.root)
 
     def make_hard_link(self, name: str, target: str) -> None:
@@ -192,8 +232,8 @@ class _Writer:
             raise _refused(name, "leads out of the archive")
         if counts:
             self.seen += 1
-            if self.seen > self.most:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds more than {self.most} files")
+            if self.seen > self.limits.max_files:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds {self.limits.tell_files()}")
         parts = pure.parts[self.strip :]
         if not parts:
             return None
@@ -215,10 +255,27 @@ class _Writer:
         while chunk := read(_CHUNK):
             self.bytes_left -= len(chunk)
             if self.bytes_left < 0:
-                raise SourceError(
-                    Reason.SOURCE_TOO_LARGE, "the archive unpacks to more bytes than are allowed for its size"
-                )
+                raise self.too_many_bytes()
             write(chunk)
+
+    def too_many_bytes(self) -> SourceError:
+        """The error of an archive that unpacks to more than its room."""
+        told = self.limits.tell_room(self.size)
+        return SourceError(Reason.SOURCE_TOO_LARGE, f"the archive has {self.size} bytes, and unpacks to {told}")
+
+
+def _is_circle(path: Path) -> bool:
+    """Whether a link comes back to itself, or to one that it led to, by way of links alone."""
+    met: set[Path] = set()
+    while path not in met:
+        met.add(path)
+        try:
+            path = Path(os.path.normpath(path.parent / path.readlink()))
+        except OSError:  # the row goes through a folder that is itself a link
+            return False
+        if len(met) > _MOST_LINKS:
+            return False
+    return True
 
 
 def _refused(name: str, why: str) -> SourceError:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.git.folder import list_submodules, remove_git_folder
 from buildandpush.source.git.way import Access, find_way, run_git, split_url
@@ -16,7 +17,7 @@ _DETAILS: Final = "%H%n%an <%ae>%n%s"
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 
 
-def fetch_git(git: dict[str, Any], root: Path) -> SourceFacts:
+def fetch_git(git: dict[str, Any], root: Path, _: SourceLimits = USUAL_LIMITS) -> SourceFacts:
     """Fetch what the request's `git` names into the root."""
     revision, commit = git.get("revision", ""), git.get("commit", "")
     print(f"Fetching {commit or revision or 'the default branch'} of {git['url']}", flush=True)

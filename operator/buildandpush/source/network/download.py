@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.network.connection import (
     PLAIN,
     VERIFIED,
@@ -25,7 +26,6 @@ _WHAT: Final = "the archive's address"
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 5
 _CHUNK: Final = 1024 * 1024
-MAX_BYTES: Final = 4 * 1024**3
 _REASONS: Final = {401: Reason.SOURCE_DENIED, 403: Reason.SOURCE_DENIED, 429: Reason.SOURCE_THROTTLED}
 
 
@@ -41,7 +41,7 @@ class Access:
     """How the host of the first URL is spoken to. Other hosts are always verified."""
 
 
-def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES) -> str:
+def download(url: str, target: Path, access: Access, limits: SourceLimits = USUAL_LIMITS) -> str:
     """Write the file to the target and give back its SHA-256 as hexadecimal digits; raises SourceError."""
     first = host_of(url, _WHAT, access.tls)
     for _ in range(_MOST_REDIRECTS + 1):
@@ -54,7 +54,7 @@ def download(url: str, target: Path, access: Access, max_bytes: int = MAX_BYTES)
         ):
             if answer.status not in REDIRECTS:
                 _check_status(answer.status, url)
-                return _receive(answer, target, max_bytes)
+                return _receive(answer, target, limits)
             url = urljoin(url, escape(answer.headers.get("Location", "").encode("latin-1")))
     raise SourceError(
         Reason.SOURCE_INVALID, f"{without_query(url)} is the end of more than {_MOST_REDIRECTS} redirects"
@@ -83,13 +83,13 @@ def _check_status(status: int, url: str) -> None:
     raise SourceError(reason, f"{without_query(url)} is answered with {status}")
 
 
-def _receive(answer: http.client.HTTPResponse, target: Path, max_bytes: int) -> str:
+def _receive(answer: http.client.HTTPResponse, target: Path, limits: SourceLimits) -> str:
     digest, size, announced = hashlib.sha256(), 0, answer.headers.get("Content-Length", "")
     with target.open("wb") as opened:
         while chunk := answer.read(_CHUNK):
             size += len(chunk)
-            if size > max_bytes:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive has more than {max_bytes} bytes")
+            if size > limits.max_download_bytes:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive has {limits.tell_download()}")
             digest.update(chunk)
             opened.write(chunk)
     if announced.isdigit() and size != int(announced):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.compatibility import BUILDKIT, KANIKO, Compatibility
+from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from tests.unit.core.factories import SETTINGS, spec
@@ -49,6 +50,13 @@ def test_what_decides_how_kaniko_reads_the_dockerfile(
 def test_whether_git_is_kept_is_part_of_the_source() -> None:
     source = {"git": {"url": "https://github.com/contoso/shop.git", "keepGitDir": True}}
     assert request(source=source)["git"]["keepGitDir"] is True
+
+
+def test_the_installers_limits_reach_the_source_container() -> None:
+    settings = replace(SETTINGS, source_limits=SourceLimits(max_bytes=5, max_files=6))
+    found = build_source_request(plan_build(parse_spec(spec()), settings, run_number=1), settings)["limits"]
+    assert SourceLimits.from_request(found) == settings.source_limits
+    assert "limits" not in request(), "the usual ones need no room in the annotation"
 
 
 def test_a_secret_argument_is_known_by_its_name_only() -> None:

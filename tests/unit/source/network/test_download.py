@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.__main__ import fetch
 from buildandpush.source.archive.fetch import fetch_archive, read_headers
 from buildandpush.source.facts import SourceFacts
@@ -60,9 +61,11 @@ def request(server: FileServer, certificate: Certificate, path: str = "/shop.tgz
     return {"url": server.url(path, HOST), "caBundle": certificate.certificate.read_text(), **more}
 
 
-def refused(server: FileServer, path: str, target: Path, access: Access, most: int = 10**9) -> SourceError:
+def refused(
+    server: FileServer, path: str, target: Path, access: Access, limits: SourceLimits = USUAL_LIMITS
+) -> SourceError:
     with pytest.raises(SourceError) as caught:
-        download(server.url(path, HOST), target, access, most)
+        download(server.url(path, HOST), target, access, limits)
     return caught.value
 
 
@@ -147,7 +150,9 @@ def test_whose_fault_an_answer_is(
 
 
 def test_a_file_that_is_too_large_is_given_up(server: FileServer, tmp_path: Path, access: Access) -> None:
-    assert refused(server, "/shop.tgz", tmp_path / "a", access, most=10).reason is Reason.SOURCE_TOO_LARGE
+    error = refused(server, "/shop.tgz", tmp_path / "a", access, SourceLimits(max_download_bytes=10))
+    assert error.reason is Reason.SOURCE_TOO_LARGE
+    assert "more than 10 bytes, the limit source.maxDownloadBytes in the values" in str(error)
 
 
 def test_each_address_of_a_host_is_tried(
@@ -220,7 +225,7 @@ def test_headers_come_from_the_secrets_files(
     folder = tmp_path / "headers"
     folder.mkdir()
     (folder / "PRIVATE-TOKEN").write_text("hunter22\n")
-    fetch_archive(request(server, certificate, sha256=SHA256, headersRef={"name": "x"}), root, folder)
+    fetch_archive(request(server, certificate, sha256=SHA256, headersRef={"name": "x"}), root, headers_folder=folder)
     assert server.seen[0][1]["PRIVATE-TOKEN"] == "hunter22"
 
 
@@ -233,7 +238,11 @@ def test_a_server_that_sends_a_header_back_gives_it_to_nobody(
     server.answers["/shop.tgz"] = [Answer(status=302, headers={"Location": f"/{echo}"})]
     server.answers[f"/{echo}"] = [Answer(status=404)]
     with pytest.raises(SourceError, match="answered with 404") as caught:
-        fetch_archive(request(server, certificate, sha256=SHA256, headersRef={"name": "x"}), root, tmp_path / "headers")
+        fetch_archive(
+            request(server, certificate, sha256=SHA256, headersRef={"name": "x"}),
+            root,
+            headers_folder=tmp_path / "headers",
+        )
     assert echo not in str(caught.value)
 
 
