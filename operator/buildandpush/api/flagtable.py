@@ -202,6 +202,10 @@ _WITHOUT_EFFECT: Final = (
          instead="it is another cloud's; use a retention policy or an acr purge task"),
     Flag("PLUGIN_REPOSITORY_POLICY", "text", _NONE, "Rights of a new repository",
          instead="it is another cloud's; assign roles on the registry"),
+    Flag("PLUGIN_SQUASH", "bool", _NONE, "One layer for the whole build", default="false",
+         instead="PLUGIN_SINGLE_SNAPSHOT makes one layer"),
+    Flag("PLUGIN_CACHE_FROM", "text", _NONE, "Caches of BuildKit", instead="kaniko caches in remoteCacheImage"),
+    Flag("PLUGIN_CACHE_TO", "text", _NONE, "Cache of BuildKit", instead="kaniko caches in remoteCacheImage"),
     Flag("DRONE_OUTPUT", "text", _NONE, "File for variables of later steps",
          instead="the digest stands in status.digest"),
     Flag("PLUGIN_DAEMON_OFF", "bool", _NONE, "Start no Docker daemon", default="true",
@@ -209,6 +213,27 @@ _WITHOUT_EFFECT: Final = (
     Flag("container", "text", _NONE, "Tells kaniko that it runs in a container",
          instead="kaniko always runs in a container here"),
 )  # fmt: skip
+
+
+_DAEMON: Final = "it is for a Docker daemon, which kaniko does without"
+_DOCKER_ONLY: Final = tuple(
+    Flag(name, kind, _NONE, meaning, instead=_DAEMON)
+    for name, kind, meaning in (
+        ("PLUGIN_STORAGE_DRIVER", "text", "Storage driver of the Docker daemon"),
+        ("PLUGIN_STORAGE_PATH", "text", "Folder of the Docker daemon"),
+        ("PLUGIN_BIP", "text", "Network of the Docker daemon"),
+        ("PLUGIN_MTU", "text", "Largest packet of the Docker daemon's network"),
+        ("PLUGIN_IPV6", "bool", "IPv6 in the Docker daemon's network"),
+        ("PLUGIN_EXPERIMENTAL", "bool", "Experimental features of the Docker daemon"),
+        ("PLUGIN_DEBUG", "bool", "Log of the Docker daemon"),
+        ("PLUGIN_PURGE", "bool", "Remove the image from the Docker daemon"),
+        ("PLUGIN_PULL_IMAGE", "bool", "Pull newer base images, as kaniko always does"),
+        ("PLUGIN_COMPRESS", "bool", "Compress the context on its way to the Docker daemon"),
+        ("PLUGIN_QUIET", "bool", "Print no progress of the Docker client"),
+        ("PLUGIN_BUILDKIT_INLINE_CACHE", "bool", "Cache of BuildKit"),
+    )
+)  # fmt: skip
+"""Flags of the plugin for Docker, by which nothing of the image changes."""
 
 
 def _refuse(treatment: Treatment, instead: str, meaning: str, *names: str) -> tuple[Flag, ...]:
@@ -228,6 +253,9 @@ _REFUSED: Final = (
     *_refuse(_FIELD, _CA, "Certificate that a registry is trusted by", "PLUGIN_REGISTRY_CERTIFICATE"),
     *_refuse(_FIELD, f"{_CA}; client certificates are not supported", "Client certificate for a registry",
              "PLUGIN_REGISTRY_CLIENT_CERT"),
+    *_refuse(_FIELD, "registryMirrors", "Mirror of docker.io", "PLUGIN_MIRROR"),
+    *_refuse(_FIELD, "caching", "Use no cache", "PLUGIN_NO_CACHE"),
+    *_refuse(_CREDENTIAL, "buildSecrets", "Key for RUN --mount=type=ssh", "PLUGIN_SSH_AGENT_KEY"),
     *_refuse(_FIELD, _BASE_LOGIN, "Registry of base images", "PLUGIN_DOCKER_REGISTRY", "PLUGIN_BASE_IMAGE_REGISTRY",
              "DOCKER_REGISTRY"),
     *_refuse(_CREDENTIAL, _BASE_LOGIN, "Login for base images",
@@ -245,7 +273,7 @@ GROUPS: Final[dict[str, tuple[Flag, ...]]] = {
     "Cache": _CACHE,
     "What comes out": _OUTPUT,
     "Registries": _REGISTRIES,
-    "Without effect": _WITHOUT_EFFECT,
+    "Without effect": (*_WITHOUT_EFFECT, *_DOCKER_ONLY),
     "Refused": _REFUSED,
 }
 """All flags, by what they are about."""

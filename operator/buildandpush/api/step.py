@@ -16,6 +16,14 @@ FOREIGN_ERROR_KINDS = (
 )  # fmt: skip
 """Kinds that pipelines know and no build here fails by. Rules for them are accepted and never match."""
 ACTIONS = ("Abort", "Ignore", "MarkAsFailure", "MarkAsSuccess", "Retry")
+FOREIGN_ACTIONS = {
+    "ManualIntervention": "nobody is asked; the action of onTimeout follows at once, or else the run fails",
+    "ProceedWithDefaultValues": "no build waits for inputs; the run fails",
+    "StageRollback": "nothing is rolled back; the run fails, and the last good image stays in the status",
+    "PipelineRollback": "nothing is rolled back; the run fails, and the last good image stays in the status",
+    "RetryStepGroup": "there is no group; it counts as Retry",
+}
+"""Actions that only a pipeline's own machinery can take, and what becomes of them."""
 
 
 class When(ApiModel):
@@ -56,7 +64,8 @@ class FailureAction(ApiModel):
     type: _ShortText = Field(
         description="Abort or MarkAsFailure: the run fails, as it does without a rule. Ignore or MarkAsSuccess: the "
         "resource is ready with the reason IgnoredFailure, and keeps the digest and artifacts of the last good run. "
-        "Retry: further attempts follow. Example: Ignore"
+        "Retry: further attempts follow. Pipelines' other actions are accepted: ManualIntervention counts as the "
+        "action of its onTimeout, RetryStepGroup as Retry, and rollbacks as MarkAsFailure. Example: Ignore"
     )
     spec: dict[str, Any] | None = Field(
         None,

@@ -18,7 +18,7 @@ from buildandpush.core.spec.flags import (
     is_unset,
     parse_flags,
 )
-from buildandpush.core.spec.strategy import find_foreign_kinds
+from buildandpush.core.spec.strategy import find_foreign_actions, find_foreign_kinds
 
 _KANIKO_CACHE: Final = "kaniko caches by remoteCacheImage"
 _LEAST_LOG: Final = "info is passed on, since kaniko's log is what proves a push where the registry cannot be asked"
@@ -73,6 +73,7 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
     foreign = find_foreign_kinds(spec.failure_strategies)
     if foreign:
         notes.append((f"failureStrategies: {', '.join(foreign)}", "no build fails by it"))
+    notes += [(f"failureStrategies: {name}", why) for name, why in _foreign_actions(spec).items()]
     if spec.cache_from:
         notes.append(("cacheFrom", _KANIKO_CACHE))
     if spec.cache_to:
@@ -83,6 +84,13 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
         fields = (("caching", spec.caching), ("remoteCacheImage", spec.remote_cache_image))
         notes += [(name, f"{caching.ENABLE} is false") for name, value in fields if value]
     return notes
+
+
+def _foreign_actions(spec: BuildAndPushACRSpec) -> dict[str, str]:
+    try:
+        return find_foreign_actions(spec.failure_strategies)
+    except SpecInvalidError:
+        return {}
 
 
 def _names_path(flags: PluginFlags) -> bool:

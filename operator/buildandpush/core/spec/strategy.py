@@ -9,7 +9,15 @@ from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import SEQUENCE_ID
-from buildandpush.api.step import ACTIONS, ERROR_KINDS, FOREIGN_ERROR_KINDS, FailureAction, FailureStrategy, When
+from buildandpush.api.step import (
+    ACTIONS,
+    ERROR_KINDS,
+    FOREIGN_ACTIONS,
+    FOREIGN_ERROR_KINDS,
+    FailureAction,
+    FailureStrategy,
+    When,
+)
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.expression import evaluate
 from buildandpush.core.spec.quantity import parse_duration_seconds
@@ -18,13 +26,11 @@ _FIELD: Final = "failureStrategies"
 MAX_RETRIES: Final = 10
 DEFAULT_INTERVAL_SECONDS: Final = 10
 
-_INSTEAD: Final = {
-    "ManualIntervention": "use MarkAsFailure: annotate the resource with buildandpush.dev/rebuild to try again",
-    "ProceedWithDefaultValues": "use Ignore",
-    "StageRollback": "use MarkAsFailure: the last good image stays in the status",
-    "PipelineRollback": "use MarkAsFailure: the last good image stays in the status",
-    "RetryStepGroup": "use Retry",
-}
+_RETRIES: Final = ("Retry", "RetryStepGroup")
+_NEXT: Final = {"Retry": "onRetryFailure", "RetryStepGroup": "onRetryFailure", "ManualIntervention": "onTimeout"}
+"""Where an action holds the one that follows it."""
+_MAX_ACTIONS: Final = 4
+"""Actions within each other: after the last retry, or after the time for an answer."""
 
 _KINDS: Final = {
     Reason.TIMED_OUT: "Timeout",
@@ -63,18 +69,32 @@ def check_strategies(strategies: Sequence[FailureStrategy] | None) -> None:
         _check_action(strategy.on_failure.action)
 
 
-def _check_action(action: FailureAction) -> None:
-    if action.type not in ACTIONS:
-        instead = _INSTEAD.get(action.type, f"use one of {', '.join(ACTIONS)}")
-        raise SpecInvalidError(_FIELD, f"the action {action.type!r} has no meaning here; {instead}")
-    if action.type != "Retry":
-        return
-    _retry_count(action)
-    _intervals(action)
-    last = _last_action(action)
-    if last.type == "Retry":
-        raise SpecInvalidError(_FIELD, "onRetryFailure retries again; raise retryCount instead")
-    _check_action(last)
+def _check_action(action: FailureAction, depth: int = 1) -> None:
+    if action.type not in (*ACTIONS, *FOREIGN_ACTIONS):
+        raise SpecInvalidError(_FIELD, f"{action.type!r} is no action; use one of {', '.join(ACTIONS)}")
+    if depth > _MAX_ACTIONS:
+        raise SpecInvalidError(_FIELD, f"more than {_MAX_ACTIONS} actions stand within each other; use fewer")
+    if action.type in _RETRIES:
+        _retry_count(action)
+        _intervals(action)
+        if _next_action(action).type in _RETRIES:
+            raise SpecInvalidError(_FIELD, "onRetryFailure retries again; raise retryCount instead")
+    if action.type in _NEXT:
+        _check_action(_next_action(action), depth + 1)
+
+
+def find_foreign_actions(strategies: Sequence[FailureStrategy] | None) -> dict[str, str]:
+    """The actions in the rules that only a pipeline's own machinery can take, each with what becomes of it."""
+    found: dict[str, str] = {}
+    for strategy in strategies or ():
+        action = strategy.on_failure.action
+        for _ in range(_MAX_ACTIONS):
+            if action.type in FOREIGN_ACTIONS:
+                found[action.type] = FOREIGN_ACTIONS[action.type]
+            if action.type not in _NEXT:
+                break
+            action = _next_action(action)
+    return found
 
 
 def find_foreign_kinds(strategies: Sequence[FailureStrategy] | None) -> tuple[str, ...]:
@@ -94,16 +114,20 @@ def decide_failure(strategies: Sequence[FailureStrategy] | None, reason: Reason,
 
 
 def _decide(action: FailureAction, retried: int) -> FailureOutcome:
-    if action.type == "Retry":
+    if action.type in _RETRIES:
         if retried < _retry_count(action):
             intervals = _intervals(action)
             return FailureOutcome(retry_after_seconds=intervals[min(retried, len(intervals) - 1)])
-        return _decide(_last_action(action), retried)
+        return _decide(_next_action(action), retried)
+    if action.type == "ManualIntervention":
+        return _decide(_next_action(action), retried)
     return FailureOutcome(ignored=action.type in ("Ignore", "MarkAsSuccess"))
 
 
 def _retry_count(action: FailureAction) -> int:
     value = (action.spec or {}).get("retryCount")
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 4:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_RETRIES:
         raise SpecInvalidError(_FIELD, f"retryCount {value!r} is none; write a number from 1 to {MAX_RETRIES}")
     return value
@@ -119,14 +143,15 @@ def _intervals(action: FailureAction) -> list[int]:
     ]
 
 
-def _last_action(action: FailureAction) -> FailureAction:
-    """The action after the last retry has failed."""
-    given: Any = (action.spec or {}).get("onRetryFailure") or {}
+def _next_action(action: FailureAction) -> FailureAction:
+    """The action after the last retry has failed, or after nobody has answered."""
+    name = _NEXT[action.type]
+    given: Any = (action.spec or {}).get(name) or {}
     inner = given.get("action") if isinstance(given, dict) else None
     if inner is None:
         return FailureAction(type="MarkAsFailure")
     if not isinstance(inner, dict) or not isinstance(inner.get("type"), str):
-        raise SpecInvalidError(_FIELD, "onRetryFailure.action has no type; write for example type: MarkAsFailure")
+        raise SpecInvalidError(_FIELD, f"{name}.action has no type; write for example type: MarkAsFailure")
     return FailureAction(type=inner["type"], spec=inner.get("spec") if isinstance(inner.get("spec"), dict) else None)
 
 

@@ -50,6 +50,16 @@ def test_a_failure_that_only_a_pipeline_has_is_told() -> None:
     assert notes(failureStrategies=[rule("Abort", "AllErrors", "Timeout")]) == ()
 
 
+def test_an_action_that_only_a_pipeline_has_is_told() -> None:
+    inner = {"action": {"type": "StageRollback"}}
+    assert notes(failureStrategies=[rule("ManualIntervention", onTimeout=inner)]) == (
+        "failureStrategies: ManualIntervention: nobody is asked; the action of onTimeout follows at once, or else the "
+        "run fails",
+        "failureStrategies: StageRollback: nothing is rolled back; the run fails, and the last good image stays in the "
+        "status",
+    )
+
+
 @pytest.mark.parametrize(
     ("variables", "changes", "note"),
     [

@@ -22,6 +22,14 @@ def rules(*items: dict[str, Any]) -> list[FailureStrategy]:
     return [FailureStrategy.model_validate(item) for item in items]
 
 
+def asked_again(depth: int) -> dict[str, Any]:
+    """A rule in which one question follows another."""
+    action: dict[str, Any] = {"type": "Ignore"}
+    for _ in range(depth):
+        action = {"type": "ManualIntervention", "spec": {"onTimeout": {"action": action}}}
+    return {"onFailure": {"errors": ["AllErrors"], "action": action}}
+
+
 IGNORED = FailureOutcome(ignored=True)
 
 
@@ -53,6 +61,26 @@ IGNORED = FailureOutcome(ignored=True)
             1,
             IGNORED,
         ),
+        ((rule("Retry", retryCount="2"),), Reason.RUN_FAILED, 1, FailureOutcome(retry_after_seconds=10)),
+        ((rule("RetryStepGroup", retryCount=2),), Reason.RUN_FAILED, 1, FailureOutcome(retry_after_seconds=10)),
+        ((rule("ManualIntervention", timeout="1d"),), Reason.RUN_FAILED, 0, FAILS),
+        ((rule("ManualIntervention", onTimeout={"action": {"type": "Ignore"}}),), Reason.RUN_FAILED, 0, IGNORED),
+        (
+            (
+                rule(
+                    "Retry",
+                    retryCount=1,
+                    onRetryFailure={
+                        "action": {"type": "ManualIntervention", "spec": {"onTimeout": {"action": {"type": "Ignore"}}}}
+                    },
+                ),
+            ),
+            Reason.RUN_FAILED,
+            1,
+            IGNORED,
+        ),
+        ((rule("StageRollback"),), Reason.RUN_FAILED, 0, FAILS),
+        ((rule("ProceedWithDefaultValues"),), Reason.RUN_FAILED, 0, FAILS),
     ],
 )
 @pytest.mark.proves("failureStrategies")
@@ -67,8 +95,12 @@ def test_the_first_rule_that_matches_is_taken(
 @pytest.mark.parametrize(
     ("strategy", "words"),
     [
-        (rule("ManualIntervention"), "buildandpush.dev/rebuild"),
-        (rule("StageRollback"), "MarkAsFailure"),
+        (rule("ManualIntervention", onTimeout={"action": {"type": "Explode"}}), "'Explode' is no action"),
+        (rule("ManualIntervention", onTimeout={"action": {}}), "onTimeout.action has no type"),
+        (rule("Retry", retryCount=1, onRetryFailure={"action": {"type": "RetryStepGroup"}}), "raise retryCount"),
+        (rule("Retry", retryCount="many"), "retryCount 'many'"),
+        (rule("Retry", retryCount="11"), "retryCount 11"),
+        (asked_again(5), "more than 4 actions"),
         (rule("Explode"), "use one of Abort"),
         (rule("Ignore", "Timeouts"), "'Timeouts'"),
         (rule("Retry"), "retryCount None"),
