@@ -19,6 +19,10 @@ from buildandpush.core.azure import errors, token
 from buildandpush.core.azure.credential import ClientSecret
 from buildandpush.core.azure.login import read_login_secret
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.expressions.evaluate import is_true, render
+from buildandpush.core.expressions.patterns import matches_whole
+from buildandpush.core.expressions.reader import read_condition, read_text
+from buildandpush.core.expressions.tree import ExpressionError
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
@@ -41,7 +45,6 @@ from buildandpush.core.retryafter import parse_retry_after
 from buildandpush.core.run import sourceconditions
 from buildandpush.core.run.succeeded import describe_image
 from buildandpush.core.run.unreadable import read_status
-from buildandpush.core.spec.expression import evaluate
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.registries import parse_mirrors
 from buildandpush.core.spec.tags import expand_tag
@@ -201,7 +204,9 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
     "a .dockerignore": _ignore,
-    "a condition": _quietly(lambda words: evaluate(words, {}), SpecInvalidError, OverflowError),
+    "a condition": _quietly(lambda words: is_true(read_condition(words[:8192]), {}), ExpressionError),
+    "a text with expressions": _quietly(lambda words: render(read_text(words[:8192]), {}), ExpressionError),
+    "a pattern": _quietly(lambda words: matches_whole(words[:200], words), ExpressionError),
     "a duration": _quietly(lambda words: parse_duration_seconds("timeout", words), SpecInvalidError),
     "a tag": expand_tag,
     "a mirror": _quietly(lambda words: parse_mirrors("registryMirrors", (words,)), SpecInvalidError),

@@ -37,9 +37,10 @@ class When(ApiModel):
     condition: str | None = Field(
         None,
         max_length=1024,
-        description="A run is built only if this is true. It compares (== != < <= > >=) numbers, texts in quotes and "
-        "<+pipeline.sequenceId>; && and || join comparisons, ! negates one, parentheses group them. A run that is not "
-        "built does not use up its number. Example: <+pipeline.sequenceId> > 1",
+        description="A run is built only if this is true. It compares expressions, numbers and texts in quotes: "
+        "== != < <= > >= or the words eq ne lt le gt ge; =~ matches a whole text (RE2), =^ is begins with, =$ is ends "
+        "with, !~ !^ !$ are their opposites. && || ! or the words and, or, not join comparisons; parentheses group "
+        "them. A run that is not built does not use up its number. Example: <+pipeline.sequenceId> > 1",
     )
 
 

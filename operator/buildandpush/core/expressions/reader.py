@@ -22,7 +22,7 @@ from buildandpush.core.expressions.tree import (
 
 _OPEN: Final = "<+"
 _TOKEN: Final = re.compile(
-    r"""(?P<open><\+)|(?P<number>\d+(?:\.\d+)?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
+    r"""(?P<open><\+)|(?P<number>\d{1,15}(?:\.\d{1,15})?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<text>"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
     r"""|(?P<sign>\|\||&&|==|!=|<=|>=|=~|!~|=\^|!\^|=\$|!\$|[-+<>!().,?:\[\]])""",
     re.DOTALL,

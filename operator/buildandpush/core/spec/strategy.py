@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
-from buildandpush.api.spec import SEQUENCE_ID
 from buildandpush.api.step import (
     ACTIONS,
     ERROR_KINDS,
@@ -19,8 +18,11 @@ from buildandpush.api.step import (
     When,
 )
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.spec.expression import evaluate
+from buildandpush.core.expressions.evaluate import Scope, check_names, is_true
+from buildandpush.core.expressions.reader import read_condition
+from buildandpush.core.expressions.tree import ExpressionError
 from buildandpush.core.spec.quantity import parse_duration_seconds
+from buildandpush.core.spec.scope import build_scope
 
 _FIELD: Final = "failureStrategies"
 MAX_RETRIES: Final = 10
@@ -161,5 +163,15 @@ def is_met(when: When | None, run_number: int) -> bool:
     if when is None:
         return True
     condition = (when.condition or "").strip()
-    met = evaluate(condition, {SEQUENCE_ID: float(run_number)}) if condition else True
+    met = _evaluate(condition, build_scope(run_number)) if condition else True
     return met and when.stage_status != "Failure"
+
+
+def _evaluate(condition: str, scope: Scope) -> bool:
+    """Whether a condition is met. An unknown name is an error even where nobody needs its value."""
+    try:
+        node = read_condition(condition)
+        check_names(node, scope)
+        return is_true(node, scope)
+    except ExpressionError as error:
+        raise SpecInvalidError("when.condition", str(error)) from error

@@ -110,7 +110,14 @@ def test_mistake_is_told_with_its_place(text: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "a value"), ("a b", "the end, && or ||"), ("a >", "a value"), ("a > b > c", "the end"), ("|| a", "a value")],
+    [
+        ("9" * 5000 + " > 1", "the end"),
+        ("", "a value"),
+        ("a b", "the end, && or ||"),
+        ("a >", "a value"),
+        ("a > b > c", "the end"),
+        ("|| a", "a value"),
+    ],
 )
 def test_mistake_in_a_condition_is_told(text: str, words: str) -> None:
     with pytest.raises(ExpressionError) as caught:
