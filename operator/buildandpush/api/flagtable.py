@@ -216,22 +216,19 @@ _WITHOUT_EFFECT: Final = (
 
 
 _DAEMON: Final = "it is for a Docker daemon, which kaniko does without"
-_DOCKER_ONLY: Final = tuple(
-    Flag(name, kind, _NONE, meaning, instead=_DAEMON)
-    for name, kind, meaning in (
-        ("PLUGIN_STORAGE_DRIVER", "text", "Storage driver of the Docker daemon"),
-        ("PLUGIN_STORAGE_PATH", "text", "Folder of the Docker daemon"),
-        ("PLUGIN_BIP", "text", "Network of the Docker daemon"),
-        ("PLUGIN_MTU", "text", "Largest packet of the Docker daemon's network"),
-        ("PLUGIN_IPV6", "bool", "IPv6 in the Docker daemon's network"),
-        ("PLUGIN_EXPERIMENTAL", "bool", "Experimental features of the Docker daemon"),
-        ("PLUGIN_DEBUG", "bool", "Log of the Docker daemon"),
-        ("PLUGIN_PURGE", "bool", "Remove the image from the Docker daemon"),
-        ("PLUGIN_PULL_IMAGE", "bool", "Pull newer base images, as kaniko always does"),
-        ("PLUGIN_COMPRESS", "bool", "Compress the context on its way to the Docker daemon"),
-        ("PLUGIN_QUIET", "bool", "Print no progress of the Docker client"),
-        ("PLUGIN_BUILDKIT_INLINE_CACHE", "bool", "Cache of BuildKit"),
-    )
+_DOCKER_ONLY: Final = (
+    Flag("PLUGIN_STORAGE_DRIVER", "text", _NONE, "Storage driver of the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_STORAGE_PATH", "text", _NONE, "Folder of the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_BIP", "text", _NONE, "Network of the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_MTU", "text", _NONE, "Largest packet of the Docker daemon's network", instead=_DAEMON),
+    Flag("PLUGIN_IPV6", "bool", _NONE, "IPv6 in the Docker daemon's network", instead=_DAEMON),
+    Flag("PLUGIN_EXPERIMENTAL", "bool", _NONE, "Experimental features of the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_DEBUG", "bool", _NONE, "Log of the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_PURGE", "bool", _NONE, "Remove the image from the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_PULL_IMAGE", "bool", _NONE, "Pull newer base images, as kaniko always does", instead=_DAEMON),
+    Flag("PLUGIN_COMPRESS", "bool", _NONE, "Compress the context on its way to the Docker daemon", instead=_DAEMON),
+    Flag("PLUGIN_QUIET", "bool", _NONE, "Print no progress of the Docker client", instead=_DAEMON),
+    Flag("PLUGIN_BUILDKIT_INLINE_CACHE", "bool", _NONE, "Cache of BuildKit", instead=_DAEMON),
 )  # fmt: skip
 """Flags of the plugin for Docker, by which nothing of the image changes."""
 

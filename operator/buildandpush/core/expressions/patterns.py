@@ -30,7 +30,7 @@ def _compile(pattern: str) -> Any:
     options.max_mem = _MAX_BYTES
     options.log_errors = False
     try:
-        return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
+        return re2.compile(pattern, options)
     except re2.error as error:
         words = error.args[0] if error.args else ""
         told = words.decode(errors="replace") if isinstance(words, bytes) else str(words)
