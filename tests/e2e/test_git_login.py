@@ -13,6 +13,7 @@ from tests.e2e.harness.azure import BASE_HOST, Azure
 from tests.e2e.harness.build import FROM
 from tests.e2e.harness.fixtures import BuildFactory, ConnectorFactory
 from tests.e2e.harness.gitserver import GitServer, commit, git
+from tests.github import GitHub
 from tests.webserver import make_certificate
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
@@ -27,6 +28,8 @@ class Private:
     url: str
     ca_bundle: str
     commit: str
+    github: GitHub
+    """Whose tokens let in as well."""
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +42,17 @@ def private(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Ite
     (root / "private").mkdir()
     git(work, "clone", "--quiet", "--bare", ".", str(root / "private" / "shop.git"))
     certificate = make_certificate(root, f"IP:{settings.network.gateway}")
-    with GitServer(root, settings.network.gateway, login=f"ann:{PASSWORD}", certificate=certificate) as server:
-        yield Private(f"{server.url}/private/shop.git", certificate.certificate.read_text(), made)
+    address, github = settings.network.gateway, GitHub()
+    with GitServer(root, address, login=f"ann:{PASSWORD}", certificate=certificate, github=github) as server:
+        yield Private(f"{server.url}/private/shop.git", certificate.certificate.read_text(), made, github)
 
 
 def apply_login(api: Api, namespace: str, password: str) -> None:
+    apply_secret(api, namespace, {"username": "ann", "password": password})
+
+
+def apply_secret(api: Api, namespace: str, login: dict[str, str]) -> None:
     metadata = {"name": "git-login", "namespace": namespace}
-    login = {"username": "ann", "password": password}
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": login})
 
 
@@ -71,6 +78,14 @@ def test_a_private_repository_is_built_once_its_login_is_right(
     told = [json.dumps(item) for kind in kinds for item in api.list(kind, namespace)]
     told += [api.log(namespace, pod["metadata"]["name"], "source") for pod in api.list("Pod", namespace)]
     assert not [form for form in forms for text in told if form in text]
+
+
+def test_a_github_app_reads_a_repository(api: Api, namespace: str, make_build: BuildFactory, private: Private) -> None:
+    """Its token has the form of a JSON Web Token, which may stand in no log and in no status."""
+    apply_secret(api, namespace, private.github.secret)
+    ended = make_build(source=source(private)).wait_succeeded()
+    assert ended.run["source"]["commit"] == private.commit
+    assert private.github.asked == [{"permissions": {"contents": "read"}, "repositories": ["shop"]}]
 
 
 @pytest.fixture

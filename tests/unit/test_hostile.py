@@ -241,6 +241,7 @@ HAND_ON: Final = {
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",
+    "source/git/githubapp.py: _fetch_token",
     "source/git/way.py: explain_failure",
     "source/git/fetch.py: fetch_revision",
 }

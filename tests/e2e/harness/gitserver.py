@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from tests.github import GitHub
 from tests.webserver import Certificate, serve
 
 _IDENTITY: Final = {
@@ -39,14 +40,22 @@ def commit(folder: Path, message: str, files: dict[str, str]) -> str:
 
 
 class GitServer:
-    """Serves every repository below a folder, read only. Paths below /private/ want the login `user:password`, and let
-    nobody in where there is none."""
+    """Serves every repository below a folder, read only. Paths below /private/ want the login `user:password`, or a
+    token of GitHub, and let nobody in where there is neither."""
 
-    def __init__(self, root: Path, address: str, *, login: str = "", certificate: Certificate | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        address: str,
+        *,
+        login: str = "",
+        certificate: Certificate | None = None,
+        github: GitHub | None = None,
+    ) -> None:
         self.failures: list[int] = []
         """Statuses that the next requests are refused with, each used once."""
         wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
-        self._serving = serve(_handler(root, self.failures, wanted), address, certificate)
+        self._serving = serve(_handler(root, self.failures, wanted, github), address, certificate)
         self._address = f"{'https' if certificate else 'http'}://{address}"
         self.url = ""
         """Known while it serves."""
@@ -61,7 +70,12 @@ class GitServer:
         self._serving.__exit__(kind, error, trace)
 
 
-def _handler(root: Path, failures: list[int], wanted: str) -> type[BaseHTTPRequestHandler]:
+def _lets_in(authorization: str | None, wanted: str, github: GitHub | None) -> bool:
+    is_known = bool(wanted) and authorization == wanted
+    return is_known or (github is not None and github.lets_in(authorization))
+
+
+def _handler(root: Path, failures: list[int], wanted: str, github: GitHub | None) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(b"")
@@ -77,7 +91,11 @@ def _handler(root: Path, failures: list[int], wanted: str) -> type[BaseHTTPReque
             if failures:
                 self._reply(failures.pop(0), [], b"")
                 return
-            if parts.path.startswith("/private/") and (not wanted or self.headers.get("Authorization") != wanted):
+            told = github.answer(self.command, parts.path, self.headers, body) if github else None
+            if told:
+                self._reply(told.status, list(told.headers.items()), told.body)
+                return
+            if parts.path.startswith("/private/") and not _lets_in(self.headers.get("Authorization"), wanted, github):
                 self._reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
                 return
             environment = {

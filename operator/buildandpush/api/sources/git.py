@@ -69,7 +69,8 @@ class GitSource(ApiModel):
         None,
         description="Secret with the login to the git server, for https. Its keys: `username` and `password`, as in "
         "Secrets of type kubernetes.io/basic-auth. A token is the password; most servers take any user name with it, "
-        "so `username` may be left out. Or `bearerToken`, which is sent as such. The login is sent to the host of url "
+        "so `username` may be left out. Or `bearerToken`, which is sent as such. Or a GitHub App: `githubAppID`, "
+        "`githubAppInstallationID` and `githubAppPrivateKey`. The login is sent to the host of url "
         "and to no other. Default: no login.",
     )
     connector_ref: Name | None = Field(

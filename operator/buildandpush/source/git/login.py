@@ -11,10 +11,11 @@ from typing import Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
+from buildandpush.source.git import githubapp
 from buildandpush.source.report import SourceError
 
 MOUNT: Final = Path(meta.GIT_LOGIN_MOUNT)
-_KEYS: Final = ("username", "password", "bearerToken")
+_KEYS: Final = ("username", "password", "bearerToken", *githubapp.KEYS)
 _ANY_USER: Final = "git"
 """Goes with a token where neither the Secret nor the URL names a user. GitHub, GitLab and Azure Repos take any name."""
 

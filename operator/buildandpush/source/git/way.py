@@ -3,16 +3,19 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import URL_WITH_USER
+from buildandpush.source.git.githubapp import Trust, fetch_app_header, names_app
 from buildandpush.source.git.login import MOUNT, make_header, read_keys
 from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.hidden import hide
@@ -21,6 +24,8 @@ from buildandpush.source.network.egress import TRUSTED, find_proxy, write_trust
 from buildandpush.source.report import SourceError
 
 _HEADER: Final = "GIT_CONFIG_VALUE_0"
+_PAUSES_SECONDS: Final = (3.0, 9.0)
+"""GitHub needs that long at times until all of its servers know a new token. A token made anew would be new again."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +67,43 @@ class Way:
 
     settings: Mapping[str, str]
     environment: Mapping[str, str]
+    is_login_new: bool = False
+    """Whether the login was made a moment ago, so that not every part of the server knows it yet."""
 
 
 def find_way(server: Server, access: Access) -> Way:
-    """Through the proxy, if there is one for this host, or else to checked addresses."""
-    scheme, host, port = server.scheme, server.host, server.port
+    """Through the proxy, if there is one for this host, or else to checked addresses. Adds the login."""
     trust = write_trust(access.scratch or Path(tempfile.gettempdir()), access.ca_bundle, access.trusted)
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
+    is_login_new = False
     if access.login:
         keys = read_keys(access.folder) if access.keys is None else access.keys
-        environment |= _login_environment(server, make_header(keys, access.login, server.user))
+        is_login_new = names_app(keys)
+        environment |= _login_environment(server, _make_header(keys, server, access, trust))
+    settings, proxies = _find_route(server, access.rules)
+    return Way(settings, {**environment, **proxies}, is_login_new)
+
+
+def _find_route(server: Server, rules: AddressRules | None) -> tuple[dict[str, str], dict[str, str]]:
+    """git's settings and variables for the network."""
+    scheme, host, port = server.scheme, server.host, server.port
     proxy = find_proxy(scheme, host, port)
     if proxy:
         # The proxy finds the addresses; only one that the URL itself names can be checked here. In the environment
         # rather than among the arguments, since it may hold a login.
-        refuse_address(host, rules=access.rules)
-        return Way({}, {**environment, f"{scheme}_proxy": proxy})
-    addresses = resolve_host(host, port, access.rules)
+        refuse_address(host, rules=rules)
+        return {}, {f"{scheme}_proxy": proxy}
+    addresses = resolve_host(host, port, rules)
     if ":" in host:  # an IPv6 address, which no DNS can change and which curl cannot read here
-        return Way({}, environment)
+        return {}, {}
     # git connects to the addresses that were checked, whatever DNS says a moment later.
-    return Way({"http.curloptResolve": f"{host}:{port}:{','.join(addresses)}"}, environment)
+    return {"http.curloptResolve": f"{host}:{port}:{','.join(addresses)}"}, {}
+
+
+def _make_header(keys: Mapping[str, str], server: Server, access: Access, trust: Path | None) -> str:
+    if names_app(keys):
+        return fetch_app_header(keys, access.login, server.url, Trust(trust, access.rules))
+    return make_header(keys, access.login, server.user)
 
 
 def _login_environment(server: Server, header: str) -> dict[str, str]:
@@ -120,6 +141,18 @@ def _without_login(url: str) -> str:
 
 def run_git(root: Path, way: Way, *arguments: str) -> str:
     """What git prints, run in the root; raises SourceError."""
+    for seconds in _PAUSES_SECONDS if way.is_login_new else ():
+        try:
+            return _run_git(root, way, *arguments)
+        except SourceError as error:
+            if error.reason is not Reason.SOURCE_DENIED:
+                raise
+            print(f"{error.reason}: {error}; the login is new, so again in {seconds:.0f} s", file=sys.stderr)
+        sleep(seconds)
+    return _run_git(root, way, *arguments)
+
+
+def _run_git(root: Path, way: Way, *arguments: str) -> str:
     done = subprocess.run(
         build_command(way, *arguments),
         cwd=root,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.source.network.connection import VERIFIED, connect, escape, host_of, telling_of
 from buildandpush.source.report import SourceError
@@ -45,15 +46,22 @@ class Answer:
         return found if isinstance(found, dict) else {}
 
 
-def ask(request: Request, trust: Path | None = None, max_bytes: int = MAX_BYTES, tls: str = VERIFIED) -> Answer:
-    """Send the request and read the answer. `trust` is a file of certificates; None for the usual ones.
+def ask(
+    request: Request,
+    trust: Path | None = None,
+    max_bytes: int = MAX_BYTES,
+    tls: str = VERIFIED,
+    rules: AddressRules | None = None,
+) -> Answer:
+    """Send the request and read the answer. `trust` is a file of certificates; None for the usual ones. The default of
+    `rules` is what builds may not fetch from.
 
     Raises SourceError if there is no answer, or one of more than `max_bytes`.
     """
     host, port = host_of(request.url, request.what, tls)
     parts = urlsplit(request.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with telling_of(host), contextlib.closing(connect(host, port, trust, tls)) as connection:
+    with telling_of(host), contextlib.closing(connect(host, port, trust, tls, rules)) as connection:
         connection.connect()
         try:
             connection.request(request.method, escape(path), request.body, {**_FIXED, **request.headers})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.network.egress import find_proxy
@@ -66,18 +67,21 @@ def telling_of(host: str) -> Iterator[None]:
         raise SourceError(reason, f"{host}: {error or type(error).__name__}") from error
 
 
-def connect(host: str, port: int, trust: Path | None, tls: str = VERIFIED) -> http.client.HTTPConnection:
-    """A connection through the proxy, if there is one for this host, or else to a checked address."""
+def connect(
+    host: str, port: int, trust: Path | None, tls: str = VERIFIED, rules: AddressRules | None = None
+) -> http.client.HTTPConnection:
+    """A connection through the proxy, if there is one for this host, or else to a checked address. The default of
+    `rules` is what builds may not fetch from."""
     context = None if tls == PLAIN else _context(trust, tls)
     # A dot at the end makes a name absolute. NO_PROXY lists names without it.
     proxy = urlsplit(find_proxy("http" if tls == PLAIN else "https", host.rstrip("."), port))
     if proxy.hostname:
-        refuse_address(host)
+        refuse_address(host, rules=rules)
         # The proxy itself is spoken to in the clear, as the variable's http:// says; TLS begins in its tunnel.
         tunnel = _open(proxy.hostname, proxy.port or 80, context)
         tunnel.set_tunnel(host, port, _proxy_login(proxy.username, proxy.password))
         return tunnel
-    return _PinnedConnection(host, port, resolve_host(host, port), context)
+    return _PinnedConnection(host, port, resolve_host(host, port, rules), context)
 
 
 def _context(trust: Path | None, tls: str) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.github import GitHub
 from tests.webserver import Certificate, serve
 
 
@@ -64,6 +65,8 @@ class GitServer:
     paths: list[str] = field(default_factory=list)
     proxied: set[str] = field(default_factory=set)
     """Hosts that it was asked for as a proxy."""
+    github: GitHub | None = None
+    """Who gives tokens, and lets nobody in without one."""
 
     def url(self, host: str = "git.invalid") -> str:
         """The repository under a host name that only the pinned address makes reachable."""
@@ -98,11 +101,17 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server_state
         state.paths.append(self.path)
         state.seen.append(self.headers.get("Authorization", ""))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if state.github:
+            reply = state.github.answer(self.command, self.path, self.headers, body)
+            if reply:
+                return self._end(reply.status, dict(reply.headers), reply.body)
         if state.location:
             return self._end(302, {"Location": state.location + self.path})
         if state.failures:
             return self._end(state.failures.pop(0), {})
-        if state.wanted and state.seen[-1] != state.wanted:
+        is_refused = state.wanted and state.seen[-1] != state.wanted
+        if is_refused or (state.github and not state.github.lets_in(state.seen[-1])):
             return self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
         if state.error:
             told = f"ERR {state.error.format(state.seen[-1])}\n".encode()
@@ -115,7 +124,6 @@ class _Handler(BaseHTTPRequestHandler):
         if asked.hostname:  # only of a proxy is the whole address asked
             state.proxied.add(asked.hostname)
         path, query = asked.path, asked.query
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         done = subprocess.run(
             ["git", "http-backend"],
             input=body,

@@ -24,7 +24,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture
 def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """The server; every host is this machine, since no test may leave it."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda *_: ["127.0.0.1"])
     with serve_files(certificate) as running:
         yield running
 
@@ -89,7 +89,7 @@ def test_a_certificate_is_not_looked_at_only_where_the_caller_says_so(server: Fi
 
 
 def test_http_is_asked_only_where_the_caller_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda *_: ["127.0.0.1"])
     with serve_files(None) as running:
         running.answers["/"] = [fileserver.Answer(b"{}")]
         url = f"http://{HOST}:{running.port}/"

@@ -45,7 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 @pytest.fixture
 def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """The server; every host is this machine, since no test may leave it."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda *_: ["127.0.0.1"])
     with serve_files(certificate) as running:
         running.answers["/shop.tgz"] = [Answer(ARCHIVE)]
         yield running
@@ -118,7 +118,7 @@ def test_redirects_in_a_circle_end(server: FileServer, tmp_path: Path, access: A
 def test_an_address_of_the_cluster_is_refused_after_a_redirect_too(
     server: FileServer, tmp_path: Path, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def resolve(host: str, port: int) -> list[str]:
+    def resolve(host: str, *_: object) -> list[str]:
         if host == "metadata.invalid":
             raise SourceError(Reason.SOURCE_INVALID, "builds may not fetch from there")
         return ["127.0.0.1"]
@@ -159,7 +159,7 @@ def test_each_address_of_a_host_is_tried(
     server: FileServer, tmp_path: Path, access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster may have no IPv6, though the host has such an address."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port: ["::ffff:255.255.255.255", "127.0.0.1"])
+    monkeypatch.setattr(module, "resolve_host", lambda *_: ["::ffff:255.255.255.255", "127.0.0.1"])
     assert download(server.url("/shop.tgz", HOST), tmp_path / "a", access) == SHA256
 
 
