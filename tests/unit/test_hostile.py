@@ -55,6 +55,7 @@ from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
+from buildandpush.source.git import revision
 from buildandpush.source.git import way as git
 from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.network.address import refuse_odd_name
@@ -200,6 +201,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "whether a token is of roles for repositories": token.has_repository_roles,
     "certificates": _quietly(outside._certificates_in, ssl.SSLError),
     "what git says": explain_git,
+    "git's note of a fetch": lambda words: revision.read_ref(f"branch '{words}"),
+    "a git server's default branch": revision.read_default_branch,
     "a git server's address": git._without_login,
     "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
@@ -243,7 +246,7 @@ HAND_ON: Final = {
     "source/dockerfile/copying.py: _is_tar",
     "source/git/githubapp.py: _fetch_token",
     "source/git/way.py: explain_failure",
-    "source/git/fetch.py: fetch_revision",
+    "source/git/revision.py: _fetch",
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
 OUR_OWN: Final = {

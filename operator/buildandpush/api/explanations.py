@@ -250,8 +250,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         f"Correct source.git.revision, or push the revision first. {RUN_AGAIN}",
     ),
     Reason.COMMIT_ID_SHORT: _e(
-        "source.git.revision looks like the beginning of a commit's id. A git server gives out a commit only by its "
-        "whole id.",
+        "source.git.revision looks like the beginning of a commit's id, and no commit begins so, or several do. Only "
+        "the commits of branches and tags are looked through.",
         "Write all 40 characters of the id, or the name of a branch or tag.",
     ),
     Reason.DOCKERFILE_NOT_FOUND: _e(

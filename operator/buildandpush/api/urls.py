@@ -1,4 +1,4 @@
-"""Forms of addresses that users write: which of them hold a login, and which are Azure Repos'."""
+"""Forms of addresses and revisions that users write: what holds a login, what is Azure Repos', what git allows."""
 
 from typing import Final
 
@@ -12,3 +12,6 @@ AZURE_REPOS_URL: Final = (
     r"^https://([A-Za-z0-9._%-]{1,64}@)?(dev[.]azure[.]com|[A-Za-z0-9-]{1,63}[.]visualstudio[.]com)/"
 )
 """https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url"""
+NO_REVISION: Final = r"^[-+/]|[/.]$|//|[.][.]|@[{]|(^|/)[.]|[.]lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]|^@$"
+"""What no name of a branch or tag has: https://git-scm.com/docs/git-check-ref-format. A leading plus is allowed there,
+but asks git to overwrite a ref. A leading dash would be an option."""

@@ -6,7 +6,9 @@ from pydantic import ConfigDict, Field
 
 from buildandpush.api.base import ApiModel, Name, cel, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
-from buildandpush.api.urls import AZURE_REPOS_URL, URL_WITH_USER
+from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, URL_WITH_USER
+
+MAX_DEPTH = 1_000_000
 
 
 class GitSource(ApiModel):
@@ -55,15 +57,28 @@ class GitSource(ApiModel):
     revision: str = Field(
         "",
         max_length=256,
-        description="Branch, tag, full ref or full commit id. Default: the repository's default branch. "
-        "Example: v1.4.2",
+        description="Branch, tag, full ref or commit id. A tag wins over a branch of the same name; write refs/heads/… "
+        "for the branch. Of a commit's id the first 7 characters will do, but all of them are found sooner. Default: "
+        "the repository's default branch. Examples: v1.4.2, refs/pull/7/head",
         json_schema_extra=rules(
             cel(
-                "self == '' || self.matches('^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$')",
-                expression="""'source.git.revision: "' + self + '" is no branch, tag or commit'""",
+                f"!self.matches(r'{NO_REVISION}')",
+                expression="""'source.git.revision: "' + self + '" is no name that git allows for a branch or tag'""",
                 message="source.git.revision must be a branch, tag, ref or commit id",
             )
         ),
+    )
+    depth: int | None = Field(
+        None,
+        ge=0,
+        le=MAX_DEPTH,
+        description="How many commits of the history are fetched; 0 for all of it. More than 1 is of use with "
+        "keepGitDir, and 0 for servers that give no part of a history. Default: 1",
+    )
+    tags: bool | None = Field(
+        None,
+        description="Fetch all tags too, for RUN lines with git. `git describe` looks for one in the history that was "
+        "fetched, so it needs depth: 0 as well. With keepGitDir alone. Default: false.",
     )
     credentials_ref: SourceSecretReference | None = Field(
         None,

@@ -80,6 +80,9 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
         notes.append(("cacheTo", _KANIKO_CACHE))
     if spec.workspace and spec.workspace.persistent_volume_claim and not _names_path(flags):
         notes.append(("workspace", "no flag in envVariables names a path on it"))
+    git = spec.source.git
+    if git is not None and git.tags and not git.keep_git_dir:
+        notes.append(("source.git.tags", "source.git.keepGitDir is not set"))
     if caching.is_switched_off(flags) and not flags.is_on(PUSH_ONLY):
         fields = (("caching", spec.caching), ("remoteCacheImage", spec.remote_cache_image))
         notes += [(name, f"{caching.ENABLE} is false") for name, value in fields if value]

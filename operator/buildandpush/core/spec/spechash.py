@@ -22,6 +22,7 @@ SHAPING_FIELDS: Final = (
 logins, caches and mirrors do not."""
 
 _DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": False}
+_GIT_DEFAULTS: Final[dict[str, Any]] = {"keepGitDir": False, "depth": 1, "tags": False}
 
 
 def hash_spec(spec: BuildAndPushACRSpec) -> str:
@@ -41,7 +42,7 @@ def hash_spec(spec: BuildAndPushACRSpec) -> str:
 
 def _without_defaults(source: dict[str, Any]) -> dict[str, Any]:
     git = source.get("git", {})
-    kept = {name: value for name, value in git.items() if (name, value) != ("keepGitDir", False)}
+    kept = {name: value for name, value in git.items() if _GIT_DEFAULTS.get(name) != value}
     return {**source, "git": kept} if git else source
 
 

@@ -77,6 +77,8 @@ def test_an_action_that_only_a_pipeline_has_is_told() -> None:
         ({"PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK": True}, {},
          "envVariables.PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK: no mirror is named"),
         ({}, {"workspace": VOLUME}, "workspace: no flag in envVariables names a path on it"),
+        ({}, {"source": {"git": {"url": "https://h.example/x.git", "tags": True}}},
+         "source.git.tags: source.git.keepGitDir is not set"),
     ],
 )  # fmt: skip
 def test_saying_how_something_is_done_that_is_not_done_is_told(
@@ -193,6 +195,7 @@ class TestWhereAnImageIsOnlyPushed:
         ({"PLUGIN_SKIP_DEFAULT_REGISTRY_FALLBACK": True}, {"registryMirrors": ["a.example"]}),
         ({"PLUGIN_TAR_PATH": "x"}, {"workspace": VOLUME}),
         ({"PLUGIN_NO_PUSH": True}, {}),
+        ({}, {"source": {"git": {"url": "https://h.example/x.git", "tags": True, "keepGitDir": True}}}),
     ],
 )
 def test_what_has_an_effect_is_not_told(variables: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -42,3 +42,37 @@ def test_paths_that_only_look_alike_are_taken() -> None:
 def test_the_pod_reads_the_login_of_its_source() -> None:
     plan = planned({"git": {"url": "https://git.example/x.git", "credentialsRef": {"name": "git-login"}}})
     assert plan.input_keys == (("Secret/git-login", ""),)
+
+
+def git_source(**more: Any) -> dict[str, Any]:
+    return {"git": {"url": "https://git.example/x.git", **more}}
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        "main", "feature/x", "fix#1", "a(b)", "über", "日本", "c++", "user@host", "v1.0-rc.1", "refs/pull/7/head",
+        "HEAD", "a" * 40, "a" * 64, "1a2b3c4", "it's", '"x"', "$(x)", "a,b;c|d&e", "x.lock.y", "",
+    ],
+)  # fmt: skip
+def test_every_name_that_git_allows_is_a_revision(revision: str) -> None:
+    planned(git_source(revision=revision))
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        "-x", "--upload-pack=x", "+main", "^main", "a:b", ":x", "a b", "a~1", "a^", "a*", "a?", "a[b", "a\\b", "a..b",
+        "@", "@{u}", "main@{1}", "/a", "a/", "a//b", ".a", "a/.b", "a.", "a.lock", "a.lock/b", "a\tb", "a\nb",
+        "a\x7f", "a\n", "a\0",
+    ],
+)  # fmt: skip
+def test_what_git_takes_for_something_else_is_no_revision(revision: str) -> None:
+    with pytest.raises(SpecInvalidError, match="^source.git.revision: .* is no name that git allows"):
+        planned(git_source(revision=revision))
+
+
+@pytest.mark.parametrize("more", [{"depth": -1}, {"depth": 1_000_001}])
+def test_a_history_has_a_depth(more: dict[str, Any]) -> None:
+    with pytest.raises(SpecInvalidError, match="source.git.depth"):
+        planned(git_source(**more))

@@ -151,9 +151,12 @@ def test_the_volume_counts_once_the_image_is_written_to_it() -> None:
     assert on("a", PLUGIN_CACHE_DIR="x") == on("b", PLUGIN_CACHE_DIR="x")
 
 
-def test_git_kept_is_another_source_and_its_default_is_none() -> None:
+@pytest.mark.parametrize(
+    ("name", "default", "other"), [("keepGitDir", False, True), ("depth", 1, 0), ("tags", False, True)]
+)
+def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, default: Any, other: Any) -> None:
     def of(**more: Any) -> str:
         return hashed(spec(source={"git": {"url": "https://github.com/contoso/shop.git", **more}}))
 
-    assert of(keepGitDir=False) == of()
-    assert of(keepGitDir=True) != of()
+    assert of(**{name: default}) == of()
+    assert of(**{name: other}) != of()

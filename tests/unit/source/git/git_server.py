@@ -27,11 +27,11 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def make_repository(folder: Path) -> dict[str, str]:
+def make_repository(folder: Path, *options: str) -> dict[str, str]:
     """A bare repository at folder/shop.git; gives back its commits by name."""
     work = folder / "work"
     work.mkdir(parents=True)
-    git(work, "init", "--quiet")
+    git(work, "init", "--quiet", *options)
     commits = {}
     for name in ("first", "second"):
         (work / "Dockerfile").write_text(f"FROM scratch\n# {name}\n")

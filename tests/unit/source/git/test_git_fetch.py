@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,36 +12,8 @@ from buildandpush.source.git import way as module
 from buildandpush.source.git.fetch import fetch_revision
 from buildandpush.source.network.egress import write_trust
 from buildandpush.source.report import SourceError
-from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
+from tests.unit.source.git.git_server import GitServer, git, serve_git
 from tests.webserver import make_certificate
-
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A folder with shop.git in it, and its commits."""
-    folder = tmp_path_factory.mktemp("git")
-    return folder, make_repository(folder)
-
-
-@pytest.fixture
-def commits(repository: tuple[Path, dict[str, str]]) -> dict[str, str]:
-    return repository[1]
-
-
-@pytest.fixture
-def server(repository: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServer]:
-    """The server; the check of addresses says that any host is this machine, as no test may leave it."""
-    monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
-    with serve_git(repository[0]) as running:
-        yield running
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """Where the source goes."""
-    folder = tmp_path / "source"
-    folder.mkdir()
-    return folder
 
 
 def refused(url: str, root: Path, revision: str = "") -> SourceError:
@@ -91,20 +62,6 @@ def test_git_connects_to_the_address_that_was_checked(host: str, server: GitServ
 @pytest.mark.parametrize("revision", ["v9", "f" * 40, "refs/heads/none", "ffff"])
 def test_revision_that_is_not_there(revision: str, server: GitServer, root: Path) -> None:
     assert refused(server.url(), root, revision).reason is Reason.REVISION_NOT_FOUND
-
-
-def test_the_beginning_of_a_commits_id_is_told_as_such(server: GitServer, commits: dict[str, str], root: Path) -> None:
-    """A server gives out commits by their whole ids only, so this one is not even looked for."""
-    error = refused(server.url(), root, commits["first"][:7])
-    assert error.reason is Reason.COMMIT_ID_SHORT
-    assert "7 of 40 characters" in str(error)
-
-
-def test_a_branch_may_look_like_the_beginning_of_a_commits_id(
-    server: GitServer, commits: dict[str, str], root: Path
-) -> None:
-    git(server.folder / "shop.git", "branch", "--force", "20241101", commits["first"])
-    assert fetch_revision(server.url(), "20241101", root).commit == commits["first"]
 
 
 @pytest.mark.parametrize("revision", ["--upload-pack=touch pwned", "-x", "--help"])

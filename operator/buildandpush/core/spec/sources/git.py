@@ -3,7 +3,7 @@
 import re
 
 from buildandpush.api.sources.git import GitSource
-from buildandpush.api.urls import AZURE_REPOS_URL
+from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION
 from buildandpush.core.errors import SpecInvalidError
 
 
@@ -19,4 +19,9 @@ def check_git(git: GitSource) -> None:
         raise SpecInvalidError(
             "source.git.connectorRef",
             f"it logs in to Azure Repos alone, not to {git.url[:200]!r}; for other servers use credentialsRef",
+        )
+    if re.search(NO_REVISION, git.revision):
+        raise SpecInvalidError(
+            "source.git.revision",
+            f"{git.revision[:200]!r} is no name that git allows; write a branch, tag, full ref or commit id",
         )

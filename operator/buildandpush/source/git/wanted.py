@@ -1,0 +1,30 @@
+"""What of a repository is wanted."""
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a repository is wanted."""
+
+    revision: str = ""
+    """A branch, tag, ref or commit id; empty for the default branch."""
+    depth: int = 1
+    """How many commits of the history; 0 for all of it."""
+    tags: bool = False
+    """Whether all tags come along."""
+    paths: tuple[str, ...] = field(default=())
+    """The folders to check out, normalised; none for all."""
+
+
+def parse_wanted(git: Mapping[str, Any]) -> Wanted:
+    """What the request's `git` asks for. Tags are of use in a .git folder that is kept, and nowhere else."""
+    return Wanted(
+        revision=git.get("commit") or git.get("revision", ""),
+        depth=git.get("depth", 1),
+        tags=bool(git.get("tags") and git.get("keepGitDir")),
+        paths=tuple(posixpath.normpath(path) for path in git.get("paths") or ()),
+    )
