@@ -18,11 +18,15 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.azure.tokens import AcrClient
+from buildandpush.clients.gitremote import GitRemote
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lease import Lease
+from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
+from buildandpush.clients.revisions import Revisions
 from buildandpush.config import ConfigError, OperatorConfig
+from buildandpush.core.facts import Commit, Owner
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.crds import CrdWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
@@ -102,11 +106,20 @@ async def _lead(
     def wake_connector(namespace: str, name: str) -> None:
         queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
 
+    def wake_build(owner: Owner) -> None:
+        queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name))
+
+    logins = Logins(acting, identities, config.login_settings, _utc_now, wake_connector)
+    lookups: Lookups[Owner, Commit | bool] = Lookups(
+        _utc_now, wake_build, first_backoff_seconds=config.first_backoff_seconds
+    )
+    git = GitRemote(outside, rules, config.ca_file, told_hosts=settings.git_hosts)
     sources = Sources(
         acting,
-        Logins(acting, identities, config.login_settings, _utc_now, wake_connector),
+        logins,
         RegistryClient(outside),
         ResourceManager(outside, entra, config.portal_settings, _utc_now),
+        Revisions(acting, logins, git, lookups),
     )
     reconciler = Reconciler(sources, store, settings, _utc_now)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
@@ -145,6 +158,7 @@ async def _lead(
     await asyncio.gather(*running, return_exceptions=True)
     if lease is not None:
         await lease.release()
+    await lookups.close()
     await entra.close()
     await outside.close()
 

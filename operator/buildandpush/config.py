@@ -53,6 +53,8 @@ class OperatorConfig(BaseModel):
     """CPU request where the spec names none."""
     insecure_registries: str = ""
     """Hosts that a spec may switch TLS off for, separated by commas."""
+    git_hosts: str = ""
+    """Hosts that a spec may fetch from with git, separated by commas; *.example.com for all below. Empty: all."""
     user_namespaces: str = Field("Never", pattern="^(Auto|Always|Never)$")
     """Whether builds that leave it open run in user namespaces. Auto: where all nodes say that they can."""
     allowed_service_accounts: str = ""
@@ -222,6 +224,7 @@ class OperatorConfig(BaseModel):
             cpu_limit=self.cpu_limit,
             cpu_request=self.cpu_request,
             insecure_registries=_split(self.insecure_registries),
+            git_hosts=_split(self.git_hosts.lower()),
             user_namespaces=self.user_namespaces == "Always",
             service_accounts=_split(self.allowed_service_accounts),
             priority_classes=_split(self.allowed_priority_classes),

@@ -14,8 +14,8 @@ from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
 from buildandpush.core.azure.token import PULL_ALL
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
-from buildandpush.core.facts import Links
-from buildandpush.core.run.questions import AskLinks
+from buildandpush.core.facts import Commit, Links, Owner, Trouble
+from buildandpush.core.run.questions import AskCommit, AskLinks, AskTouched
 from buildandpush.core.settings import LoginSettings
 from buildandpush.handlers.answers import Sources
 
@@ -121,6 +121,25 @@ class FakeLinks:
         self.forgotten.append(connector_uid)
 
 
+@dataclass
+class FakeRevisions:
+    """Git servers that know every revision, and answer at once."""
+
+    commits: dict[str, Commit | Trouble | None] = field(default_factory=dict)
+    """What a revision is at, by its name."""
+    touched: dict[tuple[str, str], bool | Trouble | None] = field(default_factory=dict)
+    """Whether the paths differ between two commits."""
+    asked: list[AskCommit | AskTouched] = field(default_factory=list)
+
+    async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
+        self.asked.append(asked)
+        return self.commits[asked.at.revision]
+
+    async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
+        self.asked.append(asked)
+        return self.touched[asked.old, asked.new]
+
+
 def make_sources(
     client: Any,
     registry: Any,
@@ -128,10 +147,11 @@ def make_sources(
     azure: FakeAzure | None = None,
     links: FakeLinks | None = None,
     *,
+    revisions: Any = None,
     first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
     logins = Logins(client, IdentityLogins(azure, azure, clock, first_backoff_seconds), SETTINGS, clock)
-    return Sources(client, logins, registry, links or FakeLinks())
+    return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions())

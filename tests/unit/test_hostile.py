@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 from azure.core.exceptions import AzureError
 
-from buildandpush.clients import image, kubernetes, outside
+from buildandpush.clients import gitremote, image, kubernetes, outside
 from buildandpush.clients.azure import entra, tokens
 from buildandpush.clients.errors import KubernetesError
 from buildandpush.core import text
@@ -23,7 +23,7 @@ from buildandpush.core.expressions.evaluate import is_true, render
 from buildandpush.core.expressions.patterns import matches_whole
 from buildandpush.core.expressions.reader import read_condition, read_text
 from buildandpush.core.expressions.tree import ExpressionError
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import Commit, ReadBack
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod import observation
@@ -58,6 +58,7 @@ from buildandpush.source.dockerfile.judge import judge
 from buildandpush.source.git import revision
 from buildandpush.source.git import way as git
 from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.git.refs import read_refs
 from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.report import SourceError
 from buildandpush.telemetry import _without_secrets
@@ -203,6 +204,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "what git says": explain_git,
     "git's note of a fetch": lambda words: revision.read_ref(f"branch '{words}"),
     "a git server's default branch": revision.read_default_branch,
+    "a git server's refs": _quietly(lambda words: read_refs(words, words[:200]), SourceError),
+    "what a git server says of a commit": lambda words: gitremote._add_details(Commit("a" * 40), words),
     "a git server's address": git._without_login,
     "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
@@ -237,10 +240,12 @@ HAND_ON: Final = {
     "clients/azure/resource_manager.py: ResourceManager._find_subscription",
     "clients/azure/resource_manager.py: ResourceManager.find_links",
     "clients/azure/tokens.py: AcrClient._post",
+    "clients/gitremote.py: GitRemote.find_commit",
     "clients/image.py: Image._send",
     "clients/image.py: Image.fetch_digest",
     "clients/image.py: prove_image",
     "clients/kubernetes.py: KubernetesClient._request",
+    "clients/lookups.py: Lookups._note_failure",
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",

@@ -47,6 +47,17 @@ def pem_rules(field: str) -> dict[str, Any]:
     return rules(cel(f"self.contains('{begin}')", message=f"{field} must hold certificates in PEM form ({begin})"))
 
 
+def duration_rules(field: str, examples: str) -> dict[str, Any]:
+    """The rule of a field with a duration. The operator checks its range."""
+    return rules(
+        cel(
+            "self.matches('^ *(([0-9]+([.][0-9]*)?|[.][0-9]+) *(ms|us|µs|μs|ns|[wdhms]) *)*$')",
+            expression=f"""'{field}: "' + self + '" is no duration; write for example {examples}'""",
+            message=f"{field} must be a duration such as {examples}",
+        )
+    )
+
+
 def _path_rules(field: str) -> dict[str, Any]:
     quoted = f"""'{field}: "' + self + '" """
     return rules(

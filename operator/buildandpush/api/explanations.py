@@ -86,6 +86,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The spec names a ConfigMap, or a key in one, that does not exist.",
         f"Create the ConfigMap or the key in the same namespace. {GOES_ON}",
     ),
+    Reason.RESOLVING_REVISION: _e(
+        "The operator asks the git server which commit source.git.revision is at. The server has not answered yet.",
+        f"If this lasts, check the url in source, and that the operator can reach its host. {GOES_ON}",
+    ),
     Reason.QUOTA_EXCEEDED: _e(
         "The namespace's ResourceQuota has no room for the build pod, or for the Secret with its login.",
         f"Wait until other builds end, or raise the quota. {GOES_ON}",
@@ -150,6 +154,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The operator understands every field, but with some of them kaniko overlooks changes.",
         "Remove what the message names, unless no RUN line keeps a file's size and time.",
     ),
+    Reason.SOURCE_POLLED: _e("The operator looks for new commits of source.git.revision.", NO_REMEDY),
     Reason.SOURCE_FETCHED: _e("The source was fetched.", NO_REMEDY),
     Reason.BUILT: _e("The image was built.", NO_REMEDY),
     Reason.CACHE_NOT_WRITTEN: _e(

@@ -84,6 +84,7 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     STALLED = "Stalled"
     SPEC_VALID = "SpecValid"
+    SOURCE_POLLED = "SourcePolled"
     SOURCE_READY = "SourceReady"
     DOCKERFILE_CHECKED = "DockerfileChecked"
     BUILT = "Built"

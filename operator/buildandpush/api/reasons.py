@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CONNECTOR_INVALID = "ConnectorInvalid"
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
     CONFIG_MAP_MISSING = "ConfigMapMissing"
+    RESOLVING_REVISION = "ResolvingRevision"
     QUOTA_EXCEEDED = "QuotaExceeded"
     CREDENTIAL_NOT_ALLOWED = "CredentialNotAllowed"
     LOGGING_IN = "LoggingIn"
@@ -42,6 +43,7 @@ class Reason(StrEnum):
     SPEC_VALID = "SpecValid"
     NO_EFFECT = "NoEffect"
     CHANGES_MAY_BE_LOST = "ChangesMayBeLost"
+    SOURCE_POLLED = "SourcePolled"
     SOURCE_FETCHED = "SourceFetched"
     BUILT = "Built"
     CACHE_NOT_WRITTEN = "CacheNotWritten"

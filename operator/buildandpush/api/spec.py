@@ -4,7 +4,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, ApiModel, ContextPath, DockerfilePath, Name, cel, rules
+from buildandpush.api.base import (
+    ATOMIC,
+    HOST_GRAMMAR,
+    ApiModel,
+    ContextPath,
+    DockerfilePath,
+    Name,
+    cel,
+    duration_rules,
+    rules,
+)
 from buildandpush.api.dockerfilechecks import Mode
 from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
@@ -67,8 +77,12 @@ Repository = Annotated[
     ),
 ]
 
-# The exact grammar of a tag, with the sequence id standing for any digits.
-_TAG_RULE = f"self.replace('{SEQUENCE_ID}', '0').matches('{TAG_PATTERN}')"
+# The exact grammar of a tag, with the sequence id standing for any digits. What expressions about the commit become is
+# known later, so that the operator checks it.
+_TAG_RULE = (
+    "self.contains('<+codebase.') ? self.matches('^([A-Za-z0-9._-]|<[+](pipeline|codebase)[.][A-Za-z.]+>)+$') : "
+    f"self.replace('{SEQUENCE_ID}', '0').matches('{TAG_PATTERN}')"
+)
 
 Tag = Annotated[
     str,
@@ -354,13 +368,7 @@ class BuildAndPushACRSpec(ApiModel):
         max_length=64,
         description="The longest time that a build may take, with the fetch of its source. Units: w, d, h, m, s, alone "
         "or together. Default: 1h. Example: 1h 30m",
-        json_schema_extra=rules(
-            cel(
-                "self.matches('^ *(([0-9]+([.][0-9]*)?|[.][0-9]+) *(ms|us|µs|μs|ns|[wdhms]) *)*$')",
-                expression="""'timeout: "' + self + '" is no duration; write for example 90s, 30m or 1h 30m'""",
-                message="timeout must be a duration such as 90s, 30m or 1h 30m",
-            )
-        ),
+        json_schema_extra=duration_rules("timeout", "90s, 30m or 1h 30m"),
     )
     retries: int | None = Field(
         None,

@@ -134,6 +134,9 @@ class SourceStatus(ApiModel):
     )
     file_count: int | None = Field(None, description="How many files and links the source has.")
     size_bytes: int | None = Field(None, description="Size of its files, in bytes.")
+    previous_commit: str | None = Field(
+        None, max_length=64, description="The commit that the revision was at before, where a new one started the run."
+    )
 
 
 class Effective(ApiModel):
@@ -260,6 +263,12 @@ class BuildAndPushACRStatus(ApiModel):
         max_length=MAX_HANDLED_REBUILDS,
         description="Values of the rebuild annotation that were acted on, the latest last.",
         json_schema_extra=ATOMIC,
+    )
+    polled_commit: str | None = Field(
+        None,
+        max_length=64,
+        description="The latest commit that polling found and that needs no run: it changes none of the paths in "
+        "source.git.poll.paths, or the condition in when is not met.",
     )
     completed_rebuild: str | None = Field(
         None,

@@ -109,6 +109,47 @@ class Links:
 
 
 @dataclass(frozen=True)
+class GitRevision:
+    """A revision of a git repository, and how its server is logged in to."""
+
+    url: str
+    revision: str = ""
+    """Empty for the default branch."""
+    secret: str = ""
+    """Name of the Secret with the login; empty for none."""
+    connector: str = ""
+    """Name of the AzureConnector that logs in; empty for none."""
+    ca_bundle: str = ""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a git server could not be asked, or what it refused."""
+
+    reason: Reason
+    message: str
+    passing: bool = False
+    """Whether it may be over a moment later, through nobody's doing."""
+    count: int = 1
+    """How many times in a row it was asked in vain."""
+    retry_at: datetime | None = None
+    """When it is asked again."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a revision is at."""
+
+    commit: str
+    """Id of the commit, 40 or 64 hexadecimal digits."""
+    ref: str = ""
+    """Full name of the branch or tag, such as refs/heads/main; empty for a commit's id."""
+    author: str = ""
+    message: str = ""
+    """First line of its message. This and the author are empty where nobody asked for them."""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Secrets and ConfigMaps ("Kind/name"), each with a digest of the values that are used; empty where they cannot be
     read. A client's digests are plain; a decision sees them keyed, as they may stand in a status."""

@@ -54,6 +54,8 @@ class BuildSettings:
     """How long a pod may be going away before its node counts as lost."""
     insecure_registries: tuple[str, ...] = ()
     """Hosts that a spec may switch TLS, or the check of its certificates, off for."""
+    git_hosts: tuple[str, ...] = ()
+    """Hosts that source.git may name, as *.example.com too; empty for all."""
     user_namespaces: bool = False
     """Whether userNamespace: Auto uses them: because the nodes can, or the installer says so."""
     service_accounts: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
@@ -12,7 +13,7 @@ from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack, Waiting
+from buildandpush.core.facts import Commit, Inputs, Links, Owner, Proof, Pushed, ReadBack, Trouble, Waiting
 from buildandpush.core.fingerprint import fingerprint
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
 from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
@@ -23,6 +24,7 @@ from buildandpush.core.run.questions import (
     AskAdmission,
     AskAllTags,
     AskCacheTrouble,
+    AskCommit,
     AskInputs,
     AskLinks,
     AskLivePod,
@@ -34,6 +36,7 @@ from buildandpush.core.run.questions import (
     AskPushed,
     AskReadBack,
     AskTags,
+    AskTouched,
     Question,
     RemoteQuestion,
 )
@@ -46,6 +49,16 @@ from buildandpush.handlers.podlogs import LINES, TAIL_LINES, read_live_pod, read
 from buildandpush.handlers.refusals import explain_refusal
 
 
+class RevisionReader(Protocol):
+    """Asks git servers. It answers at once, with None until the server has answered."""
+
+    async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
+        """The commit that a revision is at."""
+
+    async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
+        """Whether paths differ between two commits."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """The clients that answer questions."""
@@ -54,6 +67,7 @@ class Sources:
     logins: Logins
     registry: RegistryReader
     links: ResourceManager
+    revisions: RevisionReader
 
     def is_at_hand(self, namespace: str, question: Question) -> bool:
         """Whether the answer comes quickly: from memory, or from the API server."""
@@ -93,12 +107,8 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
         return login if isinstance(login, Waiting) else replace(login, inputs=_key(login.inputs, resource))
     if isinstance(question, AskLivePod):
         return await read_live_pod(sources.kubernetes, namespace, question.name)
-    if isinstance(question, AskLog):
-        return await _read_log(sources, resource, question, now)
-    if isinstance(question, AskCacheTrouble):
-        return await _find_cache_trouble(sources, resource, question, now)
-    if isinstance(question, AskPushed):
-        return await _find_pushed(sources, namespace, question, now)
+    if isinstance(question, AskLog | AskCacheTrouble | AskPushed):
+        return await _search_log(sources, resource, question, now)
     if isinstance(question, AskInputs | AskObjects):
         return await _find_inputs(sources, resource, question)
     if isinstance(question, AskPodEvents):
@@ -107,7 +117,25 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
         return await _is_taken(sources.kubernetes, question)
     if isinstance(question, AskLinks):
         return await _find_links(sources, namespace, question)
+    if isinstance(question, AskCommit | AskTouched):
+        return await _ask_git(sources.revisions, resource.owner, question)
     return await _ask_registry(sources, namespace, question)
+
+
+async def _search_log(
+    sources: Sources, resource: Resource, question: AskLog | AskCacheTrouble | AskPushed, now: datetime
+) -> Answer:
+    if isinstance(question, AskLog):
+        return await _read_log(sources, resource, question, now)
+    if isinstance(question, AskCacheTrouble):
+        return await _find_cache_trouble(sources, resource, question, now)
+    return await _find_pushed(sources, resource.owner.namespace, question, now)
+
+
+async def _ask_git(revisions: RevisionReader, owner: Owner, question: AskCommit | AskTouched) -> Answer:
+    if isinstance(question, AskCommit):
+        return await revisions.find_commit(owner, question)
+    return await revisions.find_touched(owner, question)
 
 
 async def _ask_registry(

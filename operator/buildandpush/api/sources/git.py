@@ -4,11 +4,34 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ApiModel, Name, cel, pem_rules, rules
+from buildandpush.api.base import ATOMIC, ApiModel, Name, cel, duration_rules, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, URL_WITH_USER
 
 MAX_DEPTH = 1_000_000
+
+MAX_POLLED_PATHS = 32
+
+
+class GitPoll(ApiModel):
+    """How often the operator looks for a new commit, and which commits count."""
+
+    interval: str | None = Field(
+        None,
+        max_length=64,
+        description="How often the operator asks the git server which commit the revision is at, at least every 30s. A "
+        "server that does not answer is asked less often. Units: w, d, h, m, s. Default: 5m. Example: 10m",
+        json_schema_extra=duration_rules("source.git.poll.interval", "30s, 5m or 1h 30m"),
+    )
+    paths: list[Annotated[str, Field(min_length=1, max_length=1024)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_POLLED_PATHS,
+        description="Files and folders of the repository, relative to its root. A new commit starts a run only if it "
+        "changes one of them. They are plain paths, without * and other patterns; a folder stands for all that is in "
+        "it. Default: every commit counts. Example: [services/web, libs/common]",
+        json_schema_extra=ATOMIC,
+    )
 
 
 class GitSource(ApiModel):
@@ -99,6 +122,11 @@ class GitSource(ApiModel):
         max_length=MAX_CA_BYTES,
         description="Certificates in PEM form that the git server is trusted by, beside the usual ones.",
         json_schema_extra=pem_rules("source.git.caBundle"),
+    )
+    poll: GitPoll | None = Field(
+        None,
+        description="Starts a run when the revision, a branch or tag, is at a new commit. `{}` polls every five "
+        "minutes. Default: the operator does not poll.",
     )
     keep_git_dir: bool | None = Field(
         None,

@@ -115,6 +115,20 @@ class Logins:
             return _waiting(error)
         return Credentials((host,), login.username, login.password, resolved.connector.spec.ca_bundle or "")
 
+    async def fetch_git_token(self, namespace: str, connector_ref: str) -> str | Waiting:
+        """The token that the operator itself reads Azure Repos with."""
+        opened = await self._open(namespace, [connector_ref])
+        if isinstance(opened, Waiting):
+            return opened
+        resolved = opened[connector_ref]
+        accesses = plan_access((LoginNeed(connector_ref, git=True),), {connector_ref: resolved.connector})
+        if isinstance(accesses, Waiting):
+            return accesses
+        try:
+            return (await self._identities.fetch_git_token(resolved)).password
+        except LoginError as error:
+            return _waiting(error)
+
     async def resolve(self, namespace: str, connector_ref: str) -> Resolved | Waiting:
         """A connector with its credential, or what it waits for."""
         opened = await self._open(namespace, [connector_ref])

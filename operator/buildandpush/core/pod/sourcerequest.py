@@ -29,13 +29,22 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     }
     limits = settings.source_limits.to_request()
     return {
-        **plan.source.to_dict(),
+        **_build_source(plan),
         **({"limits": limits} if limits else {}),
         "root": SOURCE_ROOT,
         "dockerfile": plan.dockerfile,
         "context": plan.context,
         "checks": {name: value for name, value in checks.items() if value not in ("", {}, False)},
     }
+
+
+def _build_source(plan: BuildPlan) -> Manifest:
+    """The source, at the commit that the operator has found out, if it has."""
+    source = plan.source.to_dict()
+    if plan.source.git is None:
+        return source
+    git = {name: value for name, value in source["git"].items() if name != "poll"}
+    return {**source, "git": {**git, "commit": plan.commit} if plan.resolves and plan.commit else git}
 
 
 def _known_arguments(plan: BuildPlan) -> dict[str, str | None]:

@@ -9,10 +9,10 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core import naming
-from buildandpush.core.backoff import slow_down
+from buildandpush.core.backoff import refusal_seconds, slow_down
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe, describe_meanwhile
-from buildandpush.core.facts import Inputs, Waiting
+from buildandpush.core.facts import Commit, Inputs, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import STANDS_STILL, Standstill, find_standstill, stands_since
@@ -21,11 +21,13 @@ from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, 
 from buildandpush.core.run.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.run.podended import find_live_pod
 from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
+from buildandpush.core.run.revision import ask_commit, find_codebase, pin
 from buildandpush.core.run.status import (
     announce,
     derive_needs,
     is_news,
     run_of,
+    with_status,
 )
 from buildandpush.core.run.world import (
     Action,
@@ -38,6 +40,7 @@ from buildandpush.core.run.world import (
     World,
     answer,
 )
+from buildandpush.core.spec.codebase import expand_codebase
 from buildandpush.core.spec.numbers import find_last_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
@@ -89,13 +92,14 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         return Decision(status, removal, wake_at=world.now + WAIT)
     settings = replace(world.settings, user_namespaces=False) if run.without_user_namespace else world.settings
     try:
-        plan = plan_build(parse_spec(world.resource.spec), settings, run_number=run.number)
+        spec = parse_spec(world.resource.spec)
+        plan = plan_build(spec, settings, run_number=run.number, codebase=find_codebase(spec, run))
     except SpecInvalidError as error:
         return progress.reject(world, error)  # a correction goes on from here
     if asks_for_another_image(world, run):
         return failed.end_superseded(world)  # queued behind a run that has nothing to end
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
-    world = progress.note_plan(world, plan.effective(world.settings))
+    world = progress.note_plan(world, plan.effective(world.settings), plan.tags)
     run = run_of(world)
     login = answer(world, AskLogin(derive_needs(run.effective)))
     if isinstance(login, Waiting):
@@ -103,6 +107,8 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     inputs = _ask_inputs(world, plan)
     if isinstance(inputs, Waiting):
         return _wait(world, inputs.reason, inputs.message, inputs.remedy)
+    if plan.resolves and (run.source is None or run.source.commit is None):
+        return _resolve(with_status(world, progress.note_inputs(world, login, inputs)), plan)
     instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan)
     if instead is not None:
         return instead
@@ -114,6 +120,25 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     fresh = build.reason is None
     events = (announce(world, Reason.ACCEPTED, start.accepted_message(run)),) if fresh else ()
     return Decision(progress.note_inputs(world, login, inputs), (*events, CreatePod(build.pod_name, manifest)))
+
+
+def _resolve(world: World, plan: BuildPlan) -> Decision:
+    """The run goes on once it is known which commit it builds."""
+    run = run_of(world)
+    since = run.builds[0].next_attempt_at or run.started_at
+    found = ask_commit(world, plan, since)
+    if isinstance(found, Commit):
+        pinned = pin(world, plan, found)
+        return _create(pinned, run_of(pinned), run_of(pinned).builds[0])
+    if found is None and world.now < since + WAIT:
+        return Decision(world.resource.status, wake_at=since + WAIT)
+    if found is None:
+        return _wait(world, Reason.RESOLVING_REVISION, plan.source.git.url if plan.source.git else "")
+    patience = timedelta(seconds=refusal_seconds(world.settings.first_backoff_seconds))
+    if not found.passing or world.now >= since + patience:
+        return failed.fail_unresolved(world, found)
+    waiting = _wait(world, found.reason, found.message)
+    return replace(waiting, wake_at=found.retry_at or waiting.wake_at)
 
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
@@ -204,10 +229,11 @@ def _count_on(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
     if spec.first_run_number != "Auto":
         return None
     tags = answer(world, AskAllTags(plan.repository, plan.connector_ref))
-    last = find_last_number(spec, tags or ())
+    codebase = find_codebase(spec, run)
+    last = find_last_number(expand_codebase(spec, codebase), tags or ())
     if last is None or not run.number <= last < MAX_RUN_NUMBER:
         return None
-    renumbered = plan_build(spec, world.settings, run_number=last + 1)
+    renumbered = plan_build(spec, world.settings, run_number=last + 1, codebase=codebase)
     return Decision(start.renumber(world, renumbered, last + 1), wake_at=world.now)
 
 

@@ -4,6 +4,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.run import progress
+from buildandpush.core.run.revision import find_codebase
 from buildandpush.core.run.status import (
     is_observed,
     with_status,
@@ -47,7 +48,8 @@ def observe_generation(world: World, run: RunStatus) -> World:
     if is_observed(world) or asks_for_another_image(world, run):
         return world
     try:
-        plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+        spec = parse_spec(world.resource.spec)
+        plan_build(spec, world.settings, run_number=run.number, codebase=find_codebase(spec, run))
     except SpecInvalidError as error:
         return with_status(world, progress.reject(world, error, stuck=False).status)
     return with_status(world, progress.accept(world).status)

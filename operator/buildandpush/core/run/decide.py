@@ -11,11 +11,11 @@ from typing import cast
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import RunStatus
+from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import again, progress, start
+from buildandpush.core.run import again, polling, progress, start
 from buildandpush.core.run.advance import advance, hold
 from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outdated import note_outdated
@@ -73,7 +73,7 @@ def _idle(world: World) -> Decision:
     changed = again.has_surroundings_changed(world)
     retried = start.is_outdated_failure(resource) or start.is_due_again(world)
     if not (new_generation or superseded or retried or wants_rebuild(world) or changed):
-        return _quiet(world)
+        return _poll(world)
     try:
         spec = parse_spec(resource.spec)
         plan = plan_build(spec, world.settings, run_number=start.next_run_number(spec, status.run))
@@ -86,8 +86,13 @@ def _idle(world: World) -> Decision:
         return progress.accept(world)
     if not is_met(spec.when, start.next_run_number(spec, status.run)):
         return progress.skip(world)
-    started = with_status(world, start.start_run(world, spec, plan, trigger))
-    run = cast("RunStatus", started.resource.status.run)
+    return _start(world, start.start_run(world, spec, plan, trigger))
+
+
+def _start(world: World, status: BuildAndPushACRStatus) -> Decision:
+    """The first steps of a run that this status has accepted."""
+    started = with_status(world, status)
+    run = cast("RunStatus", status.run)
     decision = advance(started, run)
     event = announce(started, Reason.ACCEPTED, start.accepted_message(run))
     return decision if event in decision.actions else replace(decision, actions=(event, *decision.actions))
@@ -96,6 +101,20 @@ def _idle(world: World) -> Decision:
 def _quiet(world: World) -> Decision:
     """Nothing to do now. A failed run may be tried again later."""
     return Decision(world.resource.status, wake_at=again.next_look(world))
+
+
+def _poll(world: World) -> Decision:
+    """Nothing in the resource asks for a run. A new commit may."""
+    polled = polling.look(world)
+    world = with_status(world, polled.status)
+    if polled.found is not None:
+        spec = parse_spec(world.resource.spec)
+        if is_met(spec.when, start.next_run_number(spec, polled.status.run)):
+            return _start(world, start.start_for_commit(world, spec, polled.found))
+        world = with_status(world, polling.pass_over(world, polled.found))
+    quiet = _quiet(world)
+    wake = min((when for when in (quiet.wake_at, polled.wake_at) if when is not None), default=None)
+    return replace(quiet, actions=polled.actions, wake_at=wake)
 
 
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:

@@ -14,6 +14,7 @@ from buildandpush.core.backoff import backoff_seconds, longest_backoff_seconds, 
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
+from buildandpush.core.facts import Trouble
 from buildandpush.core.pod.failure import FailureVerdict
 from buildandpush.core.pod.manifest import KANIKO_CONTAINER
 from buildandpush.core.pod.observation import PodObservation
@@ -76,6 +77,15 @@ def lose_attempt(world: World, detail: str) -> Decision:
 def fail_without_pod(world: World, reason: Reason, detail: str) -> Decision:
     """The run failed for good before it had a pod."""
     return _conclude(world, reason, describe(reason, detail), None, None)
+
+
+def fail_unresolved(world: World, trouble: Trouble) -> Decision:
+    """The run failed before it had a pod, since the git server does not tell which commit its revision is at."""
+    message = describe(trouble.reason, trouble.message)
+    conditions = conditions_of(world)
+    conditions.set(ConditionType.SOURCE_READY, "False", trouble.reason, message)
+    noted = with_status(world, world.resource.status.model_copy(update={"conditions": conditions.freeze()}))
+    return _conclude(noted, trouble.reason, message, None, None, infrastructure=trouble.passing)
 
 
 def _conclude(

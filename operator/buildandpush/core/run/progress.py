@@ -78,6 +78,7 @@ def accept(world: World) -> Decision:
     conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(parse_spec(world.resource.spec)))
     run = status.run
     changes: dict[str, Any] = {"observed_generation": generation, "artifact_file": _keep_artifact_file(world)}
+    changes["polled_commit"] = None  # the paths that it was judged by may be others now
     if run is not None and run.finished_at is not None:
         _restore_end(conditions, run.builds[0])
     elif run is not None and conditions.is_(ConditionType.COMPLETED, "True"):
@@ -174,10 +175,17 @@ def note_read_back(world: World, state: ReadBackStatus | None) -> World:
     return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 
-def note_plan(world: World, effective: Effective) -> World:
+def note_plan(world: World, effective: Effective, tags: tuple[str, ...]) -> World:
     """The world whose run goes on with the spec as it is now, and with these values in force."""
     run = run_of(world)
-    changed = run.model_copy(update={"effective": effective, "generation": world.resource.generation})
+    build = run.builds[0].model_copy(update={"tags": list(tags)})
+    changed = run.model_copy(
+        update={
+            "effective": effective,
+            "generation": world.resource.generation,
+            "builds": [build, *run.builds[1:]],
+        }
+    )
     return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 

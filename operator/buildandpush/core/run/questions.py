@@ -1,10 +1,23 @@
 """Questions about facts that cost a request. They are asked only when a decision depends on them."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from buildandpush.api.meta import Manifest
-from buildandpush.core.facts import Inputs, Links, LoginNeed, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
+from buildandpush.core.facts import (
+    Commit,
+    GitRevision,
+    Inputs,
+    Links,
+    LoginNeed,
+    LoginSecretRef,
+    Proof,
+    Pushed,
+    ReadBack,
+    Trouble,
+    Waiting,
+)
 from buildandpush.core.foreign import Admitted
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import PodEvent
@@ -137,6 +150,29 @@ class AskPodEvents(Asks[tuple[PodEvent, ...]]):
 
 
 @dataclass(frozen=True)
+class AskCommit(Asks[Commit | Trouble | None]):
+    """Which commit is a revision at, at this time or later? The answer None says that its server is being asked: the
+    resource is looked at again once there is an answer."""
+
+    at: GitRevision
+    since: datetime
+    details: bool = False
+    """Whether its author and message are wanted too."""
+    begins: bool = True
+    """Whether the server may be asked although this process has never asked it."""
+
+
+@dataclass(frozen=True)
+class AskTouched(Asks[bool | Trouble | None]):
+    """Do these paths differ between two commits? None: it is being asked, as in AskCommit."""
+
+    at: GitRevision
+    old: str
+    new: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AskPusher(Asks[str | None]):
     """Which other resource of the namespace is about to push to this repository? The answer is its name."""
 
@@ -158,6 +194,8 @@ RemoteQuestion = (
     | AskObjects
     | AskPodEvents
     | AskAdmission
+    | AskCommit
+    | AskTouched
 )
 """Questions whose answers cost a request."""
 
@@ -174,6 +212,8 @@ Answer = (
     | Links
     | Inputs
     | tuple[PodEvent, ...]
+    | Commit
+    | Trouble
     | bool
     | None
 )

@@ -5,15 +5,18 @@ from typing import Final
 from buildandpush.api.meta import ConditionType, Phase, Trigger
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus
 from buildandpush.core import naming
 from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import Commit
 from buildandpush.core.run import progress
 from buildandpush.core.run.rebuild import begin_request, find_request, wants_rebuild
+from buildandpush.core.run.revision import describe_source, make_codebase
 from buildandpush.core.run.status import conditions_of, is_observed, run_of, set_progress
 from buildandpush.core.run.world import Resource, World
 from buildandpush.core.spec.noeffect import explain_validity
-from buildandpush.core.spec.plan import BuildPlan
+from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 
 FIRST_RUN: Final = 1
@@ -59,8 +62,26 @@ def is_outdated_failure(resource: Resource) -> bool:
     return last is not None and is_retryable(last) and last.generation != resource.generation
 
 
-def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger) -> BuildAndPushACRStatus:
-    """The status of a resource whose next run was accepted. Nothing has been done for the run yet."""
+def start_for_commit(world: World, spec: BuildAndPushACRSpec, found: Commit) -> BuildAndPushACRStatus:
+    """The status of a resource whose next run builds a new commit."""
+    last, git = world.resource.status.run, spec.source.git
+    if git is None:
+        raise ValueError("only source.git has commits")
+    number = next_run_number(spec, last)
+    previous = last.source.commit if last is not None and last.source is not None else None
+    source = describe_source(git, found, previous=previous)
+    try:
+        plan = plan_build(spec, world.settings, run_number=number, codebase=make_codebase(git, source))
+    except SpecInvalidError:  # such as a branch that makes no tag; the run itself says so
+        plan = plan_build(spec, world.settings, run_number=number)
+    return start_run(world, spec, plan, Trigger.SOURCE_REVISION, source)
+
+
+def start_run(
+    world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger, source: SourceStatus | None = None
+) -> BuildAndPushACRStatus:
+    """The status of a resource whose next run was accepted. Nothing has been done for the run yet. `source` is the
+    commit to build, where that is known."""
     resource, owner = world.resource, world.resource.owner
     number, request = next_run_number(spec, resource.status.run), find_request(world)
     build = BuildStatus(
@@ -79,6 +100,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         rebuild=request,
         started_at=world.now,
         effective=plan.effective(world.settings),
+        source=source,
         builds=[build],
         outages=_count_outages(resource.status.run, trigger),
     )
@@ -90,6 +112,7 @@ def start_run(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger:
         "observed_generation": resource.generation,
         "phase": Phase.PENDING,
         "run": run,
+        "polled_commit": None,
         "conditions": conditions.freeze(),
         **begin_request(resource.status, request),
     }

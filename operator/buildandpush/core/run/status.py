@@ -87,7 +87,9 @@ def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -
         note_failed_source(conditions, verdict.reason, verdict.message)
         return run
     note_fetched_source(conditions, report)
-    return run.model_copy(update={"source": SourceStatus(**report.facts)}) if report.facts else run
+    # The operator may know more of a commit than the pod: see `revision`.
+    known = run.source or SourceStatus()
+    return run.model_copy(update={"source": known.model_copy(update=report.facts)}) if report.facts else run
 
 
 def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:

@@ -15,8 +15,10 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
+from buildandpush.core.spec.codebase import Codebase, expand_codebase, is_unknown, uses_codebase, uses_details
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.paths import plan_context, resolve_file
+from buildandpush.core.spec.poll import PollPlan, plan_poll
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
@@ -66,6 +68,14 @@ class BuildPlan:
     """Those of the tags that hold the run's number."""
     name_tags: tuple[str, ...] = ()
     """Tags that an image which is not pushed has in the files it is written to."""
+    poll: PollPlan | None = None
+    """How the operator looks for new commits; None if it does not."""
+    resolves: bool = False
+    """Whether the operator finds out the run's commit before there is a pod."""
+    wants_details: bool = False
+    """Whether it needs the author and message of that commit as well."""
+    commit: str = ""
+    """The commit to build, where the operator has found it out."""
     options: BuildOptions = field(default_factory=BuildOptions)
 
     @property
@@ -117,9 +127,12 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
         raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
 
 
-def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int) -> BuildPlan:
+def plan_build(
+    spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int, codebase: Codebase | None = None
+) -> BuildPlan:
     """Resolve and check every value. Raises SpecInvalidError with field, value and remedy.
 
+    Without the run's commit in `codebase`, the plan leaves out the tags that depend on it.
     The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
     been stored under older rules.
     """
@@ -132,8 +145,9 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
     check_length("repository", spec.repository)
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
-    tags = _require_tags(plan_tags(spec, options.flags, run_number), options)
-    check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates))
+    written, spec = spec, expand_codebase(spec, codebase)
+    tags = _without_unknown(_require_tags(plan_tags(spec, options.flags, run_number), options))
+    check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates), settings.git_hosts)
     check_strategies(spec.failure_strategies)
     check_build_arguments(spec.build_args or {})
     check_target(spec.target or "")
@@ -163,8 +177,18 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
+        poll=None if options.push_only else plan_poll(spec.source.git),
+        resolves=uses_codebase(written) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
+        wants_details=uses_details(written),
+        commit=codebase.commit if codebase is not None else "",
         options=options,
     )
+
+
+def _without_unknown(tags: TagPlan) -> TagPlan:
+    """Without the tags whose commit is not known yet."""
+    tags_of = (tuple(tag for tag in some if not is_unknown(tag)) for some in (tags.tags, tags.numbered))
+    return TagPlan(*tags_of)
 
 
 def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:

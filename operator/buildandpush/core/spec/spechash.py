@@ -42,7 +42,7 @@ def hash_spec(spec: BuildAndPushACRSpec) -> str:
 
 def _without_defaults(source: dict[str, Any]) -> dict[str, Any]:
     git = source.get("git", {})
-    kept = {name: value for name, value in git.items() if _GIT_DEFAULTS.get(name) != value}
+    kept = {name: value for name, value in git.items() if name != "poll" and _GIT_DEFAULTS.get(name) != value}
     return {**source, "git": kept} if git else source
 
 

@@ -8,14 +8,14 @@ from buildandpush.core.spec.sources.files import check_config_map, check_inline
 from buildandpush.core.spec.sources.git import check_git
 
 
-def check_source(source: Source, room: int) -> None:
+def check_source(source: Source, room: int, git_hosts: tuple[str, ...] = ()) -> None:
     """Raise SpecInvalidError for a source that cannot be used. `room` is how many bytes of the pod's annotations it may
-    take."""
+    take, and `git_hosts` are the hosts of git servers that the installer allows; empty for all."""
     if len(source.kinds()) != 1:
         given = " and ".join(source.kinds()) or "nothing"
         raise SpecInvalidError("source", f"{given} is given; give exactly one kind, such as git or inline")
     if source.git is not None:
-        check_git(source.git)
+        check_git(source.git, git_hosts)
     if source.inline is not None:
         check_inline(source.inline, room)
     if source.archive is not None:

@@ -1,14 +1,22 @@
 """What is refused in a git source."""
 
 import re
+from urllib.parse import urlsplit
 
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION
 from buildandpush.core.errors import SpecInvalidError
 
 
-def check_git(git: GitSource) -> None:
-    """Raise SpecInvalidError for a git source that cannot be used."""
+def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
+    """Raise SpecInvalidError for a git source that cannot be used. `hosts` are those that the installer allows; empty
+    for all."""
+    if hosts and not _is_allowed(git.url, hosts):
+        raise SpecInvalidError(
+            "source.git.url",
+            f"the operator's installer allows no git server but {', '.join(hosts)[:200]}; use one of them, or have "
+            "this one added to git.allowedHosts of the chart",
+        )
     if git.credentials_ref and not git.url.startswith("https://"):
         raise SpecInvalidError(
             "source.git.credentialsRef", "the login would be readable on the way; use an https:// url"
@@ -25,3 +33,11 @@ def check_git(git: GitSource) -> None:
             "source.git.revision",
             f"{git.revision[:200]!r} is no name that git allows; write a branch, tag, full ref or commit id",
         )
+
+
+def _is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
+    try:
+        host = (urlsplit(url.strip()).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    return any(host == allowed or (allowed.startswith("*.") and host.endswith(allowed[1:])) for allowed in hosts)

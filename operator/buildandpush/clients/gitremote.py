@@ -1,0 +1,211 @@
+"""Asks git servers by git itself: which commit a revision is at, and what differs between two commits.
+
+git gets the same settings as in a build's pod: addresses that were checked, no redirects, no prompts, no settings of
+the machine, and a login in its environment alone. The operator has more at stake than a pod has. So each git also has
+a limit of time, of memory and of what it may write, and what it prints is bounded.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol
+
+import structlog
+
+from buildandpush.api.addresses import AddressRules
+from buildandpush.api.reasons import Reason
+from buildandpush.core.facts import Commit, GitRevision
+from buildandpush.core.foreign import admit
+from buildandpush.source.git.refs import COMMIT, list_patterns, read_refs
+from buildandpush.source.git.way import (
+    Access,
+    Way,
+    build_command,
+    build_environment,
+    explain_failure,
+    find_way,
+    split_url,
+)
+from buildandpush.source.report import SourceError
+
+_log = structlog.get_logger(__name__)
+
+SECONDS: Final = 30.0
+"""How long one git may take."""
+_WAY_SECONDS: Final = 20.0
+"""How long DNS, and the server that makes a token, may take."""
+_PAUSES_SECONDS: Final = (3.0, 9.0)
+"""A server needs that long at times until all of its parts know a new token."""
+_MAX_OUTPUT: Final = 64 * 1024
+_LIMITS: Final = 'ulimit -c 0 && ulimit -v 524288 && ulimit -f 131072 && exec "$@"'
+"""512 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
+_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+_TELLING: Final = frozenset(
+    {Reason.SOURCE_UNREACHABLE, Reason.SOURCE_INVALID, Reason.SOURCE_MOVED, Reason.CERTIFICATE_NOT_TRUSTED}
+)
+"""What a server that is none of git's may be found out by. The others are what a git server says of a repository."""
+_DETAILS: Final = "%an <%ae>%n%s"
+
+
+class Telling(Protocol):
+    """Who knows whether everybody may learn how a host answers."""
+
+    async def may_tell(self, host: str) -> bool:
+        """Whether everybody may."""
+
+
+@dataclass(frozen=True)
+class GitLogin:
+    """A login to a git server."""
+
+    origin: str
+    """Where it comes from, in words."""
+    keys: Mapping[str, str]
+    """As the Secret of a login has them: username and password, or bearerToken."""
+
+
+class GitRemote:
+    """Asks one git server at a time, for each call; how many calls there are at a time is not decided here."""
+
+    def __init__(self, telling: Telling, rules: AddressRules, ca_file: str = "", *, told_hosts: tuple[str, ...] = ()):
+        """`rules` say where the operator may connect to, and `ca_file` names certificates that it trusts. Of
+        `told_hosts` everybody may learn how they answer."""
+        self._telling = telling
+        self._rules = rules
+        self._ca_file = Path(ca_file) if ca_file else Path(os.devnull) / "none"
+        self._told_hosts = told_hosts
+
+    async def find_commit(self, at: GitRevision, login: GitLogin | None, *, details: bool) -> Commit:
+        """The commit that a revision is at; raises SourceError."""
+        is_commit = COMMIT.fullmatch(at.revision) is not None
+        if is_commit and not details:
+            return Commit(at.revision)
+        async with _Folder() as folder:
+            way = await self._find_way(at, login, folder)
+            found = Commit(at.revision)
+            if not is_commit:
+                patterns = list_patterns(at.revision)
+                told = await self._git(at, way, folder, "ls-remote", "--quiet", "--symref", _url(at), *patterns)
+                refs = read_refs(told, at.revision)
+                found = Commit(refs.commit, admit(refs.ref))
+            if not details:
+                return found
+            await self._fetch(at, way, folder, found.ref or found.commit)
+            command = ("log", "-1", "--no-show-signature", f"--format={_DETAILS}", found.commit, "--")
+            return _add_details(found, await self._git(at, way, folder, *command))
+
+    async def is_touched(
+        self, at: GitRevision, login: GitLogin | None, commits: tuple[str, str], paths: tuple[str, ...]
+    ) -> bool:
+        """Whether one of these files and folders differs between two commits; raises SourceError.
+
+        The server sends the commits and the folders on the way to the paths. One that cannot do so sends all files,
+        which may be more than a git may write here.
+        """
+        async with _Folder() as folder:
+            way = await self._find_way(at, login, folder)
+            await self._fetch(at, way, folder, *commits)
+            listed = [
+                await self._git(at, way, folder, "ls-tree", "-z", "--full-tree", commit, "--", *paths)
+                for commit in commits
+            ]
+            return listed[0] != listed[1]
+
+    async def _find_way(self, at: GitRevision, login: GitLogin | None, folder: Path) -> Way:
+        access = Access(
+            login.origin if login else "",
+            ca_bundle=at.ca_bundle,
+            keys=login.keys if login else None,
+            trusted=self._ca_file,
+            scratch=folder,
+            rules=self._rules,
+        )
+        try:
+            async with asyncio.timeout(_WAY_SECONDS):
+                return await asyncio.to_thread(find_way, split_url(at.url), access)
+        except TimeoutError as error:
+            told = f"neither DNS nor the server of the login says anything of {split_url(at.url).host!r}"
+            raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
+
+    async def _fetch(self, at: GitRevision, way: Way, folder: Path, *wanted: str) -> None:
+        await self._git(at, way, folder, "init", "--quiet", "--bare", "--template=", ".")
+        options = ("--quiet", "--depth=1", "--filter=tree:0", "--no-tags", "--no-write-fetch-head")
+        await self._git(at, way, folder, "fetch", *options, "--end-of-options", _url(at), *wanted)
+
+    async def _git(self, at: GitRevision, way: Way, folder: Path, *arguments: str) -> str:
+        """What git prints; raises SourceError, with words only where users may have them."""
+        code, printed, complained = await _run(way, folder, arguments)
+        for seconds in _PAUSES_SECONDS if way.is_login_new else ():
+            if code == 0 or explain_failure(way, complained).reason is not Reason.SOURCE_DENIED:
+                break
+            await asyncio.sleep(seconds)
+            code, printed, complained = await _run(way, folder, arguments)
+        if code == 0:
+            return printed
+        error = explain_failure(way, complained)
+        host = split_url(at.url).host
+        if error.reason not in _TELLING or host in self._told_hosts or await self._telling.may_tell(host):
+            raise error
+        _log.warning("git.failed", host=host, reason=error.reason, error=str(error))
+        raise SourceError(error.reason, f"the operator's log says how {host!r} answered")
+
+
+def _add_details(found: Commit, told: str) -> Commit:
+    """The commit with what git tells of it."""
+    author, _, message = admit(told).partition("\n")
+    return replace(found, author=author, message=message.partition("\n")[0])
+
+
+def _url(at: GitRevision) -> str:
+    return split_url(at.url).url
+
+
+async def _run(way: Way, folder: Path, arguments: tuple[str, ...]) -> tuple[int, str, str]:
+    """The exit code of git, and how its output and its complaints begin.
+
+    Both go into files, which have the limit of all files that it writes. git is killed, with all that it started, once
+    its time is over.
+    """
+    git, *command = build_command(way, *arguments)
+    with (folder / "output").open("w+b") as output, (folder / "complaints").open("w+b") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", _LIMITS, "sh", git, *_QUIET, *command),
+            cwd=folder,
+            env=build_environment(way),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=complaints,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                code = await process.wait()
+        except TimeoutError as error:
+            raise SourceError(Reason.SOURCE_UNREACHABLE, f"git timed out after {SECONDS:.0f} s") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+        return code, _read_begin(output), _read_begin(complaints)
+
+
+def _read_begin(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read(_MAX_OUTPUT).decode(errors="replace")
+
+
+class _Folder:
+    """A folder of its own for each question."""
+
+    async def __aenter__(self) -> Path:
+        self._path = await asyncio.to_thread(tempfile.mkdtemp, prefix="git-")
+        return Path(self._path)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)

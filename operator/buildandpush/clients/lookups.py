@@ -1,0 +1,168 @@
+"""Answers that take long. They are looked up aside, a bounded number at a time, and whoever asked hears of them.
+
+A server that answers nobody has its few places and takes none of the others'. An answer serves all who ask the same. A
+failure is remembered, longer each time, so that a server in trouble is asked less and less.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.recent import Recent
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, longest_backoff_seconds
+from buildandpush.core.facts import Trouble
+from buildandpush.core.foreign import admit
+from buildandpush.source.report import SourceError
+
+W = TypeVar("W", bound=Hashable)
+V = TypeVar("V")
+
+_log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 6
+PER_HOST: Final = 2
+MAX_KNOWN: Final = 16384
+_LASTING: Final = frozenset(
+    {
+        Reason.SOURCE_DENIED,
+        Reason.SOURCE_INVALID,
+        Reason.SOURCE_MOVED,
+        Reason.REVISION_NOT_FOUND,
+        Reason.COMMIT_ID_SHORT,
+        Reason.CERTIFICATE_NOT_TRUSTED,
+    }
+)
+"""Failures that somebody has to mend. Any other may be over a moment later."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Whom a question is for. A server counts requests by its host and the login."""
+
+    host: str
+    login: str
+    """What tells a login from others, and no part of it; empty for none."""
+
+
+@dataclass
+class _Entry(Generic[W, V]):
+    subject: Subject
+    work: Callable[[], Awaitable[V]]
+    answer: V | Trouble | None = None
+    asked_at: datetime | None = None
+    """When the question was put to the server that this answers."""
+    failures: int = 0
+    is_busy: bool = False
+    """Whether it waits for its turn or is being looked up."""
+    waiters: set[W] = field(default_factory=set)
+
+
+class Lookups(Generic[W, V]):
+    """The answers of this process, by a key for each question. A waiter is who wants to hear of an answer."""
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        wake: Callable[[W], None],
+        *,
+        first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
+    ) -> None:
+        """`wake` is called with each waiter of an answer."""
+        self._clock = clock
+        self._wake = wake
+        self._first = first_backoff_seconds
+        self._entries: Recent[Hashable, _Entry[W, V]] = Recent(MAX_KNOWN, is_idle=lambda entry: not entry.is_busy)
+        self._pauses: Recent[Subject, Trouble] = Recent(MAX_KNOWN)
+        self._waiting: dict[str, deque[Hashable]] = {}
+        """Questions by host; the host whose turn is next comes first."""
+        self._running: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def knows(self, key: Hashable) -> bool:
+        """Whether this was asked before."""
+        return self._entries.get(key) is not None
+
+    def find(self, key: Hashable, since: datetime) -> V | Trouble | None:
+        """An answer that is good enough: from this time or later, or a failure that is remembered."""
+        entry = self._entries.get(key)
+        if entry is None or entry.answer is None or entry.asked_at is None:
+            return None
+        answer = entry.answer
+        if isinstance(answer, Trouble):
+            return answer if answer.retry_at is not None and self._clock() < answer.retry_at else None
+        return answer if entry.asked_at >= since else None
+
+    def ask(self, key: Hashable, subject: Subject, waiter: W, work: Callable[[], Awaitable[V]]) -> Trouble | None:
+        """Look something up, and wake the waiter afterwards. Returns Trouble if the server wants no requests now.
+
+        `work` raises SourceError.
+        """
+        pause = self._pauses.get(subject)
+        if pause is not None and pause.retry_at is not None and self._clock() < pause.retry_at:
+            return pause
+        entry = self._entries.get(key) or self._entries.put(key, _Entry(subject, work))
+        entry.waiters.add(waiter)
+        if not entry.is_busy:
+            entry.is_busy, entry.work = True, work
+            self._waiting.setdefault(subject.host, deque()).append(key)
+            self._begin()
+        return None
+
+    def _begin(self) -> None:
+        """Begin as many lookups as may be under way, one host after the other."""
+        for host in list(self._waiting):
+            if self._running.total() >= AT_ONCE:
+                return
+            if self._running[host] >= PER_HOST:
+                continue
+            keys = self._waiting.pop(host)
+            entry = self._entries.get(key := keys.popleft())
+            if keys:
+                self._waiting[host] = keys  # at the end: the others come first
+            if entry is not None:
+                self._running[host] += 1
+                task = asyncio.create_task(self._look_up(entry), name=f"lookup {key!r}"[:64])
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _look_up(self, entry: _Entry[W, V]) -> None:
+        entry.asked_at = self._clock()
+        try:
+            entry.answer = await entry.work()
+            entry.failures = 0
+        except SourceError as error:
+            entry.answer = self._note_failure(entry, error.reason, str(error))
+        except Exception as error:
+            _log.warning("lookup.failed", host=entry.subject.host, exc_info=True)
+            entry.answer = self._note_failure(entry, Reason.SOURCE_UNREACHABLE, type(error).__name__)
+        finally:
+            entry.is_busy = False
+            host = entry.subject.host
+            self._running[host] -= 1
+            self._running += Counter()  # without the hosts that have none
+        waiters, entry.waiters = entry.waiters, set()
+        for waiter in waiters:
+            self._wake(waiter)
+        self._begin()
+
+    def _note_failure(self, entry: _Entry[W, V], reason: Reason, message: str) -> Trouble:
+        entry.failures += 1
+        throttled = reason is Reason.SOURCE_THROTTLED
+        seconds = longest_backoff_seconds(self._first) if throttled else backoff_seconds(entry.failures, self._first)
+        at = self._clock() + timedelta(seconds=seconds)
+        trouble = Trouble(reason, admit(message), reason not in _LASTING, entry.failures, at)
+        if throttled:
+            self._pauses.put(entry.subject, trouble)
+        return trouble
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,287 @@
+"""What git servers are asked for, by a real git and a real server."""
+
+import asyncio
+import base64
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from buildandpush.api.addresses import AddressRules, parse_networks
+from buildandpush.api.reasons import Reason
+from buildandpush.clients import gitremote
+from buildandpush.clients.gitremote import GitLogin, GitRemote
+from buildandpush.core.facts import Commit, GitRevision
+from buildandpush.source.git import way
+from buildandpush.source.report import SourceError
+from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
+
+
+class Told:
+    """Whether everybody may learn how hosts answer."""
+
+    def __init__(self, told: bool) -> None:
+        self.told = told
+
+    async def may_tell(self, host: str) -> bool:
+        return self.told
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder with shop.git in it, and its commits."""
+    folder = tmp_path_factory.mktemp("git")
+    commits = make_repository(folder)
+    work = folder / "work"
+    for name in ("web/app", "api/app", "web/text"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("1\n")
+    commits |= {"third": _commit(work, "third")}
+    (work / "api/app").write_text("2\n")
+    commits |= {"fourth": _commit(work, "fourth\n\nIn more words.")}
+    git(work, "push", "--quiet", str(folder / "shop.git"), "main", "main:refs/pull/7/head")
+    git(folder / "shop.git", "config", "uploadpack.allowAnySHA1InWant", "true")
+    return folder, commits
+
+
+def _commit(work: Path, message: str) -> str:
+    git(work, "add", ".")
+    git(work, "commit", "--quiet", "--message", message)
+    return git(work, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def commits(repository: tuple[Path, dict[str, str]]) -> dict[str, str]:
+    return repository[1]
+
+
+@pytest.fixture(params=[True, False], ids=["filters", "no filters"])
+def filters(request: pytest.FixtureRequest, repository: tuple[Path, dict[str, str]]) -> bool:
+    """Whether the server sends a part of a commit's objects alone."""
+    git(repository[0] / "shop.git", "config", "uploadpack.allowFilter", str(request.param).lower())
+    return bool(request.param)
+
+
+@pytest.fixture
+def server(
+    repository: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[GitServer]:
+    """The server. Every host is this machine, since no test may leave it."""
+    monkeypatch.setattr(way, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with serve_git(repository[0]) as running:
+        yield running
+    assert os.listdir(tmp_path) == [], "nothing stays of a question"
+
+
+@pytest.fixture
+def remote() -> GitRemote:
+    return GitRemote(Told(True), AddressRules())
+
+
+async def refused(remote: GitRemote, url: str, revision: str = "main", login: GitLogin | None = None) -> SourceError:
+    """How the question was refused."""
+    with pytest.raises(SourceError) as caught:
+        await remote.find_commit(GitRevision(url, revision), login, details=False)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("revision", "commit", "ref"),
+    [
+        ("", "fourth", "refs/heads/main"),
+        ("main", "fourth", "refs/heads/main"),
+        ("feature/x", "first", "refs/heads/feature/x"),
+        ("refs/heads/main", "fourth", "refs/heads/main"),
+        ("v1", "first", "refs/tags/v1"),
+        ("v2", "first", "refs/tags/v2"),
+        ("tags/v2", "first", "refs/tags/v2"),
+        ("refs/pull/7/head", "fourth", "refs/pull/7/head"),
+        ("pull/7/head", "fourth", "refs/pull/7/head"),
+    ],
+)
+async def test_a_revision_is_at_its_commit(
+    server: GitServer, remote: GitRemote, commits: dict[str, str], revision: str, commit: str, ref: str
+) -> None:
+    found = await remote.find_commit(GitRevision(server.url(), revision), None, details=False)
+    assert found == Commit(commits[commit], ref)
+
+
+async def test_a_commits_id_needs_no_question(server: GitServer, remote: GitRemote) -> None:
+    assert await remote.find_commit(GitRevision(server.url(), "a" * 40), None, details=False) == Commit("a" * 40)
+    assert server.paths == []
+
+
+@pytest.mark.usefixtures("filters")
+@pytest.mark.parametrize("revision", ["main", "fourth"])
+async def test_author_and_message_come_from_the_commit_itself(
+    server: GitServer, remote: GitRemote, commits: dict[str, str], revision: str
+) -> None:
+    at = GitRevision(server.url(), commits.get(revision, revision))
+    found = await remote.find_commit(at, None, details=True)
+    assert (found.commit, found.author, found.message) == (commits["fourth"], "t <t@example.com>", "fourth")
+
+
+@pytest.mark.usefixtures("filters")
+@pytest.mark.parametrize(
+    ("paths", "touched"),
+    [
+        (("web",), False),
+        (("api",), True),
+        (("web/app", "web/text"), False),
+        (("web", "api/app"), True),
+        (("nothing/there",), False),
+    ],
+)
+async def test_paths_differ_between_two_commits_or_do_not(
+    server: GitServer, remote: GitRemote, commits: dict[str, str], paths: tuple[str, ...], touched: bool
+) -> None:
+    at = GitRevision(server.url(), "main")
+    assert await remote.is_touched(at, None, (commits["third"], commits["fourth"]), paths) is touched
+
+
+async def test_a_path_that_comes_or_goes_differs(server: GitServer, remote: GitRemote, commits: dict[str, str]) -> None:
+    at = GitRevision(server.url(), "main")
+    assert await remote.is_touched(at, None, (commits["second"], commits["third"]), ("web",))
+    assert await remote.is_touched(at, None, (commits["third"], commits["second"]), ("web",))
+
+
+async def test_a_commit_that_the_server_has_not_cannot_be_compared(
+    server: GitServer, remote: GitRemote, commits: dict[str, str]
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        await remote.is_touched(GitRevision(server.url(), "main"), None, ("a" * 40, commits["fourth"]), ("web",))
+    assert caught.value.reason is Reason.REVISION_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("revision", "reason", "words"),
+    [
+        ("no-such-branch", Reason.REVISION_NOT_FOUND, "no branch or tag 'no-such-branch'"),
+        ("refs/heads/v1", Reason.REVISION_NOT_FOUND, "no branch or tag 'refs/heads/v1'"),
+        ("1a2b3c4", Reason.COMMIT_ID_SHORT, "7 characters"),
+    ],
+)
+async def test_a_revision_that_is_not_there(
+    server: GitServer, remote: GitRemote, revision: str, reason: Reason, words: str
+) -> None:
+    error = await refused(remote, server.url(), revision)
+    assert (error.reason, words in str(error)) == (reason, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (429, Reason.SOURCE_THROTTLED),
+        (401, Reason.SOURCE_DENIED),
+        (403, Reason.SOURCE_DENIED),
+        (503, Reason.SOURCE_UNREACHABLE),
+    ],
+)
+async def test_a_server_that_refuses(server: GitServer, remote: GitRemote, status: int, reason: Reason) -> None:
+    server.status = status
+    assert (await refused(remote, server.url())).reason is reason
+
+
+async def test_a_redirect_is_not_followed(server: GitServer, remote: GitRemote) -> None:
+    server.location = f"http://elsewhere.invalid:{server.port}"
+    assert (await refused(remote, server.url())).reason is Reason.SOURCE_MOVED
+
+
+async def test_dns_that_says_nothing_takes_no_longer_than_it_may(
+    server: GitServer, remote: GitRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(way, "resolve_host", lambda host, port, rules: over.wait(30))
+    monkeypatch.setattr(gitremote, "_WAY_SECONDS", 0.05)
+    error = await refused(remote, server.url())
+    over.set()
+    assert (error.reason, "DNS" in str(error)) == (Reason.SOURCE_UNREACHABLE, True)
+
+
+async def test_an_address_that_the_installer_denies_is_not_asked() -> None:
+    rules = AddressRules(denied=parse_networks(["10.0.0.0/8"]))
+    error = await refused(GitRemote(Told(True), rules), "http://10.1.2.3/shop.git")
+    assert error.reason is Reason.SOURCE_INVALID
+    assert "10.1.2.3" in str(error)
+
+
+async def test_of_private_hosts_users_learn_no_more_than_that_they_are_no_git_servers(server: GitServer) -> None:
+    hidden = GitRemote(Told(False), AddressRules())
+    server.status = 503
+    error = await refused(hidden, server.url())
+    assert (error.reason, "503" in str(error)) == (Reason.SOURCE_UNREACHABLE, False)
+    server.status = 200
+    assert "no branch" in str(await refused(hidden, server.url(), "nothing"))
+    server.status = 503
+    listed = GitRemote(Told(False), AddressRules(), told_hosts=("git.invalid",))
+    assert "503" in str(await refused(listed, server.url()))
+
+
+async def test_the_login_stands_in_gits_environment_alone(
+    server: GitServer, remote: GitRemote, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    login = GitLogin("Secret 'git'", {"username": "ann", "password": "hunter-2-hunter"})
+    error = await refused(remote, server.url(), login=login)
+    assert "https://" in str(error), "never over http"
+    commands: list[str] = []
+    run = asyncio.create_subprocess_exec
+
+    async def record(*command: str, **settings: object) -> object:
+        commands.extend(command)
+        return await run(*command, **settings)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", record)
+    await refused(remote, f"https://git.invalid:{server.port}/shop.git", login=login)
+    encoded = base64.b64encode(b"ann:hunter-2-hunter").decode()
+    assert commands
+    assert not [word for word in commands if "hunter" in word or encoded in word]
+
+
+@pytest.fixture
+def strange_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that comes first in PATH, for a git of one's own."""
+    folder = tmp_path_factory.mktemp("bin")
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def lives(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def put_git(folder: Path, script: str) -> None:
+    (folder / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "git").chmod(0o755)
+
+
+async def test_a_git_that_takes_too_long_is_killed_with_all_that_it_started(
+    server: GitServer, remote: GitRemote, strange_git: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_git(strange_git, f"sleep 600 & echo $! > {strange_git}/child; wait")
+    monkeypatch.setattr(gitremote, "SECONDS", 0.5)
+    error = await refused(remote, server.url())
+    assert (error.reason, "timed out" in str(error)) == (Reason.SOURCE_UNREACHABLE, True)
+    child = int((strange_git / "child").read_text())
+    for _ in range(500):
+        if not lives(child):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"process {child} lives on")
+
+
+async def test_a_git_that_never_stops_talking_fills_no_memory(
+    server: GitServer, remote: GitRemote, strange_git: Path
+) -> None:
+    put_git(strange_git, "head -c 50000000 /dev/zero; echo fatal: it is over >&2; exit 1")
+    assert "it is over" in str(await refused(remote, server.url()))
+
+
+async def test_a_git_may_write_and_take_only_so_much(server: GitServer, remote: GitRemote, strange_git: Path) -> None:
+    put_git(strange_git, "echo fatal: $(ulimit -v) $(ulimit -f) $(ulimit -c) >&2; exit 1")
+    assert "524288 131072 0" in str(await refused(remote, server.url()))

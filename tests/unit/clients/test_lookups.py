@@ -1,0 +1,184 @@
+"""Answers that take long: who is asked when, what is remembered, and who hears of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from buildandpush.api.reasons import Reason
+from buildandpush.clients.lookups import AT_ONCE, PER_HOST, Lookups, Subject
+from buildandpush.core.facts import Trouble
+from buildandpush.source.report import SourceError
+from tests.unit.core.factories import NOW
+
+HOST = Subject("git.example", "")
+
+
+class Server:
+    """Answers once it is let, and counts who asks at once."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.asked: list[str] = []
+        self.busy = 0
+        self.most = 0
+        self.error: SourceError | None = None
+
+    def work(self, name: str) -> Callable[[], Awaitable[str]]:
+        async def look_up() -> str:
+            self.asked.append(name)
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+            try:
+                await self.open.wait()
+            finally:
+                self.busy -= 1
+            if self.error is not None:
+                raise self.error
+            return f"answer {len(self.asked)}"
+
+        return look_up
+
+
+class Desk:
+    """Lookups with a clock, and who was woken."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.woken: list[str] = []
+        self.lookups: Lookups[str, str] = Lookups(lambda: self.now, self.woken.append)
+
+    def ask(self, server: Server, key: str, waiter: str = "web", subject: Subject = HOST) -> Trouble | None:
+        return self.lookups.ask(key, subject, waiter, server.work(key))
+
+    def find(self, key: str, since: datetime = NOW) -> str | Trouble | None:
+        return self.lookups.find(key, since)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+async def settle() -> None:
+    """Let all that can go on go on."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_those_who_ask_the_same_share_one_answer_and_all_hear_of_it(desk: Desk) -> None:
+    server = Server()
+    for waiter in ("web", "api", "web"):
+        assert desk.ask(server, "main", waiter) is None
+    await settle()
+    assert (server.asked, desk.find("main"), desk.woken) == (["main"], None, [])
+    server.open.set()
+    await settle()
+    assert (server.asked, desk.find("main"), sorted(desk.woken)) == (["main"], "answer 1", ["api", "web"])
+
+
+async def test_an_answer_is_as_old_as_its_question(desk: Desk) -> None:
+    server = Server()
+    desk.ask(server, "main")
+    await settle()
+    desk.now += timedelta(seconds=30)
+    server.open.set()
+    await settle()
+    assert desk.find("main", NOW) == "answer 1"
+    assert desk.find("main", NOW + timedelta(seconds=1)) is None
+
+
+async def test_a_server_that_answers_nobody_takes_no_place_of_the_others(desk: Desk) -> None:
+    dead, alive = Server(), Server()
+    alive.open.set()
+    for number in range(50):
+        desk.ask(dead, f"dead {number}", subject=Subject("dead.example", ""))
+    await settle()
+    assert dead.busy == PER_HOST
+    for number in range(5):
+        desk.ask(alive, f"alive {number}", subject=Subject("alive.example", ""))
+    await settle()
+    assert len(alive.asked) == 5
+    dead.open.set()
+    for _ in range(30):
+        await settle()
+    assert (len(dead.asked), dead.most) == (50, PER_HOST)
+
+
+async def test_only_so_many_are_asked_at_once_and_hosts_take_turns(desk: Desk) -> None:
+    server = Server()
+    for number in range(3):
+        for host in range(10):
+            desk.ask(server, f"{host}-{number}", subject=Subject(f"{host}.example", ""))
+    await settle()
+    assert server.most == AT_ONCE
+    assert len({name.partition("-")[0] for name in server.asked}) == AT_ONCE
+    server.open.set()
+    for _ in range(30):
+        await settle()
+    assert (len(server.asked), server.most) == (30, AT_ONCE)
+
+
+async def test_a_failure_is_remembered_longer_each_time_and_forgotten_with_an_answer(desk: Desk) -> None:
+    server = Server()
+    server.open.set()
+    server.error = SourceError(Reason.SOURCE_UNREACHABLE, "timed out")
+    waits = []
+    for count in range(1, 7):
+        desk.ask(server, "main")
+        await settle()
+        told = desk.find("main")
+        assert isinstance(told, Trouble)
+        assert (told.count, told.passing) == (count, True)
+        assert told.retry_at is not None
+        waits.append((told.retry_at - desk.now).total_seconds())
+        desk.now = told.retry_at
+        assert desk.find("main") is None
+    assert waits == [10, 30, 90, 270, 300, 300]
+    server.error = None
+    desk.ask(server, "main")
+    await settle()
+    assert desk.find("main") == "answer 7"
+    server.error = SourceError(Reason.SOURCE_DENIED, "401")
+    desk.ask(server, "main")
+    await settle()
+    told = desk.find("main")
+    assert isinstance(told, Trouble)
+    assert (told.count, told.passing) == (1, False)
+
+
+async def test_a_server_that_wants_fewer_requests_is_left_alone_by_all_with_that_login(desk: Desk) -> None:
+    server = Server()
+    server.open.set()
+    server.error = SourceError(Reason.SOURCE_THROTTLED, "429")
+    desk.ask(server, "main", subject=Subject("git.example", "ann"))
+    await settle()
+    told = desk.ask(server, "other", subject=Subject("git.example", "ann"))
+    assert told is not None
+    assert (told.reason, told.retry_at) == (Reason.SOURCE_THROTTLED, NOW + timedelta(seconds=300))
+    assert desk.ask(server, "third", subject=Subject("git.example", "bob")) is None
+    await settle()
+    assert server.asked == ["main", "third"]
+    desk.now += timedelta(seconds=300)
+    assert desk.ask(server, "other", subject=Subject("git.example", "ann")) is None
+
+
+async def test_what_nobody_foresaw_is_trouble_too(desk: Desk) -> None:
+    async def break_down() -> str:
+        raise ZeroDivisionError("secret words")
+
+    desk.lookups.ask("main", HOST, "web", break_down)
+    await settle()
+    told = desk.find("main")
+    assert isinstance(told, Trouble)
+    assert "secret" not in told.message
+    assert desk.woken == ["web"]
+
+
+async def test_the_end_of_the_process_ends_what_is_under_way(desk: Desk) -> None:
+    server = Server()
+    desk.ask(server, "main")
+    await settle()
+    await desk.lookups.close()
+    assert (server.busy, desk.find("main")) == (0, None)
