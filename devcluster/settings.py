@@ -15,6 +15,7 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 MAX_STATE_PATH_LENGTH = 60
 
 REGISTRY_DOMAINS = ("azurecr.io", "azurecr.us", "azurecr.cn")
+BLOB_DOMAINS = ("blob.core.windows.net", "blob.core.usgovcloudapi.net", "blob.core.chinacloudapi.cn")
 AZURE_HOSTS = (
     "login.microsoftonline.com",
     "login.microsoftonline.us",
@@ -169,7 +170,9 @@ class Settings:
     def dns_overrides(self) -> tuple[DnsOverride, ...]:
         """Return the names answered with an address of our own: Azure's, and one that only looks like it."""
         address = self.network.gateway
-        below = ((domain, f"^.+[.]{_escape(domain)}[.]$") for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN))
+        below = (
+            (domain, f"^.+[.]{_escape(domain)}[.]$") for domain in (*REGISTRY_DOMAINS, *BLOB_DOMAINS, LOOK_ALIKE_DOMAIN)
+        )
         exact = ((host, f"^{_escape(host)}[.]$") for host in AZURE_HOSTS)
         return tuple(DnsOverride(zone, pattern, address) for zone, pattern in (*below, *exact))
 
@@ -194,7 +197,7 @@ def build_no_proxy(settings: Settings, environ: Mapping[str, str] = os.environ) 
     network = settings.network
     own = (
         *("localhost", "127.0.0.1", network.pod_cidr, network.service_cidr, ".svc", f".{CLUSTER_DOMAIN}"),
-        *(f".{domain}" for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN)),
+        *(f".{domain}" for domain in (*REGISTRY_DOMAINS, *BLOB_DOMAINS, LOOK_ALIKE_DOMAIN)),
         *AZURE_HOSTS,
     )
     return ",".join(dict.fromkeys((*filter(None, given.split(",")), *own, settings.registry_host)))

@@ -25,6 +25,7 @@ _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 REGISTRY_AUDIENCE = "https://containerregistry.azure.net"
 REPOS_AUDIENCE = "499b84ac-1321-427f-aa17-267ca6975798"
 """Azure DevOps is known by its id alone."""
+STORAGE_AUDIENCE = "https://storage.azure.com"
 MANAGER_AUDIENCES = (
     "https://management.azure.com",
     "https://management.core.windows.net",
@@ -163,7 +164,7 @@ class Entra:
             )
         audience = scope.removesuffix("/.default").rstrip("/")
         managers = {f"https://{item.manager}" for item in self._world.subscriptions}
-        if audience not in {REGISTRY_AUDIENCE, *MANAGER_AUDIENCES, *managers}:
+        if audience not in {REGISTRY_AUDIENCE, STORAGE_AUDIENCE, *MANAGER_AUDIENCES, *managers}:
             raise entra_error(
                 500011,
                 f"The resource principal named {audience} was not found in the tenant.",

@@ -22,6 +22,7 @@ RoleName = Literal[
     "RepositoryWriter",
     "RepositoryContributor",
     "Reader",
+    "StorageBlobDataReader",
 ]
 
 _REGISTRY_ROLES: dict[str, frozenset[str]] = {
@@ -107,6 +108,22 @@ class Registry(_Model):
         return f"{group}/providers/Microsoft.ContainerRegistry/registries/{self.name}"
 
 
+class StorageAccount(_Model):
+    """A storage account."""
+
+    host: Lower
+    tenant: Lower
+    key: str
+    """Account key, in base64, which signatures are made with."""
+    blobs: dict[str, str] = {}
+    """Content in base64 by container/blob."""
+
+    @property
+    def name(self) -> str:
+        """As signatures name it."""
+        return self.host.split(".", 1)[0]
+
+
 class Secret(_Model):
     """A client secret."""
 
@@ -123,7 +140,7 @@ class Federation(_Model):
 
 
 class Role(_Model):
-    """A role on a registry (by host) or a subscription (by id)."""
+    """A role on a registry or storage account (by host), a container (host/container) or a subscription (by id)."""
 
     role: RoleName
     scope: Lower
@@ -155,12 +172,14 @@ class World(_Model):
     subscriptions: list[Subscription] = []
     registries: list[Registry] = []
     principals: list[Principal] = []
+    accounts: list[StorageAccount] = []
 
     def merge(self, other: "World") -> None:
         """Add what is new and replace what has the same key."""
         self.tenants = _merged(self.tenants, other.tenants, lambda item: item.id)
         self.subscriptions = _merged(self.subscriptions, other.subscriptions, lambda item: item.id)
         self.registries = _merged(self.registries, other.registries, lambda item: item.host)
+        self.accounts = _merged(self.accounts, other.accounts, lambda item: item.host)
         # An application may be in several tenants, in each with roles of its own.
         self.principals = _merged(self.principals, other.principals, lambda item: (item.client_id, item.tenant))
 
@@ -171,6 +190,10 @@ class World(_Model):
     def registry(self, host: str) -> Registry | None:
         """A registry by its login server."""
         return next((item for item in self.registries if item.host == host), None)
+
+    def account(self, host: str) -> StorageAccount | None:
+        """A storage account by its host."""
+        return next((item for item in self.accounts if item.host == host), None)
 
     def principal(self, client_id: str, tenant: str) -> Principal | None:
         """An application of a tenant."""

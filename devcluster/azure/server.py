@@ -19,6 +19,7 @@ from devcluster.azure.manager import Manager
 from devcluster.azure.metadata import Metadata
 from devcluster.azure.model import Registry, World, read_world
 from devcluster.azure.repos import Repos
+from devcluster.azure.storage import Storage, storage_error
 from devcluster.azure.tokens import Tokens
 from devcluster.azure.upstream import Upstream
 
@@ -26,6 +27,7 @@ LOGIN_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.c
 MANAGER_HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
 REPOS_HOST = "dev.azure.com"
 REGISTRY_SUFFIXES = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
+BLOB_SUFFIXES = (".blob.core.windows.net", ".blob.core.usgovcloudapi.net", ".blob.core.chinacloudapi.cn")
 
 
 class Address(BaseModel):
@@ -75,6 +77,7 @@ class Azure:
         self._access = Access(self.world, tokens)
         self._manager = Manager(self.world, tokens)
         self._repos = Repos(self.world, tokens, config.repositories)
+        self._storage = Storage(self.world, tokens)
         self._upstream = Upstream(config.upstream)
         self._metadata = Metadata(self._upstream)
 
@@ -128,6 +131,11 @@ class Azure:
             response, entry.principal = await self._answer_login(request, host)
         elif entry.kind == "repos":
             response, entry.principal = await self._repos.answer(request)
+        elif entry.kind == "storage":
+            account = self.world.account(host)
+            if account is None:
+                raise storage_error(404, "ResourceNotFound", "The specified resource does not exist.")
+            response, entry.principal = self._storage.answer(request, account)
         elif entry.kind == "manager":
             response, entry.principal = self._manager.answer(request, host)
         else:
@@ -187,6 +195,8 @@ def _kind_of(request: web.Request, host: str, world: World) -> str:
         return "manager"
     if host == REPOS_HOST:
         return "repos"
+    if host.endswith(BLOB_SUFFIXES):
+        return "storage"
     if not host.endswith(REGISTRY_SUFFIXES) and world.registry(host) is None:
         return "foreign"
     for prefix, kind in (("/oauth2/exchange", "exchange"), ("/oauth2/token", "token"), ("/acr/v1/", "metadata")):

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from devcluster.machine.shell import write_file
 from devcluster.settings import (
     AZURE_HOSTS,
+    BLOB_DOMAINS,
     CLUSTER_DOMAIN,
     LOOK_ALIKE_DOMAIN,
     NODE_NAME,
@@ -64,7 +65,7 @@ def list_certificates(settings: Settings) -> tuple[Certificate, ...]:
             settings.registry_host,
             # A wildcard stands for one label only.
             dns_names=(
-                *(f"*.{domain}" for domain in (*REGISTRY_DOMAINS, LOOK_ALIKE_DOMAIN)),
+                *(f"*.{domain}" for domain in (*REGISTRY_DOMAINS, *BLOB_DOMAINS, LOOK_ALIKE_DOMAIN)),
                 *(f"*.{domain}.{LOOK_ALIKE_DOMAIN}" for domain in REGISTRY_DOMAINS),
                 *AZURE_HOSTS,
             ),

@@ -10,6 +10,7 @@ from tests.e2e.harness.build import build_manifest
 pytestmark = pytest.mark.e2e
 
 _INLINE = {"files": {"Dockerfile": "FROM scratch\n"}}
+_BLOB = "https://contoso.blob.core.windows.net/releases/shop.tgz"
 _GIT = {"url": "https://github.com/contoso/shop.git"}
 _REMEDY = "write <registry>.azurecr.io/<image>"
 
@@ -140,13 +141,21 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"source": {"archive": {"url": "https://example.com/x.tgz", "unverified": True, "caBundle": "MIIB"}}},
         ["spec.source.archive.caBundle", "must hold certificates in PEM form"],
     ),
+    "archive with two logins": (
+        {"source": {"archive": {"url": _BLOB, "unverified": True, "sasSecretRef": {"name": "s"}, "connectorRef": "a"}}},
+        ["source.archive has several of headersRef, sasSecretRef and connectorRef"],
+    ),
+    "archive elsewhere with the login of a connector": (
+        {"source": {"archive": {"url": "https://x.example/a/b", "unverified": True, "connectorRef": "acr"}}},
+        ["are logins to Azure Blob Storage alone", "for other servers use headersRef"],
+    ),
     "archive with a signature in its address": (
         {"source": {"archive": {"url": "https://x.blob.core.windows.net/a/b.tgz?sv=1&sig=x", "unverified": True}}},
-        ["must not hold a signature or token", "name it in source.archive.headersRef"],
+        ["must not hold a signature or token", "name it in source.archive.headersRef, or sasSecretRef"],
     ),
     "archive with a token in its address": (
         {"source": {"archive": {"url": "https://gitlab.example/a.tgz?Private_Token=x", "unverified": True}}},
-        ["must not hold a signature or token", "name it in source.archive.headersRef"],
+        ["must not hold a signature or token", "name it in source.archive.headersRef, or sasSecretRef"],
     ),
     "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
     "retries negative": ({"retries": -1}, ["spec.retries", "-1", "greater than or equal to 0"]),

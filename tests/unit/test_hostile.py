@@ -50,6 +50,7 @@ from buildandpush.core.spec.registries import parse_mirrors
 from buildandpush.core.spec.tags import expand_tag
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.readback.login import read_authorization
+from buildandpush.source.archive.azureblob import BlobLogin, explain_blob, sign_url
 from buildandpush.source.dockerfile.context import Context, TooManyFilesError
 from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
@@ -139,6 +140,8 @@ def _in_base64(words: str) -> str:
     return base64.b64encode(words.encode(errors="replace")).decode()
 
 
+BLOB: Final = "https://contoso.blob.core.windows.net/a/b"
+
 BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "clean": text.clean,
     "clip": lambda words: text.clip(words, 1024),
@@ -207,6 +210,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a git server's refs": _quietly(lambda words: read_refs(words, words[:200]), SourceError),
     "what a git server says of a commit": lambda words: gitremote._add_details(Commit("a" * 40), words),
     "a git server's address": git._without_login,
+    "a signature for Azure Storage": _quietly(lambda words: sign_url(BLOB, words), SourceError),
+    "Azure Storage's error code": lambda words: explain_blob(403, words, BlobLogin(url=BLOB), NOW),
     "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
     "a .dockerignore": _ignore,

@@ -247,8 +247,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.SOURCE_DENIED: _e(
         "The source's server wants a login, or refuses this one.",
-        "Name a Secret with a login in source.git.credentialsRef or source.archive.headersRef, or correct that Secret. "
-        "A new run starts once its content has changed.",
+        "Name a Secret with a login in source.git.credentialsRef, or in source.archive.headersRef or sasSecretRef, or "
+        "correct that Secret. A new run starts once its content has changed. Where the message names a role that is "
+        f"missing, assign it. {RUN_AGAIN}",
     ),
     Reason.REVISION_NOT_FOUND: _e(
         "The repository has no such branch, tag or commit.",

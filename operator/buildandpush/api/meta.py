@@ -37,6 +37,8 @@ SOURCE_FILES_MOUNT: Final = "/etc/buildandpush-files"
 """Where the source's container sees the files that it copies."""
 GIT_LOGIN_MOUNT: Final = "/etc/buildandpush-git"
 """Where it sees the login to the git server, a file for each key."""
+STORAGE_LOGIN_MOUNT: Final = "/etc/buildandpush-storage"
+"""Where the pod mounts the login to Azure Blob Storage: a file `sas`, or `bearerToken`."""
 DOWNLOAD_HEADERS_MOUNT: Final = "/etc/buildandpush-headers"
 """Where it sees the headers of a download, a file for each."""
 

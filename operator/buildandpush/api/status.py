@@ -152,6 +152,9 @@ class Effective(ApiModel):
     )
     cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
     git_connector: str | None = Field(None, max_length=253, description="AzureConnector that reads the git repository.")
+    storage_connector: str | None = Field(
+        None, max_length=253, description="AzureConnector that reads the archive in Azure Blob Storage."
+    )
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")

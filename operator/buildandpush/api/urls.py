@@ -1,4 +1,4 @@
-"""Forms of addresses and revisions that users write: what holds a login, what is Azure Repos', what git allows."""
+"""Forms of addresses and revisions that users write: what holds a login, what is Azure's, what git allows."""
 
 from typing import Final
 
@@ -15,3 +15,11 @@ AZURE_REPOS_URL: Final = (
 NO_REVISION: Final = r"^[-+/]|[/.]$|//|[.][.]|@[{]|(^|/)[.]|[.]lock(/|$)|[\x00-\x20\x7f~^:?*\[\\]|^@$"
 """What no name of a branch or tag has: https://git-scm.com/docs/git-check-ref-format. A leading plus is allowed there,
 but asks git to overwrite a ref. A leading dash would be an option."""
+AZURE_STORAGE: Final = "blob.core.windows.net"
+"""Stands for Azure Storage wherever a login needs the name of a host. One token serves all accounts, in every cloud."""
+AZURE_BLOB_URL: Final = (
+    r"^https://[a-z0-9-]{3,63}[.]blob[.]core[.](windows[.]net|usgovcloudapi[.]net|chinacloudapi[.]cn)/"
+    r"[^/?#]+/[^?#]+([?][^#]*)?$"
+)
+"""An account, a container and a blob. Sources: https://learn.microsoft.com/azure/storage/common/storage-account-overview
+and https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure"""

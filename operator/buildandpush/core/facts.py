@@ -52,8 +52,8 @@ class LoginNeed:
     """Repositories that are pushed to, host included."""
     cache: tuple[str, ...] = ()
     """Repositories that layers are cached in, host included. A build goes on without the right to push there."""
-    git: bool = False
-    """Whether it is a token for Azure Repos, and no login to a registry."""
+    service: str = ""
+    """Host that stands for the service that a token of Entra ID is for, such as dev.azure.com; empty for registries."""
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ def login_secret_name(connector_uids: Iterable[str], hosts: Iterable[str], repos
 
 GIT_TOKEN_KEY = "git-token"  # noqa: S105 - a key
 """Key of a login Secret with the token for Azure Repos."""
+STORAGE_TOKEN_KEY = "storage-token"  # noqa: S105 - a key
+"""Key of a login Secret with the token for Azure Storage."""
 
 
 def ca_file(host: str) -> str:

@@ -1,5 +1,6 @@
 """The dev cluster's Azure as tests use it: identities and registries of their own, faults, and what was asked."""
 
+import base64
 import json
 import secrets
 import time
@@ -8,10 +9,13 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from devcluster.azure.model import StorageAccount
+from devcluster.azure.storage import sign
 from devcluster.settings import Settings
 
 TENANT: Final = "11111111-1111-4111-8111-111111111111"
@@ -81,6 +85,27 @@ class Azure:
             **changes,
         }
         self._post("/world", {"principals": [principal]})
+
+    def make_account(self, blobs: dict[str, bytes], **changes: Any) -> StorageAccount:
+        """A storage account with these blobs, by container/blob."""
+        account = StorageAccount(
+            host=changes.pop("host", f"e2e{secrets.token_hex(4)}.blob.core.windows.net"),
+            tenant=TENANT,
+            key=base64.b64encode(secrets.token_bytes(64)).decode(),
+            blobs={path: base64.b64encode(content).decode() for path, content in blobs.items()},
+        )
+        self.remember(account.key)
+        self._post("/world", {"accounts": [account.model_dump(by_alias=True)]})
+        return account
+
+    def sign_blob(self, account: StorageAccount, path: str, *, ends_in: timedelta = timedelta(hours=1)) -> str:
+        """A service SAS that reads one blob."""
+        end = f"{datetime.now(UTC) + ends_in:%Y-%m-%dT%H:%M:%SZ}"
+        values = {"sv": "2022-11-02", "se": end, "sr": "b", "sp": "r"}
+        signature = sign(account, path, values)
+        self.remember(signature)
+        self.remember(quote(signature, safe=""))
+        return urlencode({**values, "sig": signature})
 
     def remember(self, secret: str) -> None:
         """Remember a secret that no object and no log may hold."""

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from buildandpush.api.urls import AZURE_REPOS_URL, SIGNED_URL
+from buildandpush.api.urls import AZURE_BLOB_URL, AZURE_REPOS_URL, SIGNED_URL
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,38 @@ def test_addresses_without_a_secret_are_taken(address: str) -> None:
 )
 def test_a_token_for_azure_repos_goes_nowhere_else(url: str) -> None:
     assert not re.search(AZURE_REPOS_URL, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://contoso.blob.core.windows.net/releases/shop/1.4.tgz",
+        "https://contoso-secondary.blob.core.windows.net/$root/a.zip?versionid=2025-01-01T00:00:00.0000000Z",
+        "https://contoso.blob.core.usgovcloudapi.net/c/b",
+        "https://contoso.blob.core.chinacloudapi.cn/c/b",
+    ],
+)
+def test_blobs_of_each_cloud(url: str) -> None:
+    assert re.fullmatch(AZURE_BLOB_URL, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://contoso.blob.core.windows.net/c/b",
+        "https://contoso.blob.core.windows.net.evil.example/c/b",
+        "https://evil.example/https://contoso.blob.core.windows.net/c/b",
+        "https://evil.example#.blob.core.windows.net/c/b",
+        "https://evil.example?.blob.core.windows.net/c/b",
+        "https://evil.example\\.blob.core.windows.net/c/b",
+        "https://x@contoso.blob.core.windows.net/c/b",
+        "https://a.b.blob.core.windows.net/c/b",
+        "https://blob.core.windows.net/c/b",
+        "https://contoso.blob.core.windows.net:8443/c/b",
+        "https://contoso.blob.core.windows.net\n.evil.example/c/b",
+        "https://contoso.file.core.windows.net/c/b",
+        "https://contoso.blob.core.windows.net/c",
+    ],
+)
+def test_a_token_for_azure_storage_goes_nowhere_else(url: str) -> None:
+    assert not re.fullmatch(AZURE_BLOB_URL, url)

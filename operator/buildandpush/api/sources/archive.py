@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ApiModel, cel, pem_rules, rules
+from buildandpush.api.base import ApiModel, Name, cel, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
-from buildandpush.api.urls import SIGNED_URL
+from buildandpush.api.urls import AZURE_BLOB_URL, SIGNED_URL
 
-_HEADERS = "put it into a Secret and name it in source.archive.headersRef"
+_HEADERS = "put it into a Secret and name it in source.archive.headersRef, or sasSecretRef for Azure Blob Storage"
 
 
 class ArchiveSource(ApiModel):
@@ -19,7 +19,16 @@ class ArchiveSource(ApiModel):
             cel(
                 "has(self.sha256) != (has(self.unverified) && self.unverified)",
                 message="source.archive: give the archive's sha256, or unverified: true if its content may change",
-            )
+            ),
+            cel(
+                "[has(self.headersRef), has(self.sasSecretRef), has(self.connectorRef)].filter(one, one).size() <= 1",
+                message="source.archive has several of headersRef, sasSecretRef and connectorRef; give one of them",
+            ),
+            cel(
+                f"(!has(self.sasSecretRef) && !has(self.connectorRef)) || self.url.matches('{AZURE_BLOB_URL}')",
+                message="source.archive.sasSecretRef and connectorRef are logins to Azure Blob Storage alone "
+                "(https://<account>.blob.core.windows.net/<container>/<blob>); for other servers use headersRef",
+            ),
         )
     )
 
@@ -60,6 +69,18 @@ class ArchiveSource(ApiModel):
         None,
         description="Secret whose keys are sent as headers, such as Authorization or PRIVATE-TOKEN. They go to the "
         "host of url and to no other. Default: none.",
+    )
+    sas_secret_ref: SourceSecretReference | None = Field(
+        None,
+        description="Secret whose key `sas` holds a shared access signature for a blob in Azure Blob Storage, with or "
+        "without the leading question mark. It is sent to the host of url and to no other, and is never printed. "
+        "Default: none.",
+    )
+    connector_ref: Name | None = Field(
+        None,
+        description="AzureConnector whose identity reads a blob in Azure Blob Storage. The operator gives the build a "
+        "token of Entra ID that lives for about an hour. The identity needs the role Storage Blob Data Reader on the "
+        "container or the storage account. Example: acr",
     )
     ca_bundle: str | None = Field(
         None,

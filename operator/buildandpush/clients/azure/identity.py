@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from buildandpush.api.reasons import Reason
-from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
-from buildandpush.core.azure.login import AZURE_REPOS_AUDIENCE, NULL_GUID, RegistryAccess, RegistryToken, login_version
+from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
+from buildandpush.core.azure.service import Service
 from buildandpush.core.azure.token import PULL_ALL, has_repository_roles, read_access, read_end, read_life, scope_of
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
 
@@ -92,15 +92,17 @@ class IdentityLogins:
         self._failed.pop(key)
         return self._logins.put(key, login)
 
-    async def fetch_git_token(self, resolved: Resolved, kept: RegistryToken | None = None) -> RegistryToken:
-        """A token for Azure Repos; raises LoginError. Azure Repos itself says at the fetch what it allows."""
-        key, version = (resolved.connector.uid, AZURE_REPOS), login_version(resolved)
+    async def fetch_service_token(
+        self, resolved: Resolved, service: Service, kept: RegistryToken | None = None
+    ) -> RegistryToken:
+        """A token for a service; raises LoginError. The service itself says at the fetch what it allows."""
+        key, version = (resolved.connector.uid, service.host), login_version(resolved)
         async with self._lock(key):
             now = self._clock()
             if kept is not None and kept.is_fresh(version, now):
                 return kept
             try:
-                token = await self._fetch_token(key, version, resolved, AZURE_REPOS_AUDIENCE)
+                token = await self._fetch_token(key, version, resolved, service.audience)
             except LoginError as error:
                 if kept is not None and error.problem.temporary and kept.lives(version, now):
                     return kept
@@ -108,7 +110,7 @@ class IdentityLogins:
         end = read_end(token) or now + read_life(token)
         # Entra ID's client gives out one token until shortly before its end. So a question at half of its life brings
         # nothing; this beginning makes the renewal due ten minutes before the end.
-        return RegistryToken(AZURE_REPOS, "", token, version, end - timedelta(minutes=20), end, is_access_token=True)
+        return RegistryToken(service.host, "", token, version, end - timedelta(minutes=20), end, is_access_token=True)
 
     async def check_token(self, resolved: Resolved) -> None:
         """Whether Entra ID gives the identity a token at all; raises LoginError."""

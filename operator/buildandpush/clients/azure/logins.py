@@ -8,6 +8,7 @@ from typing import Final
 from buildandpush.api.connector import LoginStatus
 from buildandpush.api.meta import CONNECTOR_PLURAL
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.ledger import LoginLedger
 from buildandpush.clients.azure.secrets import LoginSecrets
@@ -39,6 +40,7 @@ from buildandpush.core.azure.login import (
     plan_access,
     read_login_secret,
 )
+from buildandpush.core.azure.service import SERVICES
 from buildandpush.core.facts import Inputs, LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.settings import LoginSettings
 
@@ -121,11 +123,12 @@ class Logins:
         if isinstance(opened, Waiting):
             return opened
         resolved = opened[connector_ref]
-        accesses = plan_access((LoginNeed(connector_ref, git=True),), {connector_ref: resolved.connector})
+        need = LoginNeed(connector_ref, service=AZURE_REPOS)
+        accesses = plan_access((need,), {connector_ref: resolved.connector})
         if isinstance(accesses, Waiting):
             return accesses
         try:
-            return (await self._identities.fetch_git_token(resolved)).password
+            return (await self._identities.fetch_service_token(resolved, SERVICES[AZURE_REPOS])).password
         except LoginError as error:
             return _waiting(error)
 
@@ -271,8 +274,8 @@ class Logins:
 
     async def _pod_login(self, access: RegistryAccess, resolved: Resolved, kept: RegistryToken | None) -> RegistryToken:
         """The login of build pods to a host; raises LoginError."""
-        if access.git:
-            return await self._identities.fetch_git_token(resolved, kept)
+        if access.service:
+            return await self._identities.fetch_service_token(resolved, access.service, kept)
         if isinstance(resolved.credential, UserPassword):
             return await self._log_in(resolved, access.host, kept)
         scoped, now = login_version(resolved, access.repositories), self._clock()

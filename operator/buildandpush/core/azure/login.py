@@ -12,10 +12,10 @@ from typing import Any, Final
 from buildandpush.api import meta
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
-from buildandpush.api.urls import AZURE_REPOS
 from buildandpush.core import naming
 from buildandpush.core.azure.cloud import is_allowed_registry
 from buildandpush.core.azure.credential import Connector, Resolved, inputs_of
+from buildandpush.core.azure.service import SERVICES, Service
 from buildandpush.core.azure.token import PULL_ALL
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.jsonvalue import parse_json
@@ -25,9 +25,6 @@ NULL_GUID: Final = "00000000-0000-0000-0000-000000000000"
 https://learn.microsoft.com/azure/container-registry/container-registry-authentication"""
 
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
-AZURE_REPOS_AUDIENCE: Final = "499b84ac-1321-427f-aa17-267ca6975798"
-"""Whom a token for Azure Repos is for, in every organization.
-https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity"""
 _RECORD_KEY: Final = "login.json"
 _MARGIN: Final = timedelta(minutes=10)
 _SPARE: Final = timedelta(minutes=1)
@@ -63,8 +60,8 @@ class RegistryAccess:
     """Repositories that it caches layers in, without the host."""
     required: bool = True
     """Whether the build waits for this login: not where a base image may or may not come from there."""
-    git: bool = False
-    """Whether it is Azure Repos, and no registry."""
+    service: Service | None = None
+    """None for a registry."""
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -139,8 +136,8 @@ def plan_access(
         refused = _check_base(connector, need)
         if refused is not None:
             return refused
-        if need.git:
-            accesses[AZURE_REPOS] = RegistryAccess(connector, AZURE_REPOS, git=True)
+        if need.service:
+            accesses[need.service] = RegistryAccess(connector, need.service, service=SERVICES[need.service])
             continue
         for host in _hosts_of(connector, need):
             refused = check_registry(connector, host)
@@ -169,10 +166,11 @@ def _hosts_of(connector: Connector, need: LoginNeed) -> tuple[str, ...]:
 
 def _check_base(connector: Connector, need: LoginNeed) -> Waiting | None:
     """A connector for base images has to name their hosts."""
-    if need.git and connector.spec.registry_credentials is not None:
-        message = f"connector {connector.name!r} has registryCredentials, which Azure Repos does not take"
+    if need.service and connector.spec.registry_credentials is not None:
+        name = SERVICES[need.service].name
+        message = f"connector {connector.name!r} has registryCredentials, which {name} does not take"
         return Waiting(Reason.CONNECTOR_INVALID, f"{message}; name a connector with an identity of Entra ID")
-    if need.git or need.hosts:
+    if need.service or need.hosts:
         return None
     if not connector.spec.registries:
         message = f"connector {connector.name!r} names no registries, so it serves no base images"
@@ -205,19 +203,19 @@ def build_login_secret(namespace: str, accesses: Sequence[RegistryAccess], login
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
     connectors = {access.connector.uid: access.connector for access in accesses}
     scoped = {f"{access.host}/{path}" for access in accesses for path in access.repositories if _is_scoped(access)}
-    git_hosts = {access.host for access in accesses if access.git}
+    services = {access.host: access.service for access in accesses if access.service}
     by_host = sorted(logins, key=lambda item: item.host)
-    auths = {login.host: _entry(login) for login in by_host if login.host not in git_hosts}
+    auths = {login.host: _entry(login) for login in by_host if login.host not in services}
     data = {
         DOCKER_CONFIG_KEY: _encode(json.dumps({"auths": auths}, sort_keys=True)),
         _RECORD_KEY: _encode(json.dumps([_record(login) for login in logins], sort_keys=True)),
     }
-    # kaniko's container mounts the docker config alone, and the source's container this key alone.
+    # kaniko's container mounts the docker config alone, and the source's container one of these keys alone.
     for login in by_host:
-        if login.host in git_hosts:
-            data[naming.GIT_TOKEN_KEY] = _encode(login.password)
+        if login.host in services:
+            data[services[login.host].key] = _encode(login.password)
     for access in accesses:
-        if access.connector.spec.ca_bundle and not access.git:
+        if access.connector.spec.ca_bundle and not access.service:
             data[naming.ca_file(access.host)] = _encode(access.connector.spec.ca_bundle)
     return {
         "apiVersion": "v1",
@@ -247,8 +245,9 @@ def read_login_secret(secret: Mapping[str, Any]) -> dict[str, RegistryToken]:
     try:
         auths = parse_json(base64.b64decode(data[DOCKER_CONFIG_KEY]))["auths"]
         records = parse_json(base64.b64decode(data[_RECORD_KEY]))
-        if naming.GIT_TOKEN_KEY in data:
-            auths = {**auths, AZURE_REPOS: {"registrytoken": base64.b64decode(data[naming.GIT_TOKEN_KEY]).decode()}}
+        for service in SERVICES.values():
+            if service.key in data:
+                auths = {**auths, service.host: {"registrytoken": base64.b64decode(data[service.key]).decode()}}
         found = (_read_record(record, auths[record["host"]]) for record in records)
         return {login.host: login for login in found}
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
@@ -307,7 +306,7 @@ def describe_login(
     secret: Manifest, accesses: Sequence[RegistryAccess], resolved: Iterable[Resolved]
 ) -> LoginSecretRef:
     """The parts of the Secret that a build needs."""
-    registries = [access for access in accesses if not access.git]
+    registries = [access for access in accesses if not access.service]
     ca_hosts = tuple(item.host for item in registries if item.connector.spec.ca_bundle)
     identities = tuple(item.host for item in registries if item.connector.spec.registry_credentials is None)
     return LoginSecretRef(secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities)

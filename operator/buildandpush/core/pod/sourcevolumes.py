@@ -1,4 +1,4 @@
-"""What only the source's container mounts: the files that it copies, and the login to the git server."""
+"""What only the source's container mounts: the files that it copies, and the login to the source's server."""
 
 from typing import Final
 
@@ -7,22 +7,34 @@ from buildandpush.api.meta import Manifest
 from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.spec.plan import BuildPlan
+from buildandpush.core.spec.sources.keys import SAS
 
-_FILES, _GIT_LOGIN, _HEADERS = "files", "git-login", "headers"
+_FILES, _GIT_LOGIN, _HEADERS, _STORAGE_LOGIN = "files", "git-login", "headers", "storage-login"
+_PLACES: Final = {
+    _FILES: meta.SOURCE_FILES_MOUNT,
+    _GIT_LOGIN: meta.GIT_LOGIN_MOUNT,
+    _HEADERS: meta.DOWNLOAD_HEADERS_MOUNT,
+    _STORAGE_LOGIN: meta.STORAGE_LOGIN_MOUNT,
+}
+_TOKEN_FILE: Final = "bearerToken"  # noqa: S105 - a name
 _FOR_ANY_USER: Final = 0o444
 """The source's container runs as the build's user."""
 
 
 def source_mounts(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """The mounts of the source's container."""
-    places = {_FILES: meta.SOURCE_FILES_MOUNT, _GIT_LOGIN: meta.GIT_LOGIN_MOUNT, _HEADERS: meta.DOWNLOAD_HEADERS_MOUNT}
     names = [volume["name"] for volume in source_volumes(plan, login)]
-    return [{"name": name, "mountPath": places[name], "readOnly": True} for name in names]
+    return [{"name": name, "mountPath": _PLACES[name], "readOnly": True} for name in names]
 
 
 def source_volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """Their volumes."""
-    found = {_FILES: _files(plan), _GIT_LOGIN: _git_login(plan, login), _HEADERS: _headers(plan)}
+    found = {
+        _FILES: _files(plan),
+        _GIT_LOGIN: _git_login(plan, login),
+        _HEADERS: _headers(plan),
+        _STORAGE_LOGIN: _storage_login(plan, login),
+    }
     return [{"name": name, **volume} for name, volume in found.items() if volume]
 
 
@@ -43,10 +55,9 @@ def _git_login(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
     """The Secret of the user or of the connector; empty for no login."""
     git = plan.source.git
     if git is not None and git.credentials_ref:
-        return {"secret": {"secretName": git.credentials_ref.name, "defaultMode": _FOR_ANY_USER}}
+        return _secret(git.credentials_ref.name)
     if plan.git_connector_ref:
-        items = [{"key": naming.GIT_TOKEN_KEY, "path": "bearerToken"}]
-        return {"secret": {"secretName": login.secret_name, "items": items, "defaultMode": _FOR_ANY_USER}}
+        return _secret(login.secret_name, naming.GIT_TOKEN_KEY, _TOKEN_FILE)
     return {}
 
 
@@ -55,4 +66,20 @@ def _headers(plan: BuildPlan) -> Manifest:
     archive = plan.source.archive
     if archive is None or archive.headers_ref is None:
         return {}
-    return {"secret": {"secretName": archive.headers_ref.name, "defaultMode": _FOR_ANY_USER}}
+    return _secret(archive.headers_ref.name)
+
+
+def _storage_login(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
+    """The signature of the user, or the token of the connector; empty for neither."""
+    archive = plan.source.archive
+    if archive is not None and archive.sas_secret_ref:
+        return _secret(archive.sas_secret_ref.name, SAS, SAS)
+    if plan.storage_connector_ref:
+        return _secret(login.secret_name, naming.STORAGE_TOKEN_KEY, _TOKEN_FILE)
+    return {}
+
+
+def _secret(name: str | None, key: str = "", path: str = "") -> Manifest:
+    """A volume with one key of a Secret as the file `path`, or with all keys."""
+    items = {"items": [{"key": key, "path": path}]} if key else {}
+    return {"secret": {"secretName": name, **items, "defaultMode": _FOR_ANY_USER}}

@@ -8,6 +8,7 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import History
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, RunStatus, SourceStatus, Timings
+from buildandpush.api.urls import AZURE_REPOS, AZURE_STORAGE
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.facts import LoginNeed
 from buildandpush.core.foreign import NOTHING
@@ -144,11 +145,13 @@ def _history_limits(world: World) -> History | None:
 
 def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
     """One need for each connector: for the registry of the push, for the hosts of the base images'
-    connectors, and for the git repository."""
+    connectors, and for the source."""
     cache = (effective.cache_repository,) if effective.cache_repository else ()
     bases = [LoginNeed(name, cache=cache) for name in effective.base_connectors or ()]
     if effective.git_connector:
-        bases.append(LoginNeed(effective.git_connector, git=True))
+        bases.append(LoginNeed(effective.git_connector, service=AZURE_REPOS))
+    if effective.storage_connector:
+        bases.append(LoginNeed(effective.storage_connector, service=AZURE_STORAGE))
     if effective.connector is None:
         return tuple(bases)
     host = effective.repository.split("/", 1)[0]

@@ -8,6 +8,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.sources.archive import ArchiveSource
+from buildandpush.api.sources.git import GitSource
 from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
@@ -62,6 +64,8 @@ class BuildPlan:
     """Names of the AzureConnectors that base images are pulled with, and caches in other registries are kept with."""
     git_connector_ref: str = ""
     """Name of the AzureConnector that the git repository is read with; empty for none."""
+    storage_connector_ref: str = ""
+    """Name of the AzureConnector that the archive in Azure Blob Storage is read with; empty for none."""
     subscription: str | None = None
     """Name or id of the subscription that links are looked up in."""
     numbered_tags: tuple[str, ...] = ()
@@ -102,6 +106,7 @@ class BuildPlan:
             base_connectors=list(self.base_connector_refs) or None,
             cache_repository=self.cache_repository or None,
             git_connector=self.git_connector_ref or None,
+            storage_connector=self.storage_connector_ref or None,
             subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
@@ -173,7 +178,8 @@ def plan_build(
         source=spec.source,
         connector_ref=_plan_connector(spec.connector_ref, options),
         base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
-        git_connector_ref=_plan_git_connector(spec.source, options),
+        git_connector_ref=_plan_source_connector("git", spec.source.git, options),
+        storage_connector_ref=_plan_source_connector("archive", spec.source.archive, options),
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
@@ -217,10 +223,10 @@ def _plan_base_connectors(references: list[str], options: BuildOptions) -> tuple
     return () if options.push_only else names
 
 
-def _plan_git_connector(source: Source, options: BuildOptions) -> str:
+def _plan_source_connector(kind: str, source: GitSource | ArchiveSource | None, options: BuildOptions) -> str:
     """Empty where nothing is fetched."""
-    reference = source.git.connector_ref if source.git and not options.push_only else None
-    return _connector("source.git.connectorRef", reference) if reference else ""
+    reference = source.connector_ref if source and not options.push_only else None
+    return _connector(f"source.{kind}.connectorRef", reference) if reference else ""
 
 
 def _connector(field: str, reference: str) -> str:

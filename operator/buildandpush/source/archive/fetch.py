@@ -1,12 +1,16 @@
 """Fetches an archive: downloads it, checks its checksum, and only then unpacks it."""
 
 import tempfile
+from datetime import UTC, datetime
+from functools import partial
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any, Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
+from buildandpush.source.archive.azureblob import BlobLogin, explain_blob, read_blob_login
 from buildandpush.source.archive.unpack import unpack
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.hidden import hide
@@ -25,11 +29,13 @@ def fetch_archive(
     """Fetch what the request's `archive` names into the root."""
     print(f"Downloading {without_query(archive['url'])}", flush=True)
     folder = Path(tempfile.gettempdir())
-    headers = read_headers(headers_folder) if "headersRef" in archive else {}
-    access = Access(headers, write_trust(folder, archive.get("caBundle", "")))
+    login = read_blob_login(archive)
+    headers = read_headers(headers_folder) if "headersRef" in archive else login.headers
+    trust = write_trust(folder, archive.get("caBundle", ""))
+    access = Access(headers, trust, explain=partial(_explain, login))
     file = folder / "archive"
     try:
-        found = _download(archive["url"], file, access, limits)
+        found = _download(login, file, access, limits)
         wanted = archive.get("sha256")
         if wanted and found != wanted:
             raise SourceError(Reason.SOURCE_CHECKSUM, f"its SHA-256 is {found} and not {wanted}")
@@ -39,11 +45,15 @@ def fetch_archive(
         file.unlink(missing_ok=True)
 
 
-def _download(url: str, file: Path, access: Access, limits: SourceLimits) -> str:
+def _download(login: BlobLogin, file: Path, access: Access, limits: SourceLimits) -> str:
     try:
-        return download(url, file, access, limits)
+        return download(login.url, file, access, limits)
     except SourceError as error:
-        raise SourceError(error.reason, hide(str(error), access.headers.values())) from None
+        raise SourceError(error.reason, hide(str(error), (*access.headers.values(), *login.secrets))) from None
+
+
+def _explain(login: BlobLogin, status: int, headers: HTTPMessage) -> SourceError | None:
+    return explain_blob(status, headers.get("x-ms-error-code", ""), login, datetime.now(UTC))
 
 
 def read_headers(folder: Path) -> dict[str, str]:

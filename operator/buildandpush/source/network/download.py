@@ -3,8 +3,9 @@
 import contextlib
 import hashlib
 import http.client
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPMessage
 from pathlib import Path
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -39,6 +40,8 @@ class Access:
     """File of the certificates; None for the usual ones."""
     tls: str = VERIFIED
     """How the host of the first URL is spoken to. Other hosts are always verified."""
+    explain: Callable[[int, HTTPMessage], SourceError | None] = lambda status, headers: None
+    """What a status and headers of the first host mean, where that is known better than by the status."""
 
 
 def download(url: str, target: Path, access: Access, limits: SourceLimits = USUAL_LIMITS) -> str:
@@ -53,7 +56,7 @@ def download(url: str, target: Path, access: Access, limits: SourceLimits = USUA
             _ask(connection, url, used.headers) as answer,
         ):
             if answer.status not in REDIRECTS:
-                _check_status(answer.status, url)
+                _check_status(answer, url, used)
                 return _receive(answer, target, limits)
             url = urljoin(url, escape(answer.headers.get("Location", "").encode("latin-1")))
     raise SourceError(
@@ -74,9 +77,13 @@ def _ask(connection: http.client.HTTPConnection, url: str, headers: Mapping[str,
     return connection.getresponse()
 
 
-def _check_status(status: int, url: str) -> None:
+def _check_status(answer: http.client.HTTPResponse, url: str, access: Access) -> None:
+    status = answer.status
     if status == 200:
         return
+    explained = access.explain(status, answer.headers)
+    if explained is not None:
+        raise explained
     reason = _REASONS.get(
         status, Reason.SOURCE_UNREACHABLE if status >= 500 or status == 408 else Reason.SOURCE_INVALID
     )

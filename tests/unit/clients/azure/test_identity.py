@@ -12,6 +12,7 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.connector import MAX_LOGINS
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import AZURE_REPOS, AZURE_STORAGE
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import LoggedIn, parse_connector
@@ -19,7 +20,7 @@ from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.azure.login import NULL_GUID, read_login_secret
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
-from buildandpush.core.naming import GIT_TOKEN_KEY
+from buildandpush.core.naming import GIT_TOKEN_KEY, STORAGE_TOKEN_KEY
 from tests.unit.fake_azure import NOW, FakeAzure, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
@@ -642,7 +643,7 @@ async def test_a_login_of_an_unreadable_record_is_made_afresh(world: World) -> N
 # ---- Azure Repos
 
 
-GIT_NEED = LoginNeed("acr", git=True)
+GIT_NEED = LoginNeed("acr", service=AZURE_REPOS)
 
 
 def git_token(world: World, login: LoginSecretRef | Waiting) -> str:
@@ -691,7 +692,22 @@ async def test_a_password_is_no_login_to_azure_repos(world: World) -> None:
     world.api.put(meta.CONNECTOR_PLURAL, {"metadata": {"namespace": "shop", "name": "push"}, "spec": body})
     data = {key: base64.b64encode(b"x").decode() for key in ("username", "password")}
     world.api.put("secrets", {"metadata": {"namespace": "shop", "name": "sp"}, "data": data})
-    refused = await world.ensure(LoginNeed("push", git=True))
+    refused = await world.ensure(LoginNeed("push", service=AZURE_REPOS))
     assert isinstance(refused, Waiting)
     assert refused.reason is Reason.CONNECTOR_INVALID
     assert "identity of Entra ID" in refused.message
+
+
+# ---- Azure Storage
+
+
+async def test_each_service_gets_a_token_of_its_own(world: World) -> None:
+    """One for Azure Storage is no use for Azure Repos, and the pod mounts the one that its source needs."""
+    login = await world.ensure(NEED, GIT_NEED, LoginNeed("acr", service=AZURE_STORAGE))
+    data = world.secret(login)["data"]
+    assert data[GIT_TOKEN_KEY] != data[STORAGE_TOKEN_KEY]
+    assert list(world.auths(login)) == [HOST]
+    assert {"https://storage.azure.com", "499b84ac-1321-427f-aa17-267ca6975798"} < set(world.azure.tokens)
+    world.restart()
+    again = world.secret(await world.ensure(NEED, GIT_NEED, LoginNeed("acr", service=AZURE_STORAGE)))["data"]
+    assert again[STORAGE_TOKEN_KEY] == data[STORAGE_TOKEN_KEY], "the Secret still holds it"

@@ -141,6 +141,27 @@ def test_only_the_sources_container_sees_the_headers_of_a_download() -> None:
     assert "headers" not in seen["kaniko"]
 
 
+BLOB = {"url": "https://contoso.blob.core.windows.net/releases/shop.tgz", "unverified": True}
+
+
+@pytest.mark.parametrize(
+    ("login", "secret", "item"),
+    [
+        ({"sasSecretRef": {"name": "blob"}}, "blob", {"key": "sas", "path": "sas"}),
+        ({"connectorRef": "acr"}, USUAL.secret_name, {"key": "storage-token", "path": "bearerToken"}),
+    ],
+)
+def test_only_the_sources_container_sees_the_login_to_azure_storage(
+    login: dict[str, Any], secret: str, item: dict[str, str]
+) -> None:
+    pod = manifest({"source": {"archive": {**BLOB, **login}}})
+    seen = {found["name"]: [mount["name"] for mount in found["volumeMounts"]] for found in containers(pod)}
+    assert "storage-login" in seen["source"]
+    assert "storage-login" not in seen["kaniko"]
+    volume = next(volume["secret"] for volume in pod["spec"]["volumes"] if volume["name"] == "storage-login")
+    assert volume == {"secretName": secret, "items": [item], "defaultMode": 0o444}
+
+
 def test_same_arguments_give_the_same_pod() -> None:
     assert manifest() == manifest()
 

@@ -39,6 +39,36 @@ def test_paths_that_only_look_alike_are_taken() -> None:
     assert plan.input_keys == tuple(("ConfigMap/web", f"k{number}") for number in range(4))
 
 
+BLOB = "https://contoso.blob.core.windows.net/releases/shop.tgz"
+
+
+def archive(url: str = BLOB, **more: Any) -> dict[str, Any]:
+    return {"archive": {"url": url, "unverified": True, **more}}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (archive(sasSecretRef={"name": "s"}, connectorRef="acr"), "sasSecretRef and connectorRef are given"),
+        (archive(headersRef={"name": "s"}, connectorRef="acr"), "headersRef and connectorRef are given"),
+        (archive("https://evil.example/a", sasSecretRef={"name": "s"}), "Azure Blob Storage alone"),
+        (archive("https://contoso.blob.core.windows.net.evil.example/a/b", connectorRef="acr"), "use headersRef"),
+        (archive(connectorRef="<+x>"), "is no name"),
+    ],
+)
+def test_a_login_to_azure_storage_is_one_and_goes_nowhere_else(source: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecInvalidError, match=r"^source.archive") as caught:
+        planned(source)
+    assert words in str(caught.value)
+
+
+def test_what_azure_storage_is_read_with() -> None:
+    assert planned(archive(sasSecretRef={"name": "blob"})).input_keys == (("Secret/blob", "sas"),)
+    plan = planned(archive(connectorRef="account.Storage_Reader"))
+    assert (plan.storage_connector_ref, plan.git_connector_ref, plan.input_keys) == ("storage-reader", "", ())
+    assert plan.effective(SETTINGS).storage_connector == "storage-reader"
+
+
 def test_the_pod_reads_the_login_of_its_source() -> None:
     plan = planned({"git": {"url": "https://git.example/x.git", "credentialsRef": {"name": "git-login"}}})
     assert plan.input_keys == (("Secret/git-login", ""),)

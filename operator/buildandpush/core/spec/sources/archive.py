@@ -1,6 +1,9 @@
 """What is refused in an archive."""
 
+import re
+
 from buildandpush.api.sources.archive import ArchiveSource
+from buildandpush.api.urls import AZURE_BLOB_URL
 from buildandpush.core.errors import SpecInvalidError
 
 
@@ -11,4 +14,13 @@ def check_archive(archive: ArchiveSource) -> None:
     if bool(archive.sha256) == bool(archive.unverified):
         raise SpecInvalidError(
             "source.archive", "give the archive's sha256, or unverified: true if its content may change"
+        )
+    logins = {"sasSecretRef": archive.sas_secret_ref, "connectorRef": archive.connector_ref}
+    given = [name for name, value in {"headersRef": archive.headers_ref, **logins}.items() if value]
+    if len(given) > 1:
+        raise SpecInvalidError("source.archive", f"{' and '.join(given)} are given; give one of them")
+    if given and given != ["headersRef"] and not re.fullmatch(AZURE_BLOB_URL, archive.url):
+        raise SpecInvalidError(
+            f"source.archive.{given[0]}",
+            f"it logs in to Azure Blob Storage alone, not to {archive.url[:200]!r}; for other servers use headersRef",
         )
