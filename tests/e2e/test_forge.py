@@ -61,7 +61,8 @@ def test_a_pull_request_of_a_private_repository_is_built_by_an_access_token(
 ) -> None:
     apply_token(api, namespace, shop.owner.token[::-1])
     build = make_build(source=shop.source("refs/pull/1/head"))
-    build.wait_failed("SourceDenied")
+    denied = build.wait_failed("SourceDenied")
+    assert f"{shop.forge.url} refuses this login" in denied.build["message"]
     apply_token(api, namespace, shop.owner.token)
     ended = build.wait_succeeded(run=2)
     assert ended.run["trigger"] == "RetryAfterChange"

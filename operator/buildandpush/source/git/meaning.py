@@ -93,6 +93,8 @@ _MEANINGS: Final = tuple(
 
 _PREFIXES: Final = ("fatal: ", "error: ")
 _USERINFO: Final = re.compile(r"://[^/@\s]{0,2000}@")
+_ASKS: Final = re.compile(r"could not read (?:Username|Password) for '([^'\n]{1,2000})'")
+"""What git says after the answer 401, since nobody is there whom it could ask."""
 _IS_ABSENT: Final = re.compile("|".join(_ABSENT))
 _MAX_TEXT: Final = 64 * 1024
 
@@ -104,6 +106,9 @@ def explain_git(stderr: str, *, with_login: bool = False) -> SourceError:
     """
     text = _USERINFO.sub("://***@", stderr[-_MAX_TEXT:]).strip()
     reason = next((reason for words, reason in _MEANINGS if words.search(text)), Reason.SOURCE_INVALID)
+    asks = _ASKS.search(text)
+    if asks and reason is Reason.SOURCE_DENIED:
+        return SourceError(reason, f"git: {asks[1]} {'refuses this login' if with_login else 'wants a login'}")
     lines = text.splitlines() or ["git ended without a word"]
     first = next((line for line in lines if line.startswith(_PREFIXES)), lines[-1])
     told = f"git: {first.removeprefix('fatal: ').removeprefix('error: ')}"

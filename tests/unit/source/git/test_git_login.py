@@ -70,6 +70,16 @@ def test_without_a_login_it_is_denied(server: GitServer, access: Access, root: P
     with pytest.raises(SourceError) as caught:
         fetch_revision(url_of(server), "main", root, Access(ca_bundle=access.ca_bundle))
     assert caught.value.reason is Reason.SOURCE_DENIED
+    assert str(caught.value) == f"git: https://git.invalid:{server.port} wants a login"
+
+
+def test_a_wrong_login_is_told_as_such(server: GitServer, access: Access, root: Path) -> None:
+    """git's own words are of a program that it would ask for another login."""
+    (access.folder / "password").write_text("wrong")
+    with pytest.raises(SourceError) as caught:
+        fetch_revision(url_of(server), "main", root, access)
+    assert caught.value.reason is Reason.SOURCE_DENIED
+    assert str(caught.value) == f"git: https://git.invalid:{server.port} refuses this login"
 
 
 def test_the_login_stands_in_no_argument_and_in_no_file(
