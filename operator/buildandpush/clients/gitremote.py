@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -22,6 +23,7 @@ from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
+from buildandpush.source.git.githubapp import names_app, parse_app
 from buildandpush.source.git.refs import COMMIT, list_patterns, read_refs
 from buildandpush.source.git.way import (
     Access,
@@ -67,7 +69,7 @@ class GitLogin:
     origin: str
     """Where it comes from, in words."""
     keys: Mapping[str, str]
-    """As the Secret of a login has them: username and password, or bearerToken."""
+    """As the Secret of a login has them: username and password, bearerToken, or those of a GitHub App."""
 
 
 class GitRemote:
@@ -126,11 +128,18 @@ class GitRemote:
             scratch=folder,
             rules=self._rules,
         )
+        server = split_url(at.url)
+        app = parse_app(login.keys, login.origin, server.url) if login and names_app(login.keys) else None
         try:
             async with asyncio.timeout(_WAY_SECONDS):
-                return await asyncio.to_thread(find_way, split_url(at.url), access)
+                return await asyncio.to_thread(find_way, server, access)
+        except SourceError as error:
+            if app is None:
+                raise
+            # The rest of it is what the server of the API says, which need not be GitHub's.
+            raise await self._hide(error, urlsplit(app.api).hostname or "") from error
         except TimeoutError as error:
-            told = f"neither DNS nor the server of the login says anything of {split_url(at.url).host!r}"
+            told = f"neither DNS nor the server of the login says anything of {server.host!r}"
             raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
 
     async def _fetch(self, at: GitRevision, way: Way, folder: Path, *wanted: str) -> None:
@@ -149,11 +158,14 @@ class GitRemote:
         if code == 0:
             return printed
         error = explain_failure(way, complained)
-        host = split_url(at.url).host
-        if error.reason not in _TELLING or host in self._told_hosts or await self._telling.may_tell(host):
-            raise error
+        raise await self._hide(error, split_url(at.url).host) if error.reason in _TELLING else error
+
+    async def _hide(self, error: SourceError, host: str) -> SourceError:
+        """The error with its words only where users may have them."""
+        if host in self._told_hosts or await self._telling.may_tell(host):
+            return error
         _log.warning("git.failed", host=host, reason=error.reason, error=str(error))
-        raise SourceError(error.reason, f"the operator's log says how {host!r} answered")
+        return SourceError(error.reason, f"the operator's log says how {host!r} answered")
 
 
 def _add_details(found: Commit, told: str) -> Commit:

@@ -15,8 +15,11 @@ from buildandpush.clients import gitremote
 from buildandpush.clients.gitremote import GitLogin, GitRemote
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.source.git import way
+from buildandpush.source.network import connection
 from buildandpush.source.report import SourceError
+from tests.github import GitHub, Reply
 from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
+from tests.webserver import make_certificate
 
 
 class Told:
@@ -218,6 +221,51 @@ async def test_of_private_hosts_users_learn_no_more_than_that_they_are_no_git_se
     server.status = 503
     listed = GitRemote(Told(False), AddressRules(), told_hosts=("git.invalid",))
     assert "503" in str(await refused(listed, server.url()))
+
+
+APP = GitHub()
+
+
+@pytest.fixture
+def github(
+    repository: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[GitServer, GitRevision]]:
+    """A server that takes tokens of an App alone, and a revision there."""
+    for looking in (way, connection):
+        monkeypatch.setattr(looking, "resolve_host", lambda *_: ["127.0.0.1"])
+    certificate = make_certificate(tmp_path, "DNS:git.invalid")
+    with serve_git(repository[0], certificate) as running:
+        running.github = APP
+        url = f"https://git.invalid:{running.port}/shop.git"
+        yield running, GitRevision(url, "main", ca_bundle=certificate.certificate.read_text())
+
+
+async def test_a_github_app_is_asked_for_a_token(
+    github: tuple[GitServer, GitRevision], remote: GitRemote, commits: dict[str, str]
+) -> None:
+    found = await remote.find_commit(github[1], GitLogin("Secret 'app'", APP.secret), details=False)
+    assert found.commit == commits["fourth"]
+
+
+@pytest.mark.parametrize(
+    ("told", "keys", "words"),
+    [
+        (True, {}, "Bad credentials"),
+        (False, {}, "the operator's log says how 'git.invalid' answered"),
+        (False, {"githubAppID": ""}, "without githubAppID"),
+    ],
+)
+async def test_of_a_private_host_users_learn_no_word_that_it_says_of_a_github_app(
+    github: tuple[GitServer, GitRevision], told: bool, keys: dict[str, str], words: str
+) -> None:
+    """Any server may be named as the API of GitHub."""
+    APP.replies[:] = [Reply(401, {"message": "Bad credentials"})]
+    remote, login = GitRemote(Told(told), AddressRules()), GitLogin("Secret 'app'", APP.secret | keys)
+    with pytest.raises(SourceError) as caught:
+        await remote.find_commit(github[1], login, details=False)
+    APP.replies.clear()
+    assert caught.value.reason is Reason.SOURCE_DENIED
+    assert words in str(caught.value)
 
 
 async def test_the_login_stands_in_gits_environment_alone(
