@@ -145,7 +145,7 @@ docs: $(VENV)/ready ## Generate the pages of docs/ that come from code
 
 .PHONY: golden
 golden: $(VENV)/ready ## Generate the golden files of the unit tests; read the diff before you commit
-	GOLDEN=write $(PY) -m pytest -q tests/unit/core/*/test_golden_*.py
+	GOLDEN=write $(PY) -m pytest -q tests/unit/core/*/test_golden_*.py tests/unit/pipelines/test_golden_*.py
 
 LOCK := --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --no-emit-index-url --no-emit-find-links
 .PHONY: lock

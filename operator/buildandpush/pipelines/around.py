@@ -1,0 +1,142 @@
+"""What a pipeline gives every step, its groups and its stage: conditions, loops, timeouts and rules for failures."""
+
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from buildandpush.api.step import FailureStrategy
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.spec.strategy import check_strategies
+from buildandpush.pipelines.expressions import write_out
+from buildandpush.pipelines.find import FoundStep
+from buildandpush.pipelines.notes import Notes, join_names
+from buildandpush.pipelines.reading import read_text, settle_input
+from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null
+
+_FAILURE: Final = "Failure"
+_LOOPS: Final = ("matrix", "repeat", "parallelism")
+_NUMBERS: Final = frozenset(
+    {"retryCount", "maxConcurrency", "times", "parallelism", "partitionSize", "start", "end", "tolerationSeconds"}
+)
+_LEVELS = tuple[tuple[str, Map], ...]
+
+
+def plan_around(found: FoundStep, values: dict[str, str], notes: Notes) -> dict[str, Any]:
+    """The fields `timeout`, `when`, `strategy` and `failureStrategies`."""
+    levels = _levels(found)
+    for name, holder in levels[1:]:
+        if not is_null(holder.get("timeout")):
+            notes.left_out(f"the timeout of the {name} ({as_text(holder['timeout'])}); timeout holds for one build")
+    return {
+        "timeout": read_text("timeout", write_out(found.step.get("timeout", ""), values), notes),
+        "when": _plan_when(levels, values, notes),
+        "strategy": _plan_strategy(levels, values, notes),
+        "failureStrategies": _plan_failures(levels, values, notes),
+    }
+
+
+def _levels(found: FoundStep) -> _LEVELS:
+    """The step, its groups from the inside to the outside, and the stage; each with its name for notes."""
+    groups = tuple(("step group", group) for group in reversed(found.around.groups))
+    return (("step", found.step), *groups, ("stage", found.around.stage))
+
+
+def _plan_when(levels: _LEVELS, values: dict[str, str], notes: Notes) -> dict[str, str]:
+    conditions: list[str] = []
+    status = ""
+    for name, holder in reversed(levels):
+        given = holder.get("when")
+        settled = as_map(settle_input(f"when of the {name}", given, notes)) if given is not None else {}
+        status = _status(name, settled, status, notes)
+        condition = read_text(f"when.condition of the {name}", settled.get("condition"), notes)
+        if condition:
+            conditions.append(as_text(write_out(condition, values, quoted=True)))
+    joined = conditions[0] if len(conditions) == 1 else " && ".join(f"({each})" for each in conditions)
+    return {key: text for key, text in (("stageStatus", status), ("condition", joined)) if text}
+
+
+def _status(name: str, when: Map, before: str, notes: Notes) -> str:
+    """The step's own status, unless something around it runs only after a failure."""
+    status = as_text(when.get("stageStatus")) or as_text(when.get("pipelineStatus"))
+    if status == _FAILURE and name != "step":
+        notes.differs(f"the {name} runs only after a failure, which comes before no build here; so none is made")
+    return _FAILURE if _FAILURE in (status, before) else status if name == "step" else before
+
+
+def _plan_strategy(levels: _LEVELS, values: dict[str, str], notes: Notes) -> dict[str, Any]:
+    """The strategies of all levels as one. Two matrices with different axes are one matrix."""
+    found: list[tuple[str, Map]] = []
+    for name, holder in levels:
+        given = holder.get("strategy")
+        settled = settle_input(f"strategy of the {name}", given, notes) if given is not None else None
+        if as_map(settled):
+            found.append((name, as_map(write_out(as_map(settled), values))))
+    if not found:
+        return {}
+    (_, strategy), *others = found
+    for name, other in others:
+        merged = _merge_matrices(strategy, other)
+        if merged:
+            strategy = merged
+            notes.differs(f"the matrix of the {name} has become a part of strategy.matrix")
+        else:
+            notes.todo(f"the strategy of the {name} ({join_names(other)}) is not carried over; write one resource each")
+    unknown = [key for key in strategy if key not in _LOOPS]
+    if unknown:
+        notes.left_out(f"strategy: {join_names(unknown)}: no loop that means something here")
+    return {key: _typed(key, value) for key, value in strategy.items() if key in _LOOPS}
+
+
+def _merge_matrices(inner: Map, outer: Map) -> Map | None:
+    ours, theirs = as_map(inner.get("matrix")), as_map(outer.get("matrix"))
+    both = set(ours) & set(theirs) - {"exclude", "maxConcurrency", "nodeName"}
+    if not ours or not theirs or both or len(inner) > 1 or len(outer) > 1:
+        return None
+    merged: Map = {**theirs, **ours}
+    excluded = [*as_list(theirs.get("exclude")), *as_list(ours.get("exclude"))]
+    return {"matrix": {**merged, "exclude": excluded} if excluded else merged}
+
+
+def _plan_failures(levels: _LEVELS, values: dict[str, str], notes: Notes) -> list[dict[str, Any]]:
+    """The rules of the innermost level that has some. A rule that the operator cannot follow is left out."""
+    for name, holder in levels:
+        given = holder.get("failureStrategies")
+        rules = settle_input(f"failureStrategies of the {name}", given, notes) if given is not None else None
+        if isinstance(rules, list) and rules:
+            return [rule for each in rules if (rule := _plan_rule(name, write_out(each, values), notes))]
+    return []
+
+
+def _plan_rule(name: str, given: Value, notes: Notes) -> dict[str, Any] | None:
+    failure = as_map(as_map(given).get("onFailure"))
+    unknown = [key for key in as_map(given) if key != "onFailure"]
+    unknown += [key for key in failure if key not in ("errors", "action")]
+    if unknown:
+        notes.left_out(f"failureStrategies of the {name}: {join_names(unknown)}: no part of a rule")
+    try:
+        rule = FailureStrategy.model_validate(_typed("", given))
+        check_strategies([rule])
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        notes.left_out(f"failureStrategies of the {name}: a rule without {place}, or with another thing in its place")
+    except SpecInvalidError as error:
+        notes.left_out(f"{error} (a rule of the {name})")
+    else:
+        return rule.to_dict()
+    return None
+
+
+def typed_maps(values: Value | None) -> list[dict[str, Any]]:
+    """Maps of a list, with numbers where Kubernetes wants numbers."""
+    return [_typed("", each) for each in as_list(values) if isinstance(each, dict)]
+
+
+def _typed(key: str, value: Value) -> Any:
+    """The value with numbers where a resource wants numbers. All other scalars are texts."""
+    if isinstance(value, dict):
+        return {name: _typed(name, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_typed("", inner) for inner in value]
+    text = str(value)
+    return int(text) if key in _NUMBERS and text.isascii() and text.isdigit() and len(text) < 10 else text

@@ -1,0 +1,124 @@
+"""Expressions `<+…>` of a pipeline: those that have a fixed value are written out, the others are told about."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from buildandpush.api.spec import SEQUENCE_ID
+from buildandpush.pipelines.find import FoundStep
+from buildandpush.pipelines.inputs import is_input
+from buildandpush.pipelines.notes import Notes, shown
+from buildandpush.pipelines.stages import list_stages
+from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text
+
+_EXPRESSION: Final = re.compile(r"<\+([A-Za-z0-9_.$-]{1,200})>")
+_ANY: Final = re.compile(r"<\+[^<>]{1,200}>?")
+SECRET: Final = re.compile(r"<\+secrets\.getValue\(\s*[\"']([A-Za-z0-9_.$-]{1,200})[\"']\s*\)>")
+_MAX_ROUNDS: Final = 8
+_MAX_TEXT: Final = 64 * 1024
+
+_NUMBERED_FIELDS: Final = ("tags", "when.condition")
+"""Where the operator puts the number of the run in place of its expression."""
+
+_SECRET_FIELDS: Final = ("envDockerSecrets.", "fileDockerSecrets.")
+"""Where the operator reads the Secret that an expression names."""
+
+_REMEDIES: Final = (
+    ("secrets.", "put the value into a Secret and name it in buildArgsFrom or buildSecrets"),
+    ("execution.", "another step makes this value; write the value"),
+    ("steps.", "another step makes this value; write the value"),
+    ("pipeline.stages.", "another stage makes this value; write the value"),
+    ("pipeline.variables.", "write its value, or give the file with --input-set"),
+    ("stage.variables.", "write its value, or give the file with --input-set"),
+    ("matrix.", "each combination of the matrix has its own value; write one resource for each"),
+    ("repeat.", "each round has its own value; write one resource for each"),
+    ("codebase.", "write the value, such as a branch"),
+    ("trigger.", "write the value of the event, such as a branch"),
+    ("pipeline.sequenceId", "only tags and when.condition have the number of the run"),
+)
+
+
+def list_values(found: FoundStep) -> dict[str, str]:
+    """The value of each expression that the pipeline itself fixes, by the expression without its signs."""
+    around = found.around
+    values = {
+        **_names("pipeline", around.pipeline),
+        **_names("stage", around.stage),
+        **_names("step", found.step),
+        "org.identifier": as_text(around.pipeline.get("orgIdentifier")),
+        "project.identifier": as_text(around.pipeline.get("projectIdentifier")),
+    }
+    for stage in list_stages(around.pipeline):
+        values |= _variables(f"pipeline.stages.{as_text(stage.get('identifier'))}.variables", stage)
+    values |= _variables("pipeline.variables", around.pipeline)
+    values |= _variables("stage.variables", around.stage)
+    return {name: value for name, value in values.items() if value}
+
+
+def _names(kind: str, value: Map) -> dict[str, str]:
+    return {f"{kind}.{key}": as_text(value.get(key)) for key in ("name", "identifier")}
+
+
+def _variables(prefix: str, holder: Map) -> dict[str, str]:
+    return {f"{prefix}.{name}": value for name, value in fixed_variables(holder).items()}
+
+
+def fixed_variables(holder: Map) -> dict[str, str]:
+    """The variables of a pipeline or stage whose value is not asked for. That of a secret is its expression."""
+    found: dict[str, str] = {}
+    for each in map(as_map, as_list(holder.get("variables"))):
+        name, value = as_text(each.get("name")), each.get("value")
+        text = as_text(value) or as_text(each.get("default"))
+        if is_input(value):
+            text = as_text(each.get("default"))
+        if name and text:
+            secret = as_text(each.get("type")) == "Secret" and not text.startswith("<+")
+            found[name] = f'<+secrets.getValue("{text}")>' if secret else text
+    return found
+
+
+def write_out(value: Value, values: Mapping[str, str], *, quoted: bool = False) -> Value:
+    """The value with all known expressions replaced, in every text of it. In a condition texts stand in quotes."""
+    if isinstance(value, dict):
+        return {key: write_out(inner, values, quoted=quoted) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [write_out(inner, values, quoted=quoted) for inner in value]
+    return _write_out_text(value, values, quoted=quoted) if "<+" in value else value
+
+
+def _write_out_text(text: str, values: Mapping[str, str], *, quoted: bool) -> str:
+    def known(match: re.Match[str]) -> str:
+        value = values.get(match[1], match[0])
+        if not quoted or value == match[0] or "<+" in value:
+            return value
+        return value if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|true|false", value) else '"' + value + '"'
+
+    given = text
+    for _ in range(_MAX_ROUNDS):
+        written = _EXPRESSION.sub(known, text)
+        if written == text:
+            return text
+        if len(written) > _MAX_TEXT:
+            break
+        text = written
+    return given  # values that stand for each other, or too long a text
+
+
+def explain_open(spec: Mapping[str, object], notes: Notes) -> None:
+    """Tell which expressions are left in a spec, and what to do about each."""
+    for field, text in _texts(spec, ""):
+        for expression in dict.fromkeys(_ANY.findall(text)):
+            if expression == SEQUENCE_ID and field.startswith(_NUMBERED_FIELDS):
+                continue
+            if SECRET.fullmatch(text.strip()) and field.startswith(_SECRET_FIELDS):
+                continue
+            remedy = next((words for begin, words in _REMEDIES if expression[2:].startswith(begin)), "write its value")
+            notes.todo(f"{field}: {shown(expression)} is not replaced here; {remedy}")
+
+
+def _texts(value: object, path: str) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [each for key, inner in value.items() for each in _texts(inner, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list):
+        return [each for inner in value for each in _texts(inner, path)]
+    return [(path, value)] if isinstance(value, str) and "<+" in value else []

@@ -1,0 +1,82 @@
+"""The plugin's flags: `envVariables` of the step, and variables of the stage that begin with PLUGIN_."""
+
+from typing import Any, Final
+
+from buildandpush.api.flags import BOOLEANS, refusal
+from buildandpush.api.flagtable import FLAGS, REFUSED, Treatment
+from buildandpush.core.spec.flags import is_unset
+from buildandpush.pipelines.expressions import fixed_variables
+from buildandpush.pipelines.fields import nearest
+from buildandpush.pipelines.notes import Notes, shown
+from buildandpush.pipelines.reading import read_map, read_text
+from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text
+
+_PREFIX: Final = "PLUGIN_"
+_WITHOUT_PUSH: Final = ("PLUGIN_NO_PUSH", "PLUGIN_DRY_RUN")
+_FIELDS: Final = {
+    "PLUGIN_DOCKERFILE": "dockerfile",
+    "PLUGIN_CONTEXT": "context",
+    "PLUGIN_TARGET": "target",
+    "PLUGIN_REPO": "repository",
+    "PLUGIN_SUBSCRIPTION_ID": "subscriptionId",
+    "SUBSCRIPTION_ID": "subscriptionId",
+    "PLUGIN_TAGS": "tags",
+}
+"""Flags that say the same as a field, and become it where the step does not have the field."""
+
+
+def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tuple[dict[str, str], Map]:
+    """`envVariables`, and the settings of the step with those that only a flag has."""
+    given = {name: (text, "the stage's variable ") for name, text in _of_stage(stage, notes).items()}
+    given |= {name: (text, "envVariables.") for name, text in read_map("envVariables", value, notes).items()}
+    flags: dict[str, str] = {}
+    settings = dict(spec)
+    for name, (text, origin) in given.items():
+        place = f"{origin}{shown(name)}"
+        if name not in FLAGS:
+            near = nearest(name, list(FLAGS))
+            advice = f"did you mean {near}?" if near else "variables of the build go into ENV lines or buildArgs"
+            notes.left_out(f"{place} is no flag of the step's plugin; {advice}")
+        elif "<+secrets." in text and FLAGS[name].treatment not in REFUSED:
+            notes.left_out(f"{place} is a secret, which no flag can be")
+        elif FLAGS[name].treatment not in REFUSED:
+            flags[name] = text
+        elif name in _FIELDS and _FIELDS[name] not in settings and not is_unset(text):
+            settings[_FIELDS[name]] = text
+            notes.differs(f"{place} has become {_FIELDS[name]}")
+        elif not is_unset(text):
+            notes.left_out(f"{place}: {refusal(FLAGS[name])}")
+    return flags, settings
+
+
+def _of_stage(stage: Map, notes: Notes) -> dict[str, str]:
+    """Variables of the stage, which the plugin has as its environment."""
+    found = {name: text for name, text in fixed_variables(stage).items() if name.startswith(_PREFIX)}
+    for each in map(as_map, as_list(stage.get("variables"))):
+        name = as_text(each.get("name"))
+        if name.startswith(_PREFIX) and name not in found:
+            read_text(f"the stage's variable {shown(name)}", each.get("value"), notes)
+    return found
+
+
+def pushes_image(flags: dict[str, str]) -> bool:
+    """Whether the image is pushed, and needs a connector and tags for it."""
+    return not any(BOOLEANS.get(flags.get(name, "").strip()) for name in _WITHOUT_PUSH)
+
+
+def needs_installer(fields: dict[str, Any], notes: Notes) -> tuple[str, ...]:
+    """The registries that flags switch TLS off for. The installer has to allow them."""
+    flags = fields.get("envVariables") or {}
+    names = [name for name, text in flags.items() if FLAGS[name].treatment is Treatment.TLS_OFF and _is_on(text)]
+    if not names:
+        return ()
+    notes.todo(
+        f"envVariables: {', '.join(names)}: ask the operator's installer to add the registries to "
+        "allowed.insecureRegistries, or use caBundle of the AzureConnector"
+    )
+    listed = [host.strip() for name in names for host in str(flags[name]).split(",")]
+    return (str(fields["repository"]).split("/")[0], *listed)
+
+
+def _is_on(text: str) -> bool:
+    return not is_unset(text) and BOOLEANS.get(text.strip(), True)

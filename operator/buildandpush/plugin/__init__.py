@@ -1,0 +1,1 @@
+"""`kubectl buildandpush`: what people run on their own machine."""
