@@ -66,6 +66,7 @@ from buildandpush.telemetry import _without_secrets
 from tests.unit.core.factories import DIGEST, NOW, container, pod, terminated
 from tests.unit.foreigntext import list_functions, record_calls
 from tests.unit.hostile import SlowTextError, check_linear, cook, recipes
+from tests.unit.pipelines.strangers import STRANGERS, WORDS, import_values
 
 SECRETS: Final = ["hunter22-secret", "aaaa", "日日日日", *(f"line {number} of a file" for number in range(100))]
 
@@ -225,7 +226,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
 }
 """Functions that get a stranger's text as it is."""
 
-ALL: Final = BEHIND_THE_DOOR | DOORS
+ALL: Final = BEHIND_THE_DOOR | DOORS | STRANGERS
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -237,6 +238,11 @@ def test_twice_the_text_takes_at_most_thrice_the_time(name: str) -> None:
         except SlowTextError as error:
             slow.append(str(error))
     assert slow == []
+
+
+def test_twice_the_values_of_a_pipeline_take_at_most_thrice_the_time() -> None:
+    for words in WORDS:
+        check_linear(import_values, ("", words, ""))
 
 
 HAND_ON: Final = {
@@ -260,8 +266,7 @@ HAND_ON: Final = {
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
 OUR_OWN: Final = {
-    "core/naming.py: connector_name",  # the API server bounds a reference and a name
-    "core/naming.py: former_pod_name",
+    "core/naming.py: former_pod_name",  # the API server bounds a name
     "handlers/journal.py: Journal._open",  # the operator's own file
     "source/git/way.py: split_url",  # an address of a spec
     "source/git/version.py: find_flaw",  # git's own word, when the image is built
@@ -273,6 +278,8 @@ def test_every_function_that_takes_a_strangers_text_is_measured() -> None:
         for work in ALL.values():
             for recipe in recipes():
                 work(cook(recipe, 30))
+        for words in WORDS:
+            import_values(words)
 
     called = record_calls(run_all)
     functions = list_functions()

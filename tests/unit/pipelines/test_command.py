@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from buildandpush.plugin.__main__ import main
+from devcluster.settings import REPOSITORY_ROOT
 from tests.unit.pipelines.shapefiles import GOLDEN, SHAPES
 
 SHAPE = SHAPES / "one-step.yaml"
@@ -119,6 +121,20 @@ def test_a_number_of_the_first_run_is_one_that_runs_can_have(number: str, capsys
     with pytest.raises(SystemExit):
         main(["import", str(SHAPE), "--sequence-start", number])
     assert "is no number from 1 to 2147483647" in capsys.readouterr().err
+
+
+def test_the_page_shows_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page = (REPOSITORY_ROOT / "docs" / "from-a-pipeline.md").read_text()
+    step = textwrap.dedent(page.partition("`push.yaml`:\n\n")[2].partition("\n\n")[0])
+    (command,) = [
+        line.split()[2:] for line in page.splitlines() if line.startswith("    kubectl buildandpush import push")
+    ]
+    monkeypatch.chdir(tmp_path)
+    Path("push.yaml").write_text(step)
+    assert main(command) == 0
+    assert capsys.readouterr().out.partition("---\n")[2] == page.partition("```yaml\n")[2].partition("```")[0]
 
 
 def test_the_command_loads_nothing_that_asks_a_server() -> None:
