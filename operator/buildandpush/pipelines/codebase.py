@@ -15,6 +15,7 @@ _HOST: Final = "https://git.invalid"
 """No server ever has this name."""
 _CLONE_STEP: Final = "GitClone"
 _CARRIED: Final = frozenset({"connectorRef", "repoName", "build", "projectName"})
+_BRANCH: Final = "the default branch, or source.git.revision; source.git.poll builds each new commit"
 _REPLACED: Final = "{repo}"
 
 # How the servers name the commits of a pull request.
@@ -116,7 +117,7 @@ def _plan_revision(codebase: Map, address: GitAddress | None, notes: Notes) -> s
     if is_null(build):
         return ""
     if is_input(build) or not isinstance(build, dict):
-        notes.differs("the branch is asked for at each run; here it is the default branch, or source.git.revision")
+        notes.differs(f"the branch is asked for at each run; here it is {_BRANCH}")
         return ""
     kind, spec = as_text(build.get("type")), as_map(build.get("spec"))
     keys = {"branch": "branch", "tag": "tag", "PR": "number", "commitSha": "commitSha"}
@@ -124,7 +125,7 @@ def _plan_revision(codebase: Map, address: GitAddress | None, notes: Notes) -> s
     text = as_text(given)
     if kind not in keys or not text or "<+" in text:
         about = f"{shown(kind or 'build')} {shown(text)}".strip()
-        notes.differs(f"the {about} of each run is built there; here it is the default branch, or source.git.revision")
+        notes.differs(f"the {about} of each run is built there; here it is {_BRANCH}")
         return ""
     if kind == "tag":
         return text if text.startswith("refs/") else f"refs/tags/{text}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from buildandpush.api.spec import SEQUENCE_ID
+from buildandpush.core.spec import codebase
 from buildandpush.pipelines.find import FoundStep
 from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.notes import Notes, shown
@@ -20,6 +21,9 @@ _MAX_TEXT: Final = 64 * 1024
 _NUMBERED_FIELDS: Final = ("tags", "when.condition")
 """Where the operator puts the number of the run in place of its expression."""
 
+_COMMIT: Final = frozenset(f"<+codebase.{name}>" for name in codebase.NAMES)
+_COMMIT_FIELDS: Final = ("tags", "labels.", "buildArgs.")
+"""Where it puts what belongs to the commit."""
 _SECRET_FIELDS: Final = ("envDockerSecrets.", "fileDockerSecrets.")
 """Where the operator reads the Secret that an expression names."""
 
@@ -32,7 +36,7 @@ _REMEDIES: Final = (
     ("stage.variables.", "write its value, or give the file with --input-set"),
     ("matrix.", "each combination of the matrix has its own value; write one resource for each"),
     ("repeat.", "each round has its own value; write one resource for each"),
-    ("codebase.", "write the value, such as a branch"),
+    ("codebase.", "tags, labels and buildArgs have what belongs to the commit; here write the value"),
     ("trigger.", "write the value of the event, such as a branch"),
     ("pipeline.sequenceId", "only tags and when.condition have the number of the run"),
 )
@@ -108,12 +112,19 @@ def explain_open(spec: Mapping[str, object], notes: Notes) -> None:
     """Tell which expressions are left in a spec, and what to do about each."""
     for field, text in _texts(spec, ""):
         for expression in dict.fromkeys(_ANY.findall(text)):
-            if expression == SEQUENCE_ID and field.startswith(_NUMBERED_FIELDS):
-                continue
-            if SECRET.fullmatch(text.strip()) and field.startswith(_SECRET_FIELDS):
+            if _is_replaced(field, text, expression):
                 continue
             remedy = next((words for begin, words in _REMEDIES if expression[2:].startswith(begin)), "write its value")
             notes.todo(f"{field}: {shown(expression)} is not replaced here; {remedy}")
+
+
+def _is_replaced(field: str, text: str, expression: str) -> bool:
+    """Whether the operator puts a value in the place of this expression."""
+    if field.startswith(_SECRET_FIELDS):
+        return SECRET.fullmatch(text.strip()) is not None
+    if expression == SEQUENCE_ID:
+        return field.startswith(_NUMBERED_FIELDS)
+    return expression in _COMMIT and field.startswith(_COMMIT_FIELDS)
 
 
 def _texts(value: object, path: str) -> list[tuple[str, str]]:
