@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import Listing, PodLog
 from buildandpush.core.azure.login import Credentials, read_login_secret
-from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.core.facts import Commit, Owner, Proof, ReadBack, Trouble
 from buildandpush.core.pod.readback import Report, parse_claim, render_report
+from buildandpush.core.run.questions import AskCommit, AskTouched
 from buildandpush.core.settings import BuildSettings
 from tests.unit.fake_azure import FakeAzure
 
@@ -94,6 +96,9 @@ class Cluster:
         self.nodes_cut_off = False
         """Whether the nodes cannot read it either."""
         self.azure = FakeAzure(life=timedelta(minutes=30))
+        self.git = Git()
+        self.commits: dict[tuple[str, int], str] = {}
+        """The commit of each run that has one, by uid and number."""
         self.images = 0
         self.violations: list[str] = []
         self.created_pods: dict[str, int] = {}
@@ -182,13 +187,19 @@ class Cluster:
         self.put("Pod", changed, "MODIFIED")
 
     def run_kaniko(self, pod: Object) -> None:
-        report = {"exitCode": 0, "reason": "Completed", "message": "{}", "finishedAt": stamp(self.now)}
+        message = json.dumps({"facts": self._fetch(pod)})
+        report = {"exitCode": 0, "reason": "Completed", "message": message, "finishedAt": stamp(self.now)}
         self.change_pod(
             pod,
             phase="Running",
             initContainerStatuses=[{"name": "source", "state": {"terminated": report}}],
             containerStatuses=[{"name": "kaniko", "state": {"running": {"startedAt": stamp(self.now)}}}],
         )
+
+    def _fetch(self, pod: Object) -> Object:
+        """What the source's container tells of what it fetched."""
+        git = source_of(pod).get("git")
+        return {"commit": git.get("commit") or self.git.commit, "revision": "main"} if git else {}
 
     def push(self, pod: Object) -> str:
         """kaniko's push: all tags name a new digest whose image carries the run's label."""
@@ -252,6 +263,71 @@ class Cluster:
         changed = copied(pod)
         changed["metadata"]["deletionTimestamp"] = stamp(self.now + timedelta(seconds=5))
         self.put("Pod", changed, "MODIFIED")
+
+
+def source_of(pod: Object) -> Object:
+    """What the source's container of a build pod is asked for; empty if there is none."""
+    request = pod["metadata"].get("annotations", {}).get(meta.ANNOTATION_SOURCE, "{}")
+    return dict(json.loads(request))
+
+
+@dataclass
+class Git:
+    """A git server with one branch. Every second commit touches the folder `web`."""
+
+    number: int = 0
+    trouble: str = ""
+    """Why it does not answer: `away` or `missing`, as a branch that was deleted."""
+
+    @property
+    def commit(self) -> str:
+        """What the branch is at."""
+        return f"{self.number:040x}"
+
+
+def is_touched(old: str, new: str) -> bool:
+    """Whether the folder `web` differs between two commits."""
+    return int(old, 16) // 2 != int(new, 16) // 2
+
+
+class Remote:
+    """Whom the operator asks about the git server. It answers once it is let, and wakes who asked."""
+
+    def __init__(self, cluster: Cluster, wake: Callable[[Owner], None]) -> None:
+        self._cluster = cluster
+        self._wake = wake
+        self._found: tuple[datetime, Commit | Trouble] | None = None
+        self._waiting: set[Owner] = set()
+
+    async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
+        if self._found is not None:
+            at, found = self._found
+            retry_at = found.retry_at if isinstance(found, Trouble) else None
+            if at >= asked.since if retry_at is None else self._cluster.now < retry_at:
+                return found
+        if asked.begins or self._found is not None:
+            self._waiting.add(owner)
+        return None
+
+    async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
+        return is_touched(asked.old, asked.new)
+
+    def answer(self) -> None:
+        """The server answers all who wait."""
+        if not self._waiting:
+            return
+        self._found = (self._cluster.now, self._look())
+        waiting, self._waiting = self._waiting, set()
+        for owner in waiting:
+            self._wake(owner)
+
+    def _look(self) -> Commit | Trouble:
+        git, retry_at = self._cluster.git, self._cluster.now + timedelta(seconds=30)
+        if git.trouble == "missing":
+            return Trouble(Reason.REVISION_NOT_FOUND, "no branch 'main'", retry_at=retry_at)
+        if git.trouble:
+            return Trouble(Reason.SOURCE_UNREACHABLE, "timed out", passing=True, count=3, retry_at=retry_at)
+        return Commit(git.commit, "refs/heads/main")
 
 
 def reads_back(pod: Object) -> bool:
@@ -372,6 +448,7 @@ class Client:
         ]
         if others:
             cluster.violations.append(f"pod {name} was created while {others} lived")
+        self._check_commit(manifest, resource, run)
         secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
         if ("Secret", secret) not in cluster.objects:
             cluster.violations.append(f"pod {name} was created without its login")
@@ -379,6 +456,18 @@ class Client:
         for login in read_login_secret(cluster.objects["Secret", secret]).values():
             if login.expires_at is not None and login.expires_at <= cluster.now - SLACK:
                 cluster.violations.append(f"pod {name} was created with a login that had ended")
+
+    def _check_commit(self, manifest: Object, resource: Object, run: Object) -> None:
+        """A run that follows a branch builds one commit, which its status names before there is a pod."""
+        git = source_of(manifest).get("git")
+        if git is None:
+            return
+        name, commit = resource["metadata"]["name"], git.get("commit")
+        if commit is None or commit != (run.get("source") or {}).get("commit"):
+            self._cluster.violations.append(f"{name}: run {run['number']} builds {commit} without saying so")
+        known = self._cluster.commits.setdefault((resource["metadata"]["uid"], run["number"]), str(commit))
+        if known != commit:
+            self._cluster.violations.append(f"{name}: run {run['number']} went from commit {known} to {commit}")
 
     async def try_pod(self, manifest: Object) -> None:
         await self._pass(self._admit, request="try-pod")
@@ -470,6 +559,7 @@ class Client:
             cluster.violations.append(f"{name}: run {before['number']} was dropped before it ended")
         self._check_rebuild(obj, old)
         self._check_outage(name, before, after)
+        self._check_new_commit(obj, before, after)
         if after.get("finishedAt"):
             build = after["builds"][0]
             ended = (build["phase"], build.get("digest"))
@@ -490,6 +580,15 @@ class Client:
             self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete and nothing ended")
         if value is not None and value == run.get("rebuild") and not run.get("finishedAt") and completed != "True":
             self._cluster.violations.append(f"{obj['metadata']['name']}: rebuild {value} is complete before its run")
+
+    def _check_new_commit(self, obj: Object, before: Object, after: Object) -> None:
+        """What must hold of a run that a new commit starts."""
+        if after.get("trigger") != "SourceRevision" or after["number"] == before["number"]:
+            return
+        old, new = (before.get("source") or {}).get("commit"), after["source"]["commit"]
+        paths = obj["spec"]["source"]["git"]["poll"].get("paths")
+        if old == new or (old is not None and paths and not is_touched(old, new)):
+            self._cluster.violations.append(f"{obj['metadata']['name']}: run {after['number']} builds nothing new")
 
     def _check_outage(self, name: str, before: Object, after: Object) -> None:
         """What must hold of a run that is started since an outage ended the one before."""

@@ -26,7 +26,9 @@ from tests.unit.simulation.cluster import (
     CrashError,
     Network,
     Registry,
+    Remote,
     is_alive,
+    is_touched,
     reads_back,
     stamp,
 )
@@ -83,8 +85,9 @@ class Operator:
         self.queue: WorkQueue[Key] = WorkQueue(self._reconcile, workers=1, clock=self._seconds)
         self.watcher = Watcher(self.store, self.queue)
         self.client = Client(cluster, network)
+        self.remote = Remote(cluster, lambda owner: self.queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name)))
         self.reconciler = Reconciler(
-            make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.azure),
+            make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.azure, revisions=self.remote),
             self.store,
             SETTINGS,
             lambda: cluster.now,
@@ -197,6 +200,31 @@ class World(RuleBasedStateMachine):
             "resume": {"suspend": False, "timeout": "1h"},
         }[change]
         self.cluster.apply(meta.BUILD_KIND, name, {**found["spec"], **changes})
+
+    @rule(name=st.sampled_from(NAMES), paths=st.booleans())
+    def apply_polled(self, name: str, paths: bool) -> None:
+        poll = {"paths": ["web"]} if paths else {}
+        source = {"git": {"url": "https://git.example/shop.git", "revision": "main", "poll": poll}}
+        self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), source=source))
+
+    @rule(commits=st.integers(1, 3), trouble=st.sampled_from(["", "", "", "away", "missing"]))
+    def branch_moves(self, commits: int, trouble: str) -> None:
+        self.cluster.git.number += commits
+        self.cluster.git.trouble = trouble
+
+    @rule(name=st.sampled_from(NAMES), rounds=st.integers(1, 3))
+    def branch_moves_while_it_is_polled(self, name: str, rounds: int) -> None:
+        """So that often enough a poll comes to its end."""
+        self.apply_polled(name, rounds > 2)
+        for _ in range(rounds):
+            self.life_goes_on(5, True)
+            self.branch_moves(1, "")
+            self.time_passes(310)
+            self.git_answers()
+
+    @rule()
+    def git_answers(self) -> None:
+        self.operator.remote.answer()
 
     @rule(name=st.sampled_from(NAMES))
     def ask_for_rebuild(self, name: str) -> None:
@@ -519,6 +547,7 @@ class World(RuleBasedStateMachine):
         """What happens most of the time; without it few runs would get far enough for anything to go wrong."""
         for _ in range(rounds):
             self.all_events_arrive()
+            self.git_answers()
             for _ in range(len(self.operator.ready())):
                 if self.operator.ready():
                     self.operator_works(0)
@@ -554,7 +583,7 @@ class World(RuleBasedStateMachine):
         while self.paused:
             self.former_operator_goes_on(0)
         self.cluster.quota_full = self.cluster.nodes_cut_off = self.cluster.policy = False
-        self.cluster.registry_down = ""
+        self.cluster.registry_down = self.cluster.git.trouble = ""
         self.cluster.refused.clear()
         self.azure_answers()
         self.put_connector()
@@ -616,6 +645,7 @@ class World(RuleBasedStateMachine):
             if is_alive(pod):
                 self.node_takes_pod_a_step_further(0)
         self.operator.relist(self.cluster.list_kind)
+        self.git_answers()
         for _ in range(20):
             ready = self.operator.ready()
             if not ready:
@@ -639,4 +669,18 @@ class World(RuleBasedStateMachine):
         # What failed through nobody's fault, or since a policy refused its pod, is built by itself once it can be.
         again = run is not None and ("nextRunAt" in run or run["builds"][0].get("reason") == Reason.POD_REFUSED)
         goes_on = again and not waits and "when" not in obj["spec"]
-        return seen and (ended or stuck) and handled and bool(complete) and not goes_on
+        polled = waits or "when" in obj["spec"] or self._is_built(obj)
+        return seen and (ended or stuck) and handled and bool(complete) and not goes_on and polled
+
+    def _is_built(self, obj: dict[str, Any]) -> bool:
+        """Whether the commit that the branch is at has had its run, or needs none."""
+        git = obj["spec"]["source"].get("git")
+        run = obj["status"].get("run")
+        if git is None or run is None:
+            return True
+        newest, built = self.cluster.git.commit, (run.get("source") or {}).get("commit")
+        if newest == built:
+            return True
+        passed = obj["status"].get("polledCommit") == newest
+        needed = built is not None and (not git["poll"].get("paths") or is_touched(built, newest))
+        return passed and not needed

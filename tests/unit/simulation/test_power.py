@@ -9,11 +9,14 @@ import structlog
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from buildandpush.api.status import RunStatus
 from buildandpush.core.azure.login import RegistryToken
+from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import advance, again, confirm, decide, start
+from buildandpush.core.run import advance, again, confirm, decide, failed, polling, start
 from buildandpush.core.run.confirm import Confirmed
+from buildandpush.core.run.polling import Polled
 from buildandpush.core.run.questions import AskReadBack
 from buildandpush.handlers import answers, reconcile
 from buildandpush.handlers.queue import WorkQueue
@@ -49,6 +52,10 @@ async def _forget(self: Any, key: Any) -> None:
         self.add(key, delay)
 
 
+def _without_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -> RunStatus:
+    return run.model_copy(update={"source": None})
+
+
 UNREAD = Confirmed(ReadBack({}, digest_found=False, problem="it does not answer"))
 _WRITE = Reconciler._write
 _ANSWER = answers.answer_question
@@ -77,6 +84,11 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     ],
     "never offers a refused pod again": [(again, "_is_pod_taken", lambda world, last: False)],
     "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
+    "looks for no new commit": [(polling, "look", lambda world: Polled(world.resource.status))],
+    "takes the branch as it is for each attempt": [(advance, "find_codebase", lambda spec, run: None)],
+    "asks for the commit anew for each attempt": [(failed, "with_source", _without_source)],
+    "builds a commit that needs no run": [(polling, "_is_touched", lambda *asked: True)],
+    "builds a commit twice": [(polling, "_built_commit", lambda run: None)],
 }
 
 
@@ -98,6 +110,11 @@ WORDS = {
     "starts a run anew before its time": "before its time",
     "never offers a refused pod again": "",
     "never looks at a failed pod": "",
+    "looks for no new commit": "",
+    "takes the branch as it is for each attempt": "without saying so",
+    "asks for the commit anew for each attempt": "went from commit",
+    "builds a commit that needs no run": "builds nothing new",
+    "builds a commit twice": "builds nothing new",
 }
 """What the world says of each; for those without a word, that a run never ends."""
 
