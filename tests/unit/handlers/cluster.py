@@ -13,7 +13,7 @@ from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
-from tests.unit.fake_azure import FakeAzure, FakeLinks, make_sources
+from tests.unit.fake_azure import FakeAzure, FakeLinks, FakeRevisions, make_sources
 from tests.unit.handlers.fake_api import FakeApi
 
 WEB = Key(meta.BUILD_KIND, "shop", "web")
@@ -53,6 +53,7 @@ class Cluster:
     registry: FakeReader = field(default_factory=FakeReader)
     azure: FakeAzure = field(default_factory=FakeAzure)
     links: FakeLinks = field(default_factory=FakeLinks)
+    revisions: FakeRevisions = field(default_factory=FakeRevisions)
     now: datetime = NOW
     store: Store = field(default_factory=Store)
 
@@ -89,7 +90,9 @@ class Cluster:
     def make_reconciler(self) -> Reconciler:
         """One process of the operator, with what its store knows."""
         client = KubernetesClient(self.api)
-        sources = make_sources(client, self.registry, lambda: self.now, self.azure, self.links)
+        sources = make_sources(
+            client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
+        )
         return Reconciler(sources, self.store, SETTINGS, lambda: self.now)
 
     async def reconcile(self, key: Key = WEB) -> float | None:
