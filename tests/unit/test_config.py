@@ -134,6 +134,7 @@ def test_the_first_wait_reaches_the_builds() -> None:
 def test_what_a_spec_may_do_is_held_back_where_nothing_is_said() -> None:
     settings = read().build_settings
     assert (settings.insecure_registries, settings.service_accounts, settings.pod_marks) == ((), (), ())
+    assert settings.git_hosts == (), "all git servers"
     assert settings.user_namespaces is False
     assert (settings.priority_classes, settings.runtime_classes) == (("*",), ("*",))
 
@@ -141,6 +142,7 @@ def test_what_a_spec_may_do_is_held_back_where_nothing_is_said() -> None:
 def test_what_a_spec_may_do_reaches_the_builds() -> None:
     settings = read(
         insecure_registries="a.example:5000, b.example",
+        git_hosts="GitHub.com, *.example.com",
         user_namespaces="Always",
         allowed_service_accounts="builds,",
         allowed_priority_classes="low,high",
@@ -148,6 +150,7 @@ def test_what_a_spec_may_do_reaches_the_builds() -> None:
         allowed_pod_marks="azure.workload.identity/",
     ).build_settings
     assert settings.insecure_registries == ("a.example:5000", "b.example")
+    assert settings.git_hosts == ("github.com", "*.example.com")
     assert settings.user_namespaces is True
     assert read(user_namespaces="Auto").build_settings.user_namespaces is False, "until the nodes have told"
     assert (settings.service_accounts, settings.pod_marks) == (("builds",), ("azure.workload.identity/",))

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import structlog
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.recent import Recent
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
 from buildandpush.source.git.githubapp import names_app, parse_app
@@ -42,6 +44,8 @@ SECONDS: Final = 30.0
 """How long one git may take."""
 _WAY_SECONDS: Final = 20.0
 """How long DNS, and the server that makes a token, may take."""
+_APP_LOGIN_SECONDS: Final = 45 * 60.0
+"""How long a token of a GitHub App is used. It ends after an hour."""
 _PAUSES_SECONDS: Final = (3.0, 9.0)
 """A server needs that long at times until all of its parts know a new token."""
 _MAX_OUTPUT: Final = 64 * 1024
@@ -82,6 +86,8 @@ class GitRemote:
         self._rules = rules
         self._ca_file = Path(ca_file) if ca_file else Path(os.devnull) / "none"
         self._told_hosts = told_hosts
+        self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
+        """Logins that were made for GitHub Apps, and until when they are used, by url and Secret."""
 
     async def find_commit(self, at: GitRevision, login: GitLogin | None, *, details: bool) -> Commit:
         """The commit that a revision is at; raises SourceError."""
@@ -120,6 +126,8 @@ class GitRemote:
             return listed[0] != listed[1]
 
     async def _find_way(self, at: GitRevision, login: GitLogin | None, folder: Path) -> Way:
+        about = (at.url, repr(sorted(login.keys.items()))) if login and names_app(login.keys) else None
+        until, header = (self._headers.get(about) if about else None) or (0.0, "")
         access = Access(
             login.origin if login else "",
             ca_bundle=at.ca_bundle,
@@ -127,12 +135,13 @@ class GitRemote:
             trusted=self._ca_file,
             scratch=folder,
             rules=self._rules,
+            header=header if time.monotonic() < until else "",
         )
         server = split_url(at.url)
         app = parse_app(login.keys, login.origin, server.url) if login and names_app(login.keys) else None
         try:
             async with asyncio.timeout(_WAY_SECONDS):
-                return await asyncio.to_thread(find_way, server, access)
+                way = await asyncio.to_thread(find_way, server, access)
         except SourceError as error:
             if app is None:
                 raise
@@ -141,6 +150,9 @@ class GitRemote:
         except TimeoutError as error:
             told = f"neither DNS nor the server of the login says anything of {server.host!r}"
             raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
+        if about and way.is_login_new:
+            self._headers.put(about, (time.monotonic() + _APP_LOGIN_SECONDS, way.header))
+        return way
 
     async def _fetch(self, at: GitRevision, way: Way, folder: Path, *wanted: str) -> None:
         await self._git(at, way, folder, "init", "--quiet", "--bare", "--template=", ".")
@@ -158,6 +170,8 @@ class GitRemote:
         if code == 0:
             return printed
         error = explain_failure(way, complained)
+        if error.reason is Reason.SOURCE_DENIED:
+            self._headers.drop(lambda about: about[0] == at.url)
         raise await self._hide(error, split_url(at.url).host) if error.reason in _TELLING else error
 
     async def _hide(self, error: SourceError, host: str) -> SourceError:

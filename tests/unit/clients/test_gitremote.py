@@ -45,7 +45,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str
     (work / "api/app").write_text("2\n")
     commits |= {"fourth": _commit(work, "fourth\n\nIn more words.")}
     git(work, "push", "--quiet", str(folder / "shop.git"), "main", "main:refs/pull/7/head")
-    git(folder / "shop.git", "config", "uploadpack.allowAnySHA1InWant", "true")
+    for branch, name in (("fix#1(ü)+c++@work", "first"), ("20241101", "first"), ("both", "fourth")):
+        git(folder / "shop.git", "branch", branch, commits[name])
+    git(folder / "shop.git", "tag", "both", commits["first"])
     return folder, commits
 
 
@@ -95,6 +97,12 @@ async def refused(remote: GitRemote, url: str, revision: str = "main", login: Gi
     ("revision", "commit", "ref"),
     [
         ("", "fourth", "refs/heads/main"),
+        ("HEAD", "fourth", "refs/heads/main"),
+        ("heads/main", "fourth", "refs/heads/main"),
+        ("fix#1(ü)+c++@work", "first", "refs/heads/fix#1(ü)+c++@work"),
+        ("20241101", "first", "refs/heads/20241101"),
+        ("both", "first", "refs/tags/both"),
+        ("refs/heads/both", "fourth", "refs/heads/both"),
         ("main", "fourth", "refs/heads/main"),
         ("feature/x", "first", "refs/heads/feature/x"),
         ("refs/heads/main", "fourth", "refs/heads/main"),

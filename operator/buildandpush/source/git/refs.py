@@ -11,6 +11,7 @@ COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
 _PEELED: Final = "^{}"
 """Ends the line of what an annotated tag points to."""
+_HEAD: Final = "HEAD"
 _SYMREF: Final = "ref: "
 
 
@@ -24,8 +25,8 @@ class Found:
 
 def list_names(revision: str) -> tuple[str, ...]:
     """The refs that a revision may stand for, in the order in which `git fetch` looks for them."""
-    if not revision:
-        return ("HEAD",)
+    if revision in ("", _HEAD):
+        return (_HEAD,)
     if revision.startswith("refs/"):
         return (revision,)
     return (f"refs/{revision}", f"refs/tags/{revision}", f"refs/heads/{revision}")
@@ -44,8 +45,8 @@ def read_refs(told: str, revision: str) -> Found:
     for name in list_names(revision):
         commit = ids.get(f"{name}{_PEELED}") or ids.get(name)
         if commit:
-            return Found(commit, targets.get(name, "" if name == "HEAD" else name))
+            return Found(commit, targets.get(name, "" if name == _HEAD else name))
     if _SHORT_COMMIT.fullmatch(revision):
         told = f"{revision!r} has {len(revision)} characters; source.git.poll and <+codebase.…> need the whole id"
         raise SourceError(Reason.COMMIT_ID_SHORT, told)
-    raise SourceError(Reason.REVISION_NOT_FOUND, f"the server has no branch or tag {revision or 'HEAD'!r}")
+    raise SourceError(Reason.REVISION_NOT_FOUND, f"the server has no branch or tag {revision or _HEAD!r}")

@@ -46,6 +46,8 @@ class Access:
     """Where files that git needs are written. Default: the folder for temporary files."""
     rules: AddressRules | None = None
     """Which addresses are refused. Default: those that builds may not fetch from."""
+    header: str = ""
+    """The header that logs in, where it was made before; empty: it is made from the keys."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Way:
     is_login_new: bool = False
     """Whether the login was made a moment ago, so that not every part of the server knows it yet."""
 
+    @property
+    def header(self) -> str:
+        """The header that logs in; empty for none."""
+        return self.environment.get(_HEADER, "")
+
 
 def find_way(server: Server, access: Access) -> Way:
     """Through the proxy, if there is one for this host, or else to checked addresses. Adds the login."""
@@ -78,8 +85,8 @@ def find_way(server: Server, access: Access) -> Way:
     is_login_new = False
     if access.login:
         keys = read_keys(access.folder) if access.keys is None else access.keys
-        is_login_new = names_app(keys)
-        environment |= _login_environment(server, _make_header(keys, server, access, trust))
+        is_login_new = names_app(keys) and not access.header
+        environment |= _login_environment(server, access.header or _make_header(keys, server, access, trust))
     settings, proxies = _find_route(server, access.rules)
     return Way(settings, {**environment, **proxies}, is_login_new)
 
@@ -202,5 +209,4 @@ def build_environment(way: Way) -> dict[str, str]:
 
 def explain_failure(way: Way, stderr: str) -> SourceError:
     """What git's words about a failure mean, without the login."""
-    header = way.environment.get(_HEADER, "")
-    return explain_git(hide(stderr, [header]), with_login=bool(header))
+    return explain_git(hide(stderr, [way.header]), with_login=bool(way.header))

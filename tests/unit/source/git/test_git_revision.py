@@ -38,6 +38,25 @@ def filters(server: GitServer, allowed: bool) -> None:
     git(server.folder / "shop.git", "config", "uploadpack.allowFilter", str(allowed).lower())
 
 
+def test_a_commit_that_the_operator_has_found_is_fetched_whatever_became_of_its_branch(
+    server: GitServer, commits: dict[str, str], root: Path
+) -> None:
+    assert fetch(server, root, revision="main", commit=commits["first"])[0] == commits["first"]
+    bare = server.folder / "shop.git"
+    git(bare, "branch", "gone", commits["second"])
+    git(bare, "branch", "--delete", "--force", "gone")
+    shutil.rmtree(root)
+    root.mkdir()
+    facts = fetch_git({"url": server.url(), "revision": "gone", "commit": commits["second"]}, root)
+    assert (facts.revision, facts.commit) == ("gone", commits["second"])
+
+
+def test_a_commit_that_the_server_has_no_more_is_not_found(server: GitServer, root: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        fetch(server, root, revision="main", commit="a" * 40)
+    assert caught.value.reason is Reason.REVISION_NOT_FOUND
+
+
 @pytest.mark.proves("source.git.revision")
 @pytest.mark.parametrize(
     ("revision", "commit", "ref"),
