@@ -56,7 +56,7 @@ from buildandpush.source.dockerfile.examine import NotReadableError, examine
 from buildandpush.source.dockerfile.finding import Settings
 from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
-from buildandpush.source.git import revision
+from buildandpush.source.git import revision, submodules
 from buildandpush.source.git import way as git
 from buildandpush.source.git.meaning import explain_git
 from buildandpush.source.git.refs import read_refs
@@ -72,6 +72,7 @@ SECRETS: Final = ["hunter22-secret", "aaaa", "日日日日", *(f"line {number} o
 
 SECRET: Final = ClientSecret("contoso.com", "04b07795-8ddb-461a-bbee-02f9e1bf7b46", "s3cr3t-value")
 LOGIN_KEYS: Final = (".dockerconfigjson", "login.json")
+GIT_SERVER: Final = git.Server("https://git.example/a.git", "https", "git.example", 443, "")
 
 
 class Page(type(Path())):  # type: ignore[misc]
@@ -135,6 +136,13 @@ def _ignore(words: str) -> None:
     """Patterns over a short path, and one pattern over a long one."""
     is_ignored("a/b/c", read_patterns(words))
     is_ignored(words, read_patterns("a*/**/b"))
+
+
+def _find_addresses(words: str) -> None:
+    for begin in ("", "../", "../" + words.replace(" ", "../"), "git@host:", "ssh://git@"):
+        for url in (GIT_SERVER.url, f"https://git.example/{words}"):
+            with suppress(SourceError):
+                submodules.find_address(f"{begin}{words}", replace(GIT_SERVER, url=url))
 
 
 def _in_base64(words: str) -> str:
@@ -210,6 +218,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a git server's default branch": revision.read_default_branch,
     "a git server's refs": _quietly(lambda words: read_refs(words, words[:200]), SourceError),
     "what a git server says of a commit": lambda words: gitremote._add_details(Commit("a" * 40), words),
+    "what .gitmodules says": lambda words: submodules.parse_urls(f"submodule.{words}.path\n{words}\0" * 2),
+    "a submodule's address": _find_addresses,
     "a git server's address": git._without_login,
     "a signature for Azure Storage": _quietly(lambda words: sign_url(BLOB, words), SourceError),
     "Azure Storage's error code": lambda words: explain_blob(403, words, BlobLogin(url=BLOB), NOW),

@@ -151,7 +151,7 @@ _FILES: Final = (
     ),
     Check(
         "submodule", _R, "A git submodule that is copied", "it is a submodule, which is not fetched",
-        "It copies what is checked out.", "keep its files in the repository, or exclude it by .dockerignore",
+        "It copies what is checked out.", "set source.git.submodules: true, or exclude it by .dockerignore",
         source=True, versions="all",
     ),
     Check(

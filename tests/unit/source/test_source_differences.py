@@ -11,7 +11,7 @@ from buildandpush.source.differences import find_machine
 from buildandpush.source.dockerfile.reader import MAX_BYTES as MAX_DOCKERFILE
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.git import way as module
-from buildandpush.source.git.folder import list_submodules, remove_git_folder
+from buildandpush.source.git.folder import list_links, remove_git_folder
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, render_success
 from tests.unit.source.git.git_server import git, serve_git
@@ -209,7 +209,7 @@ def test_submodules_and_lfs_files_are_refused_with_that_word(
 
 def test_submodules_are_listed_by_gits_index(tmp_path: Path) -> None:
     work = repository(tmp_path, {"a b": b"", "c": b""}, submodule="vendor/über lib")
-    assert list_submodules(work) == ("vendor/über lib",)
+    assert [path for path, _ in list_links(work)] == ["vendor/über lib"]
     remove_git_folder(work)
-    assert list_submodules(work) == ()
+    assert list_links(work) == []
     remove_git_folder(work)

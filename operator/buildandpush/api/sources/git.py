@@ -9,6 +9,21 @@ from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, URL_WITH_USER
 
 MAX_DEPTH = 1_000_000
+MAX_PATHS = 64
+CheckedOutPath = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=512,
+        json_schema_extra=rules(
+            cel(
+                "!self.matches('^/|(^|/)[.][.](/|$)|://|^[./]*$')",
+                expression="""'source.git.paths: "' + self + '" is no folder inside the repository; write web/src'""",
+                message="source.git.paths must be folders inside the repository, such as web/src",
+            )
+        ),
+    ),
+]
 
 MAX_POLLED_PATHS = 32
 
@@ -102,6 +117,21 @@ class GitSource(ApiModel):
         None,
         description="Fetch all tags too, for RUN lines with git. `git describe` looks for one in the history that was "
         "fetched, so it needs depth: 0 as well. With keepGitDir alone. Default: false.",
+    )
+    paths: list[CheckedOutPath] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_PATHS,
+        description="Folders of the repository that are fetched, with all that is in them; of the folders above them, "
+        "and so of the root, the files alone. The folders of dockerfile and context have to be among them, inside one "
+        "or above one. A .git folder that is kept has the contents of these files alone. Default: the whole "
+        "repository. Example: [services/web, libs/common]",
+        json_schema_extra=ATOMIC,
+    )
+    submodules: bool | None = Field(
+        None,
+        description="Fetch submodules, and theirs, each at the commit that its parent names and without its history. "
+        "The login goes to those on the host of url; others have to be readable without one. Default: false.",
     )
     credentials_ref: SourceSecretReference | None = Field(
         None,

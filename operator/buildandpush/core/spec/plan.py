@@ -25,6 +25,7 @@ from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.sources.check import check_source
+from buildandpush.core.spec.sources.git import check_git_paths
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
@@ -158,12 +159,16 @@ def plan_build(
     check_target(spec.target or "")
     check_subscription(spec.subscription_id or "")
     is_met(spec.when, run_number)
+    dockerfile = resolve_file("dockerfile", spec.dockerfile or "Dockerfile")
+    context = plan_context(spec.context or ".", options.flags)
+    if spec.source.git is not None:
+        check_git_paths(spec.source.git, dockerfile, context)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
         repository=spec.repository,
         tags=() if options.no_push else tags.tags,
-        dockerfile=resolve_file("dockerfile", spec.dockerfile or "Dockerfile"),
-        context=plan_context(spec.context or ".", options.flags),
+        dockerfile=dockerfile,
+        context=context,
         labels=_check_keys("labels", merge_labels(spec.labels or {}, options.flags)),
         build_args=_check_keys("buildArgs", spec.build_args or {}),
         target=(spec.target or "").strip(),

@@ -22,7 +22,12 @@ SHAPING_FIELDS: Final = (
 logins, caches and mirrors do not."""
 
 _DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": False}
-_GIT_DEFAULTS: Final[dict[str, Any]] = {"keepGitDir": False, "depth": 1, "tags": False}
+_GIT_DEFAULTS: Final[dict[str, Any]] = {
+    "keepGitDir": False,
+    "depth": 1,
+    "tags": False,
+    "submodules": False,
+}
 
 
 def hash_spec(spec: BuildAndPushACRSpec) -> str:

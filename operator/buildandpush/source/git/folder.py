@@ -10,8 +10,8 @@ _SUBMODULE: Final = "160000"
 """The mode of a submodule in git's index: https://git-scm.com/docs/git-ls-files#_output"""
 
 
-def list_submodules(root: Path) -> tuple[str, ...]:
-    """The paths, relative to the root, where another repository would be checked out."""
+def list_links(root: Path) -> list[tuple[str, str]]:
+    """Where another repository would be checked out: the path, relative to the root, and the commit."""
     done = subprocess.run(
         ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "ls-files", "--stage", "-z"],
         cwd=root,
@@ -21,7 +21,7 @@ def list_submodules(root: Path) -> tuple[str, ...]:
         check=False,
     )
     entries = (entry.partition("\t") for entry in os.fsdecode(done.stdout).split("\0"))
-    return tuple(path for mode, _, path in entries if mode.startswith(f"{_SUBMODULE} "))
+    return [(path, told.split()[1]) for told, _, path in entries if told.startswith(f"{_SUBMODULE} ")]
 
 
 def remove_git_folder(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -16,8 +16,15 @@ class Wanted:
     """How many commits of the history; 0 for all of it."""
     tags: bool = False
     """Whether all tags come along."""
-    paths: tuple[str, ...] = field(default=())
+    paths: tuple[str, ...] = ()
     """The folders to check out, normalised; none for all."""
+    submodules: bool = False
+    """Whether submodules are fetched, and theirs."""
+    keep_git_dir: bool = True
+
+    def of_submodule(self, commit: str) -> "Wanted":
+        """What is wanted of a submodule: all files of its commit, and no history."""
+        return replace(self, revision=commit, depth=1, tags=False, paths=())
 
 
 def parse_wanted(git: Mapping[str, Any]) -> Wanted:
@@ -27,4 +34,6 @@ def parse_wanted(git: Mapping[str, Any]) -> Wanted:
         depth=git.get("depth", 1),
         tags=bool(git.get("tags") and git.get("keepGitDir")),
         paths=tuple(posixpath.normpath(path) for path in git.get("paths") or ()),
+        submodules=bool(git.get("submodules")),
+        keep_git_dir=bool(git.get("keepGitDir")),
     )

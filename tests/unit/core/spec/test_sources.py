@@ -106,3 +106,36 @@ def test_what_git_takes_for_something_else_is_no_revision(revision: str) -> None
 def test_a_history_has_a_depth(more: dict[str, Any]) -> None:
     with pytest.raises(SpecInvalidError, match="source.git.depth"):
         planned(git_source(**more))
+
+
+@pytest.mark.parametrize(
+    "paths", [["/"], ["."], ["./"], ["/harness"], ["/web"], ["a/../b"], [".."], ["https://x/a"], ["a\nb"]]
+)
+def test_what_is_no_folder_is_no_path_to_fetch(paths: list[str]) -> None:
+    with pytest.raises(SpecInvalidError, match="^source.git.paths: "):
+        planned(git_source(paths=paths))
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "context", "paths", "left_out"),
+    [
+        ("Dockerfile", ".", ["web"], ""),
+        ("web/Dockerfile", "web", ["web"], ""),
+        ("web/Dockerfile", ".", ["web", "libs/"], ""),
+        ("web/docker/Dockerfile", "web", ["web"], ""),
+        ("web/Dockerfile", "web", ["web/src"], ""),
+        ("docker/Dockerfile", ".", ["web"], "'docker', the folder of dockerfile"),
+        ("Dockerfile", "api", ["web"], "'api', the folder of context"),
+        ("Dockerfile", "we", ["web"], "'we', the folder of context"),
+        ("Dockerfile", "web-api", ["web"], "'web-api', the folder of context"),
+    ],
+)
+def test_what_is_built_has_to_be_fetched(dockerfile: str, context: str, paths: list[str], left_out: str) -> None:
+    build = parse_spec(spec(source=git_source(paths=paths), dockerfile=dockerfile, context=context))
+    if not left_out:
+        plan_build(build, SETTINGS, run_number=1)
+        return
+    with pytest.raises(SpecInvalidError, match="^source.git.paths: they leave out ") as caught:
+        plan_build(build, SETTINGS, run_number=1)
+    assert left_out in str(caught.value)
+    assert "add it" in str(caught.value)

@@ -152,7 +152,13 @@ def test_the_volume_counts_once_the_image_is_written_to_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "default", "other"), [("keepGitDir", False, True), ("depth", 1, 0), ("tags", False, True)]
+    ("name", "default", "other"),
+    [
+        ("keepGitDir", False, True),
+        ("depth", 1, 0),
+        ("tags", False, True),
+        ("submodules", False, True),
+    ],
 )
 def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, default: Any, other: Any) -> None:
     def of(**more: Any) -> str:
@@ -160,3 +166,4 @@ def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, d
 
     assert of(**{name: default}) == of()
     assert of(**{name: other}) != of()
+    assert of(paths=["web"]) not in (of(), of(paths=["libs"]))

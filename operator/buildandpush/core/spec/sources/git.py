@@ -1,11 +1,13 @@
 """What is refused in a git source."""
 
+import posixpath
 import re
 from urllib.parse import urlsplit
 
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.spec.paths import resolve_path
 
 
 def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
@@ -41,3 +43,30 @@ def _is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return any(host == allowed or (allowed.startswith("*.") and host.endswith(allowed[1:])) for allowed in hosts)
+
+
+def check_git_paths(git: GitSource, dockerfile: str, context: str) -> None:
+    """Raise SpecInvalidError for paths that are no folders, or that leave out what is built. `dockerfile` and `context`
+    are normalised."""
+    if not git.paths:
+        return
+    paths = [_resolve_folder(path) for path in git.paths]
+    for name, folder in (("dockerfile", posixpath.dirname(dockerfile) or "."), ("context", context)):
+        if not any(_is_fetched(folder, path) for path in paths):
+            raise SpecInvalidError(
+                "source.git.paths", f"they leave out {folder[:200]!r}, the folder of {name}; add it to them"
+            )
+
+
+def _resolve_folder(path: str) -> str:
+    found = "." if path.startswith("/") else resolve_path("source.git.paths", path)
+    if found == ".":
+        raise SpecInvalidError(
+            "source.git.paths", f"{path[:200]!r} is no folder inside the repository; write for example services/web"
+        )
+    return found
+
+
+def _is_fetched(folder: str, path: str) -> bool:
+    """Whether the folder comes along with the path: it is inside, or above."""
+    return folder == "." or f"{folder}/".startswith(f"{path}/") or path.startswith(f"{folder}/")
