@@ -1,5 +1,6 @@
 """Forms of addresses and revisions that users write: what holds a login, what is Azure's, what git allows."""
 
+from collections.abc import Iterable
 from typing import Final
 
 URL_WITH_USER: Final = r"^https://[A-Za-z0-9._%-]{1,64}@(dev[.]azure[.]com|bitbucket[.]org)/"
@@ -23,3 +24,9 @@ AZURE_BLOB_URL: Final = (
 )
 """An account, a container and a blob. Sources: https://learn.microsoft.com/azure/storage/common/storage-account-overview
 and https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure"""
+
+
+def is_among(host: str, allowed: Iterable[str]) -> bool:
+    """Whether a host, in lower case, is one of those that the installer allows, as names or as *.example.com."""
+    host = host.rstrip(".")
+    return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in allowed)

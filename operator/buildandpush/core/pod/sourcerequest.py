@@ -29,7 +29,7 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     }
     limits = settings.source_limits.to_request()
     return {
-        **_build_source(plan),
+        **_build_source(plan, settings),
         **({"limits": limits} if limits else {}),
         "root": SOURCE_ROOT,
         "dockerfile": plan.dockerfile,
@@ -38,12 +38,15 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     }
 
 
-def _build_source(plan: BuildPlan) -> Manifest:
+def _build_source(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     """The source, at the commit that the operator has found out, if it has."""
     source = plan.source.to_dict()
     if plan.source.git is None:
         return source
     git = {name: value for name, value in source["git"].items() if name != "poll"}
+    if settings.git_hosts and plan.source.git.submodules:
+        # Only the fetched repository tells where they are.
+        git["allowedHosts"] = list(settings.git_hosts)
     return {**source, "git": {**git, "commit": plan.commit} if plan.resolves and plan.commit else git}
 
 

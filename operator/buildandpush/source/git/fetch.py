@@ -93,6 +93,7 @@ def _fetch_submodules(first: _Repository, wanted: Wanted, access: Access) -> Non
             raise SourceError(Reason.SOURCE_TOO_LARGE, f"{place!r}: the repository has {limit}")
         try:
             server = split_url(submodules.find_address(each.url, parent.server))
+            submodules.refuse_host(server.host, wanted.allowed_hosts)
             print(f"Fetching submodule {place!r} of {server.url}", flush=True)
             allowed = submodules.limit_access(access, server, first.server)
             found = _check_out(server, wanted.of_submodule(each.commit), root, allowed)

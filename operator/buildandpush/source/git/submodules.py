@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import is_among
 from buildandpush.source.git.folder import list_links
 from buildandpush.source.git.way import Access, Server, Way, run_git
 from buildandpush.source.report import SourceError
@@ -115,6 +116,16 @@ def _climb(url: str, base: str) -> str:
     if ".." in rest:
         raise SourceError(Reason.SOURCE_INVALID, f"{_tell(url)} has .. in its middle; write it at the beginning")
     return found["server"] + "/".join([*above[: len(above) - levels], *rest])
+
+
+def refuse_host(host: str, allowed: tuple[str, ...]) -> None:
+    """Raise SourceError for a host that the installer does not allow; an empty tuple allows all."""
+    if allowed and not is_among(host, allowed):
+        raise SourceError(
+            Reason.SOURCE_INVALID,
+            f"the operator's installer allows no git server but {', '.join(allowed)[:200]}, and this is {host}; have "
+            "it added to git.allowedHosts of the chart",
+        )
 
 
 def limit_access(access: Access, server: Server, first: Server) -> Access:

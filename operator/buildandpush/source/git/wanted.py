@@ -21,6 +21,8 @@ class Wanted:
     submodules: bool = False
     """Whether submodules are fetched, and theirs."""
     keep_git_dir: bool = True
+    allowed_hosts: tuple[str, ...] = ()
+    """Where submodules may come from, as the installer says; empty for everywhere."""
 
     def of_submodule(self, commit: str) -> "Wanted":
         """What is wanted of a submodule: all files of its commit, and no history."""
@@ -36,4 +38,5 @@ def parse_wanted(git: Mapping[str, Any]) -> Wanted:
         paths=tuple(posixpath.normpath(path) for path in git.get("paths") or ()),
         submodules=bool(git.get("submodules")),
         keep_git_dir=bool(git.get("keepGitDir")),
+        allowed_hosts=tuple(git.get("allowedHosts") or ()),
     )

@@ -69,3 +69,16 @@ def test_long_arguments_do_not_fill_the_annotation() -> None:
     assert known["checks"]["buildArguments"]["A"] == "1"
     assert known["checks"]["buildArguments"]["B"] is None
     assert len(json.dumps(known)) < 8 * 1024
+
+
+@pytest.mark.parametrize("name", ["submodules"])
+def test_the_pod_learns_which_hosts_are_allowed_where_the_repository_names_them(name: str) -> None:
+    settings = replace(SETTINGS, git_hosts=("github.com",))
+
+    def of(**more: bool) -> object:
+        source = {"git": {"url": "https://github.com/contoso/shop.git", **more}}
+        plan = plan_build(parse_spec(spec(source=source)), settings, run_number=1)
+        return build_source_request(plan, settings)["git"].get("allowedHosts")
+
+    assert of(**{name: True}) == ["github.com"]
+    assert of() is None

@@ -171,6 +171,22 @@ def test_each_address_is_checked_like_the_first(server: GitServer, root: Path, m
     assert "submodule 'lib': host 'metadata.invalid' is 169.254.169.254" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "fits"), [([], True), (["git.invalid"], True), (["*.invalid"], True), (["other.invalid"], False)]
+)
+def test_a_host_that_the_installer_does_not_allow_is_not_asked(
+    allowed: list[str], fits: bool, server: GitServer, root: Path
+) -> None:
+    lib = add_repository(server.folder, "lib", {"a": "a"})
+    add_repository(server.folder, "shop", {"a": ""}, {"lib": lib}, module("lib", server.url().replace("shop", "lib")))
+    if fits:
+        fetch(server, root, allowedHosts=allowed)
+        return
+    with pytest.raises(SourceError, match="git.allowedHosts of the chart"):
+        fetch(server, root, allowedHosts=allowed)
+    assert not [path for path in server.paths if "/lib.git" in path]
+
+
 def test_a_redirect_of_a_submodule_is_not_followed(folder: Path, server: GitServer, root: Path) -> None:
     with serve_git(folder) as moved:
         moved.location = f"http://git.invalid:{server.port}"

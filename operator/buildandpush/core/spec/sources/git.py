@@ -5,7 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from buildandpush.api.sources.git import GitSource
-from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION
+from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, is_among
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.paths import resolve_path
 
@@ -42,7 +42,7 @@ def _is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
         host = (urlsplit(url.strip()).hostname or "").rstrip(".")
     except ValueError:
         return False
-    return any(host == allowed or (allowed.startswith("*.") and host.endswith(allowed[1:])) for allowed in hosts)
+    return is_among(host, hosts)
 
 
 def check_git_paths(git: GitSource, dockerfile: str, context: str) -> None:
