@@ -8,7 +8,7 @@ from devcluster.images.imagekey import hash_parts
 from devcluster.machine.host import read_os_release
 from devcluster.machine.shell import run
 
-_INCLUDE = ("ca-certificates", "git", "python3", "python3-venv", "zstd")
+_INCLUDE = ("ca-certificates", "git", "libnss-wrapper", "openssh-client", "python3", "python3-venv", "zstd")
 _SOURCE_DATE_EPOCH = "1704067200"
 _UNNEEDED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/man/*", "/usr/share/locale/*")
 # How the machine fetches packages, such as through a proxy; it is needed for the build and removed from the result.

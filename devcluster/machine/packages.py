@@ -1,8 +1,8 @@
 """Installs missing Debian packages through apt; it never starts a service of theirs."""
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from devcluster.machine.shell import run
 from devcluster.settings import Network, Settings
 
 _APT_ENV = {"DEBIAN_FRONTEND": "noninteractive"}
+_LIBRARIES_OF_SSHD = ("libwrap0", "libnsl2", "libnss-wrapper")
 _WAIT_FOR_LOCK = ("-o", "DPkg::Lock::Timeout=300")
 
 
@@ -76,23 +77,45 @@ def ensure_docker_registry(settings: Settings) -> Path:
     installed = shutil.which("docker-registry")
     if installed:
         return Path(installed)
-    unpacked = settings.cache / "debian" / "docker-registry"
-    program = unpacked / "usr" / "bin" / "docker-registry"
-    if program.exists():
-        return program
-    print("apt: unpacking docker-registry into the cache (not installed: its package starts a service)", flush=True)
-    shutil.rmtree(unpacked, ignore_errors=True)
-    download = settings.cache / "debian" / "download"
-    download.mkdir(parents=True, exist_ok=True)
-    fetch = ("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "docker-registry")
-    with suppress(DevclusterError):
-        run(fetch, cwd=download, env=_APT_ENV)
-    if not list(download.glob("docker-registry_*.deb")):
-        run(("apt-get", "update", "-q", *_WAIT_FOR_LOCK), env=_APT_ENV)
-        run(fetch, cwd=download, env=_APT_ENV)
-    run(("dpkg-deb", "-x", next(download.glob("docker-registry_*.deb")), unpacked))
-    shutil.rmtree(download)
-    return program
+    return _ensure_unpacked(settings, "docker-registry") / "usr" / "bin" / "docker-registry"
+
+
+def ensure_ssh_server(settings: Settings) -> Path:
+    """Return the folder with Debian's sshd, and with libraries that the machine may lack, unpacked into the cache: a
+    package that is installed would start a service of its own on port 22."""
+    return _ensure_unpacked(settings, "openssh-server", *_LIBRARIES_OF_SSHD)
+
+
+def _ensure_unpacked(settings: Settings, *packages: str) -> Path:
+    """The folder that the packages are unpacked into; it has the name of the first."""
+    unpacked = settings.cache / "debian" / packages[0]
+    if unpacked.exists():
+        return unpacked
+    print(f"apt: unpacking {' '.join(packages)} into the cache (not installed, so no service starts)", flush=True)
+    with tempfile.TemporaryDirectory(dir=_made(unpacked.parent)) as folder:
+        download, partial = Path(folder) / "download", Path(folder) / "unpacked"
+        download.mkdir()
+        fetch = ("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages)
+        try:
+            run(fetch, cwd=download, env=_APT_ENV)
+        except DevclusterError:
+            # The usual reason is an empty or old package list.
+            run(("apt-get", "update", "-q", *_WAIT_FOR_LOCK), env=_APT_ENV)
+            run(fetch, cwd=download, env=_APT_ENV)
+        for package in download.glob("*.deb"):
+            run(("dpkg-deb", "-x", package, partial))
+        try:
+            partial.replace(unpacked)
+        except OSError:
+            if not unpacked.exists():
+                raise
+            # Another process was quicker.
+    return unpacked
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _is_there(probe: str) -> bool:

@@ -101,7 +101,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "git login over http": (
         _git("http://git.example/x.git", credentialsRef={"name": "git-login"}),
-        ["source.git.credentialsRef needs an https:// url"],
+        ["source.git.credentialsRef needs an https:// url, or one of ssh"],
     ),
     "git login of a connector elsewhere": (
         _git("https://github.com/x.git", connectorRef="acr"),
@@ -119,12 +119,40 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         _git("https://git.example/x.git", caBundle="MIIB"),
         ["spec.source.git.caBundle", "must hold certificates in PEM form"],
     ),
-    "git url over ssh": (
+    "git url over ssh without a key": (
         _git("ssh://git@github.com/x.git"),
-        ["spec.source.git.url", "is no http(s) URL", "write https://<host>/<path>"],
+        ["spec.source.git", "needs a key", "name the Secret with ssh-privatekey and known_hosts"],
     ),
-    "git url in scp form": (_git("git@github.com:x/y.git"), ["spec.source.git.url", "is no http(s) URL"]),
-    "git url of a file": (_git("file:///etc"), ["spec.source.git.url", "is no http(s) URL"]),
+    "git url in scp form without a key": (_git("git@github.com:x/y.git"), ["spec.source.git", "needs a key"]),
+    "git url over ssh without a user": (
+        _git("ssh://github.com/x.git", credentialsRef={"name": "x"}),
+        ["spec.source.git.url", "is no URL of http(s) or ssh", "ssh://git@<host>/<path>"],
+    ),
+    "git url over ssh with a password": (
+        _git("ssh://git:pw@github.com/x.git", credentialsRef={"name": "x"}),
+        ["spec.source.git.url", "is no URL of http(s) or ssh"],
+    ),
+    "git host that is an option": (
+        _git("git@-oProxyCommand=x:y", credentialsRef={"name": "x"}),
+        ["spec.source.git.url", "is no URL of http(s) or ssh"],
+    ),
+    "git path that is an option": (
+        _git("git@github.com:-x", credentialsRef={"name": "x"}),
+        ["spec.source.git.url", "is no URL of http(s) or ssh"],
+    ),
+    "git url over ssh with a connector": (
+        _git("git@ssh.dev.azure.com:v3/a/b/c", connectorRef="acr"),
+        ["source.git.connectorRef logs in to Azure Repos alone"],
+    ),
+    "git url over ssh with certificates": (
+        _git("ssh://git@git.example/x.git", credentialsRef={"name": "x"}, caBundle="-----BEGIN CERTIFICATE-----\n"),
+        ["source.git.caBundle is for https", "put known_hosts into the Secret"],
+    ),
+    "git host key over https": (
+        _git("https://git.example/x.git", insecureIgnoreHostKey=True),
+        ["source.git.insecureIgnoreHostKey is for ssh"],
+    ),
+    "git url of a file": (_git("file:///etc"), ["spec.source.git.url", "is no URL of http(s) or ssh"]),
     "git revision that is an option": (
         _git("https://github.com/x.git", revision="--upload-pack=x"),
         ["spec.source.git.revision", '"--upload-pack=x" is no branch, tag or commit'],

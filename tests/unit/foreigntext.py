@@ -11,7 +11,17 @@ import buildandpush
 
 ROOT: Final = Path(buildandpush.__file__).parent
 _DOORS: Final = frozenset(
-    {"admit", "admit_end", "admit_line", "clip_foreign", "explain_git", "mask_values", "parse_json", "parse_object"}
+    {
+        "admit",
+        "admit_end",
+        "admit_line",
+        "clip_foreign",
+        "explain_git",
+        "explain_ssh",
+        "mask_values",
+        "parse_json",
+        "parse_object",
+    }
 )
 _SEARCHES: Final = frozenset({"search", "match", "fullmatch", "sub", "findall", "finditer", "split"})
 # The API server bounds what a spec may say, and it bounds a spec. A dozen modules with a pattern for each field follow.

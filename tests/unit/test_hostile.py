@@ -58,8 +58,9 @@ from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
 from buildandpush.source.git import revision, submodules
 from buildandpush.source.git import way as git
-from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.git.meaning import explain_git, explain_ssh
 from buildandpush.source.git.refs import read_refs
+from buildandpush.source.git.sshkey import read_ssh_login
 from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.report import SourceError
 from buildandpush.telemetry import _without_secrets
@@ -145,6 +146,12 @@ def _find_addresses(words: str) -> None:
                 submodules.find_address(f"{begin}{words}", replace(GIT_SERVER, url=url))
 
 
+def _read_key(words: str) -> None:
+    for begin in ("", "-----BEGIN OPENSSH PRIVATE KEY-----\n\n\n"):
+        keys = {"ssh-privatekey": begin + words, "known_hosts": words}
+        read_ssh_login(keys, "Secret 'x'", ignore_host_key=False)
+
+
 def _in_base64(words: str) -> str:
     return base64.b64encode(words.encode(errors="replace")).decode()
 
@@ -220,6 +227,9 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "what a git server says of a commit": lambda words: gitremote._add_details(Commit("a" * 40), words),
     "what .gitmodules says": lambda words: submodules.parse_urls(f"submodule.{words}.path\n{words}\0" * 2),
     "a submodule's address": _find_addresses,
+    "what ssh says": lambda words: explain_ssh(words, "Secret 'x'"),
+    "what ssh says of a host key": lambda words: explain_ssh(f"{words}\nHost key verification failed.", "Secret 'x'"),
+    "an ssh key": _quietly(_read_key, SourceError),
     "a git server's address": git._without_login,
     "a signature for Azure Storage": _quietly(lambda words: sign_url(BLOB, words), SourceError),
     "Azure Storage's error code": lambda words: explain_blob(403, words, BlobLogin(url=BLOB), NOW),
@@ -278,8 +288,10 @@ HAND_ON: Final = {
 OUR_OWN: Final = {
     "core/naming.py: former_pod_name",  # the API server bounds a name
     "handlers/journal.py: Journal._open",  # the operator's own file
-    "source/git/way.py: split_url",  # an address of a spec
+    "source/git/way.py: _split_ssh",  # an address of a spec
+    "source/git/way.py: split_url",
     "source/git/version.py: find_flaw",  # git's own word, when the image is built
+    "source/git/version.py: find_ssh_flaw",
 }
 
 

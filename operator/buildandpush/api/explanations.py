@@ -247,9 +247,15 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.SOURCE_DENIED: _e(
         "The source's server wants a login, or refuses this one.",
-        "Name a Secret with a login in source.git.credentialsRef, or in source.archive.headersRef or sasSecretRef, or "
-        "correct that Secret. A new run starts once its content has changed. Where the message names a role that is "
-        f"missing, assign it. {RUN_AGAIN}",
+        "Name a Secret with a login or an ssh key in source.git.credentialsRef, or in source.archive.headersRef or "
+        "sasSecretRef, or correct that Secret. A new run starts once its content has changed. Where the message names "
+        f"a role that is missing, assign it. {RUN_AGAIN}",
+    ),
+    Reason.SOURCE_HOST_KEY: _e(
+        "The key that the git server shows over ssh is not one that the Secret of source.git.credentialsRef trusts.",
+        "Compare its fingerprint with the one that the server's owner publishes. If it is right, run ssh-keyscan [-p "
+        "port] host > known_hosts, check it with ssh-keygen -lf known_hosts, and put the file into the Secret as "
+        "known_hosts. If not, somebody may stand between. A new run starts once the Secret has changed.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
         "The repository has no such branch, tag or commit.",

@@ -76,6 +76,7 @@ class Reason(StrEnum):
     SOURCE_CHECKSUM = "SourceChecksum"
     SOURCE_TOO_LARGE = "SourceTooLarge"
     SOURCE_DENIED = "SourceDenied"
+    SOURCE_HOST_KEY = "SourceHostKey"
     REVISION_NOT_FOUND = "RevisionNotFound"
     COMMIT_ID_SHORT = "CommitIdShort"
     DOCKERFILE_NOT_FOUND = "DockerfileNotFound"

@@ -1,12 +1,22 @@
 """Forms of addresses and revisions that users write: what holds a login, what is Azure's, what git allows."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlsplit
 
+_USER: Final = "[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+_HOST: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+SSH_URL: Final = f"^ssh://({_USER})@({_HOST})(?::([0-9]{{1,5}}))?(/.+)$"
+"""A repository over ssh: user, host, port and path."""
+SCP_URL: Final = f"^({_USER})@({_HOST}):([^-].*)$"
+"""The short form of the same: user, host and path. https://git-scm.com/docs/git-clone#_git_urls"""
 URL_WITH_USER: Final = r"^https://[A-Za-z0-9._%-]{1,64}@(dev[.]azure[.]com|bitbucket[.]org)/"
 """Clone addresses of these git services name a user. On other hosts a token often stands in that place."""
 SIGNED_URL: Final = r"(?i)[?&;]([a-z_-]*[_-])?(sig|signature|token|password|secret|api[_-]?key)="
 """A query that holds a signature or a login, such as Azure's sig=, GitLab's private_token= and X-Goog-Signature=."""
+AZURE_SSH_HOST: Final = r"(?i)ssh[.]dev[.]azure[.]com|vs-ssh[.]visualstudio[.]com"
+"""Azure Repos over ssh: https://learn.microsoft.com/azure/devops/repos/git/use-ssh-keys-to-authenticate"""
 AZURE_REPOS: Final = "dev.azure.com"
 """Stands for Azure Repos wherever a login needs the name of a host. One token serves all of its addresses."""
 AZURE_REPOS_URL: Final = (
@@ -30,3 +40,15 @@ def is_among(host: str, allowed: Iterable[str]) -> bool:
     """Whether a host, in lower case, is one of those that the installer allows, as names or as *.example.com."""
     host = host.rstrip(".")
     return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in allowed)
+
+
+def find_server(url: str) -> str:
+    """The host and port of a git URL in any form, in lower case and without the user. Empty where it names no server.
+    Examples: github.com, git.example.com:2222"""
+    short = re.match(SCP_URL, url.strip())
+    if short:
+        return short[2].lower()
+    try:
+        return urlsplit(url.strip()).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""

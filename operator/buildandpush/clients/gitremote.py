@@ -53,7 +53,13 @@ _LIMITS: Final = 'ulimit -c 0 && ulimit -v 524288 && ulimit -f 131072 && exec "$
 """512 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
 _QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 _TELLING: Final = frozenset(
-    {Reason.SOURCE_UNREACHABLE, Reason.SOURCE_INVALID, Reason.SOURCE_MOVED, Reason.CERTIFICATE_NOT_TRUSTED}
+    {
+        Reason.SOURCE_UNREACHABLE,
+        Reason.SOURCE_INVALID,
+        Reason.SOURCE_MOVED,
+        Reason.CERTIFICATE_NOT_TRUSTED,
+        Reason.SOURCE_HOST_KEY,
+    }
 )
 """What a server that is none of git's may be found out by. The others are what a git server says of a repository."""
 _DETAILS: Final = "%an <%ae>%n%s"
@@ -131,6 +137,7 @@ class GitRemote:
         access = Access(
             login.origin if login else "",
             ca_bundle=at.ca_bundle,
+            ignore_host_key=at.ignore_host_key,
             keys=login.keys if login else None,
             trusted=self._ca_file,
             scratch=folder,

@@ -12,9 +12,9 @@ import os
 from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.urls import find_server
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.errors import NotFoundError
 from buildandpush.clients.gitremote import GitLogin
@@ -87,7 +87,7 @@ class Revisions:
         begins: bool = True,
     ) -> Commit | bool | Trouble | None:
         seen = self._seen.get((owner.namespace, at))
-        known = (*about, at.ca_bundle, seen)
+        known = (*about, at.ca_bundle, at.ignore_host_key, seen)
         found = self._lookups.find(known, since) if seen is not None else None
         if found is not None or not (begins or self._lookups.knows(known)):
             return found
@@ -95,7 +95,7 @@ class Revisions:
         if isinstance(login, Trouble):
             return login
         told = self._seen.put((owner.namespace, at), self._tell_apart(owner.namespace, at, login))
-        key = (*about, at.ca_bundle, told)
+        key = (*about, at.ca_bundle, at.ignore_host_key, told)
         found = self._lookups.find(key, since)
         if found is not None:
             return found
@@ -104,7 +104,7 @@ class Revisions:
             used = login if at.connector == "" else await self._log_in(owner.namespace, at.connector)
             return await look_up(used)
 
-        return self._lookups.ask(key, Subject(urlsplit(at.url).netloc.rpartition("@")[2], told), owner, work)
+        return self._lookups.ask(key, Subject(find_server(at.url), told), owner, work)
 
     async def _read_login(self, namespace: str, at: GitRevision) -> GitLogin | Trouble | None:
         """The login of the Secret; None where there is none."""

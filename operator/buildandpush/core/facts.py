@@ -120,6 +120,8 @@ class GitRevision:
     connector: str = ""
     """Name of the AzureConnector that logs in; empty for none."""
     ca_bundle: str = ""
+    ignore_host_key: bool = False
+    """Over ssh: whether every server is taken for the one of the URL."""
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from pydantic import ConfigDict, Field
 
 from buildandpush.api.base import ATOMIC, ApiModel, Name, cel, duration_rules, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
-from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, URL_WITH_USER
+from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, SCP_URL, SSH_URL, URL_WITH_USER
 
 MAX_DEPTH = 1_000_000
+_IS_SSH = f"(self.url.matches('{SSH_URL}') || self.url.matches('{SCP_URL}'))"
 MAX_PATHS = 64
 CheckedOutPath = Annotated[
     str,
@@ -55,8 +56,23 @@ class GitSource(ApiModel):
     model_config = ConfigDict(
         json_schema_extra=rules(
             cel(
-                "!has(self.credentialsRef) || self.url.startsWith('https://')",
-                message="source.git.credentialsRef needs an https:// url: over http anybody on the way reads the login",
+                "!has(self.credentialsRef) || !self.url.startsWith('http://')",
+                message="source.git.credentialsRef needs an https:// url, or one of ssh: over http anybody on the way "
+                "reads the login",
+            ),
+            cel(
+                f"!{_IS_SSH} || has(self.credentialsRef) || has(self.connectorRef)",
+                message="source.git.url is one of ssh, which needs a key; name the Secret with ssh-privatekey and "
+                "known_hosts in source.git.credentialsRef",
+            ),
+            cel(
+                f"!has(self.insecureIgnoreHostKey) || !self.insecureIgnoreHostKey || {_IS_SSH}",
+                message="source.git.insecureIgnoreHostKey is for ssh; certificates go into source.git.caBundle",
+            ),
+            cel(
+                f"!has(self.caBundle) || !{_IS_SSH}",
+                message="source.git.caBundle is for https; for ssh put known_hosts into the Secret of "
+                "source.git.credentialsRef",
             ),
             cel(
                 "!has(self.connectorRef) || !has(self.credentialsRef)",
@@ -75,17 +91,19 @@ class GitSource(ApiModel):
         Field(
             min_length=1,
             max_length=2048,
-            description="Address of the repository, over https or http, without a password. The user name that Azure "
-            "Repos and Bitbucket put into their clone address may stay. "
+            description="Address of the repository, without a password. Over https or http; the user name that Azure "
+            "Repos and Bitbucket put into their clone address may stay. Or over ssh, as ssh://git@<host>/<path>, "
+            "ssh://git@<host>:<port>/<path> or git@<host>:<path>, with a key in credentialsRef. "
             "Example: https://github.com/contoso/shop.git",
             json_schema_extra=rules(
                 cel(
-                    "self.matches('^https?://[^/]+')",
-                    expression="""'source.git.url: "' + self + '" is no http(s) URL; write https://<host>/<path>'""",
-                    message="source.git.url must begin with https:// or http://",
+                    f"self.matches('^https?://[^/]+') || self.matches('{SSH_URL}') || self.matches('{SCP_URL}')",
+                    expression="""'source.git.url: "' + self + '" is no URL of http(s) or ssh; write """
+                    """https://<host>/<path> or ssh://git@<host>/<path>'""",
+                    message="source.git.url must be a URL of https, http or ssh",
                 ),
                 cel(
-                    f"!self.matches('^[a-z]+://[^/]*@') || self.matches('{URL_WITH_USER}')",
+                    f"!self.matches('^https?://[^/]*@') || self.matches('{URL_WITH_USER}')",
                     message="source.git.url must not hold a user name or password; put them into a Secret and name it "
                     "in source.git.credentialsRef",
                 ),
@@ -135,11 +153,17 @@ class GitSource(ApiModel):
     )
     credentials_ref: SourceSecretReference | None = Field(
         None,
-        description="Secret with the login to the git server, for https. Its keys: `username` and `password`, as in "
+        description="Secret with the login to the git server. Its keys for https: `username` and `password`, as in "
         "Secrets of type kubernetes.io/basic-auth. A token is the password; most servers take any user name with it, "
         "so `username` may be left out. Or `bearerToken`, which is sent as such. Or a GitHub App: `githubAppID`, "
-        "`githubAppInstallationID` and `githubAppPrivateKey`. The login is sent to the host of url "
-        "and to no other. Default: no login.",
+        "`githubAppInstallationID` and `githubAppPrivateKey`. For ssh: `ssh-privatekey`, as in Secrets of type "
+        "kubernetes.io/ssh-auth, or `identity`; with it `known_hosts`, and `password` if the key has a passphrase. The "
+        "login is sent to the host of url and to no other. Default: no login.",
+    )
+    insecure_ignore_host_key: bool | None = Field(
+        None,
+        description="Over ssh, take any server for the one of url. Whoever can answer in its place then decides "
+        "what is built. Default: false, so the Secret has to hold known_hosts.",
     )
     connector_ref: Name | None = Field(
         None,

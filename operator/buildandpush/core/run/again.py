@@ -38,6 +38,7 @@ _CURED_BY_INPUTS: Final = _CURED_BY_LOGIN | {
     Reason.DOCKERFILE_INVALID,
     Reason.COPIED_FILE_NOT_FOUND,
     Reason.SOURCE_DENIED,
+    Reason.SOURCE_HOST_KEY,
 }
 """Reasons that another build argument, build secret or login to the git server may cure."""
 _ANY_LOGIN: Final = LoginSecretRef("buildandpush-login")

@@ -30,6 +30,7 @@ def revision_of(git: GitSource) -> GitRevision:
         secret=git.credentials_ref.name if git.credentials_ref else "",
         connector=connector_name(git.connector_ref) if git.connector_ref else "",
         ca_bundle=git.ca_bundle or "",
+        ignore_host_key=bool(git.insecure_ignore_host_key),
     )
 
 

@@ -38,6 +38,7 @@ _KINDS: Final = {
     Reason.TIMED_OUT: "Timeout",
     Reason.PUSH_UNAUTHORIZED: "Authentication",
     Reason.SOURCE_DENIED: "Authentication",
+    Reason.SOURCE_HOST_KEY: "Authentication",
     Reason.BASE_IMAGE_DENIED: "Authentication",
     Reason.PUSH_DENIED: "Authorization",
     Reason.POD_REFUSED: "Authorization",

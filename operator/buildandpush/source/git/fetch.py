@@ -24,7 +24,11 @@ def fetch_git(git: dict[str, Any], root: Path, _: SourceLimits = USUAL_LIMITS) -
     """Fetch what the request's `git` names into the root."""
     wanted = parse_wanted(git)
     print(f"Fetching {wanted.revision or 'the default branch'} of {git['url']}", flush=True)
-    access = Access(_describe_login(git), ca_bundle=git.get("caBundle", ""))
+    access = Access(
+        _describe_login(git),
+        ca_bundle=git.get("caBundle", ""),
+        ignore_host_key=git.get("insecureIgnoreHostKey", False),
+    )
     facts = fetch_wanted(git["url"], wanted, root, access)
     return replace(facts, revision=git.get("revision") or None)
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
-from buildandpush.source.git import githubapp
+from buildandpush.source.git import githubapp, sshkey
 from buildandpush.source.report import SourceError
 
 MOUNT: Final = Path(meta.GIT_LOGIN_MOUNT)
-_KEYS: Final = ("username", "password", "bearerToken", *githubapp.KEYS)
+_KEYS: Final = ("username", "password", "bearerToken", *githubapp.KEYS, *sshkey.KEYS, sshkey.KNOWN_HOSTS)
 _ANY_USER: Final = "git"
 """Goes with a token where neither the Secret nor the URL names a user. GitHub, GitLab and Azure Repos take any name."""
 
@@ -33,10 +33,14 @@ def make_header(keys: Mapping[str, str], origin: str, url_user: str = "") -> str
         return f"Authorization: Bearer {_plain(values['bearerToken'], origin, 'bearerToken')}"
     password = values.get("password")
     if not password:
-        raise SourceError(
-            Reason.SOURCE_DENIED,
-            f"{origin} holds no login; give it the keys username and password, or bearerToken",
-        )
+        keys_of_https = "give it the keys username and password, or bearerToken"
+        if any(values.get(name) for name in sshkey.KEYS):
+            raise SourceError(
+                Reason.SOURCE_DENIED,
+                f"{origin} holds an ssh key, which is no login for https; write the url as ssh://git@<host>/<path>, or "
+                f"{keys_of_https}",
+            )
+        raise SourceError(Reason.SOURCE_DENIED, f"{origin} holds no login; {keys_of_https}")
     user = values.get("username") or url_user or _ANY_USER
     if ":" in user:
         raise SourceError(

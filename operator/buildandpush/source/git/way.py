@@ -1,4 +1,7 @@
-"""git's way to a server: checked addresses or a proxy, certificates, a login, and no settings of the machine."""
+"""git's way to a server: checked addresses or a proxy, certificates, a login, and no settings of the machine.
+
+Over ssh, git/ssh.py has the rest of it.
+"""
 
 import os
 import re
@@ -14,10 +17,12 @@ from urllib.parse import unquote, urlsplit
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
-from buildandpush.api.urls import URL_WITH_USER
+from buildandpush.api.urls import AZURE_SSH_HOST, SCP_URL, SSH_URL, URL_WITH_USER
 from buildandpush.source.git.githubapp import Trust, fetch_app_header, names_app
 from buildandpush.source.git.login import MOUNT, make_header, read_keys
-from buildandpush.source.git.meaning import explain_git
+from buildandpush.source.git.meaning import explain_git, explain_ssh
+from buildandpush.source.git.ssh import Route, Ssh, prepare_ssh
+from buildandpush.source.git.sshkey import read_ssh_login
 from buildandpush.source.hidden import hide
 from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.network.egress import TRUSTED, find_proxy, write_trust
@@ -38,6 +43,8 @@ class Access:
     """Where the Secret's keys are files."""
     ca_bundle: str = ""
     """Certificates in PEM form."""
+    ignore_host_key: bool = False
+    """Over ssh: take every host key."""
     keys: Mapping[str, str] | None = None
     """The Secret's keys, where they are no files."""
     trusted: Path = TRUSTED
@@ -55,7 +62,7 @@ class Server:
     """A URL, taken apart."""
 
     url: str
-    """Without the user."""
+    """Without the user, unless it is for ssh."""
     scheme: str
     host: str
     port: int
@@ -71,6 +78,8 @@ class Way:
     environment: Mapping[str, str]
     is_login_new: bool = False
     """Whether the login was made a moment ago, so that not every part of the server knows it yet."""
+    ssh: Ssh | None = None
+    """What ssh reads, for as long as the way is used."""
 
     @property
     def header(self) -> str:
@@ -80,6 +89,8 @@ class Way:
 
 def find_way(server: Server, access: Access) -> Way:
     """Through the proxy, if there is one for this host, or else to checked addresses. Adds the login."""
+    if server.scheme == "ssh":
+        return _find_ssh_way(server, access)
     trust = write_trust(access.scratch or Path(tempfile.gettempdir()), access.ca_bundle, access.trusted)
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
     is_login_new = False
@@ -113,6 +124,20 @@ def _make_header(keys: Mapping[str, str], server: Server, access: Access, trust:
     return make_header(keys, access.login, server.user)
 
 
+def _find_ssh_way(server: Server, access: Access) -> Way:
+    keys = read_keys(access.folder) if access.keys is None else access.keys
+    login = read_ssh_login(keys, access.login, ignore_host_key=access.ignore_host_key)
+    # Proxies have no name for ssh. A tunnel, which ssh needs, is what they give to https.
+    proxy = find_proxy("https", server.host, server.port)
+    if proxy:
+        refuse_address(server.host, rules=access.rules)
+        route = Route(server.host, server.port, proxy=proxy)
+    else:
+        route = Route(server.host, server.port, resolve_host(server.host, server.port, access.rules))
+    ssh = prepare_ssh(route, login, access.login)
+    return Way({}, ssh.environment, ssh=ssh)
+
+
 def _login_environment(server: Server, header: str) -> dict[str, str]:
     """git's setting for one host, in its environment: https://git-scm.com/docs/git-config#_environment"""
     if server.scheme != "https":
@@ -127,7 +152,11 @@ def _login_environment(server: Server, header: str) -> dict[str, str]:
 
 def split_url(url: str) -> Server:
     """The server of a URL that may be fetched from."""
-    url = url.strip().replace(" ", "%20")
+    url = url.strip()
+    ssh = _split_ssh(url)
+    if ssh:
+        return ssh
+    url = url.replace(" ", "%20")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -135,11 +164,30 @@ def split_url(url: str) -> Server:
         raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
     named = "@" not in parts.netloc or re.match(URL_WITH_USER, url)
     if parts.scheme not in ("http", "https") or not host or not named:
-        raise SourceError(Reason.SOURCE_INVALID, f"{_without_login(url)!r} is no http(s) URL without a login")
+        raise SourceError(
+            Reason.SOURCE_INVALID, f"{_without_login(url)!r} is no http(s) URL without a login, and no URL of ssh"
+        )
     refuse_odd_name(host)
     port = port or (443 if parts.scheme == "https" else 80)
     address = parts.netloc.rpartition("@")[2]
     return Server(parts._replace(netloc=address).geturl(), parts.scheme, host, port, unquote(parts.username or ""))
+
+
+def _split_ssh(url: str) -> Server | None:
+    """The server of ssh://user@host:port/path or user@host:path. None for another URL."""
+    long, short = re.match(SSH_URL, url), re.match(SCP_URL, url)
+    if long is not None:
+        user, host, port, _ = long.groups()
+    elif short is not None:
+        user, host, port = short[1], short[2], None
+    else:
+        return None
+    if not url.isprintable() or not 0 < int(port or 22) < 65536:
+        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL that ssh can use")
+    refuse_odd_name(host)
+    # In the short form, a server is sent the path as it is. Azure Repos wants it as its pages show it.
+    encoded = long is not None or re.fullmatch(AZURE_SSH_HOST, host)
+    return Server(url.replace(" ", "%20") if encoded else url, "ssh", host.lower(), int(port or 22), user)
 
 
 def _without_login(url: str) -> str:
@@ -209,4 +257,6 @@ def build_environment(way: Way) -> dict[str, str]:
 
 def explain_failure(way: Way, stderr: str) -> SourceError:
     """What git's words about a failure mean, without the login."""
+    if way.ssh is not None:
+        return explain_ssh(stderr, way.ssh.origin)
     return explain_git(hide(stderr, [way.header]), with_login=bool(way.header))

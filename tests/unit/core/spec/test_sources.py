@@ -1,9 +1,11 @@
 """Sources that a pod could not be made with, and what a pod reads for the others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from buildandpush.api.urls import find_server
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from tests.unit.core.factories import SETTINGS, spec
@@ -67,6 +69,82 @@ def test_what_azure_storage_is_read_with() -> None:
     plan = planned(archive(connectorRef="account.Storage_Reader"))
     assert (plan.storage_connector_ref, plan.git_connector_ref, plan.input_keys) == ("storage-reader", "", ())
     assert plan.effective(SETTINGS).storage_connector == "storage-reader"
+
+
+REF = {"credentialsRef": {"name": "git-key"}}
+CA = {"caBundle": "-----BEGIN CERTIFICATE-----"}
+
+
+@pytest.mark.parametrize(
+    ("git", "field", "words"),
+    [
+        ({"url": "ssh://git@git.example/x"}, "source.git.url", "ssh needs a key"),
+        ({"url": "git@git.example:x"}, "source.git.url", "ssh needs a key"),
+        ({"url": "git@ssh.dev.azure.com:v3/a/b/c", "connectorRef": "acr"}, "source.git.connectorRef", "Azure Repos"),
+        ({"url": "ssh://git@git.example/x", **REF, **CA}, "source.git.caBundle", "it is for https"),
+        (
+            {"url": "https://git.example/x", "insecureIgnoreHostKey": True},
+            "source.git.insecureIgnoreHostKey",
+            "for ssh",
+        ),
+        ({"url": "http://git.example/x", **REF}, "source.git.credentialsRef", "readable on the way"),
+        ({"url": "ssh://git.example/x", **REF}, "source.git.url", "is no URL of http(s) or ssh"),
+        ({"url": "git.example:x", **REF}, "source.git.url", "is no URL of http(s) or ssh"),
+        ({"url": "git@-oProxyCommand=x:y", **REF}, "source.git.url", "is no URL of http(s) or ssh"),
+        ({"url": "git@git.example:-x", **REF}, "source.git.url", "is no URL of http(s) or ssh"),
+        ({"url": "file:///etc"}, "source.git.url", "is no URL of http(s) or ssh"),
+    ],
+)
+def test_a_git_source_that_no_login_fits_is_refused(git: dict[str, Any], field: str, words: str) -> None:
+    """Also where the CRD is older than these fields."""
+    with pytest.raises(SpecInvalidError, match=f"^{field}: ") as caught:
+        planned({"git": git})
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ssh://git@git.example:2222/x.git", "git@git.example:a/b.git"])
+@pytest.mark.parametrize("more", [{}, {"insecureIgnoreHostKey": True}])
+def test_ssh_with_a_key_is_taken(url: str, more: dict[str, Any]) -> None:
+    assert planned({"git": {"url": url, **REF, **more}}).input_keys == (("Secret/git-key", ""),)
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://github.com/a/b", "github.com"),
+        ("https://contoso@dev.azure.com/a/b", "dev.azure.com"),
+        ("http://GIT.example:8080/x", "git.example:8080"),
+        ("http://[2001:db8::1]/x", "[2001:db8::1]"),
+        ("ssh://git@git.example:2222/x", "git.example:2222"),
+        ("git@GitHub.com:a/b.git", "github.com"),
+        (" git@github.com:a/b:c@d.git", "github.com"),
+        ("http://[x/y", ""),
+        ("x", ""),
+    ],
+)
+def test_the_server_of_an_address(url: str, server: str) -> None:
+    assert find_server(url) == server
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("git@github.com:a/b.git", True),
+        ("ssh://git@github.com:22/a/b.git", True),
+        ("ssh://git@git.contoso.com:2222/a/b.git", True),
+        ("git@github.com.evil.example:a/b.git", False),
+        ("git@evil.example:github.com/b.git", False),
+        ("ssh://git@evil.example/@github.com/b.git", False),
+    ],
+)
+def test_over_ssh_too_the_installer_says_which_servers_are_asked(url: str, allowed: bool) -> None:
+    settings = replace(SETTINGS, git_hosts=("github.com", "*.contoso.com"))
+    asked = parse_spec(spec(source={"git": {"url": url, **REF}}))
+    if allowed:
+        assert plan_build(asked, settings, run_number=1).source.git is not None
+        return
+    with pytest.raises(SpecInvalidError, match="allows no git server but github"):
+        plan_build(asked, settings, run_number=1)
 
 
 def test_the_pod_reads_the_login_of_its_source() -> None:

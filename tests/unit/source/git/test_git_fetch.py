@@ -118,7 +118,6 @@ def test_tls_that_is_none(server: GitServer, root: Path) -> None:
         "/etc/passwd",
         "../shop.git",
         "ext::sh -c touch% /tmp/pwned",
-        "git@github.com:contoso/shop.git",
         "https://user:pw@git.invalid/x",
         "https://token@git.invalid/x",
         "http://git.invalid\\@127.0.0.1/",

@@ -5,7 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from buildandpush.api.sources.git import GitSource
-from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, is_among
+from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, SCP_URL, SSH_URL, find_server, is_among
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.paths import resolve_path
 
@@ -19,9 +19,15 @@ def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
             f"the operator's installer allows no git server but {', '.join(hosts)[:200]}; use one of them, or have "
             "this one added to git.allowedHosts of the chart",
         )
-    if git.credentials_ref and not git.url.startswith("https://"):
+    is_ssh = bool(re.match(SSH_URL, git.url) or re.match(SCP_URL, git.url))
+    if not is_ssh and not re.match("https?://", git.url):
         raise SpecInvalidError(
-            "source.git.credentialsRef", "the login would be readable on the way; use an https:// url"
+            "source.git.url",
+            f"{git.url[:200]!r} is no URL of http(s) or ssh; write https:// or ssh://git@<host>/<path>",
+        )
+    if git.credentials_ref and git.url.startswith("http://"):
+        raise SpecInvalidError(
+            "source.git.credentialsRef", "the login would be readable on the way; use an https:// url, or one of ssh"
         )
     if git.credentials_ref and git.connector_ref:
         raise SpecInvalidError("source.git", "credentialsRef and connectorRef are given; give one of them")
@@ -35,14 +41,26 @@ def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
             "source.git.revision",
             f"{git.revision[:200]!r} is no name that git allows; write a branch, tag, full ref or commit id",
         )
+    _check_ssh(git, is_ssh=is_ssh)
+
+
+def _check_ssh(git: GitSource, *, is_ssh: bool) -> None:
+    if is_ssh and not git.credentials_ref:
+        raise SpecInvalidError(
+            "source.git.url", "ssh needs a key; name the Secret with ssh-privatekey and known_hosts in credentialsRef"
+        )
+    if is_ssh and git.ca_bundle:
+        raise SpecInvalidError(
+            "source.git.caBundle", "it is for https; over ssh the server is trusted by known_hosts in the Secret"
+        )
+    if git.insecure_ignore_host_key and not is_ssh:
+        raise SpecInvalidError(
+            "source.git.insecureIgnoreHostKey", "it is for ssh; a server's certificate goes into source.git.caBundle"
+        )
 
 
 def _is_allowed(url: str, hosts: tuple[str, ...]) -> bool:
-    try:
-        host = (urlsplit(url.strip()).hostname or "").rstrip(".")
-    except ValueError:
-        return False
-    return is_among(host, hosts)
+    return is_among(urlsplit(f"//{find_server(url)}").hostname or "", hosts)
 
 
 def check_git_paths(git: GitSource, dockerfile: str, context: str) -> None:
