@@ -49,9 +49,9 @@ _APP_LOGIN_SECONDS: Final = 45 * 60.0
 _PAUSES_SECONDS: Final = (3.0, 9.0)
 """A server needs that long at times until all of its parts know a new token."""
 _MAX_OUTPUT: Final = 64 * 1024
-_LIMITS: Final = 'ulimit -c 0 && ulimit -v 524288 && ulimit -f 131072 && exec "$@"'
-"""512 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
-_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+_LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && exec "$@"'
+"""256 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
+_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1")
 _TELLING: Final = frozenset(
     {
         Reason.SOURCE_UNREACHABLE,

@@ -25,8 +25,10 @@ V = TypeVar("V")
 
 _log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 6
-PER_HOST: Final = 2
+AT_ONCE: Final = 8
+PER_HOST: Final = 4
+SILENT: Final = 1
+"""How many at once are put to a host that gave no answer the last time."""
 MAX_KNOWN: Final = 16384
 _LASTING: Final = frozenset(
     {
@@ -82,6 +84,8 @@ class Lookups(Generic[W, V]):
         self._waiting: dict[str, deque[Hashable]] = {}
         """Questions by host; the host whose turn is next comes first."""
         self._running: Counter[str] = Counter()
+        self._silent: Recent[str, bool] = Recent()
+        """Hosts whose last lookup brought no answer."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def knows(self, key: Hashable) -> bool:
@@ -119,7 +123,7 @@ class Lookups(Generic[W, V]):
         for host in list(self._waiting):
             if self._running.total() >= AT_ONCE:
                 return
-            if self._running[host] >= PER_HOST:
+            if self._running[host] >= (SILENT if self._silent.get(host) else PER_HOST):
                 continue
             keys = self._waiting.pop(host)
             entry = self._entries.get(key := keys.popleft())
@@ -136,6 +140,7 @@ class Lookups(Generic[W, V]):
         try:
             entry.answer = await entry.work()
             entry.failures = 0
+            self._silent.pop(entry.subject.host)
         except SourceError as error:
             entry.answer = self._note_failure(entry, error.reason, str(error))
         except Exception as error:
@@ -153,6 +158,10 @@ class Lookups(Generic[W, V]):
 
     def _note_failure(self, entry: _Entry[W, V], reason: Reason, message: str) -> Trouble:
         entry.failures += 1
+        if reason is Reason.SOURCE_UNREACHABLE:
+            self._silent.put(entry.subject.host, True)
+        else:
+            self._silent.pop(entry.subject.host)
         throttled = reason is Reason.SOURCE_THROTTLED
         seconds = longest_backoff_seconds(self._first) if throttled else backoff_seconds(entry.failures, self._first)
         at = self._clock() + timedelta(seconds=seconds)

@@ -340,4 +340,4 @@ async def test_a_git_that_never_stops_talking_fills_no_memory(
 
 async def test_a_git_may_write_and_take_only_so_much(server: GitServer, remote: GitRemote, strange_git: Path) -> None:
     put_git(strange_git, "echo fatal: $(ulimit -v) $(ulimit -f) $(ulimit -c) >&2; exit 1")
-    assert "524288 131072 0" in str(await refused(remote, server.url()))
+    assert "262144 131072 0" in str(await refused(remote, server.url()))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.lookups import AT_ONCE, PER_HOST, Lookups, Subject
+from buildandpush.clients.lookups import AT_ONCE, PER_HOST, SILENT, Lookups, Subject
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
 from tests.unit.core.factories import NOW
@@ -104,6 +104,29 @@ async def test_a_server_that_answers_nobody_takes_no_place_of_the_others(desk: D
     for _ in range(30):
         await settle()
     assert (len(dead.asked), dead.most) == (50, PER_HOST)
+
+
+async def test_a_host_that_was_silent_is_asked_one_question_at_a_time_until_it_speaks(desk: Desk) -> None:
+    server = Server()
+    server.open.set()
+    server.error = SourceError(Reason.SOURCE_UNREACHABLE, "timed out")
+    desk.ask(server, "first")
+    await settle()
+    server.open.clear()
+    for number in range(10):
+        desk.ask(server, str(number))
+    await settle()
+    assert server.busy == SILENT
+    server.error = None
+    server.open.set()
+    for _ in range(10):
+        await settle()
+    assert len(server.asked) == 11
+    server.open.clear()
+    for number in range(10, 20):
+        desk.ask(server, str(number))
+    await settle()
+    assert server.busy == PER_HOST
 
 
 async def test_only_so_many_are_asked_at_once_and_hosts_take_turns(desk: Desk) -> None:
