@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from buildandpush.core.naming import connector_name
 from buildandpush.core.spec.buildsecrets import EXPRESSION_KEY
 from buildandpush.pipelines.expressions import SECRET
+from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.notes import Notes, shown
 
 _SECRET_SIGN: Final = "<+secrets."  # noqa: S105 - the beginning of an expression
@@ -36,6 +36,6 @@ def _place(name: str, text: str, resource: str) -> tuple[str, str]:
     """Secret and key. A secret within a longer text needs a Secret of its own, which holds all of the text."""
     match = SECRET.fullmatch(text.strip())
     if match:
-        return connector_name(match[1]) or f"{resource}-arguments", EXPRESSION_KEY
+        return name_connector(match[1]) or f"{resource}-arguments", EXPRESSION_KEY
     key = "".join(character if character.isascii() and character.isalnum() else "_" for character in name)
     return f"{resource}-arguments", key or "argument"

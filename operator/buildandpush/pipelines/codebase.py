@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from buildandpush.core.naming import connector_name
 from buildandpush.pipelines.find import Earlier, FoundStep
 from buildandpush.pipelines.gitaddress import GitAddress, GitConnectors
 from buildandpush.pipelines.inputs import is_input
+from buildandpush.pipelines.names import name_connector, slug
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_text, settle_input
 from buildandpush.pipelines.values import Map, Value, as_map, as_text, is_false, is_null, look_up
@@ -46,9 +46,9 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     if revision:
         git["revision"] = revision
     if address and address.has_login and git["url"] == address.url:
-        git["credentialsRef"] = {"name": connector_name(reference)}
+        git["credentialsRef"] = {"name": name_connector(reference)}
         notes.todo(
-            f"make the login to the git server: kubectl create secret generic {connector_name(reference)} "
+            f"make the login to the git server: kubectl create secret generic {name_connector(reference)} "
             f"--type=kubernetes.io/basic-auth --from-literal=username={address.user or 'NAME'} "
             "--from-literal=password=TOKEN"
         )
@@ -103,9 +103,7 @@ def _plan_url(given: str, address: GitAddress | None, repository: str, found: Fo
         notes.stand_in(
             "source.git.url stands in for the address of the repository; write it, or give --git-url or --connectors"
         )
-        stem = connector_name(name.removesuffix(".git").replace("/", "-").replace(".", "-").replace(" ", "-"))
-        ascii_stem = "".join(character for character in stem if character.isascii() and character.isprintable())
-        return f"{_HOST}/{ascii_stem or 'repository'}.git"
+        return f"{_HOST}/{slug(name.removesuffix('.git')) or 'repository'}.git"
     if address.told:
         notes.differs(f"source.git.url: {address.told}")
     return address.url

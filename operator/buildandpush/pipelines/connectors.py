@@ -1,11 +1,13 @@
 """AzureConnectors for the connectors that the steps name: from an exported connector, or one to fill in."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.core.naming import connector_name
+from buildandpush.api.connector import GUID_PATTERN, HOST_PATTERN, TENANT_PATTERN
 from buildandpush.pipelines.fields import STAND_IN_REPOSITORY
+from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.resource import Resource
 from buildandpush.pipelines.values import Map, Value, as_map, as_text, look_up
@@ -13,6 +15,10 @@ from buildandpush.pipelines.values import Map, Value, as_map, as_text, look_up
 _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _NOWHERE: Final = STAND_IN_REPOSITORY.split("/", maxsplit=1)[0]
 _CLOUDS: Final = {"AZURE_US_GOVERNMENT": "AzureUSGovernment", "AZURE_CHINA": "AzureChina"}
+_HOST: Final = re.compile(f"(?=.{{1,253}}$){HOST_PATTERN}")
+_GUID: Final = re.compile(GUID_PATTERN)
+_TENANT: Final = re.compile(f"(?=.{{1,253}}$){TENANT_PATTERN}")
+_MOST_HOSTS: Final = 32
 _DOCKER_HUB: Final = "index.docker.io"
 _INSTALLER: Final = "managedIdentity works only in namespaces that the operator's installer allows"
 
@@ -44,7 +50,7 @@ def _make(name: str, hosts: list[str], references: set[str], exported: Map, pull
     if len(named) > 1:
         notes.todo(f"{join_names(named)} have the same name here; if they are different connectors, rename one of them")
     kind, spec = as_text(exported.get("type")), as_map(exported.get("spec"))
-    plain = [host for host in hosts if "<+" not in host]
+    plain = [host for host in hosts if _HOST.fullmatch(host)]
     if kind == "Azure":
         made = _from_azure(name, spec, notes)
     elif kind == "DockerRegistry":
@@ -56,6 +62,9 @@ def _make(name: str, hosts: list[str], references: set[str], exported: Map, pull
         notes.todo("tenantId and clientId: write those of the service principal; docs/connectors.md has other ways")
         made = _principal(name, _NOBODY, _NOBODY, notes)
     registries = list(dict.fromkeys([*made.pop("registries", []), *plain]))
+    if len(registries) > _MOST_HOSTS:
+        notes.todo(f"registries: only {_MOST_HOSTS} of {len(registries)} hosts are here; make a second connector")
+        registries = registries[:_MOST_HOSTS]
     manifest = {
         "apiVersion": meta.API_VERSION,
         "kind": "AzureConnector",
@@ -82,24 +91,30 @@ def _from_azure(name: str, spec: Map, notes: Notes) -> dict[str, Any]:
     credential = as_map(look_up(spec, "credential", "spec"))
     auth = as_map(credential.get("auth"))
     kind = as_text(look_up(spec, "credential", "type"))
-    client, tenant = as_text(credential.get("applicationId")), as_text(credential.get("tenantId"))
+    client = _matching(_GUID, credential.get("applicationId")) or _NOBODY
+    tenant = _matching(_TENANT, credential.get("tenantId")) or _NOBODY
     cloud = _CLOUDS.get(as_text(spec.get("azureEnvironmentType")), "")
     if kind == "InheritFromDelegate":
         notes.todo(_INSTALLER)
-        inherited = as_text(look_up(auth, "spec", "clientId"))
+        inherited = _matching(_GUID, look_up(auth, "spec", "clientId"))
         made: dict[str, Any] = {"managedIdentity": {"clientId": inherited} if inherited else {}}
     elif "Oidc" in kind:
         notes.todo("the identity has to trust a service account of this namespace; see docs/connectors.md")
-        made = {"workloadIdentity": {"tenantId": tenant or _NOBODY, "clientId": client or _NOBODY}}
+        made = {"workloadIdentity": {"tenantId": tenant, "clientId": client}}
     elif as_text(auth.get("type")) == "Certificate":
         notes.todo(f"make its Secret: kubectl create secret tls {name} --cert=FILE --key=FILE")
-        principal = {"tenantId": tenant or _NOBODY, "clientId": client or _NOBODY, "certificateRef": {"name": name}}
+        principal = {"tenantId": tenant, "clientId": client, "certificateRef": {"name": name}}
         made = {"servicePrincipal": principal}
     else:
-        made = _principal(name, tenant or _NOBODY, client or _NOBODY, notes)
+        made = _principal(name, tenant, client, notes)
     if _NOBODY in str(made):
         notes.todo("tenantId and clientId: the exported connector does not have both; write them")
     return {**made, **({"cloud": cloud} if cloud else {})}
+
+
+def _matching(pattern: re.Pattern[str], value: Value | None) -> str:
+    text = as_text(value)
+    return text if pattern.fullmatch(text) else ""
 
 
 def _from_docker(name: str, spec: Map, notes: Notes) -> dict[str, Any]:
@@ -113,7 +128,9 @@ def _from_docker(name: str, spec: Map, notes: Notes) -> dict[str, Any]:
 def docker_host(spec: Map) -> str:
     """The host of an exported connector for a Docker registry."""
     host = as_text(spec.get("dockerRegistryUrl")).lower().partition("://")[2].split("/")[0]
-    return _DOCKER_HUB if host.endswith(".docker.io") else host
+    if host.endswith(".docker.io"):
+        return _DOCKER_HUB
+    return host if _HOST.fullmatch(host) else ""
 
 
 def read_connectors(values: Iterable[Value]) -> dict[str, Map]:
@@ -121,7 +138,7 @@ def read_connectors(values: Iterable[Value]) -> dict[str, Map]:
     found: dict[str, Map] = {}
     for value in values:
         connector = as_map(as_map(value).get("connector"))
-        name = connector_name(as_text(connector.get("identifier")))
+        name = name_connector(as_text(connector.get("identifier")))
         if name:
             found.setdefault(name, connector)
     return found

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from buildandpush.core.naming import connector_name
 from buildandpush.pipelines.codebase import Origin
 from buildandpush.pipelines.connectors import docker_host, list_connectors, read_connectors
 from buildandpush.pipelines.errors import ImportFailedError
@@ -12,7 +11,7 @@ from buildandpush.pipelines.fields import respell
 from buildandpush.pipelines.find import ACR_STEP, Finder, FoundStep
 from buildandpush.pipelines.gitaddress import GitConnectors
 from buildandpush.pipelines.inputs import apply_input_sets
-from buildandpush.pipelines.names import assign_names
+from buildandpush.pipelines.names import assign_names, name_connector
 from buildandpush.pipelines.notes import Level, Note, Notes, join_names
 from buildandpush.pipelines.reader import Document, SourceFile, read_documents
 from buildandpush.pipelines.render import render_comments, render_document
@@ -123,7 +122,7 @@ def _look_through(
 
 def _registry(found: FoundStep, exported: dict[str, Map]) -> str:
     """The registry of a step that names none: the one of its connector."""
-    connector = exported.get(connector_name(as_text(as_map(found.step.get("spec")).get("connectorRef"))), {})
+    connector = exported.get(name_connector(as_text(as_map(found.step.get("spec")).get("connectorRef"))), {})
     return docker_host(as_map(connector.get("spec"))) if as_text(connector.get("type")) == "DockerRegistry" else ""
 
 

@@ -3,11 +3,11 @@
 from difflib import get_close_matches
 from typing import Any, Final
 
-from buildandpush.core.naming import connector_name
 from buildandpush.core.spec.buildsecrets import EXPRESSION_KEY
 from buildandpush.pipelines.arguments import plan_arguments, tell_secret
 from buildandpush.pipelines.expressions import SECRET
 from buildandpush.pipelines.find import DOCKER_STEP
+from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_bool, read_integer, read_list, read_map, read_text
 from buildandpush.pipelines.values import Map, Value, as_map
@@ -50,7 +50,7 @@ def plan_fields(spec: Map, notes: Notes, *, resource: str, pushes: bool) -> dict
     fields["labels"] = _plan_labels(spec.get("labels"), notes)
     fields |= plan_arguments(read_map("buildArgs", spec.get("buildArgs"), notes), notes, resource=resource)
     references = read_list("baseImageConnectorRefs", spec.get("baseImageConnectorRefs"), notes)
-    fields["baseImageConnectorRefs"] = list(dict.fromkeys(map(connector_name, references)))
+    fields["baseImageConnectorRefs"] = _name_connectors(references, notes)
     fields["cacheFrom"] = read_list("cacheFrom", spec.get("cacheFrom"), notes)
     fields["runAsUser"] = read_text("runAsUser", spec.get("runAsUser"), notes)
     fields["retry"] = read_integer("retry", spec.get("retry"), notes)
@@ -64,19 +64,26 @@ def _plan_docker_secrets(field: str, value: Value | None, notes: Notes) -> dict[
     for name, text in places.items():
         match = SECRET.fullmatch(text.strip())
         if match:
-            tell_secret(f"{field}.{shown(name)}", connector_name(match[1]), EXPRESSION_KEY, notes)
+            tell_secret(f"{field}.{shown(name)}", name_connector(match[1]), EXPRESSION_KEY, notes)
     return places
 
 
 def _plan_connector(value: Value | None, notes: Notes, *, needed: bool) -> str:
     reference = read_text("connectorRef", value, notes)
-    name = connector_name(reference) if reference and "<+" not in reference else ""
+    name = name_connector(reference or "")
     if not reference and not needed:
         return ""
     if not name:
-        about = f"is {shown(reference)}, whose value only a run knows" if reference else "is not given"
+        about = f"is {shown(reference)}, which is no name" if reference else "is not given"
         notes.stand_in(f"connectorRef {about}; {STAND_IN_CONNECTOR} stands in for the AzureConnector, so name yours")
     return name or STAND_IN_CONNECTOR
+
+
+def _name_connectors(references: list[str], notes: Notes) -> list[str]:
+    for reference in references:
+        if not name_connector(reference):
+            notes.todo(f"baseImageConnectorRefs: {shown(reference)} is no name; name the AzureConnector")
+    return [name for name in dict.fromkeys(map(name_connector, references)) if name]
 
 
 def _plan_repository(value: Value | None, notes: Notes) -> str:

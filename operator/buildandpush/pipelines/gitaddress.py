@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from buildandpush.api.urls import URL_WITH_USER
-from buildandpush.core.naming import connector_name
+from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.values import Map, as_map, as_text, look_up
 
 KINDS: Final = frozenset({"Git", "Github", "Gitlab", "Bitbucket", "AzureRepo", "Codecommit"})
@@ -37,7 +37,7 @@ class GitConnectors:
 
     def find(self, reference: str, repository: str) -> GitAddress | None:
         """The address of a repository of this connector; None if nothing is known."""
-        connector = self.found.get(connector_name(reference)) if reference and "<+" not in reference else None
+        connector = self.found.get(name_connector(reference))
         if connector is None or as_text(connector.get("type")) not in KINDS:
             return None
         spec = as_map(connector.get("spec"))

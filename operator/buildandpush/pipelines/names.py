@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.core.naming import connector_name
 from buildandpush.pipelines.find import FoundStep
 from buildandpush.pipelines.values import Map, as_text
 
 LONGEST: Final = 63
+_LONGEST_NAME: Final = 253
+_NAME: Final = re.compile(CONNECTOR_NAME_PATTERN)
 _ODD: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -35,6 +39,12 @@ def _forms(found: FoundStep) -> list[str]:
 
 def _identity(holder: Map) -> str:
     return as_text(holder.get("identifier")) or as_text(holder.get("name"))
+
+
+def name_connector(reference: str) -> str:
+    """The name that a pipeline's identifier of a connector or secret becomes; empty if it can be no name."""
+    name = connector_name(reference[: 4 * _LONGEST_NAME])
+    return name if len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) else ""
 
 
 def slug(text: str) -> str:
