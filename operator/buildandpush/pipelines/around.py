@@ -14,6 +14,7 @@ from buildandpush.pipelines.reading import read_text, settle_input
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null
 
 _FAILURE: Final = "Failure"
+_WHEN: Final = ("stageStatus", "pipelineStatus", "condition")
 _LOOPS: Final = ("matrix", "repeat", "parallelism")
 _NUMBERS: Final = frozenset(
     {"retryCount", "maxConcurrency", "times", "parallelism", "partitionSize", "start", "end", "tolerationSeconds"}
@@ -49,6 +50,9 @@ def _plan_when(levels: _LEVELS, values: dict[str, str], notes: Notes) -> dict[st
         settled = as_map(settle_input(f"when of the {name}", given, notes)) if given is not None else {}
         status = _status(name, settled, status, notes)
         condition = read_text(f"when.condition of the {name}", settled.get("condition"), notes)
+        unknown = [key for key in settled if key not in _WHEN]
+        if unknown:
+            notes.left_out(f"when of the {name}: {join_names(unknown)}: no part of a condition")
         if condition:
             conditions.append(as_text(write_out(condition, values, quoted=True)))
     joined = conditions[0] if len(conditions) == 1 else " && ".join(f"({each})" for each in conditions)

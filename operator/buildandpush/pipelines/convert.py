@@ -17,12 +17,19 @@ from buildandpush.pipelines.reader import Document, SourceFile, read_documents
 from buildandpush.pipelines.render import render_comments, render_document
 from buildandpush.pipelines.resource import Resource, make_resource
 from buildandpush.pipelines.templates import TemplateLibrary, read_template, unwrap_template
-from buildandpush.pipelines.values import Map, as_map, as_text
+from buildandpush.pipelines.values import Map, as_list, as_map, as_text, is_null, look_up
 
 MAX_STEPS: Final = 2000
 """Of one import."""
 _AZURE: Final = (".azurecr.io", ".azurecr.cn", ".azurecr.us", ".azurecr.de")
 _SEPARATOR: Final = "---\n"
+_PIPELINE: Final = frozenset(
+    {
+        "name", "identifier", "projectIdentifier", "orgIdentifier", "description", "tags", "properties", "stages",
+        "variables", "notificationRules", "delegateSelectors", "template", "allowStageExecutions", "versionLabel",
+    }
+)  # fmt: skip
+"""What is carried over, what is told elsewhere, and what no build depends on."""
 _ASIDE: Final = frozenset({"inputSet", "overlayInputSet", "connector", "trigger", "secret"})
 """Documents that no step stands in."""
 
@@ -67,7 +74,7 @@ def import_pipelines(order: Order) -> Imported:
     beside = [document for file in (*order.templates, *order.connectors) for document in _read(file, result)]
     every = [*beside, *(document for each in documents.values() for document in each)]
     exported = read_connectors(document.value for document in every)
-    sets = [document for file in order.input_sets for document in _read(file, result)]
+    sets = [document for file in order.input_sets for document in _read_input_sets(file, result)]
     finder = Finder(TemplateLibrary(every))
     notes = {name: Notes() for name in documents}
     for name, each in documents.items():
@@ -81,6 +88,8 @@ def import_pipelines(order: Order) -> Imported:
         resource = make_resource(_with_registry(found, exported), name, origin, first_run_number=order.first_run_number)
         result.resources.setdefault(found.file, []).append(resource)
         made.append((resource, as_map(found.step.get("spec"))))
+    for found in steps:
+        _tell_pipeline(found, notes[found.file])
     result.connectors = list_connectors(made, exported)
     result.remarks = {name: each.sorted() for name, each in notes.items() if each.found}
     return result
@@ -92,6 +101,26 @@ def _read(file: SourceFile, result: Imported) -> list[Document]:
     except ImportFailedError as error:
         result.errors.append(error)
         return []
+
+
+def _read_input_sets(file: SourceFile, result: Imported) -> list[Document]:
+    documents = _read(file, result)
+    for number, document in enumerate(documents):
+        if not as_map(look_up(document.value, "inputSet", "pipeline")):
+            overlay = "overlayInputSet" in as_map(document.value)
+            trouble = "it is an overlay; give the input sets that it names" if overlay else "it is no input set"
+            result.errors.append(ImportFailedError(file.name, f"document {number + 1}", trouble))
+    return documents
+
+
+def _tell_pipeline(found: FoundStep, notes: Notes) -> None:
+    """What the pipeline as a whole has and a resource has not."""
+    pipeline = found.around.pipeline
+    if as_list(pipeline.get("notificationRules")):
+        notes.left_out("notificationRules: nobody is notified; docs/status.md says what to watch")
+    rest = [key for key in pipeline if key not in _PIPELINE and not is_null(pipeline[key])]
+    if rest:
+        notes.left_out(f"of the pipeline: {join_names(rest)}: not known here")
 
 
 def _look_through(
@@ -154,12 +183,19 @@ def _with_registry(found: FoundStep, exported: dict[str, Map]) -> FoundStep:
 
 
 def render_file(result: Imported, name: str) -> str:
-    """The resources of one file as YAML."""
-    return render_all(result.resources.get(name, []), result.remarks.get(name, ()))
+    """The resources of one file as YAML, with what is to be told of the file before them."""
+    remarks = result.remarks.get(name, ())
+    begin = render_comments((f"About {name}",), remarks) + "\n" if remarks else ""
+    return begin + render_all(result.resources.get(name, []))
 
 
-def render_all(resources: Iterable[Resource], remarks: Sequence[Note] = ()) -> str:
-    """Resources as the documents of one text, with the remarks before them."""
-    documents = [render_document(each.manifest, each.heading, each.notes) for each in resources]
-    begin = render_comments(("About the whole file",), remarks) + "\n" if remarks else ""
-    return begin + _SEPARATOR.join(documents)
+def render_whole(result: Imported) -> str:
+    """All connectors and all resources as one text."""
+    names = dict.fromkeys([*result.resources, *result.remarks])
+    texts = [render_all(result.connectors), *(render_file(result, name) for name in names)]
+    return _SEPARATOR.join(text for text in texts if text)
+
+
+def render_all(resources: Iterable[Resource]) -> str:
+    """Resources as the documents of one text."""
+    return _SEPARATOR.join(render_document(each.manifest, each.heading, each.notes) for each in resources)

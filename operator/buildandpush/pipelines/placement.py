@@ -74,6 +74,8 @@ def _tell_rest(found: FoundStep, spec: Map, notes: Notes) -> None:
         notes.todo(f"the stage runs on {join_names(sorted(systems))}; kaniko builds images for Linux on Linux")
     parts = ("sharedPaths", "caching", "serviceDependencies", "buildIntelligence", "runtime", "slsa_provenance")
     left = [name for name in parts if not is_null(stage.get(name)) and stage.get(name) not in ({}, [])]
+    if any(as_list(group.get("sharedPaths")) for group in found.around.groups) and "sharedPaths" not in left:
+        left.append("sharedPaths")
     if left:
         notes.left_out(f"of the stage: {join_names(left)}: the build pod holds one build and nothing else")
     known = {*parts, "cloneCodebase", "execution", "infrastructure", "platform"}

@@ -19,6 +19,10 @@ from buildandpush.pipelines.values import Map, as_map, as_text, is_null
 _HANDLED: Final = frozenset(
     {"name", "identifier", "type", "spec", "timeout", "when", "strategy", "failureStrategies", "delegateSelectors"}
 )
+_AROUND: Final = frozenset(
+    {*_HANDLED, "description", "tags", "variables", "steps", "stepGroupInfra", "template", "sharedPaths"}
+)
+"""Of stages and groups: what is carried over, what is told elsewhere, and what no build depends on."""
 _MAKE_NO_FILES: Final = frozenset({*KINDS, "GitClone"})
 _AUTO_TAG: Final = "PLUGIN_AUTO_TAG"
 _ORDER: Final = tuple(field.alias or name for name, field in BuildAndPushACRSpec.model_fields.items())
@@ -110,6 +114,10 @@ def _tell_rest(found: FoundStep, notes: Notes) -> None:
     rest = [key for key in found.step if key not in _HANDLED and not is_null(found.step[key])]
     if rest:
         notes.left_out(f"of the step: {join_names(rest)}: the resource has no such field")
+    for name, holder in (("stage", found.around.stage), *(("step group", group) for group in found.around.groups)):
+        unknown = [key for key in holder if key not in _AROUND and not is_null(holder[key])]
+        if unknown:
+            notes.left_out(f"of the {name}: {join_names(unknown)}: not known here")
     before = [f"{step.name} ({step.kind})" for step in found.around.earlier if step.kind not in _MAKE_NO_FILES]
     if before:
         notes.todo(f"files that earlier steps make are not there: {join_names(before)}; make them in the Dockerfile")

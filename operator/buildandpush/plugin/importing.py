@@ -1,12 +1,13 @@
 """`kubectl buildandpush import`: reads the files, hands them to the import, and writes what comes of it."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from buildandpush.pipelines.convert import Imported, Order, import_pipelines, render_all, render_file
+from buildandpush.pipelines.convert import Imported, Order, import_pipelines, render_all, render_file, render_whole
 from buildandpush.pipelines.errors import ImportFailedError
 from buildandpush.pipelines.reader import MAX_BYTES, SourceFile
 
@@ -45,7 +46,7 @@ def run_import(given: argparse.Namespace) -> int:
     try:
         result = import_pipelines(
             Order(
-                pipelines=[file for name in given.files for file in _read_given(name)],
+                pipelines=_read_all(given.files),
                 templates=_read_folder(given.templates) if given.templates else [],
                 connectors=_read_folder(given.connectors) if given.connectors else [],
                 input_sets=[_read_file(path, str(path)) for path in given.input_set],
@@ -55,23 +56,39 @@ def run_import(given: argparse.Namespace) -> int:
         )
         if given.output_dir:
             _write(result, given.output_dir)
+        else:
+            _print(render_whole(result))
     except ImportFailedError as error:
         return _fail([error])
-    if not given.output_dir:
-        remarks = [note for notes in result.remarks.values() for note in notes]
-        resources = [*result.connectors, *(each for made in result.resources.values() for each in made)]
-        sys.stdout.write(render_all(resources, remarks))
     if result.errors or not result.resources:
-        return _fail(
-            result.errors or [ImportFailedError(given.files[0], "", "no step that builds and pushes to ACR was found")]
-        )
+        nothing = ImportFailedError(given.files[0], "", "no step that builds and pushes to ACR was found")
+        return _fail(result.errors or [nothing])
     return 1 if given.strict and result.open_points() else 0
+
+
+def _print(text: str) -> None:
+    """Write to standard output, whatever alphabet the terminal has. Whoever reads it may leave."""
+    try:
+        sys.stdout.buffer.write(text.encode(errors="replace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - Python flushes it once more at its end
 
 
 def _fail(errors: Iterable[ImportFailedError]) -> int:
     for error in errors:
         sys.stderr.write(f"error: {error}\n")
     return 1
+
+
+def _read_all(names: Iterable[str]) -> list[SourceFile]:
+    """All files that the command line names. Each has a name of its own."""
+    files: dict[str, SourceFile] = {}
+    for file in (file for name in names for file in _read_given(name)):
+        if file.name in files:
+            raise ImportFailedError(file.name, "", "two files have this name; import the folder that holds both")
+        files[file.name] = file
+    return list(files.values())
 
 
 def _read_given(name: str) -> list[SourceFile]:
@@ -106,19 +123,18 @@ def _decode(name: str, raw: bytes) -> str:
 
 def _write(result: Imported, folder: Path) -> None:
     """Write a file for each pipeline and one for the connectors, and print what each has."""
-    texts = {name: render_file(result, name) for name in result.resources}
+    texts: dict[Path, list[str]] = {}
     if result.connectors:
-        texts[_CONNECTORS] = render_all(result.connectors) + (
-            f"---\n{texts[_CONNECTORS]}" if _CONNECTORS in texts else ""
-        )
-    for name, text in texts.items():
-        path = folder / Path(name).with_suffix(".yaml")
+        texts[folder / _CONNECTORS] = [render_all(result.connectors)]
+    for name in result.resources:
+        texts.setdefault(folder / Path(name).with_suffix(".yaml"), []).append(render_file(result, name))
+    for path, parts in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text("---\n".join(parts), encoding="utf-8")
         except OSError as error:
             raise ImportFailedError(str(path), "", f"it cannot be written: {error.strerror}") from error
-    sys.stdout.write(_summarize(result, folder))
+    _print(_summarize(result, folder))
 
 
 def _summarize(result: Imported, folder: Path) -> str:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from buildandpush.pipelines.convert import Imported, Order, import_pipelines, render_all
+from buildandpush.pipelines.convert import Imported, Order, import_pipelines, render_whole
 from buildandpush.pipelines.reader import SourceFile
 
 SHAPES: Final = Path(__file__).parent / "shapes"
@@ -43,8 +43,7 @@ def import_shape(name: str) -> Imported:
 
 def render(result: Imported) -> str:
     """All of it as one text."""
-    remarks = [note for notes in result.remarks.values() for note in notes]
-    return render_all([*result.connectors, *(each for made in result.resources.values() for each in made)], remarks)
+    return render_whole(result)
 
 
 def _read(folder: Path) -> list[SourceFile]:

@@ -1,6 +1,7 @@
 """`kubectl buildandpush import`: files in, files or text out, and the exit code."""
 
 import io
+import os
 import subprocess
 import sys
 import textwrap
@@ -72,6 +73,32 @@ def test_a_folder_becomes_a_folder_and_a_summary(tmp_path: Path, capsys: pytest.
     ]
 
 
+def test_files_whose_output_has_the_same_name_go_into_one(tmp_path: Path) -> None:
+    for name in ("connectors.yaml", "web.yaml", "web.json"):
+        (tmp_path / name).write_text(STEP.format(name=name.replace(".", "-")))
+    assert main(["import", str(tmp_path), "--output-dir", str(tmp_path / "made")]) == 0
+    found = {path.name: load(path.read_text()) for path in (tmp_path / "made").iterdir()}
+    names = {name: [each["metadata"]["name"] for each in documents] for name, documents in found.items()}
+    assert names == {"connectors.yaml": ["acr", "connectors-yaml"], "web.yaml": ["web-json", "web-yaml"]}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_the_output_is_utf_8_whatever_the_terminal_has(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(STEP.format(name="web").replace("latest]", "latest], labels: {a: ü🎉}"), encoding="utf-8")
+    command = [sys.executable, "-m", "buildandpush.plugin", "import", str(path)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}, check=True)
+    assert load(done.stdout.decode())[1]["spec"]["labels"] == {"a": "ü🎉"}
+
+
+def test_whoever_reads_the_output_may_leave(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("".join(STEP.format(name=f"web{number}") for number in range(300)))
+    command = f"{sys.executable} -m buildandpush.plugin import {path} | head -c 10"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"# To do:\n#", b"")
+
+
 def test_an_unreadable_file_of_a_folder_leaves_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
     (tmp_path / "b.yaml").write_text(STEP.format(name="web"))
@@ -96,7 +123,13 @@ def test_strict_fails_for_what_is_left_to_do(tmp_path: Path, capsys: pytest.Capt
         (["empty"], "error: empty: the folder has no file that ends in .yaml, .yml, .json\n"),
         (["nothing.yaml"], "error: nothing.yaml: no step that builds and pushes to ACR was found\n"),
         (["latin.yaml"], "error: latin.yaml: byte 3: the file is no UTF-8; convert it\n"),
-        (["good.yaml", "--output-dir", "nothing.yaml"], "error: nothing.yaml/good.yaml: it cannot be written: "),
+        (["good.yaml", "--output-dir", "nothing.yaml"], "error: nothing.yaml/connectors.yaml: it cannot be written: "),
+        (["good.yaml", "good.yaml"], "error: good.yaml: two files have this name; import the folder that holds both\n"),
+        (["good.yaml", "--input-set", "good.yaml"], "error: good.yaml: document 1: it is no input set\n"),
+        (
+            ["good.yaml", "--input-set", "overlay.yaml"],
+            "error: overlay.yaml: document 1: it is an overlay; give the input",
+        ),
         (["good.yaml", "--templates", "gone"], "error: gone: the folder has no file that ends in .yaml, .yml, .json\n"),
     ],
 )
@@ -112,6 +145,7 @@ def test_an_error_says_what_to_do(
     Path("nothing.yaml").write_text("pipeline: {stages: []}")
     Path("latin.yaml").write_bytes("a: é".encode("latin-1"))
     Path("good.yaml").write_text(STEP.format(name="web"))
+    Path("overlay.yaml").write_text("overlayInputSet: {identifier: both, inputSetReferences: [a, b]}")
     assert main(["import", *arguments]) == 1
     assert capsys.readouterr().err.startswith(message)
 
