@@ -1,5 +1,6 @@
 """What a pipeline gives every step, its groups and its stage: conditions, loops, timeouts and rules for failures."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ _NUMBERS: Final = frozenset(
 _LEVELS = tuple[tuple[str, Map], ...]
 
 
-def plan_around(found: FoundStep, values: dict[str, str], notes: Notes) -> dict[str, Any]:
+def plan_around(found: FoundStep, values: Mapping[str, str], notes: Notes) -> dict[str, Any]:
     """The fields `timeout`, `when`, `strategy` and `failureStrategies`."""
     levels = _levels(found)
     for name, holder in levels[1:]:
@@ -42,7 +43,7 @@ def _levels(found: FoundStep) -> _LEVELS:
     return (("step", found.step), *groups, ("stage", found.around.stage))
 
 
-def _plan_when(levels: _LEVELS, values: dict[str, str], notes: Notes) -> dict[str, str]:
+def _plan_when(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> dict[str, str]:
     conditions: list[str] = []
     status = ""
     for name, holder in reversed(levels):
@@ -67,7 +68,7 @@ def _status(name: str, when: Map, before: str, notes: Notes) -> str:
     return _FAILURE if _FAILURE in (status, before) else status if name == "step" else before
 
 
-def _plan_strategy(levels: _LEVELS, values: dict[str, str], notes: Notes) -> dict[str, Any]:
+def _plan_strategy(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> dict[str, Any]:
     """The strategies of all levels as one. Two matrices with different axes are one matrix."""
     found: list[tuple[str, Map]] = []
     for name, holder in levels:
@@ -101,7 +102,7 @@ def _merge_matrices(inner: Map, outer: Map) -> Map | None:
     return {"matrix": {**merged, "exclude": excluded} if excluded else merged}
 
 
-def _plan_failures(levels: _LEVELS, values: dict[str, str], notes: Notes) -> list[dict[str, Any]]:
+def _plan_failures(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> list[dict[str, Any]]:
     """The rules of the innermost level that has some. A rule that the operator cannot follow is left out."""
     for name, holder in levels:
         given = holder.get("failureStrategies")

@@ -7,6 +7,7 @@ from typing import Final
 from buildandpush.pipelines.codebase import Origin
 from buildandpush.pipelines.connectors import docker_host, list_connectors, read_connectors
 from buildandpush.pipelines.errors import ImportFailedError
+from buildandpush.pipelines.expressions import Values
 from buildandpush.pipelines.fields import respell
 from buildandpush.pipelines.find import ACR_STEP, Finder, FoundStep
 from buildandpush.pipelines.gitaddress import GitConnectors
@@ -84,8 +85,15 @@ def import_pipelines(order: Order) -> Imported:
         raise ImportFailedError("", "", f"more than {MAX_STEPS} steps; import them in parts")
     origin = Origin(order.git_url, GitConnectors(exported))
     made: list[tuple[Resource, Map]] = []
+    values = Values()
     for found, name in zip(steps, assign_names(steps), strict=True):
-        resource = make_resource(_with_registry(found, exported), name, origin, first_run_number=order.first_run_number)
+        resource = make_resource(
+            _with_registry(found, exported),
+            name,
+            origin,
+            values.of_step(found),
+            first_run_number=order.first_run_number,
+        )
         result.resources.setdefault(found.file, []).append(resource)
         made.append((resource, as_map(found.step.get("spec"))))
     for found in steps:

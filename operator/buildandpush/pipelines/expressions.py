@@ -1,7 +1,8 @@
 """Expressions `<+…>` of a pipeline: those that have a fixed value are written out, the others are told about."""
 
 import re
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from buildandpush.api.spec import SEQUENCE_ID
@@ -42,20 +43,46 @@ _REMEDIES: Final = (
 )
 
 
-def list_values(found: FoundStep) -> dict[str, str]:
-    """The value of each expression that the pipeline itself fixes, by the expression without its signs."""
-    around = found.around
+class Values:
+    """The value of each expression that a pipeline itself fixes, by the expression without its signs."""
+
+    def __init__(self) -> None:
+        # By the identity of a pipeline or stage, which stands here too and so keeps its identity. Many steps share one.
+        self._known: dict[tuple[int, str], tuple[Map, dict[str, str]]] = {}
+
+    def of_step(self, found: FoundStep) -> Mapping[str, str]:
+        """What the expressions of a step stand for. Nothing stands there for what has no value."""
+        around = found.around
+        return ChainMap(
+            _given(_names("step", found.step)),
+            self._keep(around.stage, "stage", _values_of_stage),
+            self._keep(around.pipeline, "pipeline", _values_of_pipeline),
+        )
+
+    def _keep(self, holder: Map, kind: str, read: Callable[[Map], dict[str, str]]) -> dict[str, str]:
+        place = (id(holder), kind)
+        if place not in self._known:
+            self._known[place] = (holder, read(holder))
+        return self._known[place][1]
+
+
+def _values_of_stage(stage: Map) -> dict[str, str]:
+    return _given({**_names("stage", stage), **_variables("stage.variables", stage)})
+
+
+def _values_of_pipeline(pipeline: Map) -> dict[str, str]:
     values = {
-        **_names("pipeline", around.pipeline),
-        **_names("stage", around.stage),
-        **_names("step", found.step),
-        "org.identifier": as_text(around.pipeline.get("orgIdentifier")),
-        "project.identifier": as_text(around.pipeline.get("projectIdentifier")),
+        **_names("pipeline", pipeline),
+        **_variables("pipeline.variables", pipeline),
+        "org.identifier": as_text(pipeline.get("orgIdentifier")),
+        "project.identifier": as_text(pipeline.get("projectIdentifier")),
     }
-    for stage in list_stages(around.pipeline):
+    for stage in list_stages(pipeline):
         values |= _variables(f"pipeline.stages.{as_text(stage.get('identifier'))}.variables", stage)
-    values |= _variables("pipeline.variables", around.pipeline)
-    values |= _variables("stage.variables", around.stage)
+    return _given(values)
+
+
+def _given(values: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
 
 

@@ -1,5 +1,6 @@
 """Makes one resource from one step and all that stands around it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.pipelines.around import plan_around
 from buildandpush.pipelines.check import check_spec
 from buildandpush.pipelines.codebase import Origin, plan_source
-from buildandpush.pipelines.expressions import explain_open, list_values, write_out
+from buildandpush.pipelines.expressions import explain_open, write_out
 from buildandpush.pipelines.fields import STAND_IN_TAG, plan_fields, respell
 from buildandpush.pipelines.find import KINDS, FoundStep
 from buildandpush.pipelines.flags import needs_installer, plan_flags, pushes_image
@@ -42,10 +43,11 @@ class Resource:
         return str(self.manifest["metadata"]["name"])
 
 
-def make_resource(found: FoundStep, name: str, origin: Origin, *, first_run_number: int | None) -> Resource:
-    """The resource that builds what the step builds."""
+def make_resource(
+    found: FoundStep, name: str, origin: Origin, values: Mapping[str, str], *, first_run_number: int | None
+) -> Resource:
+    """The resource that builds what the step builds. `values` are those of its expressions."""
     notes = Notes()
-    values = list_values(found)
     settings = as_map(write_out(respell(as_text(found.step.get("type")), as_map(found.step.get("spec"))), values))
     written = _written(found, values)
     flags, settings = plan_flags(settings.get("envVariables"), written.around.stage, settings, notes)
@@ -79,7 +81,7 @@ def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -
     return Resource(manifest, (f"From {_origin(found)}",), notes.sorted())
 
 
-def _written(found: FoundStep, values: dict[str, str]) -> FoundStep:
+def _written(found: FoundStep, values: Mapping[str, str]) -> FoundStep:
     """The same with all known expressions written out around it."""
     around = found.around
     properties = write_out(around.pipeline.get("properties", {}), values)
@@ -92,7 +94,7 @@ def _written(found: FoundStep, values: dict[str, str]) -> FoundStep:
     return FoundStep(found.file, found.path, found.step, written)
 
 
-def _frame(holder: Map, values: dict[str, str]) -> Map:
+def _frame(holder: Map, values: Mapping[str, str]) -> Map:
     """A stage or group without the steps in it, which can be many."""
     spec = {key: value for key, value in as_map(holder.get("spec")).items() if key != "execution"}
     rest = {key: value for key, value in holder.items() if key not in ("spec", "steps")}
