@@ -39,6 +39,8 @@ class GitHub:
     """A server of GitHub Enterprise with one App, which one installation lets read some repositories."""
 
     repositories: tuple[str, ...] = ("shop",)
+    public: str = "/public/"
+    """How the paths of repositories begin that everybody may read."""
     replies: list[Reply] = field(default_factory=list)
     """What is answered in place of tokens, each used once."""
     tokens: list[str] = field(default_factory=list)
@@ -86,8 +88,10 @@ class GitHub:
         self.tokens.append(token)
         return Reply(201, {"token": token, "expires_at": "2100-01-01T00:00:00Z", "repository_selection": "selected"})
 
-    def lets_in(self, authorization: str | None) -> bool:
-        """Whether git may read with this header."""
+    def lets_in(self, authorization: str | None, path: str) -> bool:
+        """Whether git may read a path with this header. A token that is none opens nothing, be it public or not."""
+        if not authorization:
+            return path.startswith(self.public)
         logins = [f"x-access-token:{token}".encode() for token in self.tokens]
         return authorization in [f"Basic {base64.b64encode(login).decode()}" for login in logins]
 

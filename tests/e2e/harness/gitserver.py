@@ -70,9 +70,9 @@ class GitServer:
         self._serving.__exit__(kind, error, trace)
 
 
-def _lets_in(authorization: str | None, wanted: str, github: GitHub | None) -> bool:
+def _lets_in(authorization: str | None, path: str, wanted: str, github: GitHub | None) -> bool:
     is_known = bool(wanted) and authorization == wanted
-    return is_known or (github is not None and github.lets_in(authorization))
+    return is_known or (github is not None and github.lets_in(authorization, path))
 
 
 def _handler(root: Path, failures: list[int], wanted: str, github: GitHub | None) -> type[BaseHTTPRequestHandler]:
@@ -95,7 +95,8 @@ def _handler(root: Path, failures: list[int], wanted: str, github: GitHub | None
             if told:
                 self._reply(told.status, list(told.headers.items()), told.body)
                 return
-            if parts.path.startswith("/private/") and not _lets_in(self.headers.get("Authorization"), wanted, github):
+            login = self.headers.get("Authorization")
+            if parts.path.startswith("/private/") and not _lets_in(login, parts.path, wanted, github):
                 self._reply(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
                 return
             environment = {

@@ -61,13 +61,18 @@ class Trust:
     """Which addresses are refused. Default: those that builds may not fetch from."""
 
 
+class NoTokenError(SourceError):
+    """The App gets no token for the repository. If it is public, it can be read without one."""
+
+
 def names_app(keys: Mapping[str, str]) -> bool:
     """Whether a Secret with these keys is meant as the login of a GitHub App."""
     return any(key in keys for key in (APP, INSTALLATION, PRIVATE_KEY))
 
 
 def fetch_app_header(keys: Mapping[str, str], origin: str, url: str, trust: Trust) -> str:
-    """The Authorization header that reads the repository of the url, by a new token; raises SourceError.
+    """The Authorization header that reads the repository of the url, by a new token; raises SourceError, and
+    NoTokenError if the App may not read it.
 
     `origin` is where the keys come from, in words.
     """
@@ -132,6 +137,8 @@ def _fetch_token(app: App, origin: str, repository: str, trust: Trust) -> str:
     request = Request("POST", url, _WHAT, headers, json.dumps(wanted).encode())
     answer = ask(request, trust.certificates, rules=trust.rules)
     if answer.status != 201:
+        if answer.status == 422 and repository:
+            raise NoTokenError(Reason.SOURCE_DENIED, _NOT_INSTALLED.format(app=app.id, installation=app.installation))
         words = hide(str(answer.read_object().get("message", "")), [signed])
         raise _explain(answer, words[:_MAX_WORDS], app, origin)
     token = answer.read_object().get("token")
@@ -173,8 +180,12 @@ _REMEDIES: Final = {
     401: "compare githubAppID and githubAppPrivateKey in {origin} with the App {app}, and look at the node's clock",
     403: "make the installation {installation} active again, or let the App {app} read the contents of repositories",
     404: "compare githubAppInstallationID in {origin}: the App {app} has no installation {installation}",
-    422: "let the installation {installation} have the repository, and the App {app} read the contents of repositories",
+    422: "let the App {app} read the contents of repositories",
 }
+_NOT_INSTALLED: Final = (
+    "the App {app} gets no token for this repository; let the installation {installation} have it, and let the App "
+    "read the contents of repositories"
+)
 
 
 def _is_limit(answer: Answer, words: str) -> bool:

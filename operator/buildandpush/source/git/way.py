@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import AZURE_SSH_HOST, SCP_URL, SSH_URL, URL_WITH_USER
-from buildandpush.source.git.githubapp import Trust, fetch_app_header, names_app
+from buildandpush.source.git.githubapp import NoTokenError, Trust, fetch_app_header, names_app
 from buildandpush.source.git.login import MOUNT, make_header, read_keys
 from buildandpush.source.git.meaning import explain_git, explain_ssh
 from buildandpush.source.git.ssh import Route, Ssh, prepare_ssh
@@ -80,6 +80,8 @@ class Way:
     """Whether the login was made a moment ago, so that not every part of the server knows it yet."""
     ssh: Ssh | None = None
     """What ssh reads, for as long as the way is used."""
+    refusal: str = ""
+    """Why there is no login after all. What everybody may read can be fetched without one."""
 
     @property
     def header(self) -> str:
@@ -93,13 +95,16 @@ def find_way(server: Server, access: Access) -> Way:
         return _find_ssh_way(server, access)
     trust = write_trust(access.scratch or Path(tempfile.gettempdir()), access.ca_bundle, access.trusted)
     environment = {"GIT_SSL_CAINFO": str(trust)} if trust else {}
-    is_login_new = False
+    refusal, is_login_new = "", False
     if access.login:
         keys = read_keys(access.folder) if access.keys is None else access.keys
-        is_login_new = names_app(keys) and not access.header
-        environment |= _login_environment(server, access.header or _make_header(keys, server, access, trust))
+        try:
+            environment |= _login_environment(server, access.header or _make_header(keys, server, access, trust))
+            is_login_new = names_app(keys) and not access.header
+        except NoTokenError as error:  # a public submodule of a private repository, for example
+            refusal = str(error)
     settings, proxies = _find_route(server, access.rules)
-    return Way(settings, {**environment, **proxies}, is_login_new)
+    return Way(settings, {**environment, **proxies}, is_login_new, refusal=refusal)
 
 
 def _find_route(server: Server, rules: AddressRules | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -259,4 +264,5 @@ def explain_failure(way: Way, stderr: str) -> SourceError:
     """What git's words about a failure mean, without the login."""
     if way.ssh is not None:
         return explain_ssh(stderr, way.ssh.origin)
-    return explain_git(hide(stderr, [way.header]), with_login=bool(way.header))
+    error = explain_git(hide(stderr, [way.header]), with_login=bool(way.header or way.refusal))
+    return SourceError(error.reason, way.refusal) if way.refusal and error.reason is Reason.SOURCE_DENIED else error

@@ -111,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         if state.failures:
             return self._end(state.failures.pop(0), {})
         is_refused = state.wanted and state.seen[-1] != state.wanted
-        if is_refused or (state.github and not state.github.lets_in(state.seen[-1])):
+        if is_refused or (state.github and not state.github.lets_in(state.seen[-1], self.path)):
             return self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
         if state.error:
             told = f"ERR {state.error.format(state.seen[-1])}\n".encode()

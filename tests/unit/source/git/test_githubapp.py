@@ -33,6 +33,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Certific
     """A folder with contoso/shop.git in it, and a certificate for the host."""
     folder = tmp_path_factory.mktemp("git")
     make_repository(folder / "contoso")
+    (folder / "public").mkdir()
+    for name in ("contoso/other.git", "public/library.git"):
+        (folder / name).symlink_to(folder / "contoso" / "shop.git")
     return folder, make_certificate(folder, f"DNS:{HOST}")
 
 
@@ -177,12 +180,29 @@ def test_a_wrong_key_of_the_secret_is_named(
     assert words in str(caught.value)
 
 
-def test_a_repository_that_the_installation_has_not_is_told_by_the_api(
-    server: GitServer, repository: tuple[Path, Certificate], root: Path
+@pytest.mark.parametrize("name", ["other", "absent"])
+def test_a_repository_that_the_installation_has_not_is_told(
+    server: GitServer, repository: tuple[Path, Certificate], root: Path, name: str
 ) -> None:
-    with pytest.raises(SourceError, match=r"let the installation 678 have the repository") as caught:
-        fetch_revision(url_of(server).replace("shop", "other"), "main", root, access(repository))
+    """GitHub does not say whether there is one of this name."""
+    with pytest.raises(
+        SourceError, match="gets no token for this repository; let the installation 678 have it"
+    ) as caught:
+        fetch_revision(url_of(server).replace("shop", name), "main", root, access(repository))
     assert caught.value.reason is Reason.SOURCE_DENIED
+
+
+def test_a_public_repository_that_the_installation_has_not_is_fetched_without_a_login(
+    server: GitServer, repository: tuple[Path, Certificate], root: Path, pauses: list[float]
+) -> None:
+    """Such as a submodule of somebody else's."""
+    url = url_of(server).replace("contoso/shop", "public/library")
+    fetch_revision(url, "main", root, access(repository))
+    assert (root / "Dockerfile").exists()
+    assert (set(server.seen[1:]), pauses) == ({""}, [])
+    with pytest.raises(SourceError, match="remote ref absent") as caught:
+        fetch_revision(url, "absent", root, access(repository))
+    assert caught.value.reason is Reason.REVISION_NOT_FOUND
 
 
 def test_a_clock_that_is_fast_gets_no_token(
@@ -282,7 +302,7 @@ def test_a_private_key_that_cannot_sign_is_told_without_it(
     assert server.paths == []
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 422])
+@pytest.mark.parametrize("status", [401, 403, 404])
 def test_each_refusal_says_what_to_do_next(
     server: GitServer, repository: tuple[Path, Certificate], root: Path, status: int
 ) -> None:
