@@ -42,6 +42,10 @@ NO_SUCH_HOST: Final = (
 EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     # on the way
     Reason.ACCEPTED: _e("The operator accepted the spec and starts a run.", NO_REMEDY),
+    Reason.UPLOAD_AWAITED: _e(
+        "The build pod waits until somebody sends its source.",
+        "Send it with the command that the message names, within source.upload.timeout.",
+    ),
     Reason.POD_CREATED: _e("The build pod exists. Its containers have not started yet.", NO_REMEDY),
     Reason.POD_NOT_STARTED: _e(
         "A node has the build pod, but its kubelet cannot start it.",
@@ -256,6 +260,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Compare its fingerprint with the one that the server's owner publishes. If it is right, run ssh-keyscan [-p "
         "port] host > known_hosts, check it with ssh-keygen -lf known_hosts, and put the file into the Secret as "
         "known_hosts. If not, somebody may stand between. A new run starts once the Secret has changed.",
+    ),
+    Reason.UPLOAD_NOT_RECEIVED: _e(
+        "Nobody sent a complete source in time.",
+        "Set the annotation buildandpush.dev/rebuild to a new value, and send the source with the command that the "
+        "status then names. source.upload.timeout allows more time.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
         "The repository has no such branch, tag or commit.",

@@ -9,6 +9,7 @@ class Reason(StrEnum):
     # on the way
     ACCEPTED = "Accepted"
     POD_CREATED = "PodCreated"
+    UPLOAD_AWAITED = "UploadAwaited"
     POD_NOT_STARTED = "PodNotStarted"
     UNSCHEDULABLE = "Unschedulable"
     SCHEDULING_GATED = "SchedulingGated"
@@ -77,6 +78,7 @@ class Reason(StrEnum):
     SOURCE_TOO_LARGE = "SourceTooLarge"
     SOURCE_DENIED = "SourceDenied"
     SOURCE_HOST_KEY = "SourceHostKey"
+    UPLOAD_NOT_RECEIVED = "UploadNotReceived"
     REVISION_NOT_FOUND = "RevisionNotFound"
     COMMIT_ID_SHORT = "CommitIdShort"
     DOCKERFILE_NOT_FOUND = "DockerfileNotFound"

@@ -180,13 +180,13 @@ class BuildAndPushACRSpec(ApiModel):
 
     source: Source = Field(
         description="Where the files of the build come from; exactly one kind. git, inline, configMap, "
-        "persistentVolumeClaim and archive work today.",
+        "persistentVolumeClaim, archive and upload work today.",
         json_schema_extra=rules(
             cel(
                 "[has(self.git), has(self.inline), has(self.configMap), has(self.persistentVolumeClaim), "
-                "has(self.archive), has(self.oci), has(self.fluxSource)].filter(x, x).size() == 1",
-                message="source: give exactly one of git, inline, configMap, persistentVolumeClaim, archive, oci and "
-                "fluxSource",
+                "has(self.archive), has(self.upload), has(self.oci), has(self.fluxSource)].filter(x, x).size() == 1",
+                message="source: give exactly one of git, inline, configMap, persistentVolumeClaim, archive, upload, "
+                "oci and fluxSource",
             )
         ),
     )

@@ -152,6 +152,7 @@ class Effective(ApiModel):
     )
     cache_repository: str | None = Field(None, max_length=MAX_REPOSITORY, description="Repository of cached layers.")
     git_connector: str | None = Field(None, max_length=253, description="AzureConnector that reads the git repository.")
+    upload: bool | None = Field(None, description="Whether somebody sends the source into the build pod.")
     storage_connector: str | None = Field(
         None, max_length=253, description="AzureConnector that reads the archive in Azure Blob Storage."
     )

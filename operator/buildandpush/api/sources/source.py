@@ -8,6 +8,7 @@ from buildandpush.api.sources.files import ConfigMapSource, InlineSource, Volume
 from buildandpush.api.sources.flux import FluxSource
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.sources.oci import OciSource
+from buildandpush.api.sources.upload import UploadSource
 
 
 class Source(ApiModel):
@@ -22,6 +23,11 @@ class Source(ApiModel):
         "nothing changes while it runs; every user has to be able to read its files.",
     )
     archive: ArchiveSource | None = Field(None, description="A tar or zip archive from a web server.")
+    upload: UploadSource | None = Field(
+        None,
+        description="Files that somebody sends into the build pod, which waits for them: one tar, plain or compressed "
+        "with gzip or zstd. The status has the command. An upload counts for one run and one attempt.",
+    )
     oci: OciSource | None = Field(None, description="An OCI artifact. Not supported yet.")
     flux_source: FluxSource | None = Field(None, description="What a Flux object has fetched. Not supported yet.")
 

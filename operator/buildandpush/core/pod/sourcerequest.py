@@ -39,7 +39,10 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
 
 
 def _build_source(plan: BuildPlan, settings: BuildSettings) -> Manifest:
-    """The source, at the commit that the operator has found out, if it has."""
+    """The source, at the commit that the operator has found out, if it has. An upload is checked where it arrives."""
+    if plan.upload_seconds:
+        paths = {"dockerfile": plan.dockerfile, "context": plan.context}
+        return {"upload": {"timeoutSeconds": plan.upload_seconds, **paths}}
     source = plan.source.to_dict()
     if plan.source.git is None:
         return source

@@ -274,7 +274,9 @@ def _watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
         pod, limit = live, find_limit(live, run, world.settings, standstill)
     if limit is not None and limit[0] <= world.now:
         return _give_up(world, limit[1], pod)
-    phase, reason, message = progress.describe_live_pod(pod, standstill)
+    phase, reason, message = progress.describe_live_pod(
+        pod, standstill, upload_to=world.resource.owner.namespace if run.effective.upload else ""
+    )
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.

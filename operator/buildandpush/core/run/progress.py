@@ -10,6 +10,7 @@ from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe, describe_meanwhile
 from buildandpush.core.facts import Inputs, LoginSecretRef
+from buildandpush.core.pod.manifest import SOURCE_CONTAINER
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import Standstill
 from buildandpush.core.run.artifacts import build_artifact_file, wants_artifact_file
@@ -195,8 +196,11 @@ def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
     return with_status(world, world.resource.status.model_copy(update={"run": run}))
 
 
-def describe_live_pod(pod: PodObservation, standstill: Standstill | None = None) -> tuple[Phase, Reason, str]:
-    """Phase, reason and message of a pod that has not ended. `standstill` is what Events say keeps it from starting."""
+def describe_live_pod(
+    pod: PodObservation, standstill: Standstill | None = None, upload_to: str = ""
+) -> tuple[Phase, Reason, str]:
+    """Phase, reason and message of a pod that has not ended. `standstill` is what Events say keeps it from starting.
+    `upload_to` is the namespace of a pod whose source somebody sends; empty for other sources."""
     trouble = find_trouble(pod)
     if trouble is not None:
         return Phase.PENDING, trouble.reason, describe_meanwhile(trouble.reason, trouble.detail)
@@ -204,8 +208,16 @@ def describe_live_pod(pod: PodObservation, standstill: Standstill | None = None)
         return Phase.PENDING, Reason.POD_NOT_STARTED, describe_meanwhile(Reason.POD_NOT_STARTED, standstill.detail)
     if pod.kaniko.state == "running":
         return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
+    if upload_to and pod.source.state == "running":
+        return Phase.PENDING, Reason.UPLOAD_AWAITED, _tell_upload(pod.name, upload_to)
     if pod.gated:
         return Phase.PENDING, Reason.SCHEDULING_GATED, describe(Reason.SCHEDULING_GATED)
     if pod.unschedulable:
         return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable)
     return Phase.PENDING, Reason.POD_CREATED, f"Pod {pod.name} was created."
+
+
+def _tell_upload(pod: str, namespace: str) -> str:
+    """How to send a folder, ready to be pasted into a shell that stands in the folder."""
+    command = f"kubectl exec -i -n {namespace} {pod} -c {SOURCE_CONTAINER} -- python3 -m buildandpush.source.upload"
+    return f"Pod {pod} waits for the upload of its source. Send a folder from within it: tar -cz . | {command}"

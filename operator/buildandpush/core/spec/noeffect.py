@@ -70,6 +70,8 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
     notes: list[_Note] = []
     if spec.retry is not None:
         notes.append(("retry", "retries says how often a build is tried again"))
+    if spec.source.upload is not None and spec.retries:
+        notes.append(("retries", "an upload counts for one attempt, since nobody would send it again"))
     foreign = find_foreign_kinds(spec.failure_strategies)
     if foreign:
         notes.append((f"failureStrategies: {', '.join(foreign)}", "no build fails by it"))

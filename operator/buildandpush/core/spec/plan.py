@@ -26,6 +26,7 @@ from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.sources.git import check_git_paths
+from buildandpush.core.spec.sources.upload import plan_upload
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import TagPlan, plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
@@ -67,6 +68,8 @@ class BuildPlan:
     """Name of the AzureConnector that the git repository is read with; empty for none."""
     storage_connector_ref: str = ""
     """Name of the AzureConnector that the archive in Azure Blob Storage is read with; empty for none."""
+    upload_seconds: int = 0
+    """How long the pod waits for somebody to send the source; 0 for other sources."""
     subscription: str | None = None
     """Name or id of the subscription that links are looked up in."""
     numbered_tags: tuple[str, ...] = ()
@@ -108,6 +111,7 @@ class BuildPlan:
             cache_repository=self.cache_repository or None,
             git_connector=self.git_connector_ref or None,
             storage_connector=self.storage_connector_ref or None,
+            upload=self.upload_seconds > 0 or None,
             subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
@@ -163,6 +167,9 @@ def plan_build(
     context = plan_context(spec.context or ".", options.flags)
     if spec.source.git is not None:
         check_git_paths(spec.source.git, dockerfile, context)
+    given = (spec.timeout or "").strip()
+    timeout = parse_duration_seconds("timeout", given) if given else settings.timeout_seconds
+    upload = 0 if options.push_only else plan_upload(spec.source.upload, timeout)
     return BuildPlan(
         registry=spec.repository.split("/", 1)[0],
         repository=spec.repository,
@@ -176,10 +183,9 @@ def plan_build(
         dockerfile_checks=spec.dockerfile_checks or "",
         run_as_user=_parse_user(spec.run_as_user, options),
         requirements=plan_requirements(spec.resources, settings),
-        timeout_seconds=parse_duration_seconds("timeout", spec.timeout)
-        if spec.timeout and spec.timeout.strip()
-        else settings.timeout_seconds,
-        retries=settings.retries if spec.retries is None else spec.retries,
+        timeout_seconds=timeout,
+        retries=_plan_retries(spec, upload, settings),
+        upload_seconds=upload,
         source=spec.source,
         connector_ref=_plan_connector(spec.connector_ref, options),
         base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
@@ -200,6 +206,13 @@ def _without_unknown(tags: TagPlan) -> TagPlan:
     """Without the tags whose commit is not known yet."""
     tags_of = (tuple(tag for tag in some if not is_unknown(tag)) for some in (tags.tags, tags.numbered))
     return TagPlan(*tags_of)
+
+
+def _plan_retries(spec: BuildAndPushACRSpec, upload_seconds: int, settings: BuildSettings) -> int:
+    """None for an upload: nobody would send it again to another pod."""
+    if upload_seconds:
+        return 0
+    return settings.retries if spec.retries is None else spec.retries
 
 
 def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:
@@ -266,7 +279,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
 UNSUPPORTED: Final = ("strategy",)
 
 
-SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive")
+SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive", "upload")
 
 
 def refuse_unsupported(values: Mapping[str, Any]) -> None:

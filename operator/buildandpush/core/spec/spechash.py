@@ -46,6 +46,8 @@ def hash_spec(spec: BuildAndPushACRSpec) -> str:
 
 
 def _without_defaults(source: dict[str, Any]) -> dict[str, Any]:
+    if "upload" in source:
+        return {"upload": {}}  # how long it is waited for shapes no image
     git = source.get("git", {})
     kept = {name: value for name, value in git.items() if name != "poll" and _GIT_DEFAULTS.get(name) != value}
     return {**source, "git": kept} if git else source

@@ -40,9 +40,10 @@ _MOST_LINKS: Final = 40
 """In a row. Linux follows no more: https://man7.org/linux/man-pages/man7/path_resolution.7.html"""
 
 
-def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_LIMITS) -> int:
+def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_LIMITS, *, whole: bool = False) -> int:
     """Unpack a tar, compressed or not, or a zip into the root; gives back how many entries. `strip` leading folders of
-    each path are left out. Raises SourceError."""
+    each path are left out. `whole`: a tar without the mark at its end is refused, as it may have been cut off between
+    two entries. Raises SourceError."""
     size = archive.stat().st_size
     if size == 0:
         raise SourceError(Reason.SOURCE_INVALID, "the archive is empty: it has 0 bytes")
@@ -52,7 +53,7 @@ def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_L
             with open_zip(archive, limits) as opened:
                 _unpack_zip(opened, writer)
         else:
-            _unpack_any_tar(archive, writer)
+            _unpack_any_tar(archive, writer, whole=whole)
         writer.check_links()
     except _BROKEN as error:
         raise SourceError(Reason.SOURCE_INVALID, f"the archive is broken, or no tar or zip: {error}") from error
@@ -109,13 +110,16 @@ class _Measured:
         return found
 
 
-def _unpack_any_tar(archive: Path, writer: "_Writer") -> None:
+def _unpack_any_tar(archive: Path, writer: "_Writer", *, whole: bool) -> None:
     with open_archive(archive) as opened:
         measured = _Measured(opened, writer)
         # It asks for no more than to be read, and reads once from the beginning to the end.
         stream = cast("IO[bytes]", measured)
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Entry, bufsize=64 * 1024) as opened_tar:
             _unpack_tar(opened_tar, measured, writer)
+            # tarfile stops at the mark, which it has read then, or where nothing follows.
+            if whole and opened_tar.fileobj.tell() == opened_tar.offset:
+                raise tarfile.ReadError("it ends without the mark of a tar's end, so a part of it is missing")
         while measured.read(_CHUNK):
             pass  # a checksum of the whole may stand at the end
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.explanations import NO_SUCH_HOST, RUN_AGAIN, explain
+from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_LOG_TAIL
 from buildandpush.core.foreign import admit_end
@@ -287,6 +288,15 @@ def test_recorded_pods_are_classified_by_what_kubelets_write(
 )
 def test_recorded_pods_that_live_say_where_they_stand(recorded: str, reason: Reason) -> None:
     assert describe_live_pod(observe(recorded))[1] == reason
+
+
+def test_a_pod_that_waits_for_its_upload_says_how_to_send_it() -> None:
+    phase, reason, message = describe_live_pod(observe("source-running"), upload_to="shop")
+    assert (phase, reason) == (Phase.PENDING, Reason.UPLOAD_AWAITED)
+    name = observe("source-running").name
+    command = f"kubectl exec -i -n shop {name} -c source -- python3 -m buildandpush.source.upload"
+    assert message.endswith(f"tar -cz . | {command}")
+    assert describe_live_pod(observe("kaniko-running"), upload_to="shop")[1] == Reason.BUILDING
 
 
 @pytest.mark.parametrize(

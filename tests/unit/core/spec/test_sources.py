@@ -7,6 +7,8 @@ import pytest
 
 from buildandpush.api.urls import find_server
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.pod.sourcerequest import build_source_request
+from buildandpush.core.spec.noeffect import find_notes
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from tests.unit.core.factories import SETTINGS, spec
 
@@ -145,6 +147,33 @@ def test_over_ssh_too_the_installer_says_which_servers_are_asked(url: str, allow
         return
     with pytest.raises(SpecInvalidError, match="allows no git server but github"):
         plan_build(asked, settings, run_number=1)
+
+
+@pytest.mark.proves("source.upload.timeout")
+@pytest.mark.parametrize(
+    ("upload", "more", "seconds"),
+    [
+        ({}, {}, 600),
+        ({}, {"timeout": "5m"}, 299),
+        ({"timeout": "90s"}, {}, 90),
+        ({"timeout": "2h"}, {"timeout": "3h"}, 7200),
+    ],
+)
+def test_how_long_an_upload_is_waited_for(upload: dict[str, Any], more: dict[str, Any], seconds: int) -> None:
+    """And nobody would send it again to another pod."""
+    parsed = parse_spec(spec(source={"upload": upload}, retries=3, **more))
+    plan = plan_build(parsed, SETTINGS, run_number=1)
+    assert (plan.upload_seconds, plan.retries, plan.effective(SETTINGS).upload) == (seconds, 0, True)
+    request = build_source_request(plan, SETTINGS)
+    assert request["upload"] == {"timeoutSeconds": seconds, "dockerfile": "Dockerfile", "context": "."}
+    assert "retries: an upload counts for one attempt" in "".join(find_notes(parsed))
+
+
+@pytest.mark.parametrize(("timeout", "words"), [("1h", "no shorter than timeout"), ("soon", "is no duration")])
+def test_a_wait_for_an_upload_that_cannot_be_is_refused(timeout: str, words: str) -> None:
+    with pytest.raises(SpecInvalidError, match=r"^source.upload.timeout: ") as caught:
+        planned({"upload": {"timeout": timeout}})
+    assert words in str(caught.value)
 
 
 def test_the_pod_reads_the_login_of_its_source() -> None:

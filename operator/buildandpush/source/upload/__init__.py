@@ -1,0 +1,1 @@
+"""Takes a source that somebody sends into the waiting pod."""

@@ -1,0 +1,99 @@
+"""Waits for one upload: `python3 -m buildandpush.source.upload` in the same container sends it through a socket."""
+
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
+from buildandpush.source.archive.unpack import unpack
+from buildandpush.source.check import check_paths
+from buildandpush.source.facts import SourceFacts, measure
+from buildandpush.source.report import SourceError
+from buildandpush.source.upload.ignored import drop_ignored
+from buildandpush.source.upload.post import CHUNK, Answer, socket_path
+
+_OF_ITS_USER: Final = 0o600
+"""The socket's mode. Commands in the container run as its user, too."""
+
+
+def fetch_upload(upload: dict[str, Any], root: Path, limits: SourceLimits = USUAL_LIMITS) -> SourceFacts:
+    """Wait for an upload that is whole and has what the build needs; each other one is answered, and leaves nothing.
+
+    Raises SourceError when the time is over.
+    """
+    seconds: int = upload["timeoutSeconds"]
+    deadline, problem = monotonic() + seconds, ""
+    with socket.socket(socket.AF_UNIX) as waiting:
+        _listen(waiting, socket_path())
+        print(f"Waiting for an upload, for up to {seconds} s", flush=True)
+        while True:
+            try:
+                waiting.settimeout(max(deadline - monotonic(), 0.001))
+                connection, _ = waiting.accept()
+                with connection:
+                    file = Path(tempfile.gettempdir()) / "upload"
+                    try:
+                        _receive(connection, file, deadline, limits)
+                        connection.settimeout(None)
+                        _take(file, root, upload, limits)
+                    except SourceError as error:
+                        problem = f"{error.reason}: {error}"
+                        print(f"An upload was refused: {problem}", flush=True)
+                        _empty(root)
+                        Answer(problem).send(connection)
+                        continue
+                    finally:
+                        file.unlink(missing_ok=True)
+                    Answer("", *measure(root)).send(connection)
+                    return SourceFacts()
+            except TimeoutError:
+                raise SourceError(Reason.UPLOAD_NOT_RECEIVED, _tell_end(seconds, problem)) from None
+
+
+def _listen(waiting: socket.socket, path: Path) -> None:
+    """A sender finds the socket once it can be connected to, and not before."""
+    begun = path.with_suffix(".begun")
+    begun.unlink(missing_ok=True)
+    waiting.bind(str(begun))
+    begun.chmod(_OF_ITS_USER)
+    waiting.listen(1)
+    begun.replace(path)
+
+
+def _tell_end(seconds: int, problem: str) -> str:
+    last = f"; the last one was refused with {problem}" if problem else ""
+    return f"no complete upload within {seconds} s{last}"
+
+
+def _receive(connection: socket.socket, file: Path, deadline: float, limits: SourceLimits) -> None:
+    """Write what the sender sends into a file. Raises SourceError, and TimeoutError after the deadline."""
+    size = 0
+    with file.open("wb") as opened:
+        while True:
+            connection.settimeout(max(deadline - monotonic(), 0.001))
+            try:
+                chunk = connection.recv(CHUNK)
+            except ConnectionError as error:
+                raise SourceError(Reason.SOURCE_INVALID, f"the upload broke off: {error.strerror}") from error
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > limits.max_download_bytes:
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the upload has {limits.tell_download()}")
+            opened.write(chunk)
+
+
+def _take(file: Path, root: Path, upload: dict[str, Any], limits: SourceLimits) -> None:
+    """Unpack and check. A sender that dies looks like one that is done, so the archive itself has to say its end."""
+    unpack(file, root, 0, limits, whole=True)
+    drop_ignored(root, upload["context"], upload["dockerfile"])
+    check_paths(root, upload["dockerfile"], upload["context"])
+
+
+def _empty(root: Path) -> None:
+    shutil.rmtree(root)
+    root.mkdir()
