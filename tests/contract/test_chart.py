@@ -1,10 +1,13 @@
 """The chart: what it renders, and what it refuses before anything is installed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from buildandpush.api.sourcelimits import USUAL_LIMITS
+from buildandpush.config import OperatorConfig
 from devcluster.settings import KUBERNETES_VERSION
 from tests.contract.documents import CHART, Document, load_all, load_sample_values
 from tests.e2e.harness.shell import Finished, Shell
@@ -165,6 +168,14 @@ def test_the_networks_of_the_operators_own_requests_reach_it(shell: Shell) -> No
     assert {"name": "BUILDANDPUSH_EGRESS_ALLOWED", "value": "10.1.2.3"} in container["env"]
 
 
+def test_the_limits_of_sources_reach_the_operator_as_it_reads_them(shell: Shell) -> None:
+    documents = _render(shell, "--set", "source.maxFiles=3000000")
+    container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    given = {item["name"]: item["value"] for item in container["env"] if "value" in item}
+    limits = OperatorConfig.from_env({**given, "BUILDANDPUSH_NAMESPACES": ""}).build_settings.source_limits
+    assert limits == replace(USUAL_LIMITS, max_files=3_000_000)
+
+
 def test_the_kubelet_asks_if_the_operator_lives_and_if_it_can_work(shell: Shell) -> None:
     container = _of_kind(_render(shell), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     probes = {name: container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")}
@@ -215,6 +226,7 @@ def test_the_nodes_are_asked_only_where_that_decides_something(
             id="two digests",
         ),
         pytest.param((*_IMAGE, "--set", "egress.denyCidrs={private}"), ["denyCidrs", "pattern"], id="no network"),
+        pytest.param((*_IMAGE, "--set", "source.maxBytes=lots"), ["maxBytes", "pattern"], id="limit of sources"),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"

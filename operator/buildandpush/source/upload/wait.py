@@ -30,28 +30,42 @@ def fetch_upload(upload: dict[str, Any], root: Path, limits: SourceLimits = USUA
     with socket.socket(socket.AF_UNIX) as waiting:
         _listen(waiting, socket_path())
         print(f"Waiting for an upload, for up to {seconds} s", flush=True)
-        while True:
-            try:
-                waiting.settimeout(max(deadline - monotonic(), 0.001))
+        try:
+            while True:
+                waiting.settimeout(_left(deadline))
                 connection, _ = waiting.accept()
                 with connection:
-                    file = Path(tempfile.gettempdir()) / "upload"
-                    try:
-                        _receive(connection, file, deadline, limits)
-                        connection.settimeout(None)
-                        _take(file, root, upload, limits)
-                    except SourceError as error:
-                        problem = f"{error.reason}: {error}"
-                        print(f"An upload was refused: {problem}", flush=True)
-                        _empty(root)
-                        Answer(problem).send(connection)
-                        continue
-                    finally:
-                        file.unlink(missing_ok=True)
-                    Answer("", *measure(root)).send(connection)
+                    answer = _answer(connection, root, deadline, upload, limits)
+                    answer.send(connection)
+                if not answer.problem:
                     return SourceFacts()
-            except TimeoutError:
-                raise SourceError(Reason.UPLOAD_NOT_RECEIVED, _tell_end(seconds, problem)) from None
+                problem = answer.problem
+        except TimeoutError:
+            raise SourceError(Reason.UPLOAD_NOT_RECEIVED, _tell_end(seconds, problem)) from None
+
+
+def _answer(
+    connection: socket.socket, root: Path, deadline: float, upload: dict[str, Any], limits: SourceLimits
+) -> Answer:
+    """Take an upload, or refuse it. Raises TimeoutError after the deadline."""
+    file = Path(tempfile.gettempdir()) / "upload"
+    try:
+        _receive(connection, file, deadline, limits)
+        connection.settimeout(None)
+        _take(file, root, upload, limits)
+    except SourceError as error:
+        problem = f"{error.reason}: {error}"
+        print(f"An upload was refused: {problem}", flush=True)
+        _empty(root)
+        return Answer(problem)
+    finally:
+        file.unlink(missing_ok=True)
+    return Answer("", *measure(root))
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline; never 0, which would be no wait at all."""
+    return max(deadline - monotonic(), 0.001)
 
 
 def _listen(waiting: socket.socket, path: Path) -> None:
@@ -74,7 +88,7 @@ def _receive(connection: socket.socket, file: Path, deadline: float, limits: Sou
     size = 0
     with file.open("wb") as opened:
         while True:
-            connection.settimeout(max(deadline - monotonic(), 0.001))
+            connection.settimeout(_left(deadline))
             try:
                 chunk = connection.recv(CHUNK)
             except ConnectionError as error:
