@@ -104,6 +104,7 @@ def test_zstd_too(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
         (make_tar({"../x": b"1"}), "leads out of the archive"),
         (make_tar({"web/app.py": b"1"}), "DockerfileNotFound"),
     ],
+    ids=["cut", "cut between entries", "cut behind zeros", "empty", "text", "leads out", "no Dockerfile"],
 )
 def test_an_upload_that_cannot_be_used_leaves_nothing_and_another_one_may_follow(
     start: Start, capsys: pytest.CaptureFixture[str], content: bytes, words: str
