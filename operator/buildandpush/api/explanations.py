@@ -251,9 +251,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.SOURCE_DENIED: _e(
         "The source's server wants a login, or refuses this one.",
-        "Name a Secret with a login or an ssh key in source.git.credentialsRef, or in source.archive.headersRef or "
-        "sasSecretRef, or correct that Secret. A new run starts once its content has changed. Where the message names "
-        f"a role that is missing, assign it. {RUN_AGAIN}",
+        "Do what the message says. Otherwise name a Secret with a login or an ssh key in source.git.credentialsRef, or "
+        "in source.archive.headersRef or sasSecretRef, or correct that Secret: its change starts a new run.",
     ),
     Reason.SOURCE_HOST_KEY: _e(
         "The key that the git server shows over ssh is not one that the Secret of source.git.credentialsRef trusts.",
