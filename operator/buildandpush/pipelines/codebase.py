@@ -8,13 +8,19 @@ from buildandpush.pipelines.gitaddress import GitAddress, GitConnectors
 from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.names import name_connector, slug
 from buildandpush.pipelines.notes import Notes, join_names, shown
-from buildandpush.pipelines.reading import read_text, settle_input
-from buildandpush.pipelines.values import Map, Value, as_map, as_text, is_false, is_null, look_up
+from buildandpush.pipelines.reading import read_list, read_text, settle_input
+from buildandpush.pipelines.values import Map, Value, as_map, as_text, is_false, is_null, is_true, look_up
 
 _HOST: Final = "https://git.invalid"
 """No server ever has this name."""
+_KEY: Final = "git-key"
 _CLONE_STEP: Final = "GitClone"
-_CARRIED: Final = frozenset({"connectorRef", "repoName", "build", "projectName"})
+_CARRIED: Final = frozenset(
+    {
+        "connectorRef", "repoName", "build", "projectName", "submoduleStrategy", "sparseCheckout", "lfs", "sslVerify",
+        "prCloneStrategy",
+    }
+)  # fmt: skip
 _BRANCH: Final = "the default branch, or source.git.revision; source.git.poll builds each new commit"
 _REPLACED: Final = "{repo}"
 
@@ -45,19 +51,41 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     revision = _plan_revision(codebase, address, notes)
     if revision:
         git["revision"] = revision
-    if address and address.has_login and git["url"] == address.url:
-        git["credentialsRef"] = {"name": name_connector(reference)}
+    git |= _plan_extent(codebase, notes)
+    secret = name_connector(reference) or _KEY
+    if not git["url"].startswith(("https://", "http://")):
+        git["credentialsRef"] = {"name": secret}
         notes.todo(
-            f"make the login to the git server: kubectl create secret generic {name_connector(reference)} "
+            f"make the login to the git server: kubectl create secret generic {secret} --type=kubernetes.io/ssh-auth "
+            "--from-file=ssh-privatekey=KEY --from-file=known_hosts=known_hosts"
+        )
+    elif address and address.has_login and git["url"] == address.url:
+        git["credentialsRef"] = {"name": secret}
+        notes.todo(
+            f"make the login to the git server: kubectl create secret generic {secret} "
             f"--type=kubernetes.io/basic-auth --from-literal=username={address.user or 'NAME'} "
             "--from-literal=password=TOKEN"
         )
     elif reference and not address:
         notes.differs(f"the pipeline logs in to git with {shown(reference)}; docs/sources.md says how a build does")
+    if is_true(codebase.get("lfs")):
+        notes.todo("codebase.lfs: files of Git LFS are not fetched; see that the build needs none of them")
+    if is_false(codebase.get("sslVerify")):
+        notes.todo("codebase.sslVerify: the certificate of the git server is always checked; use source.git.caBundle")
     rest = [name for name in codebase if name not in _CARRIED and not is_null(codebase[name])]
     if rest:
         notes.left_out(f"codebase: {join_names(rest)}: the operator fetches the one revision that it builds")
     return {"git": git}
+
+
+def _plan_extent(codebase: Map, notes: Notes) -> dict[str, Any]:
+    """Submodules, and the folders that are fetched."""
+    submodules = as_text(codebase.get("submoduleStrategy")).lower() in ("true", "recursive")
+    folders = read_list("codebase.sparseCheckout", codebase.get("sparseCheckout"), notes)
+    if any(sign in folder for folder in folders for sign in "*?[!"):
+        notes.left_out(f"codebase.sparseCheckout: {join_names(folders)}: source.git.paths takes plain folders")
+        folders = []
+    return {**({"paths": folders} if folders else {}), **({"submodules": True} if submodules else {})}
 
 
 _NAMES: Final = ("connectorRef", "repoName")

@@ -11,8 +11,6 @@ from buildandpush.pipelines.values import Map, as_map, as_text, look_up
 
 KINDS: Final = frozenset({"Git", "Github", "Gitlab", "Bitbucket", "AzureRepo", "Codecommit"})
 _ONE_REPOSITORY: Final = "Repo"
-_SSH: Final = re.compile(r"(?:ssh://)?git@([A-Za-z0-9.-]{1,253})(?::[0-9]{1,5}/|[:/])(.{1,1000})")
-_AZURE_SSH: Final = re.compile(r"v3/([^/]{1,200})/([^/]{1,200})/([^/]{1,200})")
 _LOGIN: Final = re.compile(r"(https?://)[^/@]{1,1000}@")
 
 
@@ -41,7 +39,7 @@ class GitConnectors:
         if connector is None or as_text(connector.get("type")) not in KINDS:
             return None
         spec = as_map(connector.get("spec"))
-        url, told = _over_https(_join(as_text(connector.get("type")), spec, repository))
+        url, told = _without_login(_join(as_text(connector.get("type")), spec, repository))
         if not url:
             return None
         login = look_up(spec, "authentication", "spec", "spec")
@@ -68,15 +66,8 @@ def _join(kind: str, spec: Map, repository: str) -> str:
     return f"{base}/{name}"
 
 
-def _over_https(url: str) -> tuple[str, str]:
-    """The address for https, and what has changed. The operator speaks no ssh."""
-    match = _SSH.fullmatch(url)
-    if match:
-        host, path = match[1], match[2]
-        azure = _AZURE_SSH.fullmatch(path)
-        if azure and host == "ssh.dev.azure.com":
-            host, path = "dev.azure.com", f"{azure[1]}/{azure[2]}/_git/{azure[3]}"
-        return f"https://{host}/{path}", "the connector uses ssh; the operator fetches over https"
+def _without_login(url: str) -> tuple[str, str]:
+    """The address without a password in it, and what has changed."""
     bare = _LOGIN.sub(r"\1", url)
     if bare != url and not re.match(URL_WITH_USER, url):
         return bare, "the address is without the login in it; put it into the Secret of credentialsRef"

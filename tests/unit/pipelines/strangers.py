@@ -77,7 +77,7 @@ STRANGERS: Final[dict[str, Callable[[str], Any]]] = {
     "an expression in a condition": lambda words: expressions.write_out(words, {"a": words[:20]}, quoted=True),
     "an open expression": lambda words: expressions.explain_open({"tags": [words]}, Notes()),
     "an input": lambda words: (is_input(words), find_default(words), find_default(".default(" + words)),
-    "an address of git": gitaddress._over_https,
+    "an address of git": gitaddress._without_login,
     "a name": _name,
     "a scalar": render._scalar,
     "a comment": one_line,
