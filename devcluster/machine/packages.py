@@ -77,19 +77,20 @@ def ensure_docker_registry(settings: Settings) -> Path:
     installed = shutil.which("docker-registry")
     if installed:
         return Path(installed)
-    return _ensure_unpacked(settings, "docker-registry") / "usr" / "bin" / "docker-registry"
+    program = Path("usr/bin/docker-registry")
+    return _ensure_unpacked(settings, program, "docker-registry") / program
 
 
 def ensure_ssh_server(settings: Settings) -> Path:
     """Return the folder with Debian's sshd, and with libraries that the machine may lack, unpacked into the cache: a
     package that is installed would start a service of its own on port 22."""
-    return _ensure_unpacked(settings, "openssh-server", *_LIBRARIES_OF_SSHD)
+    return _ensure_unpacked(settings, Path("usr/sbin/sshd"), "openssh-server", *_LIBRARIES_OF_SSHD)
 
 
-def _ensure_unpacked(settings: Settings, *packages: str) -> Path:
-    """The folder that the packages are unpacked into; it has the name of the first."""
+def _ensure_unpacked(settings: Settings, program: Path, *packages: str) -> Path:
+    """The folder that the packages are unpacked into, with this program. It has the name of the first package."""
     unpacked = settings.cache / "debian" / packages[0]
-    if unpacked.exists():
+    if (unpacked / program).exists():
         return unpacked
     print(f"apt: unpacking {' '.join(packages)} into the cache (not installed, so no service starts)", flush=True)
     with tempfile.TemporaryDirectory(dir=_made(unpacked.parent)) as folder:
@@ -104,12 +105,10 @@ def _ensure_unpacked(settings: Settings, *packages: str) -> Path:
             run(fetch, cwd=download, env=_APT_ENV)
         for package in download.glob("*.deb"):
             run(("dpkg-deb", "-x", package, partial))
-        try:
+        # Another process may have been quicker.
+        if not (unpacked / program).exists():
+            shutil.rmtree(unpacked, ignore_errors=True)
             partial.replace(unpacked)
-        except OSError:
-            if not unpacked.exists():
-                raise
-            # Another process was quicker.
     return unpacked
 
 

@@ -18,6 +18,7 @@ from buildandpush.source.git import way
 from buildandpush.source.network import connection
 from buildandpush.source.report import SourceError
 from tests.github import GitHub, Reply
+from tests.unit.source.git.fake_ssh import HOSTS, KEY, install_ssh
 from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
 from tests.webserver import make_certificate
 
@@ -194,6 +195,31 @@ async def test_a_revision_that_is_not_there(
 async def test_a_server_that_refuses(server: GitServer, remote: GitRemote, status: int, reason: Reason) -> None:
     server.status = status
     assert (await refused(remote, server.url())).reason is reason
+
+
+async def test_over_ssh_it_is_asked_with_the_key(
+    server: GitServer,
+    remote: GitRemote,
+    commits: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = install_ssh(tmp_path_factory.mktemp("ssh"), monkeypatch)
+    url = f"git@git.invalid:{server.folder}/shop.git"
+    login = GitLogin("Secret 'git-key'", {"identity": KEY, "known_hosts": HOSTS})
+    found = await remote.find_commit(GitRevision(url, "main"), login, details=True)
+    assert (found.commit, found.message) == (commits["fourth"], "fourth")
+    assert (seen.read("key"), seen.read("hosts")) == (KEY, HOSTS)
+
+
+async def test_over_ssh_a_server_has_to_be_known_unless_the_spec_says_else(
+    server: GitServer, remote: GitRemote, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = install_ssh(tmp_path_factory.mktemp("ssh"), monkeypatch)
+    url, login = f"ssh://git@git.invalid{server.folder}/shop.git", GitLogin("Secret 'git-key'", {"identity": KEY})
+    assert (await refused(remote, url, "main", login)).reason is Reason.SOURCE_HOST_KEY
+    await remote.find_commit(GitRevision(url, "main", ignore_host_key=True), login, details=False)
+    assert seen.options["StrictHostKeyChecking"] == "no"
 
 
 async def test_a_redirect_is_not_followed(server: GitServer, remote: GitRemote) -> None:

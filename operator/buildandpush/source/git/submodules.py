@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from buildandpush.api.reasons import Reason
-from buildandpush.api.urls import is_among
+from buildandpush.api.urls import SCP_URL, is_among
 from buildandpush.source.git.folder import list_links
 from buildandpush.source.git.way import Access, Server, Way, run_git
 from buildandpush.source.report import SourceError
@@ -97,7 +97,7 @@ def find_address(url: str, parent: Server) -> str:
     over_ssh = short or _LONG_SSH.fullmatch(url)
     if over_ssh is not None and parent.scheme in ("http", "https") and over_ssh["host"].lower() == parent.host:
         return f"{parent.scheme}://{urlsplit(parent.url).netloc}/{over_ssh['path']}"
-    if over_ssh is None and not url.startswith(("http://", "https://")):
+    if over_ssh is None and not url.startswith(("http://", "https://")) and not re.match(SCP_URL, url):
         raise SourceError(
             Reason.SOURCE_INVALID, f"{_tell(url)} is no address that is fetched from; write an https:// one"
         )

@@ -1,12 +1,8 @@
-"""git over ssh: what ssh is told, what it may read, and what no hostile address makes of it.
-
-A program in ssh's place writes down what it gets, and runs git's command in a shell, as the server would.
-"""
+"""git over ssh: what ssh is told, what it may read, and what no hostile address makes of it."""
 
 import os
 import pwd
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,40 +14,10 @@ from buildandpush.source.git.ssh import Route, prepare_ssh
 from buildandpush.source.git.sshkey import SshLogin
 from buildandpush.source.git.way import Access, find_way, split_url
 from buildandpush.source.report import SourceError
+from tests.unit.source.git.fake_ssh import HOSTS, KEY, Seen, install_ssh
 from tests.unit.source.git.git_server import make_repository
 
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmU=\n-----END OPENSSH PRIVATE KEY-----\n"
-HOSTS = "git.invalid ssh-ed25519 AAAAC3Nz\n"
 ORIGIN = "Secret 'git-key'"
-_SSH = """#!/bin/sh
-cd {seen}
-printf '%s\\n' "$@" > arguments
-env > environment
-for each; do
-  case $each in -oIdentityFile=*) cp "${{each#*=}}" key; stat -L -c %a "${{each#*=}}" > mode;; esac
-  case $each in -oUserKnownHostsFile=*) cp "${{each#*=}}" hosts;; esac
-done
-exec sh -c "$each"
-"""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What ssh got the last time."""
-
-    folder: Path
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text()
-
-    @property
-    def arguments(self) -> list[str]:
-        return self.read("arguments").splitlines()
-
-    @property
-    def options(self) -> dict[str, str]:
-        given = (each[2:].split("=", 1) for each in self.arguments if each.startswith("-o") and "=" in each)
-        return dict(given)
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +29,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Seen:
-    folder, programs = tmp_path / "seen", tmp_path / "bin"
-    folder.mkdir()
-    programs.mkdir()
-    (programs / "ssh").write_text(_SSH.format(seen=folder))
-    (programs / "ssh").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setattr(module, "resolve_host", lambda host, port, rules: ["192.0.2.7", "192.0.2.8"])
-    return Seen(folder)
+    return install_ssh(tmp_path / "ssh", monkeypatch)
 
 
 @pytest.fixture
@@ -141,6 +101,9 @@ def test_ssh_reads_nothing_of_the_machine_and_trusts_known_hosts_alone(
         "PreferredAuthentications": "publickey",
         "ClearAllForwardings": "yes",
         "PermitLocalCommand": "no",
+        "ConnectTimeout": "60",
+        "ServerAliveInterval": "15",
+        "ServerAliveCountMax": "4",
     }
     assert {name: seen.options[name] for name in wanted} == wanted
     assert "SSH_AUTH_SOCK" not in seen.read("environment")

@@ -15,6 +15,7 @@ from buildandpush.source.git.submodules import find_address, parse_urls
 from buildandpush.source.git.wanted import parse_wanted
 from buildandpush.source.git.way import Access, Server, split_url
 from buildandpush.source.report import SourceError
+from tests.unit.source.git.fake_ssh import HOSTS, KEY, install_ssh
 from tests.unit.source.git.git_server import GitServer, git, serve_git
 from tests.webserver import Certificate, make_certificate
 
@@ -321,3 +322,28 @@ def test_address(parent: str, url: str, address: str) -> None:
 def test_the_last_of_two_settings_counts_as_in_git() -> None:
     told = "submodule.a.b.path\nlib\0submodule.a.b.url\nfirst\0submodule.a.b.url\nlast\0core.bare\0submodule.c.url\nx\0"
     assert parse_urls(told) == {"lib": "last"}
+
+
+@pytest.mark.parametrize("form", ["../lib.git", "git@git.invalid:{}/lib.git", "ssh://git@git.invalid{}/lib.git"])
+def test_over_ssh_the_key_serves_submodules_on_the_same_host(
+    form: str, folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_ssh(tmp_path / "ssh", monkeypatch)
+    lib = add_repository(folder, "lib", {"lib.txt": "lib"})
+    add_repository(folder, "shop", {"Dockerfile": ""}, {"lib": lib}, module("lib", form.format(folder)))
+    access = Access("Secret 'git-key'", keys={"ssh-privatekey": KEY, "known_hosts": HOSTS})
+    wanted = parse_wanted({"submodules": True})
+    fetch_wanted(f"ssh://git@git.invalid{folder}/shop.git", wanted, root, access)
+    assert (root / "lib/lib.txt").read_text() == "lib"
+
+
+@pytest.mark.parametrize("url", ["git@other.invalid:lib.git", "ssh://git@git.invalid:2222/lib.git"])
+def test_the_key_goes_to_no_other_server(
+    url: str, folder: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = install_ssh(tmp_path / "ssh", monkeypatch)
+    add_repository(folder, "shop", {"Dockerfile": ""}, {"lib": "1" * 40}, module("lib", url))
+    access = Access("Secret 'git-key'", keys={"ssh-privatekey": KEY, "known_hosts": HOSTS})
+    with pytest.raises(SourceError, match=r"needs a key, and the login goes to git\.invalid alone"):
+        fetch_wanted(f"ssh://git@git.invalid{folder}/shop.git", parse_wanted({"submodules": True}), root, access)
+    assert "git@git.invalid" in seen.arguments
