@@ -159,6 +159,7 @@ async def _lead(
     if lease is not None:
         await lease.release()
     await lookups.close()
+    git.close()
     await entra.close()
     await outside.close()
 

@@ -13,6 +13,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -48,6 +49,8 @@ _APP_LOGIN_SECONDS: Final = 45 * 60.0
 """How long a token of a GitHub App is used. It ends after an hour."""
 _PAUSES_SECONDS: Final = (3.0, 9.0)
 """A server needs that long at times until all of its parts know a new token."""
+_THREADS: Final = 32
+_SHA256_DIGITS: Final = 64
 _MAX_OUTPUT: Final = 64 * 1024
 _LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && exec "$@"'
 """256 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
@@ -92,8 +95,14 @@ class GitRemote:
         self._rules = rules
         self._ca_file = Path(ca_file) if ca_file else Path(os.devnull) / "none"
         self._told_hosts = told_hosts
+        self._threads = ThreadPoolExecutor(_THREADS, "git")
+        """Of its own: DNS that says nothing holds a thread for long, and other clients look up hosts too."""
         self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
         """Logins that were made for GitHub Apps, and until when they are used, by url and Secret."""
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def find_commit(self, at: GitRevision, login: GitLogin | None, *, details: bool) -> Commit:
         """The commit that a revision is at; raises SourceError."""
@@ -110,7 +119,7 @@ class GitRemote:
                 found = Commit(refs.commit, admit(refs.ref))
             if not details:
                 return found
-            await self._fetch(at, way, folder, found.ref or found.commit)
+            await self._fetch_one(at, way, folder, found)
             command = ("log", "-1", "--no-show-signature", f"--format={_DETAILS}", found.commit, "--")
             return _add_details(found, await self._git(at, way, folder, *command))
 
@@ -148,7 +157,7 @@ class GitRemote:
         app = parse_app(login.keys, login.origin, server.url) if login and names_app(login.keys) else None
         try:
             async with asyncio.timeout(_WAY_SECONDS):
-                way = await asyncio.to_thread(find_way, server, access)
+                way = await asyncio.get_running_loop().run_in_executor(self._threads, find_way, server, access)
         except SourceError as error:
             if app is None:
                 raise
@@ -161,8 +170,18 @@ class GitRemote:
             self._headers.put(about, (time.monotonic() + _APP_LOGIN_SECONDS, way.header))
         return way
 
+    async def _fetch_one(self, at: GitRevision, way: Way, folder: Path, found: Commit) -> None:
+        """Fetch a commit by its id, since its branch may have moved on; or by its ref, from a server that wants one."""
+        try:
+            await self._fetch(at, way, folder, found.commit)
+        except SourceError as error:
+            if error.reason is not Reason.REVISION_NOT_FOUND or not found.ref:
+                raise
+            await self._fetch(at, way, folder, found.ref)
+
     async def _fetch(self, at: GitRevision, way: Way, folder: Path, *wanted: str) -> None:
-        await self._git(at, way, folder, "init", "--quiet", "--bare", "--template=", ".")
+        kind = ("--object-format=sha256",) if any(len(name) == _SHA256_DIGITS for name in wanted) else ()
+        await self._git(at, way, folder, "init", "--quiet", "--bare", "--template=", *kind, ".")
         options = ("--quiet", "--depth=1", "--filter=tree:0", "--no-tags", "--no-write-fetch-head")
         await self._git(at, way, folder, "fetch", *options, "--end-of-options", _url(at), *wanted)
 

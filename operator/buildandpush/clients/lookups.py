@@ -55,7 +55,8 @@ class Subject:
 @dataclass
 class _Entry(Generic[W, V]):
     subject: Subject
-    work: Callable[[], Awaitable[V]]
+    work: Callable[[], Awaitable[V]] | None = None
+    """None once it has begun."""
     answer: V | Trouble | None = None
     asked_at: datetime | None = None
     """When the question was put to the server that this answers."""
@@ -110,7 +111,7 @@ class Lookups(Generic[W, V]):
         pause = self._pauses.get(subject)
         if pause is not None and pause.retry_at is not None and self._clock() < pause.retry_at:
             return pause
-        entry = self._entries.get(key) or self._entries.put(key, _Entry(subject, work))
+        entry = self._entries.get(key) or self._entries.put(key, _Entry(subject))
         entry.waiters.add(waiter)
         if not entry.is_busy:
             entry.is_busy, entry.work = True, work
@@ -126,19 +127,20 @@ class Lookups(Generic[W, V]):
             if self._running[host] >= (SILENT if self._silent.get(host) else PER_HOST):
                 continue
             keys = self._waiting.pop(host)
-            entry = self._entries.get(key := keys.popleft())
+            entry = self._entries.get(keys.popleft())
             if keys:
                 self._waiting[host] = keys  # at the end: the others come first
-            if entry is not None:
+            if entry is not None and entry.work is not None:
                 self._running[host] += 1
-                task = asyncio.create_task(self._look_up(entry), name=f"lookup {key!r}"[:64])
+                task = asyncio.create_task(self._look_up(entry, entry.work), name=f"lookup {host}")
+                entry.work = None
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _look_up(self, entry: _Entry[W, V]) -> None:
+    async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]]) -> None:
         entry.asked_at = self._clock()
         try:
-            entry.answer = await entry.work()
+            entry.answer = await work()
             entry.failures = 0
             self._silent.pop(entry.subject.host)
         except SourceError as error:

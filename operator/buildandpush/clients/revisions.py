@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -58,7 +59,7 @@ class Revisions:
 
     async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
         """The commit that a revision is at, or None while that is looked up."""
-        about = ("commit", asked.at.url, asked.at.revision, asked.details)
+        about = ("commit", asked.details)
 
         def look_up(login: GitLogin | None) -> Awaitable[Commit | bool]:
             return self._git.find_commit(asked.at, login, details=asked.details)
@@ -68,7 +69,7 @@ class Revisions:
 
     async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
         """Whether paths differ between two commits, or None while that is looked up. The answer holds for ever."""
-        about = ("paths", asked.at.url, asked.old, asked.new, asked.paths)
+        about = ("paths", asked.old, asked.new, asked.paths)
 
         def look_up(login: GitLogin | None) -> Awaitable[Commit | bool]:
             return self._git.is_touched(asked.at, login, (asked.old, asked.new), asked.paths)
@@ -86,16 +87,19 @@ class Revisions:
         *,
         begins: bool = True,
     ) -> Commit | bool | Trouble | None:
-        seen = self._seen.get((owner.namespace, at))
-        known = (*about, at.ca_bundle, at.ignore_host_key, seen)
+        # Certificates are long, and the keys are kept for long.
+        short = replace(at, ca_bundle=hashlib.sha256(at.ca_bundle.encode()).hexdigest())
+        about = (*about, replace(short, secret="", connector=""))
+        seen = self._seen.get((owner.namespace, short))
+        known = (*about, seen)
         found = self._lookups.find(known, since) if seen is not None else None
         if found is not None or not (begins or self._lookups.knows(known)):
             return found
         login = await self._read_login(owner.namespace, at)
         if isinstance(login, Trouble):
             return login
-        told = self._seen.put((owner.namespace, at), self._tell_apart(owner.namespace, at, login))
-        key = (*about, at.ca_bundle, at.ignore_host_key, told)
+        told = self._seen.put((owner.namespace, short), self._tell_apart(owner.namespace, at, login))
+        key = (*about, told)
         found = self._lookups.find(key, since)
         if found is not None:
             return found

@@ -136,6 +136,37 @@ async def test_author_and_message_come_from_the_commit_itself(
     assert (found.commit, found.author, found.message) == (commits["fourth"], "t <t@example.com>", "fourth")
 
 
+async def test_a_branch_that_moves_in_between_changes_nothing(
+    server: GitServer, remote: GitRemote, commits: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = server.folder / "shop.git"
+    git(bare, "branch", "--force", "moving", commits["third"])
+    run = gitremote._run
+
+    async def move(way: object, folder: Path, arguments: tuple[str, ...]) -> tuple[int, str, str]:
+        if arguments[0] == "fetch":
+            git(bare, "branch", "--force", "moving", commits["fourth"])
+        return await run(way, folder, arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gitremote, "_run", move)
+    found = await remote.find_commit(GitRevision(server.url(), "moving"), None, details=True)
+    assert (found.commit, found.message) == (commits["third"], "third")
+
+
+async def test_a_repository_with_longer_ids(server: GitServer, remote: GitRemote) -> None:
+    work, name = server.folder / "long", "long.git"
+    if not work.exists():
+        work.mkdir()
+        git(work, "init", "--quiet", "--object-format=sha256")
+        (work / "web").write_text("1\n")
+        _commit(work, "first")
+        git(server.folder, "clone", "--quiet", "--bare", str(work), name)
+    at = GitRevision(server.url().replace("shop.git", name), "main")
+    found = await remote.find_commit(at, None, details=True)
+    assert (len(found.commit), found.message) == (64, "first")
+    assert not await remote.is_touched(at, None, (found.commit, found.commit), ("web",))
+
+
 @pytest.mark.usefixtures("filters")
 @pytest.mark.parametrize(
     ("paths", "touched"),

@@ -1,5 +1,6 @@
 """Fields and flags of a spec that change nothing. They are accepted, and the condition SpecValid names them."""
 
+import re
 from typing import Final
 
 from buildandpush.api.flagtable import FLAGS, Treatment
@@ -29,6 +30,8 @@ _BUILD_FIELDS: Final = (
     "fileDockerSecrets", "remoteCacheImage", "caching", "optimize", "registryMirrors", "baseImageConnectorRefs",
 )  # fmt: skip
 """Fields without meaning where an image is only pushed."""
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _Note = tuple[str, str]
 """What has no effect, and why."""
@@ -80,6 +83,9 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
         notes.append(("cacheFrom", _KANIKO_CACHE))
     if spec.cache_to:
         notes.append(("cacheTo", _KANIKO_CACHE))
+    git = spec.source.git
+    if git is not None and git.poll is not None and _COMMIT.fullmatch(git.revision):
+        notes.append(("source.git.poll", "the revision is the id of a commit, which never becomes another"))
     if spec.workspace and spec.workspace.persistent_volume_claim and not _names_path(flags):
         notes.append(("workspace", "no flag in envVariables names a path on it"))
     git = spec.source.git

@@ -42,6 +42,12 @@ def test_a_field_without_effect_is_accepted_and_told(field: str, value: Any) -> 
     assert note.startswith(f"{field}: ")
 
 
+@pytest.mark.parametrize(("revision", "told"), [("a" * 40, 1), ("main", 0), ("a" * 39, 0)])
+def test_polling_what_never_changes_is_told(revision: str, told: int) -> None:
+    found = notes(source={"git": {"url": "https://git.example/shop.git", "revision": revision, "poll": {}}})
+    assert [note.partition(":")[0] for note in found] == ["source.git.poll"] * told
+
+
 def test_a_failure_that_only_a_pipeline_has_is_told() -> None:
     kinds = ("DelegateProvisioning", "Timeout", "InputTimeoutError", "DelegateProvisioning")
     assert notes(failureStrategies=[rule("Abort", *kinds)]) == (
