@@ -36,7 +36,7 @@ class Polled:
 def look(world: World) -> Polled:
     """Ask which commit the revision is at, if that is due. The status changes only where it has news to tell."""
     status, run = world.resource.status, world.resource.status.run
-    if run is None or run.finished_at is None or not _is_polled(world):
+    if run is None or not _is_polled(world):
         return Polled(_forget(world))
     try:
         spec = parse_spec(world.resource.spec)

@@ -21,7 +21,9 @@ from buildandpush.core.run.questions import (
     AskTouched,
     Question,
 )
+from buildandpush.core.run.revision import revision_of
 from buildandpush.core.run.world import Announce, CreatePod, Decision, Resource
+from buildandpush.core.spec.plan import parse_spec
 from tests.unit.core.factories import (
     DIGEST,
     NOW,
@@ -34,7 +36,7 @@ from tests.unit.core.factories import (
     terminated,
     world,
 )
-from tests.unit.core.scenes import READ_BACK, VERIFIED, after, conditions, reason_of
+from tests.unit.core.scenes import READ_BACK, after, conditions, reason_of
 
 URL = "https://git.example/shop.git"
 AT = GitRevision(URL, "main")
@@ -93,8 +95,13 @@ def built(raw: dict[str, Any], commit: str = OLD, **changes: Any) -> Resource:
     fresh = resource(raw, **changes)
     started = after(at(commit).decide(fresh), fresh)
     ended = ended_pod(0, DIGEST, initContainerStatuses=[source_at(commit)])
-    done = after(decide(world(started, pods=(ended,), answers={READ_BACK: VERIFIED})), started)
-    assert conditions(decide(world(started, pods=(ended,), answers={READ_BACK: VERIFIED})))["Ready"] == "True"
+    tags = tuple(run_of(started).builds[0].tags)
+    back = replace(READ_BACK, tags=tags)
+    done = after(
+        decide(world(started, pods=(ended,), answers={back: ReadBack(dict.fromkeys(tags, DIGEST), digest_found=True)})),
+        started,
+    )
+    assert done.status.phase == "Succeeded"
     return done
 
 
@@ -117,6 +124,29 @@ class TestPin:
         decision = at(OLD).decide(resource(polled()))
         assert (run_of(decision).source.commit, run_of(decision).source.ref) == (OLD, "refs/heads/main")
         assert request_of(decision)["git"] == {"url": URL, "revision": "main", "commit": OLD}
+
+    def test_the_question_says_how_the_server_is_logged_in_to_and_trusted(self) -> None:
+        raw = polled()
+        raw["source"]["git"] |= {"credentialsRef": {"name": "git-login"}, "caBundle": "-----BEGIN CERTIFICATE-----"}
+        git = at(OLD)
+        git.decide(resource(raw))
+        (asked,) = [one for one in git.asked if isinstance(one, AskCommit)]
+        assert asked == AskCommit(
+            GitRevision(URL, "main", secret="git-login", ca_bundle="-----BEGIN CERTIFICATE-----"), NOW
+        )
+
+    def test_the_question_names_the_connector(self) -> None:
+        git = parse_spec(polled()).source.git
+        assert git is not None
+        azure = git.model_copy(update={"connector_ref": "account.My_ACR"})
+        assert revision_of(azure).connector == "my-acr"
+
+    def test_an_attempt_after_one_that_was_not_pinned_takes_the_branch_as_it_is(self) -> None:
+        fresh = resource(spec(source={"git": {"url": URL, "revision": "main"}}))
+        started = after(at(OLD).decide(fresh), fresh)
+        lost = ended_pod(1, reason_of_pod="Evicted", containerStatuses=[], initContainerStatuses=[source_at(OLD)])
+        retried = after(at(NEW).decide(started, pods=(lost,)), started)
+        assert "commit" not in request_of(at(NEW).decide(retried, now=NOW + FIVE_MINUTES))["git"]
 
     def test_without_poll_and_expressions_nobody_is_asked(self) -> None:
         git = at(OLD)
@@ -171,6 +201,17 @@ class TestNewCommit:
         assert (run.number, run.trigger) == (2, "SourceRevision")
         assert (run.source.previous_commit, run.source.commit) == (OLD, NEW)
         assert request_of(decision)["git"]["commit"] == NEW
+
+    def test_it_is_announced_with_the_tags_that_follow_from_the_commit(self) -> None:
+        done = built({**polled(), "tags": ["<+codebase.shortCommitSha>"]})
+        decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
+        (told,) = [action for action in decision.actions if isinstance(action, Announce)]
+        assert told.message == f"Run 2 was accepted (SourceRevision): contoso.azurecr.io/shop/web:{NEW[:7]}."
+
+    def test_a_commit_whose_run_has_its_condition_not_met_is_passed_over(self) -> None:
+        done = built({**polled(), "when": {"condition": "<+pipeline.sequenceId> < 2"}})
+        decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
+        assert (run_of(decision).number, decision.status.polled_commit) == (1, NEW)
 
     def test_the_same_commit_changes_nothing(self) -> None:
         done = built(polled())
