@@ -20,7 +20,7 @@ AWKWARD = {
     "backslash": "C:\\temp\\new",
     "blanks": "  two before, two after  ",
     "unicode": "Grüße 你好 🚀",
-    "expression": "<+pipeline.sequenceId>",
+    "brackets": "<a + b> < + >",
     "empty": "",
 }
 

@@ -52,9 +52,9 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "tag with a slash": ({"tags": ["a/b"]}, ["spec.tags[0]", '"a/b" is no tag', "use up to 128 letters"]),
     "tag with a dash first": ({"tags": ["ok", "-x"]}, ["spec.tags[1]", '"-x" is no tag', "the first a letter"]),
     "tag of 129 letters": ({"tags": ["x" * 129]}, ["spec.tags[0]", "is no tag", "use up to 128"]),
-    "tag with another expression": (
-        {"tags": ["<+codebase.branch>"]},
-        ["spec.tags[0]", "<+codebase.branch>", "is no tag"],
+    "registry with an expression": (
+        {"repository": "<+codebase.branch>.azurecr.io/shop/web"},
+        ["spec.repository", "has an expression in the registry"],
     ),
     "duplicate tag": ({"tags": ["a", "b", "a"]}, ["spec.tags", '"a" is given twice']),
     "no tags": ({"tags": []}, ["tags: there is none", "give at least one tag"]),
@@ -155,7 +155,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "git url of a file": (_git("file:///etc"), ["spec.source.git.url", "is no URL of http(s) or ssh"]),
     "git revision that is an option": (
         _git("https://github.com/x.git", revision="--upload-pack=x"),
-        ["spec.source.git.revision", '"--upload-pack=x" is no branch, tag or commit'],
+        ["spec.source.git.revision", '"--upload-pack=x" is no name that git allows'],
     ),
     "archive over http": (
         {"source": {"archive": {"url": "http://example.com/x.tgz", "unverified": True}}},

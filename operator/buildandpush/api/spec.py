@@ -37,6 +37,8 @@ SEQUENCE_ID = "<+pipeline.sequenceId>"
 
 _HAS_REGISTRY = "self.matches('^[^/]*[.:][^/]*/')"
 _LOWER = "self == self.lowerAscii()"
+_EXPRESSES = "self.contains('<+')"
+"""What an expression becomes is known later, so the operator checks it."""
 _NO_TAG = "!self.matches('/.*[:@]')"
 _IMAGE_LENGTH = f"^[^/]+/.{{{SHORTEST_IMAGE},{LONGEST_IMAGE}}}$"
 
@@ -52,17 +54,22 @@ Repository = Annotated[
                 message="repository names no registry; write <registry>.azurecr.io/<image>",
             ),
             cel(
-                _LOWER,
+                "!self.matches('^[^/]*<[+]')",
+                expression="""'repository: "' + self + '" has an expression in the registry; write the registry out'""",
+                message="repository must name the registry without an expression",
+            ),
+            cel(
+                f"{_EXPRESSES} || {_LOWER}",
                 expression="""'repository: "' + self + '" has upper case letters; write "' + self.lowerAscii() + '"'""",
                 message="repository must be lower case",
             ),
             cel(
-                _NO_TAG,
+                f"{_EXPRESSES} || {_NO_TAG}",
                 expression="""'repository: "' + self + '" holds a tag or digest; put tags under tags'""",
                 message="repository must not hold a tag or digest; put tags under tags",
             ),
             cel(
-                f"!({_HAS_REGISTRY} && {_LOWER} && {_NO_TAG}) || self.matches('{REPOSITORY_PATTERN}')",
+                f"!({_HAS_REGISTRY} && {_LOWER} && {_NO_TAG}) || {_EXPRESSES} || self.matches('{REPOSITORY_PATTERN}')",
                 expression="""'repository: "' + self + '" is no image name; write <registry>.azurecr.io/<image> with """
                 """letters, digits and single . _ - or / between them'""",
                 message="repository is no image name; write <registry>.azurecr.io/<image>",
@@ -77,12 +84,9 @@ Repository = Annotated[
     ),
 ]
 
-# The exact grammar of a tag, with the sequence id standing for any digits. What expressions about the commit become is
-# known later, so that the operator checks it.
-_TAG_RULE = (
-    "self.contains('<+codebase.') ? self.matches('^([A-Za-z0-9._-]|<[+](pipeline|codebase)[.][A-Za-z.]+>)+$') : "
-    f"self.replace('{SEQUENCE_ID}', '0').matches('{TAG_PATTERN}')"
-)
+# The exact grammar of a tag, with the sequence id standing for any digits.
+_NUMBERED = f"self.replace('{SEQUENCE_ID}', '0')"
+_TAG_RULE = f"{_NUMBERED}.contains('<+') || {_NUMBERED}.matches('{TAG_PATTERN}')"
 
 Tag = Annotated[
     str,
@@ -216,8 +220,9 @@ class BuildAndPushACRSpec(ApiModel):
     tags: list[Tag] | None = Field(
         None,
         max_length=MAX_TAGS,
-        description="Tags of the image. Required, unless a plugin flag derives them. <+pipeline.sequenceId> "
-        'stands for the run\'s number. Example: ["latest", "1.<+pipeline.sequenceId>"]',
+        description="Tags of the image. Required, unless a plugin flag derives them. Expressions such as "
+        "<+pipeline.sequenceId>, the run's number, and <+codebase.shortCommitSha> have their values in it; "
+        'docs/expressions.md lists them. Example: ["latest", "1.<+pipeline.sequenceId>"]',
         json_schema_extra=rules(
             cel(
                 "self.all(t, self.exists_one(u, u == t))",
@@ -264,7 +269,7 @@ class BuildAndPushACRSpec(ApiModel):
         description="Stage of the Dockerfile to build. Default: the last one. Example: runtime",
         json_schema_extra=rules(
             cel(
-                f"self.matches({STAGE_PATTERN!r})",
+                f"{_EXPRESSES} || self.matches({STAGE_PATTERN!r})",
                 expression="""'target: "' + self + '" is no name of a stage; name one stage of the Dockerfile'""",
                 message="target: name one stage of the Dockerfile",
             )
@@ -283,6 +288,12 @@ class BuildAndPushACRSpec(ApiModel):
         description="AzureConnectors of this namespace that pull base images, each from the hosts in its registries. "
         'connectorRef also pulls from the registry that it pushes to. Example: ["base-images"]',
         json_schema_extra=ATOMIC,
+    )
+    variables: dict[str, Annotated[str, Field(max_length=MAX_BUILD_ARG)]] | None = Field(
+        None,
+        max_length=MAX_MAP_ENTRIES,
+        description="Values for the expressions <+pipeline.variables.name> and <+stage.variables.name> of this spec. "
+        'Example: {"tier": "gold"}',
     )
     env_variables: dict[str, Any] | None = Field(
         None,

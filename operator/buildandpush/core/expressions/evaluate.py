@@ -76,14 +76,17 @@ def check_names(node: Node, scope: Scope) -> None:
 
 
 def list_names(scope: Scope) -> list[str]:
-    """The paths that have a value, for a message."""
+    """The paths that are known, for a message."""
     found = []
     for name, value in scope.items():
-        if isinstance(value, dict) and value:
-            found += [f"{name}.{below}" for below in list_names(value)]
-        else:
-            found.append(f"{name}.*" if value is None else name)
+        found += [f"{name}.*"] if value is None else [".".join((name, *below)) for below in _paths_below(value)]
     return found
+
+
+def _paths_below(value: Value) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict) or not value:
+        return [()]
+    return [(name, *below) for name, inner in value.items() for below in _paths_below(inner)]
 
 
 def _look_up(node: Node, scope: Scope) -> Value:

@@ -19,9 +19,10 @@ from buildandpush.core.pod.standstill import STANDS_STILL, Standstill, find_stan
 from buildandpush.core.run import failed, podended, progress, start
 from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, is_replaced, observe_generation
 from buildandpush.core.run.limits import GivingUp, find_limit, find_trouble
+from buildandpush.core.run.planning import occasion_of, plan_run
 from buildandpush.core.run.podended import find_live_pod
 from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
-from buildandpush.core.run.revision import ask_commit, find_codebase, pin
+from buildandpush.core.run.revision import ask_commit, pin
 from buildandpush.core.run.status import (
     announce,
     derive_needs,
@@ -40,7 +41,7 @@ from buildandpush.core.run.world import (
     World,
     answer,
 )
-from buildandpush.core.spec.codebase import expand_codebase
+from buildandpush.core.spec.expansion import expand_spec, is_unknown
 from buildandpush.core.spec.numbers import find_last_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 
@@ -93,7 +94,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     settings = replace(world.settings, user_namespaces=False) if run.without_user_namespace else world.settings
     try:
         spec = parse_spec(world.resource.spec)
-        plan = plan_build(spec, settings, run_number=run.number, codebase=find_codebase(spec, run))
+        plan = plan_run(world, spec, run, settings)
     except SpecInvalidError as error:
         return progress.reject(world, error)  # a correction goes on from here
     if asks_for_another_image(world, run):
@@ -101,13 +102,16 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
     world = progress.note_plan(world, plan.effective(world.settings), plan.tags)
     run = run_of(world)
+    unresolved = plan.resolves and (run.source is None or run.source.commit is None)
+    if unresolved and is_unknown(f"{plan.repository} {plan.options.cache_repository}"):
+        return _resolve(world, plan)  # nobody logs in to a repository whose name is not known
     login = answer(world, AskLogin(derive_needs(run.effective)))
     if isinstance(login, Waiting):
         return _wait(world, login.reason, login.message, login.remedy)
     inputs = _ask_inputs(world, plan)
     if isinstance(inputs, Waiting):
         return _wait(world, inputs.reason, inputs.message, inputs.remedy)
-    if plan.resolves and (run.source is None or run.source.commit is None):
+    if unresolved:
         return _resolve(with_status(world, progress.note_inputs(world, login, inputs)), plan)
     instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan)
     if instead is not None:
@@ -229,11 +233,11 @@ def _count_on(world: World, run: RunStatus, plan: BuildPlan) -> Decision | None:
     if spec.first_run_number != "Auto":
         return None
     tags = answer(world, AskAllTags(plan.repository, plan.connector_ref))
-    codebase = find_codebase(spec, run)
-    last = find_last_number(expand_codebase(spec, codebase), tags or ())
+    occasion = occasion_of(world, spec, run)
+    last = find_last_number(expand_spec(spec, occasion), tags or ())
     if last is None or not run.number <= last < MAX_RUN_NUMBER:
         return None
-    renumbered = plan_build(spec, world.settings, run_number=last + 1, codebase=codebase)
+    renumbered = plan_build(spec, world.settings, replace(occasion, number=last + 1))
     return Decision(start.renumber(world, renumbered, last + 1), wake_at=world.now)
 
 

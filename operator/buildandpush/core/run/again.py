@@ -12,11 +12,12 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.fingerprint import is_fingerprint
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
+from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.questions import AskAdmission, AskInputs
 from buildandpush.core.run.start import is_due_again, is_retryable, next_run_number
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import World, answer
-from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
 _LEAST_POLL: Final = timedelta(minutes=5)
@@ -97,7 +98,7 @@ def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
 def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
     """The keys that the run used: its spec is today's, or another run would be due anyway."""
     try:
-        plan = plan_build(parse_spec(world.resource.spec), world.settings, run_number=1)
+        plan = plan_next(world, parse_spec(world.resource.spec), 1)
     except SpecInvalidError:
         return ()
     return plan.input_keys
@@ -118,7 +119,7 @@ def _is_pod_taken(world: World, last: RunStatus) -> bool:
     try:
         spec = parse_spec(world.resource.spec)
         number = next_run_number(spec, last)
-        plan = plan_build(spec, world.settings, run_number=number)
+        plan = plan_next(world, spec, number)
         return answer(world, _offer(world, plan, number, hash_spec(spec)))
     except SpecInvalidError:
         return False

@@ -4,13 +4,13 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.run import progress
-from buildandpush.core.run.revision import find_codebase
+from buildandpush.core.run.planning import plan_next, plan_run
 from buildandpush.core.run.status import (
     is_observed,
     with_status,
 )
 from buildandpush.core.run.world import World
-from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
 
@@ -29,7 +29,7 @@ def asks_for_another_image(world: World, run: RunStatus) -> BuildAndPushACRSpec 
         return None
     try:
         spec = parse_spec(world.resource.spec)
-        plan_build(spec, world.settings, run_number=run.number + 1)
+        plan_next(world, spec, run.number + 1)
     except SpecInvalidError:
         return None
     return spec if hash_spec(spec) != run.spec_hash else None
@@ -49,7 +49,7 @@ def observe_generation(world: World, run: RunStatus) -> World:
         return world
     try:
         spec = parse_spec(world.resource.spec)
-        plan_build(spec, world.settings, run_number=run.number, codebase=find_codebase(spec, run))
+        plan_run(world, spec, run)
     except SpecInvalidError as error:
         return with_status(world, progress.reject(world, error, stuck=False).status)
     return with_status(world, progress.accept(world).status)

@@ -19,10 +19,11 @@ from buildandpush.core.pod.manifest import Attempt
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.readback import Claim, Report, build_read_back_pod, read_report
 from buildandpush.core.run import progress
+from buildandpush.core.run.planning import plan_run
 from buildandpush.core.run.questions import AskLivePod, AskLogin, AskProof, AskPushed, AskReadBack
 from buildandpush.core.run.status import announce, derive_needs, is_news, run_of
 from buildandpush.core.run.world import CreatePod, Decision, DeletePod, World, answer
-from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.text import clip
 
 OWN_PATIENCE: Final = timedelta(minutes=5)
@@ -252,6 +253,6 @@ def _create_reader(
 def _plan(world: World, run: RunStatus) -> BuildPlan | None:
     """The plan of the spec as it is now; None where it cannot be used."""
     try:
-        return plan_build(parse_spec(world.resource.spec), world.settings, run_number=run.number)
+        return plan_run(world, parse_spec(world.resource.spec), run)
     except SpecInvalidError:
         return None

@@ -16,12 +16,14 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import again, polling, progress, start
-from buildandpush.core.run.advance import advance, hold
+from buildandpush.core.run.advance import WAIT, advance, hold
 from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outdated import note_outdated
+from buildandpush.core.run.planning import is_wanted, next_occasion, plan_next
 from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans, find_spent_readers
+from buildandpush.core.run.revision import found_codebase
 from buildandpush.core.run.status import (
     announce,
     conditions_of,
@@ -30,7 +32,7 @@ from buildandpush.core.run.status import (
 )
 from buildandpush.core.run.unreadable import recover_status, tell_unreadable
 from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, HeldError, World, answer
-from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 from buildandpush.core.spec.strategy import is_met
 
@@ -76,7 +78,7 @@ def _idle(world: World) -> Decision:
         return _poll(world)
     try:
         spec = parse_spec(resource.spec)
-        plan = plan_build(spec, world.settings, run_number=start.next_run_number(spec, status.run))
+        plan = plan_next(world, spec, start.next_run_number(spec, status.run))
     except SpecInvalidError as error:
         return progress.reject(world, error)
     if spec.suspend:
@@ -84,7 +86,10 @@ def _idle(world: World) -> Decision:
     trigger = start.find_trigger(world, hash_spec(spec), surroundings_changed=changed)
     if trigger is None:
         return progress.accept(world)
-    if not is_met(spec.when, start.next_run_number(spec, status.run)):
+    wanted = is_wanted(world, spec, start.next_run_number(spec, status.run))
+    if wanted is None:  # there will be an answer, which has the resource looked at again
+        return Decision(status, wake_at=world.now + WAIT)
+    if not wanted:
         return progress.skip(world)
     return _start(world, start.start_run(world, spec, plan, trigger))
 
@@ -109,7 +114,8 @@ def _poll(world: World) -> Decision:
     world = with_status(world, polled.status)
     if polled.found is not None:
         spec = parse_spec(world.resource.spec)
-        if is_met(spec.when, start.next_run_number(spec, polled.status.run)):
+        number = start.next_run_number(spec, polled.status.run)
+        if is_met(spec, next_occasion(world, number, found_codebase(spec, polled.found))):
             return _start(world, start.start_for_commit(world, spec, polled.found))
         world = with_status(world, polling.pass_over(world, polled.found))
     quiet = _quiet(world)

@@ -10,11 +10,12 @@ from buildandpush.api.sources.git import GitSource
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit, Trouble
+from buildandpush.core.run.planning import plan_run
 from buildandpush.core.run.questions import AskCommit, AskTouched
-from buildandpush.core.run.revision import find_codebase, note_not_polled, note_polled, revision_of
+from buildandpush.core.run.revision import note_not_polled, note_polled, revision_of
 from buildandpush.core.run.status import announce, conditions_of, with_status
 from buildandpush.core.run.world import Action, World, answer
-from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.spec.poll import PollPlan, find_look
 
 _PATIENCE: Final = 3
@@ -40,7 +41,7 @@ def look(world: World) -> Polled:
         return Polled(_forget(world))
     try:
         spec = parse_spec(world.resource.spec)
-        plan = plan_build(spec, world.settings, run_number=run.number, codebase=find_codebase(spec, run))
+        plan = plan_run(world, spec, run)
     except SpecInvalidError as error:
         return _tell(world, Trouble(Reason.SPEC_INVALID, str(error)))
     if plan.poll is None or plan.source.git is None or spec.suspend:

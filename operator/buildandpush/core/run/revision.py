@@ -46,6 +46,12 @@ def make_codebase(git: GitSource, source: SourceStatus) -> Codebase:
     return Codebase(git.url, source.commit or "", source.ref or "", source.author or "", source.message or "")
 
 
+def found_codebase(spec: BuildAndPushACRSpec, found: Commit) -> Codebase | None:
+    """What a commit that was just found gives to expressions."""
+    git = spec.source.git
+    return make_codebase(git, describe_source(git, found)) if git is not None else None
+
+
 def ask_commit(world: World, plan: BuildPlan, since: datetime) -> Commit | Trouble | None:
     """The commit that the plan's revision is at, at this time or later; None while the server is being asked."""
     return answer(world, AskCommit(revision_of(_git_of(plan)), since, details=plan.wants_details))

@@ -11,12 +11,13 @@ from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit
 from buildandpush.core.run import progress
+from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.rebuild import begin_request, find_request, wants_rebuild
 from buildandpush.core.run.revision import describe_source, make_codebase
 from buildandpush.core.run.status import conditions_of, is_observed, run_of, set_progress
 from buildandpush.core.run.world import Resource, World
 from buildandpush.core.spec.noeffect import explain_validity
-from buildandpush.core.spec.plan import BuildPlan, plan_build
+from buildandpush.core.spec.plan import BuildPlan
 from buildandpush.core.spec.spechash import hash_spec
 
 FIRST_RUN: Final = 1
@@ -71,9 +72,9 @@ def start_for_commit(world: World, spec: BuildAndPushACRSpec, found: Commit) -> 
     previous = last.source.commit if last is not None and last.source is not None else None
     source = describe_source(git, found, previous=previous)
     try:
-        plan = plan_build(spec, world.settings, run_number=number, codebase=make_codebase(git, source))
+        plan = plan_next(world, spec, number, make_codebase(git, source))
     except SpecInvalidError:  # such as a branch that makes no tag; the run itself says so
-        plan = plan_build(spec, world.settings, run_number=number)
+        plan = plan_next(world, spec, number)
     return start_run(world, spec, plan, Trigger.SOURCE_REVISION, source)
 
 

@@ -17,18 +17,19 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
-from buildandpush.core.spec.codebase import Codebase, expand_codebase, is_unknown, uses_codebase, uses_details
+from buildandpush.core.spec.expansion import codebase_names, expand_spec, needs_details
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.paths import plan_context, resolve_file
 from buildandpush.core.spec.poll import PollPlan, plan_poll
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
+from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.sources.git import check_git_paths
 from buildandpush.core.spec.sources.upload import plan_upload
 from buildandpush.core.spec.strategy import check_strategies, is_met
-from buildandpush.core.spec.tags import TagPlan, plan_tags
+from buildandpush.core.spec.tags import plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
 
 _MAX_ESCAPED_BYTES = 240 * 1024
@@ -137,15 +138,14 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
         raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
 
 
-def plan_build(
-    spec: BuildAndPushACRSpec, settings: BuildSettings, *, run_number: int, codebase: Codebase | None = None
-) -> BuildPlan:
+def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occasion) -> BuildPlan:
     """Resolve and check every value. Raises SpecInvalidError with field, value and remedy.
 
-    Without the run's commit in `codebase`, the plan leaves out the tags that depend on it.
+    As long as the occasion has no commit, the plan leaves out the tags that depend on it.
     The CRD's rules refuse most of this at apply time already; the checks stand here too because a resource may have
     been stored under older rules.
     """
+    written, spec = spec, expand_spec(spec, occasion)
     if not re.fullmatch(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(
         ":", "."
     ):
@@ -155,14 +155,16 @@ def plan_build(
     check_length("repository", spec.repository)
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
-    written, spec = spec, expand_codebase(spec, codebase)
-    tags = _without_unknown(_require_tags(plan_tags(spec, options.flags, run_number), options))
+    needed = codebase_names(written)
+    tags = plan_tags(spec, options.flags, occasion.number)
+    if not (tags.tags or options.no_push or written.tags):
+        raise SpecInvalidError("tags", "there is none; give at least one tag")
     check_source(spec.source, _MAX_ESCAPED_BYTES - len(settings.trusted_certificates), settings.git_hosts)
     check_strategies(spec.failure_strategies)
     check_build_arguments(spec.build_args or {})
     check_target(spec.target or "")
     check_subscription(spec.subscription_id or "")
-    is_met(spec.when, run_number)
+    is_met(spec, occasion)
     dockerfile = resolve_file("dockerfile", spec.dockerfile or "Dockerfile")
     context = plan_context(spec.context or ".", options.flags)
     if spec.source.git is not None:
@@ -195,17 +197,11 @@ def plan_build(
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
         poll=None if options.push_only else plan_poll(spec.source.git),
-        resolves=uses_codebase(written) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
-        wants_details=uses_details(written),
-        commit=codebase.commit if codebase is not None else "",
+        resolves=bool(needed) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
+        wants_details=needs_details(needed),
+        commit=occasion.codebase.commit if occasion.codebase is not None else "",
         options=options,
     )
-
-
-def _without_unknown(tags: TagPlan) -> TagPlan:
-    """Without the tags whose commit is not known yet."""
-    tags_of = (tuple(tag for tag in some if not is_unknown(tag)) for some in (tags.tags, tags.numbered))
-    return TagPlan(*tags_of)
 
 
 def _plan_retries(spec: BuildAndPushACRSpec, upload_seconds: int, settings: BuildSettings) -> int:
@@ -213,12 +209,6 @@ def _plan_retries(spec: BuildAndPushACRSpec, upload_seconds: int, settings: Buil
     if upload_seconds:
         return 0
     return settings.retries if spec.retries is None else spec.retries
-
-
-def _require_tags(tags: TagPlan, options: BuildOptions) -> TagPlan:
-    if not tags.tags and not options.no_push:
-        raise SpecInvalidError("tags", "there is none; give at least one tag")
-    return tags
 
 
 def _plan_connector(reference: str | None, options: BuildOptions) -> str:

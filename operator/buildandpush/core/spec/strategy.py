@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.step import (
     ACTIONS,
     ERROR_KINDS,
@@ -22,7 +23,7 @@ from buildandpush.core.expressions.evaluate import Scope, check_names, is_true
 from buildandpush.core.expressions.reader import read_condition
 from buildandpush.core.expressions.tree import ExpressionError
 from buildandpush.core.spec.quantity import parse_duration_seconds
-from buildandpush.core.spec.scope import build_scope
+from buildandpush.core.spec.scope import Occasion, build_scope, names_codebase
 
 _FIELD: Final = "failureStrategies"
 MAX_RETRIES: Final = 10
@@ -158,21 +159,36 @@ def _next_action(action: FailureAction) -> FailureAction:
     return FailureAction(type=inner["type"], spec=inner.get("spec") if isinstance(inner.get("spec"), dict) else None)
 
 
-def is_met(when: When | None, run_number: int) -> bool:
+def condition_names(when: When | None) -> frozenset[str]:
+    """What the condition names of the run's commit; empty for one that cannot be read, which `is_met` refuses."""
+    try:
+        return names_codebase(read_condition(_condition(when))) if _condition(when) else frozenset()
+    except ExpressionError:
+        return frozenset()
+
+
+def is_met(spec: BuildAndPushACRSpec, occasion: Occasion) -> bool:
     """Whether a run is built. Raises SpecInvalidError for an invalid condition. No stage comes before a run, so a run
-    that requires a failed stage is never built."""
+    that requires a failed stage is never built. Without the commit, a condition that speaks of it counts as met."""
+    when = spec.when
     if when is None:
         return True
-    condition = (when.condition or "").strip()
-    met = _evaluate(condition, build_scope(run_number)) if condition else True
+    condition = _condition(when)
+    met = _evaluate(condition, build_scope(spec, occasion), occasion) if condition else True
     return met and when.stage_status != "Failure"
 
 
-def _evaluate(condition: str, scope: Scope) -> bool:
+def _condition(when: When | None) -> str:
+    return ((when.condition if when is not None else None) or "").strip()
+
+
+def _evaluate(condition: str, scope: Scope, occasion: Occasion) -> bool:
     """Whether a condition is met. An unknown name is an error even where nobody needs its value."""
     try:
         node = read_condition(condition)
         check_names(node, scope)
+        if occasion.codebase is None and names_codebase(node):
+            return True
         return is_true(node, scope)
     except ExpressionError as error:
         raise SpecInvalidError("when.condition", str(error)) from error

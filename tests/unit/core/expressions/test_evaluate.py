@@ -142,7 +142,7 @@ def test_no_expression_makes_a_text_without_bounds() -> None:
 
 
 def test_known_names_are_listed() -> None:
-    assert list_names({"a": {"b": 1, "c": {}}, "d": None}) == ["a.b", "a.c", "d.*"]
+    assert list_names({"a": {"b": 1, "c": {}, "e": None}, "d": None}) == ["a.b", "a.c", "a.e", "d.*"]
 
 
 @given(TREES, st.sampled_from([SCOPE, {"a": "x", "pipeline": {"a": [1]}, "x_1": None}]))

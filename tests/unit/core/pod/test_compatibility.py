@@ -8,6 +8,7 @@ import pytest
 from buildandpush.api.compatibility import BUILDKIT, KANIKO, SWITCHES, Compatibility
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import LOGIN, OWNER, SETTINGS, pod_name, spec
 
 # https://github.com/osscontainertools/kaniko#buildkit-compatibility
@@ -21,7 +22,7 @@ VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
 def pod_spec(compatibility: Compatibility = BUILDKIT, **changes: Any) -> dict[str, Any]:
     """The spec of the pod that the smallest spec with these changes gets."""
     settings = replace(SETTINGS, compatibility=compatibility)
-    plan = plan_build(parse_spec(spec(**changes)), settings, run_number=1)
+    plan = plan_build(parse_spec(spec(**changes)), settings, Occasion(1))
     pod = build_pod_manifest(
         plan, owner=OWNER, attempt=Attempt(pod_name(), 1, 0, 1, "v2:x"), login=LOGIN, settings=settings
     )

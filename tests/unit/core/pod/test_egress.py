@@ -11,6 +11,7 @@ from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.settings import ProxySettings
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import OWNER, SETTINGS, spec
 
 PROXY = ProxySettings("http://proxy.example:3128", "http://proxy.example:3129", "git.example, 10.0.0.0/8")
@@ -20,7 +21,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 def manifest(changes: dict[str, Any] | None = None, **settings: Any) -> Manifest:
     """A build pod under these settings."""
     chosen = replace(SETTINGS, **settings)
-    plan = plan_build(parse_spec(spec(**(changes or {}))), chosen, run_number=1)
+    plan = plan_build(parse_spec(spec(**(changes or {}))), chosen, Occasion(1))
     return build_pod_manifest(
         plan, owner=OWNER, attempt=Attempt("web-1", 1, 0, 1, "v1:x"), login=LoginSecretRef(None), settings=chosen
     )

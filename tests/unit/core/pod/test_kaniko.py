@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from buildandpush.core.pod.kaniko import SOURCE_ROOT, kaniko_arguments
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
 VALUES = [
@@ -33,7 +34,7 @@ VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
 
 def arguments(*, run_label: str = "uid/1", ca_hosts: tuple[str, ...] = (), **changes: Any) -> list[str]:
     """The arguments for the smallest spec with these fields changed."""
-    plan = plan_build(parse_spec(spec(**changes)), SETTINGS, run_number=7)
+    plan = plan_build(parse_spec(spec(**changes)), SETTINGS, Occasion(7))
     return kaniko_arguments(plan, run_label=run_label, ca_hosts=ca_hosts)
 
 

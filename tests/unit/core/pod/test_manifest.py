@@ -13,6 +13,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.spechash import hash_spec
 from tests.unit.conftest import Golden
 from tests.unit.core.factories import OWNER, SETTINGS, pod_name, spec
@@ -99,7 +100,7 @@ NAME = pod_name(7, 2)
 def manifest(changes: dict[str, Any] | None = None, login: LoginSecretRef = USUAL) -> Manifest:
     """The pod of the second attempt of run 7."""
     parsed = parse_spec(spec(**(changes or {})))
-    plan = plan_build(parsed, SETTINGS, run_number=7)
+    plan = plan_build(parsed, SETTINGS, Occasion(7))
     attempt = Attempt(NAME, 7, 0, 2, hash_spec(parsed))
     return build_pod_manifest(plan, owner=OWNER, attempt=attempt, login=login, settings=SETTINGS)
 

@@ -19,6 +19,7 @@ from buildandpush.core.pod.observation import (
     read_source_report,
 )
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import OWNER, SETTINGS, spec
 from tests.unit.core.recorded import PODS, load, observe
 
@@ -226,7 +227,7 @@ class TestChanges:
     """What a policy of the cluster does to kaniko's container."""
 
     def changes(self, **security: Any) -> tuple[str, ...]:
-        plan = plan_build(parse_spec(spec()), SETTINGS, run_number=1)
+        plan = plan_build(parse_spec(spec()), SETTINGS, Occasion(1))
         attempt = Attempt("web-1", 1, 0, 1, "v1:x")
         pod = build_pod_manifest(plan, owner=OWNER, attempt=attempt, login=LoginSecretRef(None), settings=SETTINGS)
         pod["spec"]["containers"][0]["securityContext"] |= security

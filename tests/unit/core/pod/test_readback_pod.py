@@ -24,6 +24,7 @@ from buildandpush.core.pod.readback import (
 )
 from buildandpush.core.settings import ProxySettings
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.conftest import Golden
 from tests.unit.core.factories import DIGEST, OWNER, REPOSITORY, SETTINGS, reader_pod, spec
 
@@ -53,7 +54,7 @@ OPEN = replace(
 
 def manifest(changes: dict[str, Any] | None = None, login: LoginSecretRef = LOGIN, settings: Any = OPEN) -> Manifest:
     """The pod of a build with this spec; None for a spec that cannot be used by now."""
-    plan = plan_build(parse_spec(spec(**changes)), settings, run_number=7) if changes is not None else None
+    plan = plan_build(parse_spec(spec(**changes)), settings, Occasion(7)) if changes is not None else None
     return build_read_back_pod(CLAIM, plan, owner=OWNER, attempt=ATTEMPT, login=login, settings=settings)
 
 
@@ -94,7 +95,7 @@ def test_it_has_nothing_that_a_build_can_write(pod: Manifest) -> None:
 
 
 def test_it_goes_where_the_build_went() -> None:
-    plan = plan_build(parse_spec(spec(**TEMPLATE)), OPEN, run_number=7)
+    plan = plan_build(parse_spec(spec(**TEMPLATE)), OPEN, Occasion(7))
     build = build_pod_manifest(plan, owner=OWNER, attempt=ATTEMPT, login=LOGIN, settings=OPEN)
     pod = CASES["everything"]
     for field in ("nodeSelector", "tolerations", "imagePullSecrets", "serviceAccountName"):

@@ -10,13 +10,14 @@ from buildandpush.api.compatibility import BUILDKIT, KANIKO, Compatibility
 from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
 
 def request(compatibility: Compatibility = BUILDKIT, **changes: Any) -> dict[str, Any]:
     """The request for the smallest spec with these changes."""
     settings = replace(SETTINGS, compatibility=compatibility)
-    return build_source_request(plan_build(parse_spec(spec(**changes)), settings, run_number=1), settings)
+    return build_source_request(plan_build(parse_spec(spec(**changes)), settings, Occasion(1)), settings)
 
 
 @pytest.mark.proves("dockerfileChecks")
@@ -54,7 +55,7 @@ def test_whether_git_is_kept_is_part_of_the_source() -> None:
 
 def test_the_installers_limits_reach_the_source_container() -> None:
     settings = replace(SETTINGS, source_limits=SourceLimits(max_bytes=5, max_files=6))
-    found = build_source_request(plan_build(parse_spec(spec()), settings, run_number=1), settings)["limits"]
+    found = build_source_request(plan_build(parse_spec(spec()), settings, Occasion(1)), settings)["limits"]
     assert SourceLimits.from_request(found) == settings.source_limits
     assert "limits" not in request(), "the usual ones need no room in the annotation"
 
@@ -77,7 +78,7 @@ def test_the_pod_learns_which_hosts_are_allowed_where_the_repository_names_them(
 
     def of(**more: bool) -> object:
         source = {"git": {"url": "https://github.com/contoso/shop.git", **more}}
-        plan = plan_build(parse_spec(spec(source=source)), settings, run_number=1)
+        plan = plan_build(parse_spec(spec(source=source)), settings, Occasion(1))
         return build_source_request(plan, settings)["git"].get("allowedHosts")
 
     assert of(**{name: True}) == ["github.com"]

@@ -33,6 +33,7 @@ from buildandpush.core.run.status import derive_needs
 from buildandpush.core.run.world import Resource
 from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
@@ -89,7 +90,7 @@ def largest(**changes: Any) -> dict[str, Any]:
 
 
 VERSION = fingerprint(digest_values({"key": "value"}), OWNER.uid)
-LARGEST = plan_build(parse_spec(largest()), SETTINGS, run_number=1)
+LARGEST = plan_build(parse_spec(largest()), SETTINGS, Occasion(1))
 NEEDS = derive_needs(LARGEST.effective(SETTINGS))
 OBJECTS = input_keys(LARGEST.options.secret_files, LARGEST.options.arg_sources, LARGEST.source)
 SECRETS = tuple((f"Secret/{long_name(f'login{number}')}", VERSION) for number in range(len(NEEDS)))

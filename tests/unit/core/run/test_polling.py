@@ -413,7 +413,7 @@ class TestExpressions:
         refused = at(OLD, "refs/heads/feature/x").decide(fresh)
         message = next(item.message for item in refused.status.conditions if item.type == "SpecValid")
         assert "'<+codebase.branch>' becomes 'feature/x'" in message
-        assert "<+codebase.shortCommitSha>" in message
+        assert '<+codebase.branch.replace("/", "-")>' in message
         assert conditions(refused)["Completed"] == "True"
         again = at(OLD, "refs/heads/feature/x").decide(after(refused, fresh), now=NOW + FIVE_MINUTES)
         assert again.status == refused.status

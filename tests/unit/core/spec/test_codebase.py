@@ -7,8 +7,10 @@ import pytest
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.spec.codebase import Codebase, expand_codebase, is_unknown, uses_codebase, uses_details
+from buildandpush.core.spec.codebase import Codebase
+from buildandpush.core.spec.expansion import codebase_names, expand_spec, needs_details
 from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
 URL = "https://git.example/shop.git"
@@ -46,7 +48,7 @@ def at(ref: str = "refs/heads/main") -> Codebase:
 )
 def test_each_expression_has_its_value(name: str, ref: str, value: str) -> None:
     written = parsed(buildArgs={"A": f"x<+codebase.{name}>y"}, labels={"l": f"<+codebase.{name}>"})
-    expanded = expand_codebase(written, at(ref))
+    expanded = expand_spec(written, Occasion(1, at(ref)))
     assert (expanded.build_args, expanded.labels) == ({"A": f"x{value}y"}, {"l": value})
 
 
@@ -57,50 +59,49 @@ def test_each_expression_has_its_value(name: str, ref: str, value: str) -> None:
         ("tag", "refs/heads/main", "has no value"),
         ("branch", "", "the id of a commit"),
         ("prNumber", "refs/heads/main", "has no value"),
-        ("nothing", "refs/heads/main", "use one of branch, tag"),
+        ("nothing", "refs/heads/main", "is unknown here; known are"),
     ],
 )
 def test_what_has_no_value_is_refused(name: str, ref: str, words: str) -> None:
     with pytest.raises(SpecInvalidError) as caught:
-        expand_codebase(parsed(buildArgs={"A": f"<+codebase.{name}>"}), at(ref))
+        expand_spec(parsed(buildArgs={"A": f"<+codebase.{name}>"}), Occasion(1, at(ref)))
     assert words in str(caught.value)
     assert "buildArgs.A" in str(caught.value)
 
 
 def test_a_name_that_there_is_not_is_refused_before_the_commit_is_known() -> None:
     with pytest.raises(SpecInvalidError):
-        plan_build(parsed(tags=["<+codebase.commit>"]), SETTINGS, run_number=1)
+        plan_build(parsed(tags=["<+codebase.commit>"]), SETTINGS, Occasion(1))
 
 
 def test_another_source_has_no_commit() -> None:
     with pytest.raises(SpecInvalidError) as caught:
-        plan_build(parse_spec(spec(tags=["<+codebase.commitSha>"])), SETTINGS, run_number=1)
+        plan_build(parse_spec(spec(tags=["<+codebase.commitSha>"])), SETTINGS, Occasion(1))
     assert "use source.git" in str(caught.value)
 
 
 def test_a_value_is_put_in_once_and_never_read_as_an_expression() -> None:
     hostile = Codebase(URL, SHA, "refs/heads/main", message="<+codebase.commitSha><+pipeline.sequenceId>")
-    expanded = expand_codebase(parsed(buildArgs={"A": "<+codebase.commitMessage>"}), hostile)
+    expanded = expand_spec(parsed(buildArgs={"A": "<+codebase.commitMessage>"}), Occasion(1, hostile))
     assert expanded.build_args == {"A": "<+codebase.commitSha><+pipeline.sequenceId>"}
 
 
-def test_unknown_tags_are_left_out_of_the_plan_and_differ_from_each_other() -> None:
+def test_unknown_tags_are_left_out_of_the_plan() -> None:
     tags = ["<+codebase.branch>", "<+codebase.tag>", "v-<+codebase.commitSha>-<+pipeline.sequenceId>", "latest"]
-    plan = plan_build(parsed(tags=tags), SETTINGS, run_number=7)
+    plan = plan_build(parsed(tags=tags), SETTINGS, Occasion(7))
     assert (plan.tags, plan.numbered_tags, plan.resolves, plan.commit) == (("latest",), (), True, "")
-    assert not is_unknown("latest")
 
 
 def test_known_tags_are_planned_as_if_they_were_written_out() -> None:
     tags = ["<+codebase.branch>-<+pipeline.sequenceId>", "<+codebase.shortCommitSha>"]
-    plan = plan_build(parsed(tags=tags), SETTINGS, run_number=7, codebase=at())
+    plan = plan_build(parsed(tags=tags), SETTINGS, Occasion(7, at()))
     assert (plan.tags, plan.numbered_tags) == (("main-7", "0123456"), ("main-7",))
     assert (plan.resolves, plan.wants_details, plan.commit) == (True, False, SHA)
 
 
 def test_a_tag_that_comes_out_twice_is_refused() -> None:
     with pytest.raises(SpecInvalidError) as caught:
-        plan_build(parsed(tags=["main", "<+codebase.branch>"]), SETTINGS, run_number=1, codebase=at())
+        plan_build(parsed(tags=["main", "<+codebase.branch>"]), SETTINGS, Occasion(1, at()))
     assert "twice" in str(caught.value)
 
 
@@ -115,7 +116,8 @@ def test_a_tag_that_comes_out_twice_is_refused() -> None:
 )
 def test_the_commit_itself_is_needed_for_its_author_and_message_alone(value: str, uses: bool, details: bool) -> None:
     written = parsed(labels={"l": value})
-    assert (uses_codebase(written), uses_details(written)) == (uses, details)
+    names = codebase_names(written)
+    assert (bool(names), needs_details(names)) == (uses, details)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +137,8 @@ def test_the_commit_itself_is_needed_for_its_author_and_message_alone(value: str
 def test_the_installer_says_which_git_servers_there_are(url: str, hosts: tuple[str, ...], allowed: bool) -> None:
     written = parse_spec(spec(source={"git": {"url": url}}))
     if allowed:
-        plan_build(written, replace(SETTINGS, git_hosts=hosts), run_number=1)
+        plan_build(written, replace(SETTINGS, git_hosts=hosts), Occasion(1))
         return
     with pytest.raises(SpecInvalidError) as caught:
-        plan_build(written, replace(SETTINGS, git_hosts=hosts), run_number=1)
+        plan_build(written, replace(SETTINGS, git_hosts=hosts), Occasion(1))
     assert "git.allowedHosts" in str(caught.value)

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.api.step import When
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.strategy import is_met
+from tests.unit.core.factories import spec
 
 
 def met(text: str) -> bool:
     """Whether a condition is met in run 3."""
-    return is_met(When(condition=text), 3)
+    return is_met(parse_spec(spec(when={"condition": text})), Occasion(3))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from buildandpush.core.facts import LoginNeed, LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.run.status import derive_needs
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core import golden
 from tests.unit.core.connectors import CUSTOM, WHO, connector
 from tests.unit.core.factories import NOW, OWNER, SETTINGS, pod_name, spec
@@ -79,7 +80,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "no tag": {"tags": []},
     "bad tag": {"tags": ["a b"]},
     "tag twice": {"tags": ["x", "x"]},
-    "unknown expression": {"tags": ["<+pipeline.name>"]},
+    "unknown expression": {"tags": ["<+pipeline.nope>"]},
     "no connector": {"connectorRef": ""},
     "no connector for the cache": {
         "connectorRef": None,
@@ -175,7 +176,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 def planned(raw: dict[str, Any]) -> BuildPlan:
-    return plan_build(parse_spec(raw), BROAD, run_number=7)
+    return plan_build(parse_spec(raw), BROAD, Occasion(7))
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -9,6 +9,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import parse_flags
 from buildandpush.core.spec.options import merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import REPOSITORY, SETTINGS, spec
 
 VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
@@ -17,7 +18,7 @@ VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
 def planned(variables: dict[str, Any] | None = None, *, user_namespaces: bool = False, **changes: Any) -> BuildPlan:
     """The plan of run 7 of the smallest spec with these flags and fields."""
     settings = replace(SETTINGS, user_namespaces=user_namespaces)
-    return plan_build(parse_spec(spec(envVariables=variables, **changes)), settings, run_number=7)
+    return plan_build(parse_spec(spec(envVariables=variables, **changes)), settings, Occasion(7))
 
 
 @pytest.mark.proves("PLUGIN_CUSTOM_LABELS")

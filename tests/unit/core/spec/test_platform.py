@@ -8,6 +8,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.flags import parse_flags
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spec.platform import arch_of, parse_platform, plan_platform
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
 
@@ -53,7 +54,7 @@ def test_a_node_selector_that_contradicts_the_flag_is_refused() -> None:
 
 
 def _plan(default: str, **changes: object) -> BuildPlan:
-    return plan_build(parse_spec(spec(**changes)), replace(SETTINGS, platform=default), run_number=1)
+    return plan_build(parse_spec(spec(**changes)), replace(SETTINGS, platform=default), Occasion(1))
 
 
 def test_the_status_says_the_platform() -> None:

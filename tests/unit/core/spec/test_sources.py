@@ -10,11 +10,12 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.spec.noeffect import find_notes
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
 
 def planned(source: dict[str, Any]) -> BuildPlan:
-    return plan_build(parse_spec(spec(source=source)), SETTINGS, run_number=1)
+    return plan_build(parse_spec(spec(source=source)), SETTINGS, Occasion(1))
 
 
 def config_map(*paths: str) -> dict[str, Any]:
@@ -143,10 +144,10 @@ def test_over_ssh_too_the_installer_says_which_servers_are_asked(url: str, allow
     settings = replace(SETTINGS, git_hosts=("github.com", "*.contoso.com"))
     asked = parse_spec(spec(source={"git": {"url": url, **REF}}))
     if allowed:
-        assert plan_build(asked, settings, run_number=1).source.git is not None
+        assert plan_build(asked, settings, Occasion(1)).source.git is not None
         return
     with pytest.raises(SpecInvalidError, match="allows no git server but github"):
-        plan_build(asked, settings, run_number=1)
+        plan_build(asked, settings, Occasion(1))
 
 
 @pytest.mark.proves("source.upload.timeout")
@@ -162,7 +163,7 @@ def test_over_ssh_too_the_installer_says_which_servers_are_asked(url: str, allow
 def test_how_long_an_upload_is_waited_for(upload: dict[str, Any], more: dict[str, Any], seconds: int) -> None:
     """And nobody would send it again to another pod."""
     parsed = parse_spec(spec(source={"upload": upload}, retries=3, **more))
-    plan = plan_build(parsed, SETTINGS, run_number=1)
+    plan = plan_build(parsed, SETTINGS, Occasion(1))
     assert (plan.upload_seconds, plan.retries, plan.effective(SETTINGS).upload) == (seconds, 0, True)
     request = build_source_request(plan, SETTINGS)
     assert request["upload"] == {"timeoutSeconds": seconds, "dockerfile": "Dockerfile", "context": "."}
@@ -240,9 +241,9 @@ def test_what_is_no_folder_is_no_path_to_fetch(paths: list[str]) -> None:
 def test_what_is_built_has_to_be_fetched(dockerfile: str, context: str, paths: list[str], left_out: str) -> None:
     build = parse_spec(spec(source=git_source(paths=paths), dockerfile=dockerfile, context=context))
     if not left_out:
-        plan_build(build, SETTINGS, run_number=1)
+        plan_build(build, SETTINGS, Occasion(1))
         return
     with pytest.raises(SpecInvalidError, match="^source.git.paths: they leave out ") as caught:
-        plan_build(build, SETTINGS, run_number=1)
+        plan_build(build, SETTINGS, Occasion(1))
     assert left_out in str(caught.value)
     assert "add it" in str(caught.value)

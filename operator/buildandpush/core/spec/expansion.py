@@ -1,0 +1,200 @@
+"""Puts the values of a run into the texts of a spec, once, before anything is planned."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from buildandpush.api.spec import SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.expressions.evaluate import Scope, check_names, render
+from buildandpush.core.expressions.reader import read_text
+from buildandpush.core.expressions.tree import Constant, ExpressionError, Member, Name, Node, Template, find_paths
+from buildandpush.core.spec.codebase import Codebase, explain_empty
+from buildandpush.core.spec.scope import (
+    CODEBASE,
+    DETAILS,
+    STAND_IN,
+    Occasion,
+    build_scope,
+    names_codebase,
+    names_in,
+)
+
+_OPEN: Final = "<+"
+_NUMBER: Final = Member(Name("pipeline"), Constant("sequenceId"))
+_ROOTS: Final = {
+    "input": "a pipeline asks for it when it starts; write the value",
+    "secrets": "nothing reads secrets into a text here; buildArgsFrom and buildSecrets take a value from a Secret",
+    "execution": "no other steps run here; write the value, or set it from outside as one of variables",
+    "steps": "no other steps run here; write the value, or set it from outside as one of variables",
+    "env": "there are no environments here; write the value, or make it one of variables",
+    "account": "there is no account here; write the value, or make it one of variables",
+    "org": "there is no organization here; write the value, or make it one of variables",
+    "project": "there is no project here; write the value, or make it one of variables",
+    "variable": "give it in variables, and write <+pipeline.variables.…>",
+    "matrix": "strategy is not supported yet; write a resource for each of its builds",
+    "repeat": "strategy is not supported yet; write a resource for each of its builds",
+    "strategy": "strategy is not supported yet; write a resource for each of its builds",
+}
+"""Names that pipelines know and nothing here does, by their first part, each with what to do."""
+_TEXTS: Final = ("repository", "dockerfile", "context", "target", "remote_cache_image")
+_MAPS: Final = ("labels", "build_args")
+_NULL: Final = "null"
+"""How a pipeline writes what has no value into a label or build argument."""
+_SHOWN: Final = 200
+
+_Expand = Callable[[str, str], str]
+"""Field and text to text."""
+
+
+def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushACRSpec:
+    """The spec with values in place of expressions. In tags `<+pipeline.sequenceId>` stays: see `tags`.
+
+    Until the commit is known, what depends on it has a value that `is_unknown` tells, and tags that do are left out.
+    Raises SpecInvalidError for an
+    expression that cannot be read or has no value.
+    """
+    if not _holds_expression(spec):
+        return spec
+    scope = build_scope(spec, occasion)
+
+    def expand(field: str, text: str) -> str:
+        return _expand(field, text, scope, occasion, spec)
+
+    changes: dict[str, Any] = {
+        name: expand(_outer(name), value) for name in _TEXTS if (value := getattr(spec, name)) is not None
+    }
+    for name in _MAPS:
+        values = getattr(spec, name)
+        if values:
+            changes[name] = {key: expand(f"{_outer(name)}.{key}", text) for key, text in values.items()}
+    if spec.tags is not None:
+        expanded = ((tag, expand("tags", tag)) for tag in spec.tags)
+        changes["tags"] = [_check_tag(tag, value) for tag, value in expanded if not is_unknown(value)]
+    changes["source"] = _expand_source(spec, expand)
+    return spec.model_copy(update=changes)
+
+
+def _holds_expression(spec: BuildAndPushACRSpec) -> bool:
+    return any(_OPEN in text for text in _texts_of(spec))
+
+
+def _texts_of(spec: BuildAndPushACRSpec) -> list[str]:
+    texts = [text for name in _TEXTS if (text := getattr(spec, name))]
+    texts += [text for name in _MAPS for text in (getattr(spec, name) or {}).values()]
+    texts += spec.tags or []
+    git, claim = spec.source.git, spec.source.persistent_volume_claim
+    texts += [git.revision, *(getattr(git, "paths", None) or ())] if git is not None else []
+    texts += [claim.path] if claim is not None and claim.path else []
+    return texts
+
+
+def _expand_source(spec: BuildAndPushACRSpec, expand: _Expand) -> Any:
+    git, claim = spec.source.git, spec.source.persistent_volume_claim
+    changes: dict[str, Any] = {}
+    if git is not None:
+        named = {"revision": expand("source.git.revision", git.revision)}
+        paths = getattr(git, "paths", None)
+        if paths:
+            changes_of_paths = [expand("source.git.paths", path) for path in paths]
+            changes["git"] = git.model_copy(update={**named, "paths": changes_of_paths})
+        else:
+            changes["git"] = git.model_copy(update=named)
+    if claim is not None and claim.path:
+        path = expand("source.persistentVolumeClaim.path", claim.path)
+        changes["persistent_volume_claim"] = claim.model_copy(update={"path": path})
+    return spec.source.model_copy(update=changes)
+
+
+def _check_tag(written: str, expanded: str) -> str:
+    if expanded != written and not re.fullmatch(TAG_PATTERN, expanded.replace(SEQUENCE_ID, "0")):
+        raise SpecInvalidError(
+            "tags",
+            f"{written[:_SHOWN]!r} becomes {expanded[:_SHOWN]!r}, which is no tag: a tag has up to 128 letters, "
+            'digits, _ . or -; replace what it may not hold, as in <+codebase.branch.replace("/", "-")>',
+        )
+    return expanded
+
+
+def _expand(field: str, text: str, scope: Scope, occasion: Occasion, spec: BuildAndPushACRSpec) -> str:
+    if _OPEN not in text:
+        return text
+    try:
+        template = read_text(text)
+        for part in template:
+            if not isinstance(part, str):
+                _check(field, part, scope, spec)
+        return "".join(_write(field, part, scope, occasion) for part in template)
+    except ExpressionError as error:
+        raise SpecInvalidError(field, str(error)) from error  # without the text, which may hold what is not to be told
+
+
+def _check(field: str, node: Node, scope: Scope, spec: BuildAndPushACRSpec) -> None:
+    """Raise for names that nothing is known of, with what to do about those that pipelines know."""
+    for path in find_paths(node):
+        remedy = _ROOTS.get("execution" if path[:2] == ("pipeline", "stages") else path[0])
+        if remedy:
+            name = "secrets.getValue(…)" if path[0] == "secrets" else ".".join(path)[:_SHOWN]
+            raise SpecInvalidError(field, f"<+{name}> has no value here: {remedy}")
+    check_names(node, scope)
+    if names_codebase(node) and field.startswith("source."):
+        raise SpecInvalidError(field, "<+codebase.…> speaks of the commit, which is found by the source; write it out")
+    if names_codebase(node) and spec.source.git is None:
+        raise SpecInvalidError("source", "<+codebase.…> speaks of a commit, which only source.git has; use source.git")
+
+
+def _write(field: str, part: str | Node, scope: Scope, occasion: Occasion) -> str:
+    if isinstance(part, str):
+        return part
+    if field == "tags" and part == _NUMBER:
+        return SEQUENCE_ID
+    if names_codebase(part) and occasion.codebase is None:
+        return STAND_IN
+    _refuse_empty(field, part, occasion.codebase)
+    return render((part,), scope, null=_NULL if field.split(".", maxsplit=1)[0] in ("labels", "buildArgs") else None)
+
+
+def _refuse_empty(field: str, node: Node, codebase: Codebase | None) -> None:
+    """Raise for an expression that stands for nothing but a fact which this commit has not."""
+    paths = find_paths(node)
+    if codebase is None or len(paths) != 1 or paths[0][0] != CODEBASE:
+        return
+    name = ".".join(paths[0][1:])
+    if codebase.values().get(name) == "" and not isinstance(node, Constant) and _is_plain(node):
+        raise SpecInvalidError(field, explain_empty(name, codebase))
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether an expression is a path alone."""
+    return isinstance(node, Member | Name)
+
+
+def is_unknown(text: str) -> bool:
+    """Whether a text depends on a commit that was not known when it was made."""
+    return STAND_IN in text
+
+
+def codebase_names(spec: BuildAndPushACRSpec) -> frozenset[str]:
+    """What the spec needs of the run's commit. Empty for texts that cannot be read: `expand_spec` refuses those."""
+    found: set[str] = set()
+    for text in _texts_of(spec):
+        if _OPEN in text:
+            found |= names_in(_read(text))
+    return frozenset(found)
+
+
+def needs_details(names: frozenset[str]) -> bool:
+    """Whether the commit's author or message is among them."""
+    return bool(names & DETAILS)
+
+
+def _read(text: str) -> Template:
+    try:
+        return read_text(text)
+    except ExpressionError:
+        return ()
+
+
+def _outer(name: str) -> str:
+    """The name of a field as a user writes it."""
+    return re.sub("_([a-z])", lambda match: match[1].upper(), name)
