@@ -1,6 +1,5 @@
 """What a pipeline gives every step, its groups and its stage: conditions, loops, timeouts and rules for failures."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -8,7 +7,6 @@ from pydantic import ValidationError
 from buildandpush.api.step import FailureStrategy
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.strategy import check_strategies
-from buildandpush.pipelines.expressions import write_out
 from buildandpush.pipelines.find import FoundStep
 from buildandpush.pipelines.notes import Notes, join_names
 from buildandpush.pipelines.reading import read_text, settle_input
@@ -23,17 +21,17 @@ _NUMBERS: Final = frozenset(
 _LEVELS = tuple[tuple[str, Map], ...]
 
 
-def plan_around(found: FoundStep, values: Mapping[str, str], notes: Notes) -> dict[str, Any]:
+def plan_around(found: FoundStep, notes: Notes) -> dict[str, Any]:
     """The fields `timeout`, `when`, `strategy` and `failureStrategies`."""
     levels = _levels(found)
     for name, holder in levels[1:]:
         if not is_null(holder.get("timeout")):
             notes.left_out(f"the timeout of the {name} ({as_text(holder['timeout'])}); timeout holds for one build")
     return {
-        "timeout": read_text("timeout", write_out(found.step.get("timeout", ""), values), notes),
-        "when": _plan_when(levels, values, notes),
-        "strategy": _plan_strategy(levels, values, notes),
-        "failureStrategies": _plan_failures(levels, values, notes),
+        "timeout": read_text("timeout", found.step.get("timeout"), notes),
+        "when": _plan_when(levels, notes),
+        "strategy": _plan_strategy(levels, notes),
+        "failureStrategies": _plan_failures(levels, notes),
     }
 
 
@@ -43,7 +41,7 @@ def _levels(found: FoundStep) -> _LEVELS:
     return (("step", found.step), *groups, ("stage", found.around.stage))
 
 
-def _plan_when(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> dict[str, str]:
+def _plan_when(levels: _LEVELS, notes: Notes) -> dict[str, str]:
     conditions: list[str] = []
     status = ""
     for name, holder in reversed(levels):
@@ -55,7 +53,7 @@ def _plan_when(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> dict
         if unknown:
             notes.left_out(f"when of the {name}: {join_names(unknown)}: no part of a condition")
         if condition:
-            conditions.append(as_text(write_out(condition, values, quoted=True)))
+            conditions.append(condition)
     joined = conditions[0] if len(conditions) == 1 else " && ".join(f"({each})" for each in conditions)
     return {key: text for key, text in (("stageStatus", status), ("condition", joined)) if text}
 
@@ -68,14 +66,14 @@ def _status(name: str, when: Map, before: str, notes: Notes) -> str:
     return _FAILURE if _FAILURE in (status, before) else status if name == "step" else before
 
 
-def _plan_strategy(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> dict[str, Any]:
+def _plan_strategy(levels: _LEVELS, notes: Notes) -> dict[str, Any]:
     """The strategies of all levels as one. Two matrices with different axes are one matrix."""
     found: list[tuple[str, Map]] = []
     for name, holder in levels:
         given = holder.get("strategy")
         settled = settle_input(f"strategy of the {name}", given, notes) if given is not None else None
         if as_map(settled):
-            found.append((name, as_map(write_out(as_map(settled), values))))
+            found.append((name, as_map(settled)))
     if not found:
         return {}
     (_, strategy), *others = found
@@ -102,13 +100,13 @@ def _merge_matrices(inner: Map, outer: Map) -> Map | None:
     return {"matrix": {**merged, "exclude": excluded} if excluded else merged}
 
 
-def _plan_failures(levels: _LEVELS, values: Mapping[str, str], notes: Notes) -> list[dict[str, Any]]:
+def _plan_failures(levels: _LEVELS, notes: Notes) -> list[dict[str, Any]]:
     """The rules of the innermost level that has some. A rule that the operator cannot follow is left out."""
     for name, holder in levels:
         given = holder.get("failureStrategies")
         rules = settle_input(f"failureStrategies of the {name}", given, notes) if given is not None else None
         if isinstance(rules, list) and rules:
-            return [rule for each in rules if (rule := _plan_rule(name, write_out(each, values), notes))]
+            return [rule for each in rules if (rule := _plan_rule(name, each, notes))]
     return []
 
 

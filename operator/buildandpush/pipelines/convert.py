@@ -80,27 +80,25 @@ def import_pipelines(order: Order) -> Imported:
     notes = {name: Notes() for name in documents}
     for name, each in documents.items():
         _look_through(name, each, sets, finder, notes[name], result)
-    steps = [found for found in finder.steps if _is_azure(found, exported, notes[found.file])]
+    steps = [found for found in map(Values().write_step, finder.steps) if _is_azure(found, exported, notes[found.file])]
     if len(steps) > MAX_STEPS:
         raise ImportFailedError("", "", f"more than {MAX_STEPS} steps; import them in parts")
-    origin = Origin(order.git_url, GitConnectors(exported))
-    made: list[tuple[Resource, Map]] = []
-    values = Values()
-    for found, name in zip(steps, assign_names(steps), strict=True):
-        resource = make_resource(
-            _with_registry(found, exported),
-            name,
-            origin,
-            values.of_step(found),
-            first_run_number=order.first_run_number,
-        )
-        result.resources.setdefault(found.file, []).append(resource)
-        made.append((resource, as_map(found.step.get("spec"))))
     for found in steps:
         _tell_pipeline(found, notes[found.file])
-    result.connectors = list_connectors(made, exported)
+    _make_all([_with_registry(found, exported) for found in steps], order, exported, result)
     result.remarks = {name: each.sorted() for name, each in notes.items() if each.found}
     return result
+
+
+def _make_all(steps: list[FoundStep], order: Order, exported: dict[str, Map], result: Imported) -> None:
+    """Put the resources of the steps into the result, and the connectors that they name."""
+    origin = Origin(order.git_url, GitConnectors(exported))
+    made: list[tuple[Resource, Map]] = []
+    for found, name in zip(steps, assign_names(steps), strict=True):
+        resource = make_resource(found, name, origin, first_run_number=order.first_run_number)
+        result.resources.setdefault(found.file, []).append(resource)
+        made.append((resource, as_map(found.step.get("spec"))))
+    result.connectors = list_connectors(made, exported)
 
 
 def _read(file: SourceFile, result: Imported) -> list[Document]:

@@ -3,6 +3,7 @@
 import re
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from buildandpush.api.spec import SEQUENCE_ID
@@ -50,20 +51,36 @@ class Values:
         # By the identity of a pipeline or stage, which stands here too and so keeps its identity. Many steps share one.
         self._known: dict[tuple[int, str], tuple[Map, dict[str, str]]] = {}
 
-    def of_step(self, found: FoundStep) -> Mapping[str, str]:
-        """What the expressions of a step stand for. Nothing stands there for what has no value."""
+    def write_step(self, found: FoundStep) -> FoundStep:
+        """The step with known expressions written out, in it and around it. In conditions texts stand in quotes."""
         around = found.around
-        return ChainMap(
+        values = ChainMap(
             _given(_names("step", found.step)),
             self._keep(around.stage, "stage", _values_of_stage),
             self._keep(around.pipeline, "pipeline", _values_of_pipeline),
         )
+        written = replace(
+            around,
+            pipeline={**around.pipeline, "properties": write_out(around.pipeline.get("properties", {}), values)},
+            stage=_write_frame(around.stage, values),
+            groups=tuple(_write_frame(group, values) for group in around.groups),
+            earlier=tuple(replace(step, spec=as_map(write_out(step.spec, values))) for step in around.earlier),
+        )
+        return replace(found, step=_write_frame(found.step, values), around=written)
 
     def _keep(self, holder: Map, kind: str, read: Callable[[Map], dict[str, str]]) -> dict[str, str]:
         place = (id(holder), kind)
         if place not in self._known:
             self._known[place] = (holder, read(holder))
         return self._known[place][1]
+
+
+def _write_frame(holder: Map, values: Mapping[str, str]) -> Map:
+    """A step, stage or group without the steps in it, which can be many."""
+    spec = {key: value for key, value in as_map(holder.get("spec")).items() if key != "execution"}
+    rest = {key: value for key, value in holder.items() if key not in ("spec", "steps", "when")}
+    condition = {"when": write_out(holder["when"], values, quoted=True)} if "when" in holder else {}
+    return {**as_map(write_out({**rest, "spec": spec}, values)), **condition}
 
 
 def _values_of_stage(stage: Map) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Makes one resource from one step and all that stands around it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +8,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.pipelines.around import plan_around
 from buildandpush.pipelines.check import check_spec
 from buildandpush.pipelines.codebase import Origin, plan_source
-from buildandpush.pipelines.expressions import explain_open, write_out
+from buildandpush.pipelines.expressions import explain_open
 from buildandpush.pipelines.fields import STAND_IN_TAG, plan_fields, respell
 from buildandpush.pipelines.find import KINDS, FoundStep
 from buildandpush.pipelines.flags import needs_installer, plan_flags, pushes_image
@@ -43,19 +42,16 @@ class Resource:
         return str(self.manifest["metadata"]["name"])
 
 
-def make_resource(
-    found: FoundStep, name: str, origin: Origin, values: Mapping[str, str], *, first_run_number: int | None
-) -> Resource:
-    """The resource that builds what the step builds. `values` are those of its expressions."""
+def make_resource(found: FoundStep, name: str, origin: Origin, *, first_run_number: int | None) -> Resource:
+    """The resource that builds what the step builds. The step's known expressions are written out."""
     notes = Notes()
-    settings = as_map(write_out(respell(as_text(found.step.get("type")), as_map(found.step.get("spec"))), values))
-    written = _written(found, values)
-    flags, settings = plan_flags(settings.get("envVariables"), written.around.stage, settings, notes)
-    placement = plan_placement(written, notes)
+    settings = respell(as_text(found.step.get("type")), as_map(found.step.get("spec")))
+    flags, settings = plan_flags(settings.get("envVariables"), found.around.stage, settings, notes)
+    placement = plan_placement(found, notes)
     fields = plan_fields(settings, notes, resource=name, pushes=pushes_image(flags))
     fields["envVariables"] = flags
-    fields["source"] = plan_source(written, origin, notes)
-    fields |= plan_around(found, values, notes)
+    fields["source"] = plan_source(found, origin, notes)
+    fields |= plan_around(found, notes)
     fields |= {key: value for key, value in placement.items() if key != "runAsUser" or not fields["runAsUser"]}
     fields["firstRunNumber"] = first_run_number
     if not fields["tags"] and pushes_image(flags) and _AUTO_TAG not in flags:
@@ -79,26 +75,6 @@ def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -
         "spec": spec,
     }
     return Resource(manifest, (f"From {_origin(found)}",), notes.sorted())
-
-
-def _written(found: FoundStep, values: Mapping[str, str]) -> FoundStep:
-    """The same with all known expressions written out around it."""
-    around = found.around
-    properties = write_out(around.pipeline.get("properties", {}), values)
-    written = type(around)(
-        {**around.pipeline, "properties": properties},
-        _frame(around.stage, values),
-        tuple(_frame(group, values) for group in around.groups),
-        around.earlier,
-    )
-    return FoundStep(found.file, found.path, found.step, written)
-
-
-def _frame(holder: Map, values: Mapping[str, str]) -> Map:
-    """A stage or group without the steps in it, which can be many."""
-    spec = {key: value for key, value in as_map(holder.get("spec")).items() if key != "execution"}
-    rest = {key: value for key, value in holder.items() if key not in ("spec", "steps")}
-    return as_map(write_out({**rest, "spec": spec}, values))
 
 
 def _origin(found: FoundStep) -> str:

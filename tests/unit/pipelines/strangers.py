@@ -34,6 +34,7 @@ def import_values(words: str) -> None:
             **dict.fromkeys(_TEXTS, words),
             words: words,
             "tags": [words, words],
+            "baseImageConnectorRefs": ["hub"],
             "labels": {"a": words, words: "a"},
             "buildArgs": {"a": words, words: words, "b": f"<+secrets.getValue('a')>{words}"},
             "envDockerSecrets": {"a": words},
@@ -48,11 +49,12 @@ def import_values(words: str) -> None:
         "variables": [{"name": "a", "value": words}],
         "stages": [{"stage": {"identifier": words, "spec": {"execution": {"steps": [{"step": step}]}}}}],
     }
-    connector = {"identifier": "git", "type": "Git", "spec": {"url": words, "type": "Repo"}}
-    files = [
-        SourceFile("a.yaml", json.dumps({"pipeline": pipeline})),
-        SourceFile("b.yaml", json.dumps({"connector": connector})),
-    ]
+    connectors = (
+        {"identifier": "git", "type": "Git", "spec": {"url": words, "type": "Repo"}},
+        {"identifier": "hub", "type": "DockerRegistry", "spec": {"dockerRegistryUrl": f"https://{words}"}},
+    )
+    documents = [{"pipeline": pipeline}, *({"connector": connector} for connector in connectors)]
+    files = [SourceFile(f"{number}.yaml", json.dumps(each)) for number, each in enumerate(documents)]
     result = import_pipelines(Order(files))
     render_all(each for made in result.resources.values() for each in made)
 
