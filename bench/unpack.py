@@ -1,6 +1,6 @@
 """Measures how much memory the source's process takes to unpack a small and a large archive of each form.
 
-    python -m bench.unpack [--megabytes 10 1000]
+    python -m bench.unpack [--megabytes 10 1000] [--forms tar.zst zip]
 
 Each unpacking is a process of its own. The peaks are the kernel's counts of its memory, and of its programs' memory.
 The content does not shrink, so the archive is as large as what comes out of it.
@@ -81,8 +81,10 @@ def main() -> None:
     """Print a line for each form and size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 1000])
-    for form in FORMS:
-        for megabytes in parser.parse_args().megabytes:
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
+    given = parser.parse_args()
+    for form in given.forms:
+        for megabytes in given.megabytes:
             own, programs, seconds = measure(form, megabytes)
             print(f"{form:8} {megabytes:5} MB: {own:.1f} MiB, programs {programs:.1f} MiB, {seconds:.1f} s", flush=True)
 
