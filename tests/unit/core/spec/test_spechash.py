@@ -167,3 +167,8 @@ def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, d
     assert of(**{name: default}) == of()
     assert of(**{name: other}) != of()
     assert of(paths=["web"]) not in (of(), of(paths=["libs"]))
+
+
+def test_how_long_an_upload_is_waited_for_shapes_no_image() -> None:
+    assert hashed(spec(source={"upload": {}})) == hashed(spec(source={"upload": {"timeout": "5m"}}))
+    assert hashed(spec(source={"upload": {}})) != hashed(spec())

@@ -234,8 +234,10 @@ def test_an_archive_that_is_cut_off_is_told(tmp_path: Path, root: Path, compress
 
 
 def test_a_zst_that_is_damaged_at_its_end_is_told(tmp_path: Path, root: Path) -> None:
-    """The checksum stands behind the last entry."""
-    archive = compress(make_tar(tmp_path / "plain", (entry("a"), b"1"), compression=""), "zst")
+    """The checksum stands behind the last entry, and behind more than is read at once."""
+    archive = make_tar(tmp_path / "plain", (entry("a"), b"1"), compression="")
+    archive.write_bytes(archive.read_bytes() + bytes(1_000_000))
+    compress(archive, "zst")
     archive.write_bytes(archive.read_bytes()[:-1] + b"\xff")
     assert "checksum" in str(refused(archive, root))
 
