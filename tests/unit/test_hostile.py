@@ -58,8 +58,11 @@ from buildandpush.source.dockerfile.ignorefile import is_ignored, read_patterns
 from buildandpush.source.dockerfile.judge import judge
 from buildandpush.source.git import revision, submodules
 from buildandpush.source.git import way as git
+from buildandpush.source.git.lfs import read_headers
+from buildandpush.source.git.lfspointer import parse_pointer
 from buildandpush.source.git.meaning import explain_git, explain_ssh
 from buildandpush.source.git.refs import read_refs
+from buildandpush.source.git.settingsfile import split_settings
 from buildandpush.source.git.sshkey import read_ssh_login
 from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.report import SourceError
@@ -73,6 +76,7 @@ SECRETS: Final = ["hunter22-secret", "aaaa", "日日日日", *(f"line {number} o
 
 SECRET: Final = ClientSecret("contoso.com", "04b07795-8ddb-461a-bbee-02f9e1bf7b46", "s3cr3t-value")
 LOGIN_KEYS: Final = (".dockerconfigjson", "login.json")
+POINTER_BEGIN: Final = b"version https://git-lfs.github.com/spec/v1\n"
 GIT_SERVER: Final = git.Server("https://git.example/a.git", "https", "git.example", 443, "")
 
 
@@ -225,7 +229,13 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a git server's default branch": revision.read_default_branch,
     "a git server's refs": _quietly(lambda words: read_refs(words, words[:200]), SourceError),
     "what a git server says of a commit": lambda words: gitremote._add_details(Commit("a" * 40), words),
-    "what .gitmodules says": lambda words: submodules.parse_urls(f"submodule.{words}.path\n{words}\0" * 2),
+    "what .gitmodules says": lambda words: submodules.parse_urls(
+        split_settings(f"submodule.{words}.path\n{words}\0" * 2)
+    ),
+    "a pointer of Git LFS": _quietly(
+        lambda words: parse_pointer("a", POINTER_BEGIN + words.encode(errors="replace")), SourceError
+    ),
+    "headers of a Git LFS server": _quietly(lambda words: read_headers({words: words}), SourceError),
     "a submodule's address": _find_addresses,
     "what ssh says": lambda words: explain_ssh(words, "Secret 'x'"),
     "what ssh says of a host key": lambda words: explain_ssh(f"{words}\nHost key verification failed.", "Secret 'x'"),

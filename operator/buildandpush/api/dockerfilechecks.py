@@ -156,7 +156,7 @@ _FILES: Final = (
     ),
     Check(
         "lfs", _R, "A file of Git LFS that is copied", "it is a Git LFS pointer, whose file is not fetched",
-        "It copies what is checked out.", "keep the file in git, or exclude it by .dockerignore",
+        "It copies what is checked out.", "set source.git.lfs: true, or exclude it by .dockerignore",
         source=True, versions="all",
     ),
 )  # fmt: skip

@@ -60,7 +60,8 @@ It costs most where many small files lie in the image during many RUN lines.
 ## The source
 
 The `.git` folder is not part of the source. It differs at each fetch, so a layer that holds it comes from no cache. It
-also gets into images. `source.git.keepGitDir: true` keeps it. Submodules and files of Git LFS are not fetched.
+also gets into images. `source.git.keepGitDir: true` keeps it. Submodules and files of Git LFS come with
+`source.git.submodules: true` and `source.git.lfs: true`.
 
 ## The executor's switches
 

@@ -151,6 +151,11 @@ class GitSource(ApiModel):
         description="Fetch submodules, and theirs, each at the commit that its parent names and without its history. "
         "The login goes to those on the host of url; others have to be readable without one. Default: false.",
     )
+    lfs: bool | None = Field(
+        None,
+        description="Fetch the files that Git LFS keeps beside the repository, over http(s). Without it the source has "
+        "the pointers to them. Default: false.",
+    )
     credentials_ref: SourceSecretReference | None = Field(
         None,
         description="Secret with the login to the git server. Its keys for https: `username` and `password`, as in "

@@ -47,8 +47,8 @@ def _build_source(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     if plan.source.git is None:
         return source
     git = {name: value for name, value in source["git"].items() if name != "poll"}
-    if settings.git_hosts and plan.source.git.submodules:
-        # Only the fetched repository tells where they are.
+    if settings.git_hosts and (plan.source.git.submodules or plan.source.git.lfs):
+        # Only the fetched repository tells where these are.
         git["allowedHosts"] = list(settings.git_hosts)
     return {**source, "git": {**git, "commit": plan.commit} if plan.resolves and plan.commit else git}
 

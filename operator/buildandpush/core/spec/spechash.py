@@ -27,6 +27,7 @@ _GIT_DEFAULTS: Final[dict[str, Any]] = {
     "depth": 1,
     "tags": False,
     "submodules": False,
+    "lfs": False,
 }
 
 

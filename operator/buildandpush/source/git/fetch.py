@@ -10,6 +10,7 @@ from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.git import submodules
 from buildandpush.source.git.folder import list_links, remove_git_folder
+from buildandpush.source.git.lfs import Room, fetch_lfs
 from buildandpush.source.git.revision import fetch_commit
 from buildandpush.source.git.sparse import check_folders, limit_checkout
 from buildandpush.source.git.submodules import Submodule
@@ -20,7 +21,7 @@ from buildandpush.source.report import SourceError
 _DETAILS: Final = "%H%n%an <%ae>%n%s"
 
 
-def fetch_git(git: dict[str, Any], root: Path, _: SourceLimits = USUAL_LIMITS) -> SourceFacts:
+def fetch_git(git: dict[str, Any], root: Path, limits: SourceLimits = USUAL_LIMITS) -> SourceFacts:
     """Fetch what the request's `git` names into the root."""
     wanted = parse_wanted(git)
     print(f"Fetching {wanted.revision or 'the default branch'} of {git['url']}", flush=True)
@@ -29,7 +30,7 @@ def fetch_git(git: dict[str, Any], root: Path, _: SourceLimits = USUAL_LIMITS) -
         ca_bundle=git.get("caBundle", ""),
         ignore_host_key=git.get("insecureIgnoreHostKey", False),
     )
-    facts = fetch_wanted(git["url"], wanted, root, access)
+    facts = fetch_wanted(git["url"], wanted, root, access, limits)
     return replace(facts, revision=git.get("revision") or None)
 
 
@@ -55,20 +56,25 @@ class _Repository:
     submodules: list[Submodule]
 
 
-def fetch_wanted(url: str, wanted: Wanted, root: Path, access: Access) -> SourceFacts:
-    """Check out what is wanted into the root; raises SourceError."""
-    first = _check_out(split_url(url), wanted, root, access)
+def fetch_wanted(
+    url: str, wanted: Wanted, root: Path, access: Access, limits: SourceLimits = USUAL_LIMITS
+) -> SourceFacts:
+    """Check out what is wanted into the root; raises SourceError. The limits are those of Git LFS."""
+    room = Room(limits)
+    first = _check_out(split_url(url), wanted, root, access, room)
     print(f"At commit {first.facts.commit}", flush=True)
-    _fetch_submodules(first, wanted, access)
+    _fetch_submodules(first, wanted, access, room)
     return first.facts
 
 
-def _check_out(server: Server, wanted: Wanted, root: Path, access: Access) -> _Repository:
+def _check_out(server: Server, wanted: Wanted, root: Path, access: Access, room: Room) -> _Repository:
     way = find_way(server, access)
     found = fetch_commit(root, way, server.url, wanted)
     limit_checkout(root, way, wanted.paths)
     run_git(root, way, "checkout", "--quiet", "--detach", found.commit, "--")
     check_folders(root, wanted.paths)
+    if wanted.lfs:
+        fetch_lfs(root, server, way, wanted.allowed_hosts, room)
     facts = _describe(root, way, wanted, found.ref)
     below = submodules.list_submodules(root, way) if wanted.submodules else []
     if not wanted.submodules:
@@ -84,7 +90,7 @@ def _describe(root: Path, way: Way, wanted: Wanted, ref: str | None) -> SourceFa
     return SourceFacts(revision=wanted.revision or None, ref=ref, commit=commit, author=author, message=message)
 
 
-def _fetch_submodules(first: _Repository, wanted: Wanted, access: Access) -> None:
+def _fetch_submodules(first: _Repository, wanted: Wanted, access: Access, room: Room) -> None:
     """Check out the submodules of a repository level by level; raises SourceError."""
     waiting = deque((1, first, each) for each in first.submodules)
     fetched = 0
@@ -100,7 +106,7 @@ def _fetch_submodules(first: _Repository, wanted: Wanted, access: Access) -> Non
             submodules.refuse_host(server.host, wanted.allowed_hosts)
             print(f"Fetching submodule {place!r} of {server.url}", flush=True)
             allowed = submodules.limit_access(access, server, first.server)
-            found = _check_out(server, wanted.of_submodule(each.commit), root, allowed)
+            found = _check_out(server, wanted.of_submodule(each.commit), root, allowed, room)
         except SourceError as error:
             raise submodules.explain(error, place, server, first.server) from error
         waiting.extend((level + 1, found, below) for below in found.submodules)

@@ -7,6 +7,7 @@ is the address, and each address is checked like source.git.url.
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import dropwhile
 from pathlib import Path
@@ -16,7 +17,8 @@ from urllib.parse import urlsplit
 from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import SCP_URL, is_among
 from buildandpush.source.git.folder import list_links
-from buildandpush.source.git.way import Access, Server, Way, run_git
+from buildandpush.source.git.settingsfile import read_settings
+from buildandpush.source.git.way import Access, Server, Way
 from buildandpush.source.report import SourceError
 
 MOST: Final = 256
@@ -24,9 +26,6 @@ MOST: Final = 256
 DEEPEST: Final = 8
 """Levels: a submodule of a submodule is at the second."""
 _FILE: Final = ".gitmodules"
-_MAX_FILE_BYTES: Final = 1024 * 1024
-_PLAIN_FILE: Final = ("100644", "100755")
-"""Its modes: https://git-scm.com/docs/git-fast-import#_filemodify"""
 _KEY: Final = re.compile(r"submodule\.(?P<name>.+)\.(?P<what>path|url)", re.DOTALL)
 _SHORT_SSH: Final = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[^@/:\s]+):(?P<path>[^/:].*)")
 _LONG_SSH: Final = re.compile(r"ssh://(?:[^@/\s]+@)?(?P<host>[^@/:\s]+)(?::[0-9]+)?/(?P<path>.+)")
@@ -50,7 +49,7 @@ def list_submodules(root: Path, way: Way) -> list[Submodule]:
     links = [(path, commit) for path, commit in list_links(root) if _is_plain_folder(root, path)]
     if not links:
         return []
-    urls = _read_urls(root, way)
+    urls = parse_urls(read_settings(root, way, _FILE))
     for path, _ in links:
         if not urls.get(path):
             raise SourceError(Reason.SOURCE_INVALID, f"submodule {path!r} has no url in {_FILE}; add it, or remove it")
@@ -63,26 +62,14 @@ def _is_plain_folder(root: Path, path: str) -> bool:
     return folder.is_dir() and folder.resolve() == Path(os.path.normpath(root.resolve() / path))
 
 
-def _read_urls(root: Path, way: Way) -> dict[str, str]:
-    """The addresses by path. They are those of the commit: the file in the folder may be a link."""
-    told = run_git(root, way, "ls-tree", "--long", "HEAD", "--", _FILE).split()
-    if not told:
-        return {}
-    mode, _, blob, size = told[:4]
-    if mode not in _PLAIN_FILE or int(size) > _MAX_FILE_BYTES:
-        raise SourceError(Reason.SOURCE_INVALID, f"{_FILE} is no file of at most {_MAX_FILE_BYTES} bytes")
-    return parse_urls(run_git(root, way, "config", "--blob", blob, "--null", "--list"))
-
-
-def parse_urls(told: str) -> dict[str, str]:
-    """The addresses by path, from git's words about .gitmodules."""
-    settings: dict[str, dict[str, str]] = {}
-    for line in told.split("\0"):
-        key, _, value = line.partition("\n")
+def parse_urls(settings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The addresses by path, from the settings in .gitmodules."""
+    named: dict[str, dict[str, str]] = {}
+    for key, value in settings:
         found = _KEY.fullmatch(key)
         if found is not None:
-            settings.setdefault(found["name"], {})[found["what"]] = value
-    return {each["path"]: each.get("url", "") for each in settings.values() if "path" in each}
+            named.setdefault(found["name"], {})[found["what"]] = value
+    return {each["path"]: each.get("url", "") for each in named.values() if "path" in each}
 
 
 def find_address(url: str, parent: Server) -> str:

@@ -20,9 +20,11 @@ class Wanted:
     """The folders to check out, normalised; none for all."""
     submodules: bool = False
     """Whether submodules are fetched, and theirs."""
+    lfs: bool = False
+    """Whether the files come along that Git LFS keeps."""
     keep_git_dir: bool = True
     allowed_hosts: tuple[str, ...] = ()
-    """Where submodules may come from, as the installer says; empty for everywhere."""
+    """Where submodules and files of Git LFS may come from, as the installer says; empty for everywhere."""
 
     def of_submodule(self, commit: str) -> "Wanted":
         """What is wanted of a submodule: all files of its commit, and no history."""
@@ -37,6 +39,7 @@ def parse_wanted(git: Mapping[str, Any]) -> Wanted:
         tags=bool(git.get("tags") and git.get("keepGitDir")),
         paths=tuple(posixpath.normpath(path) for path in git.get("paths") or ()),
         submodules=bool(git.get("submodules")),
+        lfs=bool(git.get("lfs")),
         keep_git_dir=bool(git.get("keepGitDir")),
         allowed_hosts=tuple(git.get("allowedHosts") or ()),
     )

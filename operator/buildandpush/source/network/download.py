@@ -23,7 +23,6 @@ from buildandpush.source.network.connection import (
 )
 from buildandpush.source.report import SourceError
 
-_WHAT: Final = "the archive's address"
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS: Final = 5
 _CHUNK: Final = 1024 * 1024
@@ -40,16 +39,19 @@ class Access:
     """File of the certificates; None for the usual ones."""
     tls: str = VERIFIED
     """How the host of the first URL is spoken to. Other hosts are always verified."""
+    what: str = "the archive"
+    """What is downloaded, in words."""
     explain: Callable[[int, HTTPMessage], SourceError | None] = lambda status, headers: None
     """What a status and headers of the first host mean, where that is known better than by the status."""
 
 
 def download(url: str, target: Path, access: Access, limits: SourceLimits = USUAL_LIMITS) -> str:
     """Write the file to the target and give back its SHA-256 as hexadecimal digits; raises SourceError."""
-    first = host_of(url, _WHAT, access.tls)
+    what = f"{access.what}'s address"
+    first = host_of(url, what, access.tls)
     for _ in range(_MOST_REDIRECTS + 1):
-        used = access if _is_at(url, first, access.tls) else Access(trust=access.trust)
-        host, port = host_of(url, _WHAT, used.tls)
+        used = access if _is_at(url, first, what, access.tls) else Access(trust=access.trust, what=access.what)
+        host, port = host_of(url, what, used.tls)
         with (
             telling_of(host),
             contextlib.closing(connect(host, port, used.trust, used.tls)) as connection,
@@ -57,16 +59,16 @@ def download(url: str, target: Path, access: Access, limits: SourceLimits = USUA
         ):
             if answer.status not in REDIRECTS:
                 _check_status(answer, url, used)
-                return _receive(answer, target, limits)
+                return _receive(answer, target, limits, access.what)
             url = urljoin(url, escape(answer.headers.get("Location", "").encode("latin-1")))
     raise SourceError(
         Reason.SOURCE_INVALID, f"{without_query(url)} is the end of more than {_MOST_REDIRECTS} redirects"
     )
 
 
-def _is_at(url: str, first: tuple[str, int], tls: str) -> bool:
+def _is_at(url: str, first: tuple[str, int], what: str, tls: str) -> bool:
     """Whether an address is at the first host, and of its scheme."""
-    return url.startswith("http://" if tls == PLAIN else "https://") and host_of(url, _WHAT, tls) == first
+    return url.startswith("http://" if tls == PLAIN else "https://") and host_of(url, what, tls) == first
 
 
 def _ask(connection: http.client.HTTPConnection, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
@@ -90,13 +92,13 @@ def _check_status(answer: http.client.HTTPResponse, url: str, access: Access) ->
     raise SourceError(reason, f"{without_query(url)} is answered with {status}")
 
 
-def _receive(answer: http.client.HTTPResponse, target: Path, limits: SourceLimits) -> str:
+def _receive(answer: http.client.HTTPResponse, target: Path, limits: SourceLimits, what: str) -> str:
     digest, size, announced = hashlib.sha256(), 0, answer.headers.get("Content-Length", "")
     with target.open("wb") as opened:
         while chunk := answer.read(_CHUNK):
             size += len(chunk)
             if size > limits.max_download_bytes:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive has {limits.tell_download()}")
+                raise SourceError(Reason.SOURCE_TOO_LARGE, f"{what} has {limits.tell_download()}")
             digest.update(chunk)
             opened.write(chunk)
     if announced.isdigit() and size != int(announced):

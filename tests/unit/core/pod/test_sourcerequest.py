@@ -72,7 +72,7 @@ def test_long_arguments_do_not_fill_the_annotation() -> None:
     assert len(json.dumps(known)) < 8 * 1024
 
 
-@pytest.mark.parametrize("name", ["submodules"])
+@pytest.mark.parametrize("name", ["submodules", "lfs"])
 def test_the_pod_learns_which_hosts_are_allowed_where_the_repository_names_them(name: str) -> None:
     settings = replace(SETTINGS, git_hosts=("github.com",))
 

@@ -1,5 +1,6 @@
 """A git server on loopback: git's own http-backend behind Python's http.server."""
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -47,6 +48,39 @@ def make_repository(folder: Path, *options: str) -> dict[str, str]:
 
 
 @dataclass
+class Lfs:
+    """Git LFS of the same server."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    """Contents by their SHA-256."""
+    base: str = ""
+    """Where downloads are; empty for the server itself."""
+    header: dict[str, Any] = field(default_factory=dict)
+    """What the answer wants to be sent with a download."""
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    """What was asked for."""
+    downloads: list[dict[str, str]] = field(default_factory=list)
+    """The headers of each download, names in lower case."""
+    answer: dict[str, Any] | None = None
+    """In place of the usual answer."""
+    status: int = 200
+    """Of the answer to a batch."""
+
+    def answer_batch(self, base: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md"""
+        self.batches.append(asked)
+        if self.answer is not None:
+            return self.answer
+        return {"transfer": "basic", "objects": [self._find(self.base or base, item) for item in asked["objects"]]}
+
+    def _find(self, base: str, item: dict[str, Any]) -> dict[str, Any]:
+        if item["oid"] not in self.objects:
+            return {**item, "error": {"code": 404, "message": "Object does not exist"}}
+        action = {"href": f"{base}/lfs/{item['oid']}?sig=hunter22", "header": self.header}
+        return {**item, "actions": {"download": action}}
+
+
+@dataclass
 class GitServer:
     """Serves the repositories below a folder, or refuses everything in one way."""
 
@@ -63,6 +97,7 @@ class GitServer:
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers, each used once."""
     paths: list[str] = field(default_factory=list)
+    lfs: Lfs = field(default_factory=Lfs)
     proxied: set[str] = field(default_factory=set)
     """Hosts that it was asked for as a proxy."""
     github: GitHub | None = None
@@ -110,9 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(302, {"Location": state.location + self.path})
         if state.failures:
             return self._end(state.failures.pop(0), {})
-        is_refused = state.wanted and state.seen[-1] != state.wanted
+        is_refused = state.wanted and state.seen[-1] != state.wanted and not self.path.startswith("/lfs/")
         if is_refused or (state.github and not state.github.lets_in(state.seen[-1], self.path)):
             return self._end(401, {"WWW-Authenticate": 'Basic realm="git"'})
+        if urlsplit(self.path).path.startswith("/lfs/") or self.path.endswith("/info/lfs/objects/batch"):
+            return self._serve_lfs(state.lfs, body)
         if state.error:
             told = f"ERR {state.error.format(state.seen[-1])}\n".encode()
             content = b"001e# service=git-upload-pack\n0000%04x%s" % (len(told) + 4, told)
@@ -146,6 +183,15 @@ class _Handler(BaseHTTPRequestHandler):
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split()[0])
         return self._end(status, headers, content)
+
+    def _serve_lfs(self, lfs: Lfs, body: bytes) -> None:
+        if self.command == "POST":
+            scheme = "https" if hasattr(self.connection, "cipher") else "http"
+            answer = lfs.answer_batch(f"{scheme}://{self.headers['Host']}", json.loads(body))
+            return self._end(lfs.status, {"Content-Type": "application/vnd.git-lfs+json"}, json.dumps(answer).encode())
+        lfs.downloads.append({name.lower(): value for name, value in self.headers.items()})
+        content = lfs.objects.get(urlsplit(self.path).path.removeprefix("/lfs/"))
+        return self._end(404 if content is None else 200, {}, content or b"")
 
     def _end(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
         self.send_response(status)

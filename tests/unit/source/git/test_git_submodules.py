@@ -11,6 +11,7 @@ import pytest
 from buildandpush.api.reasons import Reason
 from buildandpush.source.git import submodules, way
 from buildandpush.source.git.fetch import fetch_git, fetch_wanted
+from buildandpush.source.git.settingsfile import split_settings
 from buildandpush.source.git.submodules import find_address, parse_urls
 from buildandpush.source.git.wanted import parse_wanted
 from buildandpush.source.git.way import Access, Server, split_url
@@ -321,7 +322,7 @@ def test_address(parent: str, url: str, address: str) -> None:
 
 def test_the_last_of_two_settings_counts_as_in_git() -> None:
     told = "submodule.a.b.path\nlib\0submodule.a.b.url\nfirst\0submodule.a.b.url\nlast\0core.bare\0submodule.c.url\nx\0"
-    assert parse_urls(told) == {"lib": "last"}
+    assert parse_urls(split_settings(told)) == {"lib": "last"}
 
 
 @pytest.mark.parametrize("form", ["../lib.git", "git@git.invalid:{}/lib.git", "ssh://git@git.invalid{}/lib.git"])
