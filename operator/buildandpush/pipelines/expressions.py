@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from buildandpush.api.spec import SEQUENCE_ID
-from buildandpush.core.spec import codebase
+from buildandpush.api.spec import MAX_BUILD_ARG
 from buildandpush.pipelines.find import FoundStep
 from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.notes import Notes, shown
@@ -20,12 +19,18 @@ SECRET: Final = re.compile(r"<\+secrets\.getValue\(\s*[\"']([A-Za-z0-9_.$-]{1,20
 _MAX_ROUNDS: Final = 8
 _MAX_TEXT: Final = 64 * 1024
 
-_NUMBERED_FIELDS: Final = ("tags", "when.condition")
-"""Where the operator puts the number of the run in place of its expression."""
-
-_COMMIT: Final = frozenset(f"<+codebase.{name}>" for name in codebase.NAMES)
-_COMMIT_FIELDS: Final = ("tags", "labels.", "buildArgs.")
-"""Where it puts what belongs to the commit."""
+EXPANDED: Final = (
+    "repository", "tags", "dockerfile", "context", "target", "labels", "buildArgs", "remoteCacheImage",
+    "when.condition", "source.git.revision", "source.git.paths",
+)  # fmt: skip
+"""Fields in which the operator puts values in place of expressions. docs/expressions.md has them all."""
+_EXPANDED_FIRST: Final = frozenset(field for field in EXPANDED if "." not in field)
+_STAY: Final = frozenset({*EXPANDED, "remoteCacheRepo"} - {"repository"})
+"""Settings of a step in which variables stay. A registry is written out."""
+_VARIABLES: Final = ("pipeline.variables.", "stage.variables.")
+_HOLDERS: Final = ("pipeline", "stage")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_USED: Final = re.compile(r"(?:pipeline|stage)\.variables\.([A-Za-z_][A-Za-z0-9_]{0,127})")
 _SECRET_FIELDS: Final = ("envDockerSecrets.", "fileDockerSecrets.")
 """Where the operator reads the Secret that an expression names."""
 
@@ -38,10 +43,9 @@ _REMEDIES: Final = (
     ("stage.variables.", "write its value, or give the file with --input-set"),
     ("matrix.", "each combination of the matrix has its own value; write one resource for each"),
     ("repeat.", "each round has its own value; write one resource for each"),
-    ("codebase.", "tags, labels and buildArgs have what belongs to the commit; here write the value"),
-    ("trigger.", "write the value of the event, such as a branch"),
-    ("pipeline.sequenceId", "only tags and when.condition have the number of the run"),
+    ("trigger.", "nothing here has a trigger; write the value"),
 )
+"""What has no value in any field, by the beginning of the expression."""
 
 
 class Values:
@@ -51,6 +55,8 @@ class Values:
         # By the identity of a pipeline or stage, which stands here too and so keeps its identity. Many steps share one.
         self._known: dict[tuple[int, str], tuple[Map, dict[str, str]]] = {}
 
+        self._chosen: dict[tuple[int, int], tuple[Map, Map, dict[str, str], dict[str, str]]] = {}
+
     def write_step(self, found: FoundStep) -> FoundStep:
         """The step with known expressions written out, in it and around it. In conditions texts stand in quotes."""
         around = found.around
@@ -59,14 +65,17 @@ class Values:
             self._keep(around.stage, "stage", _values_of_stage),
             self._keep(around.pipeline, "pipeline", _values_of_pipeline),
         )
+        carried, staying = self._choose(around.pipeline, around.stage)
+        open_values = values.new_child(staying)
         written = replace(
             around,
             pipeline={**around.pipeline, "properties": write_out(around.pipeline.get("properties", {}), values)},
-            stage=_write_frame(around.stage, values),
-            groups=tuple(_write_frame(group, values) for group in around.groups),
+            stage=_write_frame(around.stage, values, open_values),
+            groups=tuple(_write_frame(group, values, open_values) for group in around.groups),
             earlier=tuple(replace(step, spec=as_map(write_out(step.spec, values))) for step in around.earlier),
         )
-        return replace(found, step=_write_frame(found.step, values), around=written)
+        step = _write_frame(found.step, values, open_values)
+        return replace(found, step=step, around=written, variables=carried)
 
     def _keep(self, holder: Map, kind: str, read: Callable[[Map], dict[str, str]]) -> dict[str, str]:
         place = (id(holder), kind)
@@ -74,13 +83,44 @@ class Values:
             self._known[place] = (holder, read(holder))
         return self._known[place][1]
 
+    def _choose(self, pipeline: Map, stage: Map) -> tuple[dict[str, str], dict[str, str]]:
+        """The variables that stay expressions; and the same as expressions, each without a value."""
+        place = (id(pipeline), id(stage))
+        if place not in self._chosen:
+            carried = _choose_carried(pipeline, stage)
+            staying = {f"{kind}.variables.{name}": "" for kind in _HOLDERS for name in carried}
+            self._chosen[place] = (pipeline, stage, carried, staying)
+        return self._chosen[place][2:]
 
-def _write_frame(holder: Map, values: Mapping[str, str]) -> Map:
-    """A step, stage or group without the steps in it, which can be many."""
+
+def _choose_carried(pipeline: Map, stage: Map) -> dict[str, str]:
+    """The variables that stay expressions, with their values for the field `variables`. The others are written out:
+    those with expressions in them, and those that pipeline and stage give different values."""
+    ours, theirs = fixed_variables(stage), fixed_variables(pipeline)
+    return {
+        name: value
+        for name, value in {**theirs, **ours}.items()
+        if theirs.get(name, value) == value
+        and "<+" not in value
+        and len(value) <= MAX_BUILD_ARG
+        and _VARIABLE.fullmatch(name)
+    }
+
+
+def _write_frame(holder: Map, values: Mapping[str, str], open_values: Mapping[str, str]) -> Map:
+    """A step, stage or group without the steps in it, which can be many. `open_values` are for what the operator
+    replaces itself."""
     spec = {key: value for key, value in as_map(holder.get("spec")).items() if key != "execution"}
     rest = {key: value for key, value in holder.items() if key not in ("spec", "steps", "when")}
-    condition = {"when": write_out(holder["when"], values, quoted=True)} if "when" in holder else {}
-    return {**as_map(write_out({**rest, "spec": spec}, values)), **condition}
+    written = {key: write_out(value, open_values if key in _STAY else values) for key, value in spec.items()}
+    condition = {"when": write_out(holder["when"], open_values, quoted=True)} if "when" in holder else {}
+    return {**as_map(write_out(rest, values)), "spec": written, **condition}
+
+
+def used_variables(spec: Mapping[str, object], carried: Mapping[str, str]) -> dict[str, str]:
+    """The field `variables`: those of the carried variables that stand in an expression of the spec."""
+    names = dict.fromkeys(name for _, text in _texts(spec, "") for name in _USED.findall(text))
+    return {name: carried[name] for name in names if name in carried}
 
 
 def _values_of_stage(stage: Map) -> dict[str, str]:
@@ -136,7 +176,7 @@ def write_out(value: Value, values: Mapping[str, str], *, quoted: bool = False) 
 
 def _write_out_text(text: str, values: Mapping[str, str], *, quoted: bool) -> str:
     def known(match: re.Match[str]) -> str:
-        value = values.get(match[1], match[0])
+        value = values.get(match[1]) or match[0]
         if not quoted or value == match[0] or "<+" in value:
             return value
         return value if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|true|false", value) else '"' + value + '"'
@@ -153,22 +193,17 @@ def _write_out_text(text: str, values: Mapping[str, str], *, quoted: bool) -> st
 
 
 def explain_open(spec: Mapping[str, object], notes: Notes) -> None:
-    """Tell which expressions are left in a spec, and what to do about each."""
+    """Tell which expressions of a spec have no value for the operator, and what to do about each."""
+    known = set(as_map(spec.get("variables")))  # type: ignore[arg-type]
     for field, text in _texts(spec, ""):
+        if field.startswith(_SECRET_FIELDS) and SECRET.fullmatch(text.strip()):
+            continue
         for expression in dict.fromkeys(_ANY.findall(text)):
-            if _is_replaced(field, text, expression):
+            if expression[2:].startswith(_VARIABLES) and set(_USED.findall(expression)) <= known:
                 continue
-            remedy = next((words for begin, words in _REMEDIES if expression[2:].startswith(begin)), "write its value")
-            notes.todo(f"{field}: {shown(expression)} is not replaced here; {remedy}")
-
-
-def _is_replaced(field: str, text: str, expression: str) -> bool:
-    """Whether the operator puts a value in the place of this expression."""
-    if field.startswith(_SECRET_FIELDS):
-        return SECRET.fullmatch(text.strip()) is not None
-    if expression == SEQUENCE_ID:
-        return field.startswith(_NUMBERED_FIELDS)
-    return expression in _COMMIT and field.startswith(_COMMIT_FIELDS)
+            remedy = next((words for begin, words in _REMEDIES if expression[2:].startswith(begin)), "")
+            if remedy or (field.split(".", maxsplit=1)[0] not in _EXPANDED_FIRST and field not in EXPANDED):
+                notes.todo(f"{field}: {shown(expression)} is not replaced here; {remedy or 'write its value'}")
 
 
 def _texts(value: object, path: str) -> list[tuple[str, str]]:

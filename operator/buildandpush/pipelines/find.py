@@ -47,6 +47,8 @@ class FoundStep:
     path: str
     step: Map
     around: Around
+    variables: dict[str, str] = field(default_factory=dict)
+    """Variables that may stay expressions, with their values."""
 
     @property
     def name(self) -> str:

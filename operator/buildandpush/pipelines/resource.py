@@ -8,7 +8,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.pipelines.around import plan_around
 from buildandpush.pipelines.check import check_spec
 from buildandpush.pipelines.codebase import Origin, plan_source
-from buildandpush.pipelines.expressions import explain_open
+from buildandpush.pipelines.expressions import explain_open, used_variables
 from buildandpush.pipelines.fields import STAND_IN_TAG, plan_fields, respell
 from buildandpush.pipelines.find import KINDS, FoundStep
 from buildandpush.pipelines.flags import needs_installer, plan_flags, pushes_image
@@ -63,7 +63,8 @@ def make_resource(found: FoundStep, name: str, origin: Origin, *, first_run_numb
 
 
 def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -> Resource:
-    spec = {key: fields[key] for key in _ORDER if fields.get(key) not in (None, "", [], {})}
+    spec = _order(fields)
+    spec = _order({**spec, "variables": used_variables(spec, found.variables)})
     explain_open(spec, notes)
     check_spec(spec, notes, insecure=needs_installer(spec, notes), run_number=fields.get("firstRunNumber") or 1)
     if notes.suspends:
@@ -75,6 +76,11 @@ def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -
         "spec": spec,
     }
     return Resource(manifest, (f"From {_origin(found)}",), notes.sorted())
+
+
+def _order(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are given, as the CRD has them in order."""
+    return {key: fields[key] for key in _ORDER if fields.get(key) not in (None, "", [], {})}
 
 
 def _origin(found: FoundStep) -> str:
