@@ -185,6 +185,22 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"source": {"archive": {"url": "https://gitlab.example/a.tgz?Private_Token=x", "unverified": True}}},
         ["must not hold a signature or token", "name it in source.archive.headersRef, or sasSecretRef"],
     ),
+    "artifact as a URL": (
+        {"source": {"oci": {"image": "oci://demo.azurecr.io/source:v1"}}},
+        ["spec.source.oci.image", "not a URL; leave out oci://"],
+    ),
+    "artifact without a registry": (
+        {"source": {"oci": {"image": "source/shop:v1"}}},
+        ["spec.source.oci.image", '"source/shop:v1" names no registry; write <registry>.azurecr.io/<path>:<tag>'],
+    ),
+    "artifact without a tag": (
+        {"source": {"oci": {"image": "demo.azurecr.io/source/shop"}}},
+        ["spec.source.oci.image", '"demo.azurecr.io/source/shop" is no name with a tag or digest; write <registry>/'],
+    ),
+    "artifact with half a digest": (
+        {"source": {"oci": {"image": "demo.azurecr.io/source/shop@sha256:12"}}},
+        ["spec.source.oci.image", "is no name with a tag or digest"],
+    ),
     "runAsUser by name": ({"runAsUser": "root"}, ["spec.runAsUser", '"root"']),
     "retries negative": ({"retries": -1}, ["spec.retries", "-1", "greater than or equal to 0"]),
     "onChange unknown": ({"onChange": "Ignore"}, ["spec.onChange", '"Ignore"', '"Replace", "Queue"']),

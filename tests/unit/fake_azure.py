@@ -48,6 +48,8 @@ class FakeAzure:
     tokens: list[str] = field(default_factory=list)
     exchanges: list[tuple[str, str]] = field(default_factory=list)
     accesses: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    scopes: list[tuple[str, ...]] = field(default_factory=list)
+    """Those of each access, as they were asked for."""
     pulls: list[str] = field(default_factory=list)
     """Hosts of the tokens that pull from all repositories."""
     _bearers: dict[str, Resolved] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class FakeAzure:
         assert self._hosts[refresh_token] == host
         repositories = tuple(_repository_of(scope) for scope in scopes if scope != PULL_ALL)
         self.accesses.append((host, repositories))
+        self.scopes.append(tuple(scopes))
         self._check("access", host)
         if PULL_ALL in scopes:
             if host in self.abac:
@@ -99,9 +102,10 @@ class FakeAzure:
 
 
 def _repository_of(scope: str) -> str:
-    """The repository of a scope for pushes; any other scope is an error."""
+    """The repository of a scope for pushes, or of one for pulls; any other scope is an error."""
     kind, name, actions = scope.split(":")
-    assert (kind, actions) == ("repository", "pull,push,metadata_read"), scope
+    assert kind == "repository", scope
+    assert actions in ("pull,push,metadata_read", "pull"), scope
     return name
 
 

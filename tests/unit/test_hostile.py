@@ -65,6 +65,7 @@ from buildandpush.source.git.refs import read_refs
 from buildandpush.source.git.settingsfile import split_settings
 from buildandpush.source.git.sshkey import read_ssh_login
 from buildandpush.source.network.address import refuse_odd_name
+from buildandpush.source.oci import manifest, registry
 from buildandpush.source.report import SourceError
 from buildandpush.telemetry import _without_secrets
 from tests.unit.core.factories import DIGEST, NOW, container, pod, terminated
@@ -135,6 +136,16 @@ def _examine(words: str) -> None:
     for begin in ("", "FROM scratch\nADD --chown=1 "):
         with suppress(NotReadableError, TooManyFilesError, OSError, ValueError):
             judge(examine(begin + words, Context(Path("/does-not-exist")), Settings(switched=False)), "warn")
+
+
+def _read_artifact(words: str) -> None:
+    """The form of each part of a manifest, and what a registry says instead of one."""
+    layer = {"mediaType": words, "digest": words, "size": 1, "annotations": {"org.opencontainers.image.title": words}}
+    for item in (layer, {**layer, "digest": DIGEST}):
+        with suppress(SourceError):
+            manifest.read_layers({"layers": [item], "mediaType": words})
+    registry.find_challenge([words, f"Bearer {words}"])
+    registry.find_words({"errors": [{"code": words, "message": words}]})
 
 
 def _ignore(words: str) -> None:
@@ -246,6 +257,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a host that a server redirects to": _quietly(refuse_odd_name, SourceError),
     "a Dockerfile": _examine,
     "a .dockerignore": _ignore,
+    "an artifact of a registry": _read_artifact,
     "a condition": _quietly(lambda words: is_true(read_condition(words[:8192]), {}), ExpressionError),
     "a text with expressions": _quietly(lambda words: render(read_text(words[:8192]), {}), ExpressionError),
     "a pattern": _quietly(lambda words: matches_whole(words[:200], words), ExpressionError),

@@ -91,10 +91,6 @@ ANYTHING: dict[str, Any] = {"x-kubernetes-anything": True}
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 
-HOST_GRAMMAR = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:[0-9]{1,5})?"
-"""A host as DNS knows it, in lower case, with or without a port. No client can ask for a name with an empty label or
-one of more than 63 characters."""
-
 MAX_QUANTITY = 32
 QUANTITY_PATTERN = r"^([0-9]+(\.[0-9]+)?|\.[0-9]+)(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, HOST_GRAMMAR, MAP_BY_TYPE, ApiModel, cel, pem_rules, rules
+from buildandpush.api.base import ATOMIC, MAP_BY_TYPE, ApiModel, cel, pem_rules, rules
 from buildandpush.api.status import Condition, Time
+from buildandpush.api.urls import HOST_GRAMMAR
 
 CONNECTOR_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 """A DNS-1123 subdomain, as Kubernetes names are."""

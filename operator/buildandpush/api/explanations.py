@@ -241,8 +241,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "Write the new address into source.git.url. Often only .git at its end is missing.",
     ),
     Reason.SOURCE_CHECKSUM: _e(
-        "The archive is not the one that source.archive.sha256 names. Nothing of it was unpacked.",
-        f"Find out why it changed. If the new content is right, correct sha256. {RUN_AGAIN}",
+        "The archive or artifact has another digest than it should have. Nothing of it was unpacked.",
+        f"Find out why it changed. If the new content is right, correct source.archive.sha256. {RUN_AGAIN}",
     ),
     Reason.SOURCE_TOO_LARGE: _e(
         "The source, or what it unpacks to, is larger than the operator's installer allows.",
@@ -266,8 +266,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "status then names. source.upload.timeout allows more time.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
-        "The repository has no such branch, tag or commit.",
-        f"Correct source.git.revision, or push the revision first. {RUN_AGAIN}",
+        "The repository has no such branch, tag or commit, or the registry no such artifact.",
+        f"Correct source.git.revision or source.oci.image, or push the revision first. {RUN_AGAIN}",
     ),
     Reason.COMMIT_ID_SHORT: _e(
         "source.git.revision looks like the beginning of a commit's id, and no commit begins so, or several do. Only "

@@ -6,7 +6,6 @@ from pydantic import ConfigDict, Field
 
 from buildandpush.api.base import (
     ATOMIC,
-    HOST_GRAMMAR,
     ApiModel,
     ContextPath,
     DockerfilePath,
@@ -20,6 +19,7 @@ from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
 from buildandpush.api.sources.source import Source
 from buildandpush.api.step import FailureStrategy, Strategy, When
+from buildandpush.api.urls import HOST_GRAMMAR
 
 MAX_TAGS = 50
 MAX_RUN_NUMBER = 2**31 - 1

@@ -156,6 +156,9 @@ class Effective(ApiModel):
     storage_connector: str | None = Field(
         None, max_length=253, description="AzureConnector that reads the archive in Azure Blob Storage."
     )
+    source_repository: str | None = Field(
+        None, max_length=MAX_REPOSITORY, description="Repository of the source's artifact."
+    )
     subscription: str | None = Field(None, max_length=256, description="Subscription that links are looked up in.")
     retries: int = Field(0, description="Further attempts after infrastructure failures.")
     timeout_seconds: int = Field(description="Limit of the build's duration, in seconds.")

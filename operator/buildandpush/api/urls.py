@@ -1,4 +1,4 @@
-"""Forms of addresses and revisions that users write: what holds a login, what is Azure's, what git allows."""
+"""Forms of addresses, hosts and revisions: what holds a login, what is Azure's, what DNS and git allow."""
 
 import re
 from collections.abc import Iterable
@@ -34,6 +34,9 @@ AZURE_BLOB_URL: Final = (
 )
 """An account, a container and a blob. Sources: https://learn.microsoft.com/azure/storage/common/storage-account-overview
 and https://learn.microsoft.com/azure/azure-government/compare-azure-government-global-azure"""
+HOST_GRAMMAR: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:[0-9]{1,5})?"
+"""A host as DNS knows it, in lower case, with or without a port. No client can ask for a name with an empty label or
+one of more than 63 characters."""
 
 
 def is_among(host: str, allowed: Iterable[str]) -> bool:

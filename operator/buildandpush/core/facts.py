@@ -29,6 +29,8 @@ class LoginSecretRef:
     """When it is renewed; None where it does not end."""
     identity_hosts: tuple[str, ...] = ()
     """The hosts that it logs in to as an identity of Azure's, and not by a user name and password."""
+    hosts: tuple[str, ...] = ()
+    """The registries that it logs in to."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class LoginNeed:
     """Repositories that are pushed to, host included."""
     cache: tuple[str, ...] = ()
     """Repositories that layers are cached in, host included. A build goes on without the right to push there."""
+    pull: tuple[str, ...] = ()
+    """Repositories that the source is pulled from, host included. Only hosts that are logged in to anyway count."""
     service: str = ""
     """Host that stands for the service that a token of Entra ID is for, such as dev.azure.com; empty for registries."""
 

@@ -14,6 +14,7 @@ from buildandpush.source.copied import fetch_config_map, fetch_volume
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.git.fetch import fetch_git
 from buildandpush.source.inline import write_files
+from buildandpush.source.oci.fetch import fetch_oci
 from buildandpush.source.upload.wait import fetch_upload
 
 Kind = Callable[[dict[str, Any], Path, SourceLimits], SourceFacts]
@@ -21,6 +22,7 @@ Kind = Callable[[dict[str, Any], Path, SourceLimits], SourceFacts]
 KINDS: Final[Mapping[str, Kind]] = {
     "git": fetch_git,
     "archive": fetch_archive,
+    "oci": fetch_oci,
     "configMap": fetch_config_map,
     "persistentVolumeClaim": fetch_volume,
     "inline": write_files,

@@ -17,6 +17,9 @@ _PAUSE_SECONDS: Final = {Reason.SOURCE_UNREACHABLE: 3.0, Reason.SOURCE_THROTTLED
 _LIMIT_SECONDS: Final = 120.0
 """After that long another pod, maybe on another node, is worth more than another try."""
 
+_LONGEST_PAUSE_SECONDS: Final = 60.0
+"""A server that wants more is left alone by the next attempt, which comes later."""
+
 _T = TypeVar("_T")
 
 
@@ -37,9 +40,11 @@ def try_again(fetch: Callable[[], _T], root: Path, clock: Clock) -> _T:
             return fetch()
         except SourceError as error:
             seconds = _PAUSE_SECONDS.get(error.reason)
-            if seconds is None or clock.now() - begun > _LIMIT_SECONDS:
+            if seconds is None:
                 raise
-            seconds *= number
+            seconds = max(seconds * number, error.retry_after_seconds)
+            if clock.now() - begun > _LIMIT_SECONDS or seconds > _LONGEST_PAUSE_SECONDS:
+                raise
             print(f"Try {number} of {TRIES}: {error.reason}: {error}; again in {seconds:.0f} s", file=sys.stderr)
         clock.pause(seconds)
         shutil.rmtree(root)

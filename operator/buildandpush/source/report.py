@@ -22,9 +22,11 @@ _LESS_NEEDED: Final = ("message", "author", "revision", "ref")
 class SourceError(Exception):
     """The source cannot be fetched or used. Holds the reason, and the details in words."""
 
-    def __init__(self, reason: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str, *, retry_after_seconds: int = 0) -> None:
+        """`retry_after_seconds` is how long the server wants to be left alone; 0 if it does not say."""
         super().__init__(message)
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
 
 
 def reason_of(error: Exception) -> Reason:

@@ -9,11 +9,13 @@ import json
 import socket
 import ssl
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from devcluster.settings import Settings
+from tests.artifacts import Artifact
 
 _ACCEPT: Final = ", ".join(
     (
@@ -56,6 +58,10 @@ class Registry:
             settings.registry_user,
             settings.registry_password.read_text().strip(),
         )
+
+    def at(self, host: str, password: str) -> "Registry":
+        """Another emulated registry, logged in to as its admin."""
+        return replace(self, host=host, user=host.split(".", 1)[0], password=password)
 
     @property
     def secret_forms(self) -> tuple[str, ...]:
@@ -106,6 +112,16 @@ class Registry:
             for _, member in self._members(repository, reference)
         }
 
+    def push(self, repository: str, tag: str, artifact: Artifact) -> None:
+        """Push an artifact. The repository has the registry's host before it."""
+        for digest, data in artifact.blobs.items():
+            begun = self._write("POST", f"{_path(repository)}/blobs/uploads/", b"", "application/octet-stream")
+            place = urlsplit(begun["location"])
+            target = f"{place.path}?{place.query}&digest={digest}"
+            self._write("PUT", target, data, "application/octet-stream")
+        kind = artifact.manifest["mediaType"]
+        self._write("PUT", f"{_path(repository)}/manifests/{tag}", artifact.content, kind)
+
     def _members(self, repository: str, reference: str) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
         """What each layer holds, the lowest layer first."""
         for layer in self._manifest(repository, reference)["layers"]:
@@ -129,12 +145,20 @@ class Registry:
         assert status == 200, f"GET {path}: {status} {data[:200]!r}"
         return data
 
-    def _ask(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    def _write(self, method: str, path: str, body: bytes, kind: str) -> dict[str, str]:
+        status, headers, data = self._ask(method, path, body, {"Content-Type": kind})
+        assert status in (201, 202), f"{method} {path}: {status} {data[:200]!r}"
+        return headers
+
+    def _ask(
+        self, method: str, path: str, body: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
         context = ssl.create_default_context(cafile=self.ca_file)
         connection = _PinnedConnection(self.host, self.address, context)
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         try:
-            connection.request(method, path, headers={"Accept": _ACCEPT, "Authorization": f"Basic {login}"})
+            headers_sent = {"Accept": _ACCEPT, "Authorization": f"Basic {login}", **(more or {})}
+            connection.request(method, path, body, headers_sent)
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return response.status, headers, response.read()

@@ -28,7 +28,9 @@ class Source(ApiModel):
         description="Files that somebody sends into the build pod, which waits for them: one tar, plain or compressed "
         "with gzip or zstd. The status has the command. An upload counts for one run and one attempt.",
     )
-    oci: OciSource | None = Field(None, description="An OCI artifact. Not supported yet.")
+    oci: OciSource | None = Field(
+        None, description="An artifact of a registry, as flux push artifact and oras push make it."
+    )
     flux_source: FluxSource | None = Field(None, description="What a Flux object has fetched. Not supported yet.")
 
     def kinds(self) -> list[str]:

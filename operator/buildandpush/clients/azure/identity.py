@@ -15,7 +15,15 @@ from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem, unreachable
 from buildandpush.core.azure.login import NULL_GUID, RegistryAccess, RegistryToken, login_version
 from buildandpush.core.azure.service import Service
-from buildandpush.core.azure.token import PULL_ALL, has_repository_roles, read_access, read_end, read_life, scope_of
+from buildandpush.core.azure.token import (
+    PULL_ALL,
+    has_repository_roles,
+    pull_scope_of,
+    read_access,
+    read_end,
+    read_life,
+    scope_of,
+)
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
 
 
@@ -198,10 +206,13 @@ class IdentityLogins:
 
     async def _ask_access(self, access: RegistryAccess, login: RegistryToken, *more: str) -> str:
         """A token for what the identity may do of all that is asked: its repositories, and more scopes."""
-        scopes = [*(scope_of(repository) for repository in access.repositories), *more]
+        repositories = access.repositories
+        scopes = [pull_scope_of(name) if access.reads_only(name) else scope_of(name) for name in repositories]
         ca_bundle = access.connector.spec.ca_bundle or ""
         try:
-            return await self._acr.fetch_access_token(access.host, login.password, scopes, ca_bundle=ca_bundle)
+            return await self._acr.fetch_access_token(
+                access.host, login.password, [*scopes, *more], ca_bundle=ca_bundle
+            )
         except LoginError as error:
             if error.problem.reason is not Reason.PUSH_NOT_ALLOWED:
                 raise

@@ -62,11 +62,17 @@ class RegistryAccess:
     """Whether the build waits for this login: not where a base image may or may not come from there."""
     service: Service | None = None
     """None for a registry."""
+    pull: tuple[str, ...] = ()
+    """Repositories that its source is pulled from, without the host."""
 
     @property
     def repositories(self) -> tuple[str, ...]:
         """All repositories that a token is asked for, each once."""
-        return tuple(dict.fromkeys((*self.push, *self.cache)))
+        return tuple(dict.fromkeys((*self.push, *self.cache, *self.pull)))
+
+    def reads_only(self, repository: str) -> bool:
+        """Whether nothing is pushed to a repository."""
+        return repository not in (*self.push, *self.cache)
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,9 @@ def plan_access(
                 return refused
             push = tuple(dict.fromkeys((*(known.push if known else ()), *_paths(need.push, host))))
             cache = tuple(dict.fromkeys((*(known.cache if known else ()), *_paths(need.cache, host))))
+            pull = tuple(dict.fromkeys((*(known.pull if known else ()), *_paths(need.pull, host))))
             required = not need.hosts or host in need.hosts or bool(known and known.required)
-            accesses[host] = RegistryAccess(connector, host, push, cache, required)
+            accesses[host] = RegistryAccess(connector, host, push, cache, required, pull=pull)
     return _check_pushes(needs, accesses) or tuple(accesses[host] for host in sorted(accesses))
 
 
@@ -202,7 +209,12 @@ def login_version(resolved: Resolved, push: Sequence[str] = ()) -> str:
 def build_login_secret(namespace: str, accesses: Sequence[RegistryAccess], logins: Sequence[RegistryToken]) -> Manifest:
     """The Secret that build pods mount, owned by the connectors whose logins it holds."""
     connectors = {access.connector.uid: access.connector for access in accesses}
-    scoped = {f"{access.host}/{path}" for access in accesses for path in access.repositories if _is_scoped(access)}
+    scoped = {
+        f"{access.host}/{path}{':pull' if access.reads_only(path) else ''}"
+        for access in accesses
+        for path in access.repositories
+        if _is_scoped(access)
+    }
     services = {access.host: access.service for access in accesses if access.service}
     by_host = sorted(logins, key=lambda item: item.host)
     auths = {login.host: _entry(login) for login in by_host if login.host not in services}
@@ -309,7 +321,10 @@ def describe_login(
     registries = [access for access in accesses if not access.service]
     ca_hosts = tuple(item.host for item in registries if item.connector.spec.ca_bundle)
     identities = tuple(item.host for item in registries if item.connector.spec.registry_credentials is None)
-    return LoginSecretRef(secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities)
+    hosts = tuple(item.host for item in registries)
+    return LoginSecretRef(
+        secret["metadata"]["name"], ca_hosts, inputs_of(resolved), identity_hosts=identities, hosts=hosts
+    )
 
 
 def is_ours(secret: Mapping[str, Any], connector_uids: Set[str]) -> bool:

@@ -56,6 +56,11 @@ def scope_of(repository: str) -> str:
     return f"repository:{repository}:pull,push,metadata_read"
 
 
+def pull_scope_of(repository: str) -> str:
+    """The scope of a pull from a repository."""
+    return f"repository:{repository}:pull"
+
+
 PULL_ALL: Final = "repository:*:pull"
 """The scope of pulls from all repositories. A registry with roles for repositories (ABAC) refuses it.
 https://github.com/Azure/acr-cli/issues/501"""

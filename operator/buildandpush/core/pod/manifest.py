@@ -76,7 +76,7 @@ def build_pod_manifest(
             "annotations": {
                 **pod_annotations(plan.options.pod_template, settings),
                 **egress.certificate_annotations(settings),
-                **_annotations(plan, settings),
+                **_annotations(plan, login, settings),
             },
             # No blockOwnerDeletion: deleting the resource never waits for a pod.
             "ownerReferences": [
@@ -110,12 +110,14 @@ def _fetches(plan: BuildPlan) -> bool:
     return not plan.options.source_image
 
 
-def _annotations(plan: BuildPlan, settings: BuildSettings) -> Manifest:
+def _annotations(plan: BuildPlan, login: LoginSecretRef, settings: BuildSettings) -> Manifest:
     container = {"kubectl.kubernetes.io/default-container": KANIKO_CONTAINER}
     if not _fetches(plan):
         return container
     return {
-        meta.ANNOTATION_SOURCE: json.dumps(build_source_request(plan, settings), sort_keys=True, ensure_ascii=False),
+        meta.ANNOTATION_SOURCE: json.dumps(
+            build_source_request(plan, login, settings), sort_keys=True, ensure_ascii=False
+        ),
         **container,
     }
 

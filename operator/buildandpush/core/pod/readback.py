@@ -22,8 +22,8 @@ from buildandpush.core.spec.podtemplate import node_selector, pod_annotations, p
 
 PATIENCE_SECONDS: Final = 180
 """How long the pod asks a registry that does not answer."""
-LOGIN_MOUNT: Final = "/etc/buildandpush-login"
-CA_MOUNT: Final = "/etc/buildandpush-ca"
+LOGIN_MOUNT: Final = meta.REGISTRY_LOGIN_MOUNT
+CA_MOUNT: Final = meta.REGISTRY_CA_MOUNT
 CERTIFICATES_MOUNT: Final = egress.SOURCE_MOUNT
 MAX_REPORT: Final = 4096
 """Bytes that a kubelet keeps of a termination message."""

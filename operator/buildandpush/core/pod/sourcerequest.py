@@ -4,6 +4,8 @@ from typing import Final
 
 from buildandpush.api.compatibility import BUILDKIT
 from buildandpush.api.meta import Manifest
+from buildandpush.core import naming
+from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.kaniko import SOURCE_ROOT
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.flags import IGNORE_VAR_RUN
@@ -13,7 +15,7 @@ _MAX_ARGUMENTS_BYTES: Final = 4 * 1024
 """The request is an annotation, and inline files need the room. Values that do not fit are unknown to the checks."""
 
 
-def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
+def build_source_request(plan: BuildPlan, login: LoginSecretRef, settings: BuildSettings) -> Manifest:
     """Which source to fetch, which paths have to be there, and what decides how kaniko reads the Dockerfile."""
     switched = settings.compatibility == BUILDKIT
     flags = plan.options.flags
@@ -29,7 +31,7 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     }
     limits = settings.source_limits.to_request()
     return {
-        **_build_source(plan, settings),
+        **_build_source(plan, login, settings),
         **({"limits": limits} if limits else {}),
         "root": SOURCE_ROOT,
         "dockerfile": plan.dockerfile,
@@ -38,12 +40,14 @@ def build_source_request(plan: BuildPlan, settings: BuildSettings) -> Manifest:
     }
 
 
-def _build_source(plan: BuildPlan, settings: BuildSettings) -> Manifest:
-    """The source, at the commit that the operator has found out, if it has. An upload is checked where it arrives."""
+def _build_source(plan: BuildPlan, login: LoginSecretRef, settings: BuildSettings) -> Manifest:
+    """The source, with what the operator has found out of it. An upload is checked where it arrives."""
     if plan.upload_seconds:
         paths = {"dockerfile": plan.dockerfile, "context": plan.context}
         return {"upload": {"timeoutSeconds": plan.upload_seconds, **paths}}
     source = plan.source.to_dict()
+    if plan.source_repository:
+        return {"oci": {**source["oci"], **_way_to_registry(plan, login)}}
     if plan.source.git is None:
         return source
     git = {name: value for name, value in source["git"].items() if name != "poll"}
@@ -51,6 +55,14 @@ def _build_source(plan: BuildPlan, settings: BuildSettings) -> Manifest:
         # Only the fetched repository tells where these are.
         git["allowedHosts"] = list(settings.git_hosts)
     return {**source, "git": {**git, "commit": plan.commit} if plan.resolves and plan.commit else git}
+
+
+def _way_to_registry(plan: BuildPlan, login: LoginSecretRef) -> Manifest:
+    """How the registry of an artifact is reached, where that is not the usual way."""
+    host, registries = plan.source_repository.split("/", 1)[0], plan.options.registries
+    tls = "plain" if host in registries.plain else "unverified" if host in registries.unverified else ""
+    ca = naming.ca_file(host) if host in login.ca_hosts else ""
+    return {**({"tls": tls} if tls else {}), **({"caFile": ca} if ca else {})}
 
 
 def _known_arguments(plan: BuildPlan) -> dict[str, str | None]:

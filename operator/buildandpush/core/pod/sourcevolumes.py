@@ -1,4 +1,4 @@
-"""What only the source's container mounts: the files that it copies, and the login to the source's server."""
+"""What the source's container mounts for its source: the files that it copies, and the login to a server."""
 
 from typing import Final
 
@@ -23,12 +23,21 @@ _FOR_ANY_USER: Final = 0o444
 
 def source_mounts(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
     """The mounts of the source's container."""
-    names = [volume["name"] for volume in source_volumes(plan, login)]
-    return [{"name": name, "mountPath": _PLACES[name], "readOnly": True} for name in names]
+    own = {volume["name"]: _PLACES[volume["name"]] for volume in source_volumes(plan, login)}
+    mounts = {**own, **_shared(plan, login)}
+    return [{"name": name, "mountPath": place, "readOnly": True} for name, place in mounts.items()]
+
+
+def _shared(plan: BuildPlan, login: LoginSecretRef) -> dict[str, str]:
+    """Names and places of the volumes that kaniko's container has too: the login to the registry that the source comes
+    from, and the certificates of that registry."""
+    host = plan.source_repository.split("/", 1)[0]
+    places = {"login": (login.hosts, meta.REGISTRY_LOGIN_MOUNT), "ca": (login.ca_hosts, meta.REGISTRY_CA_MOUNT)}
+    return {name: place for name, (hosts, place) in places.items() if host in hosts}
 
 
 def source_volumes(plan: BuildPlan, login: LoginSecretRef) -> list[Manifest]:
-    """Their volumes."""
+    """The volumes that no other container mounts."""
     found = {
         _FILES: _files(plan),
         _GIT_LOGIN: _git_login(plan, login),

@@ -76,7 +76,7 @@ def _have_inputs_changed(world: World, last: RunStatus) -> bool:
         return False
     known = last.inputs or {}
     build_inputs = {place for place, _ in question.keys}
-    login_counts = _reason_of(last) in _CURED_BY_LOGIN
+    login_counts = _may_login_cure(last)
     now = dict(answer(world, question).versions)
     return any(
         now[place] != known.get(place)
@@ -91,7 +91,7 @@ def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
     if not last.inputs or reason not in _CURED_BY_INPUTS:
         return None
     keys = tuple(key for key in _input_keys(world) if key[0] in last.inputs)
-    connectors = tuple(need.connector for need in derive_needs(last.effective)) if reason in _CURED_BY_LOGIN else ()
+    connectors = tuple(need.connector for need in derive_needs(last.effective)) if _may_login_cure(last) else ()
     return AskInputs(connectors, keys) if keys or connectors else None
 
 
@@ -102,6 +102,12 @@ def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
     except SpecInvalidError:
         return ()
     return plan.input_keys
+
+
+def _may_login_cure(last: RunStatus) -> bool:
+    """Whether another content of a connector's Secret may cure the failure."""
+    of_source = last.effective.source_repository or last.effective.git_connector
+    return _reason_of(last) in _CURED_BY_LOGIN or bool(_reason_of(last) == Reason.SOURCE_DENIED and of_source)
 
 
 def _reason_of(last: RunStatus) -> str:

@@ -147,7 +147,8 @@ def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
     """One need for each connector: for the registry of the push, for the hosts of the base images'
     connectors, and for the source."""
     cache = (effective.cache_repository,) if effective.cache_repository else ()
-    bases = [LoginNeed(name, cache=cache) for name in effective.base_connectors or ()]
+    pull = (effective.source_repository,) if effective.source_repository else ()
+    bases = [LoginNeed(name, cache=cache, pull=pull) for name in effective.base_connectors or ()]
     if effective.git_connector:
         bases.append(LoginNeed(effective.git_connector, service=AZURE_REPOS))
     if effective.storage_connector:
@@ -157,4 +158,4 @@ def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
     host = effective.repository.split("/", 1)[0]
     # A build without a push stops where it may not write its cache: kaniko checks that right then.
     push = (effective.repository, *cache) if effective.no_push else (effective.repository,)
-    return (LoginNeed(effective.connector, (host,), push, () if effective.no_push else cache), *bases)
+    return (LoginNeed(effective.connector, (host,), push, () if effective.no_push else cache, pull), *bases)

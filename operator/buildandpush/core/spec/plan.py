@@ -27,6 +27,7 @@ from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.sources.git import check_git_paths
+from buildandpush.core.spec.sources.oci import read_artifact_name
 from buildandpush.core.spec.sources.upload import plan_upload
 from buildandpush.core.spec.strategy import check_strategies, is_met
 from buildandpush.core.spec.tags import plan_tags
@@ -71,6 +72,8 @@ class BuildPlan:
     """Name of the AzureConnector that the archive in Azure Blob Storage is read with; empty for none."""
     upload_seconds: int = 0
     """How long the pod waits for somebody to send the source; 0 for other sources."""
+    source_repository: str = ""
+    """Repository of the source's artifact, with its host; empty for a source of another kind."""
     subscription: str | None = None
     """Name or id of the subscription that links are looked up in."""
     numbered_tags: tuple[str, ...] = ()
@@ -113,6 +116,7 @@ class BuildPlan:
             git_connector=self.git_connector_ref or None,
             storage_connector=self.storage_connector_ref or None,
             upload=self.upload_seconds > 0 or None,
+            source_repository=self.source_repository or None,
             subscription=self.subscription,
             retries=self.retries,
             timeout_seconds=self.timeout_seconds,
@@ -193,6 +197,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
         base_connector_refs=_plan_base_connectors(spec.base_image_connector_refs or [], options),
         git_connector_ref=_plan_source_connector("git", spec.source.git, options),
         storage_connector_ref=_plan_source_connector("archive", spec.source.archive, options),
+        source_repository=_plan_source_repository(spec.source, options),
         subscription=(spec.subscription_id or "").strip() or None,
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
@@ -237,6 +242,14 @@ def _plan_source_connector(kind: str, source: GitSource | ArchiveSource | None, 
     return _connector(f"source.{kind}.connectorRef", reference) if reference else ""
 
 
+def _plan_source_repository(source: Source, options: BuildOptions) -> str:
+    """Empty where nothing is fetched."""
+    if source.oci is None or options.push_only:
+        return ""
+    name = read_artifact_name(source.oci)
+    return f"{name.host}/{name.path}"
+
+
 def _connector(field: str, reference: str) -> str:
     name = connector_name(reference)
     if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
@@ -269,7 +282,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
 UNSUPPORTED: Final = ("strategy",)
 
 
-SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive", "upload")
+SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive", "oci", "upload")
 
 
 def refuse_unsupported(values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import http.client
 import socket
 import ssl
@@ -84,7 +85,9 @@ def connect(
     return _PinnedConnection(host, port, resolve_host(host, port, rules), context)
 
 
+@functools.lru_cache(maxsize=4)
 def _context(trust: Path | None, tls: str) -> ssl.SSLContext:
+    """Kept, since it takes a while to read the usual certificates."""
     context = ssl.create_default_context(cafile=str(trust) if trust else None)
     if tls == UNVERIFIED:
         context.check_hostname = False

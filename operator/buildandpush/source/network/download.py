@@ -86,10 +86,13 @@ def _check_status(answer: http.client.HTTPResponse, url: str, access: Access) ->
     explained = access.explain(status, answer.headers)
     if explained is not None:
         raise explained
-    reason = _REASONS.get(
-        status, Reason.SOURCE_UNREACHABLE if status >= 500 or status == 408 else Reason.SOURCE_INVALID
-    )
-    raise SourceError(reason, f"{without_query(url)} is answered with {status}")
+    raise SourceError(reason_of(status), f"{without_query(url)} is answered with {status}")
+
+
+def reason_of(status: int) -> Reason:
+    """What an answer that is no success says of the source."""
+    fails = status >= 500 or status == 408
+    return _REASONS.get(status, Reason.SOURCE_UNREACHABLE if fails else Reason.SOURCE_INVALID)
 
 
 def _receive(answer: http.client.HTTPResponse, target: Path, limits: SourceLimits, what: str) -> str:

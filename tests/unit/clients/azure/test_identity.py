@@ -259,6 +259,23 @@ async def test_a_repository_login_is_for_exactly_the_runs_repositories(world: Wo
     assert len(world.azure.exchanges) == 1, "the token of before is good still"
 
 
+async def test_a_repository_login_pulls_the_source_and_may_not_push_there(world: World) -> None:
+    world.put_connector(loginScope="Repository")
+    need = LoginNeed("acr", (HOST,), (WEB,), pull=(f"{HOST}/source/shop", "quay.io/shop"))
+    login, other = await world.ensure(need), await world.ensure(replace(need, pull=()))
+    assert world.azure.accesses == [(HOST, ("shop/web", "source/shop")), (HOST, ("shop/web",))]
+    assert world.azure.scopes[0] == (
+        "repository:shop/web:pull,push,metadata_read",
+        "repository:source/shop:pull",
+    )
+    assert isinstance(login, LoginSecretRef)
+    assert isinstance(other, LoginSecretRef)
+    assert login.secret_name != other.secret_name
+    pushes = await world.ensure(replace(need, push=(WEB, f"{HOST}/source/shop"), pull=()))
+    assert isinstance(pushes, LoginSecretRef)
+    assert pushes.secret_name != login.secret_name, "a token to push is no token to pull"
+
+
 BASE = "base.azurecr.io"
 
 

@@ -1,6 +1,7 @@
 """The build pod: compared whole with golden manifests, and each promise of security by itself."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,10 @@ CASES: dict[str, tuple[dict[str, Any], LoginSecretRef]] = {
         },
         USUAL,
     ),
+    "artifact": (
+        {"source": {"oci": {"image": "contoso.azurecr.io/source/shop:v1"}}},
+        replace(WITH_CA, hosts=("base.azurecr.io", "contoso.azurecr.io")),
+    ),
     "volume": ({"source": {"persistentVolumeClaim": {"claimName": "checkout", "path": "web"}}}, USUAL),
     "push-only": (
         {
@@ -133,6 +138,25 @@ def test_only_the_sources_container_sees_the_login_to_the_git_server() -> None:
     seen = {item["name"]: [mount["name"] for mount in item["volumeMounts"]] for item in containers(pod)}
     assert "git-login" in seen["source"]
     assert "git-login" not in seen["kaniko"]
+
+
+@pytest.mark.parametrize(
+    ("image", "login", "mounted"),
+    [
+        ("contoso.azurecr.io/source/shop:v1", CASES["artifact"][1], {"login", "ca"}),
+        ("base.azurecr.io/shop:v1", CASES["artifact"][1], {"login"}),
+        ("quay.io/contoso/shop:v1", CASES["artifact"][1], set()),
+        ("contoso.azurecr.io/source/shop:v1", LoginSecretRef(None), set()),
+    ],
+)
+def test_the_source_sees_a_login_only_if_its_artifact_is_where_that_is_for(
+    image: str, login: LoginSecretRef, mounted: set[str]
+) -> None:
+    pod = manifest({"source": {"oci": {"image": image}}}, login)
+    mounts = pod["spec"]["initContainers"][0]["volumeMounts"]
+    assert {mount["name"] for mount in mounts} & {"login", "ca"} == mounted
+    names = [volume["name"] for volume in pod["spec"]["volumes"]]
+    assert len(names) == len(set(names))
 
 
 def test_only_the_sources_container_sees_the_headers_of_a_download() -> None:
@@ -271,6 +295,9 @@ def test_no_two_mounts_of_a_container_share_a_place(pod: Manifest) -> None:
 
 
 def test_login_is_for_kaniko_alone(pod: Manifest) -> None:
+    """And for the source, if that is an artifact."""
+    if "oci" in pod["metadata"]["annotations"].get(meta.ANNOTATION_SOURCE, ""):
+        return
     secrets = {volume["name"] for volume in pod["spec"]["volumes"] if {"secret", "projected"} & volume.keys()} - {
         "git-login",
         "headers",

@@ -8,6 +8,7 @@ import pytest
 
 from buildandpush.api.compatibility import BUILDKIT, KANIKO, Compatibility
 from buildandpush.api.sourcelimits import SourceLimits
+from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.scope import Occasion
@@ -17,7 +18,8 @@ from tests.unit.core.factories import SETTINGS, spec
 def request(compatibility: Compatibility = BUILDKIT, **changes: Any) -> dict[str, Any]:
     """The request for the smallest spec with these changes."""
     settings = replace(SETTINGS, compatibility=compatibility)
-    return build_source_request(plan_build(parse_spec(spec(**changes)), settings, Occasion(1)), settings)
+    plan = plan_build(parse_spec(spec(**changes)), settings, Occasion(1))
+    return build_source_request(plan, LoginSecretRef(None), settings)
 
 
 @pytest.mark.proves("dockerfileChecks")
@@ -55,9 +57,30 @@ def test_whether_git_is_kept_is_part_of_the_source() -> None:
 
 def test_the_installers_limits_reach_the_source_container() -> None:
     settings = replace(SETTINGS, source_limits=SourceLimits(max_bytes=5, max_files=6))
-    found = build_source_request(plan_build(parse_spec(spec()), settings, Occasion(1)), settings)["limits"]
+    found = build_source_request(plan_build(parse_spec(spec()), settings, Occasion(1)), LoginSecretRef(None), settings)[
+        "limits"
+    ]
     assert SourceLimits.from_request(found) == settings.source_limits
     assert "limits" not in request(), "the usual ones need no room in the annotation"
+
+
+@pytest.mark.parametrize(
+    ("changes", "login", "told"),
+    [
+        ({}, LoginSecretRef(None), {}),
+        ({}, LoginSecretRef("x", ("other.example",)), {}),
+        ({}, LoginSecretRef("x", ("insecure.example:5000",)), {"caFile": "ca-insecure.example_5000.crt"}),
+        ({"PLUGIN_SKIP_TLS_VERIFY_REGISTRY": "insecure.example:5000"}, LoginSecretRef(None), {"tls": "unverified"}),
+        ({"PLUGIN_INSECURE_PULL": True}, LoginSecretRef(None), {"tls": "plain"}),
+    ],
+)
+def test_how_the_registry_of_an_artifact_is_reached(
+    changes: dict[str, Any], login: LoginSecretRef, told: dict[str, str]
+) -> None:
+    settings = replace(SETTINGS, insecure_registries=("insecure.example:5000",))
+    oci = {"image": "insecure.example:5000/shop:v1"}
+    plan = plan_build(parse_spec(spec(source={"oci": oci}, envVariables=changes)), settings, Occasion(1))
+    assert build_source_request(plan, login, settings)["oci"] == {**oci, **told}
 
 
 def test_a_secret_argument_is_known_by_its_name_only() -> None:
@@ -79,7 +102,7 @@ def test_the_pod_learns_which_hosts_are_allowed_where_the_repository_names_them(
     def of(**more: bool) -> object:
         source = {"git": {"url": "https://github.com/contoso/shop.git", **more}}
         plan = plan_build(parse_spec(spec(source=source)), settings, Occasion(1))
-        return build_source_request(plan, settings)["git"].get("allowedHosts")
+        return build_source_request(plan, LoginSecretRef(None), settings)["git"].get("allowedHosts")
 
     assert of(**{name: True}) == ["github.com"]
     assert of() is None

@@ -1,5 +1,6 @@
 """What starts a failed run anew though its spec is the same: Secrets, an API server that relents, an outage's end."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +23,18 @@ from buildandpush.core.run.questions import (
     Question,
 )
 from buildandpush.core.run.world import CreatePod, Decision, Refusal, Resource
-from tests.unit.core.factories import NOW, SETTINGS, pod, pod_name, resource, running_pod, spec, world
+from tests.unit.core.factories import (
+    NOW,
+    SETTINGS,
+    container,
+    pod,
+    pod_name,
+    resource,
+    running_pod,
+    spec,
+    terminated,
+    world,
+)
 from tests.unit.core.scenes import PROOF, after, conditions, failed, reason_of, seen, started
 
 PUT = "error pushing image: failed to push: PUT https://contoso.azurecr.io/v2/: "
@@ -110,6 +122,25 @@ class TestSecrets:
     def test_a_connector_that_names_another_secret_has_another_login(self) -> None:
         broken = with_inputs(failed_with(UNAUTHORIZED), acr=OLD)
         assert run_of(decide(world(broken, answers={CONNECTORS: inputs(other=OLD)}))).number == 2
+
+    @pytest.mark.parametrize(
+        ("source", "cured"),
+        [
+            ({"oci": {"image": "contoso.azurecr.io/source/shop:v1"}}, True),
+            ({"git": {"url": "https://dev.azure.com/x/y/_git/z", "connectorRef": "acr"}}, True),
+            ({"git": {"url": "https://git.example/x.git"}}, False),
+        ],
+    )
+    def test_another_login_may_fetch_a_refused_source(self, source: dict[str, Any], cured: bool) -> None:
+        report = json.dumps({"reason": "SourceDenied", "message": "no"})
+        status = container("source", terminated=terminated(1, message=report))
+        first = started(spec(source=source))
+        refused = pod(phase="Failed", initContainerStatuses=[status], containerStatuses=[container("kaniko")])
+        answers = {AskLog(refused.name, "source"): "", AskLog(refused.name, "kaniko"): ""}
+        broken = with_inputs(after(decide(world(first, pods=[refused], answers=answers)), first), acr=OLD)
+        assert reason_of(broken) == "SourceDenied"
+        decision = decide(world(broken))
+        assert bool(decision.questions) is cured
 
     def test_what_an_older_operator_wrote_down_starts_no_run(self) -> None:
         broken = with_inputs(failed_with(UNAUTHORIZED), acr="6e2b5c2e-uid/4711")

@@ -514,7 +514,7 @@ class TestRetention:
     ("field", "value"),
     [
         ("strategy", {"parallelism": 2}),
-        ("source", {"oci": {"image": "contoso.azurecr.io/source/shop:v1"}}),
+        ("source", {"fluxSource": {"kind": "GitRepository", "name": "shop"}}),
     ],
 )
 def test_a_field_without_effect_is_refused_and_never_ignored(field: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from buildandpush.core.spec.paths import resolve_path
 from buildandpush.core.spec.sources.archive import check_archive
 from buildandpush.core.spec.sources.files import check_config_map, check_inline
 from buildandpush.core.spec.sources.git import check_git
+from buildandpush.core.spec.sources.oci import read_artifact_name
 
 
 def check_source(source: Source, room: int, git_hosts: tuple[str, ...] = ()) -> None:
@@ -20,6 +21,8 @@ def check_source(source: Source, room: int, git_hosts: tuple[str, ...] = ()) -> 
         check_inline(source.inline, room)
     if source.archive is not None:
         check_archive(source.archive)
+    if source.oci is not None:
+        read_artifact_name(source.oci)
     if source.config_map is not None:
         check_config_map(source.config_map)
     if source.persistent_volume_claim is not None:

@@ -1,0 +1,1 @@
+"""Fetches an artifact from a registry and unpacks it."""
