@@ -28,6 +28,7 @@ _GIT_DEFAULTS: Final[dict[str, Any]] = {
     "tags": False,
     "submodules": False,
     "lfs": False,
+    "insecureIgnoreHostKey": False,
 }
 
 

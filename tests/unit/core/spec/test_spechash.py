@@ -159,6 +159,7 @@ def test_the_volume_counts_once_the_image_is_written_to_it() -> None:
         ("tags", False, True),
         ("submodules", False, True),
         ("lfs", False, True),
+        ("insecureIgnoreHostKey", False, True),
     ],
 )
 def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, default: Any, other: Any) -> None:
