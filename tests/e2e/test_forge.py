@@ -1,4 +1,4 @@
-"""A real forge: a private repository by an access token, and a pull request."""
+"""A real forge: a private repository by an access token, a pull request, and a private submodule."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,19 +18,20 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
 @dataclass(frozen=True)
 class Shop:
-    """A private repository of the forge: a trunk, and a pull request of one more commit."""
+    """A private repository of the forge. A pull request adds a submodule, which is private as well."""
 
     forge: Forge
     owner: User
-    trunk: str
     change: str
-    """Commits."""
+    """The commit of the pull request."""
 
     def source(self, revision: str) -> dict[str, object]:
         """Its source at a revision, with the login in the Secret `forge`."""
         url = self.forge.clone_url(self.owner, "shop")
         login = {"credentialsRef": {"name": "forge"}}
-        return {"git": {"url": url, "revision": revision, "caBundle": self.forge.ca_bundle, **login}}
+        return {
+            "git": {"url": url, "revision": revision, "caBundle": self.forge.ca_bundle, "submodules": True, **login}
+        }
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +40,24 @@ def shop(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterat
         yield make_shop(forge, tmp_path_factory.mktemp("work"))
 
 
-def make_shop(forge: Forge, work: Path) -> Shop:
+def make_shop(forge: Forge, folder: Path) -> Shop:
     owner = forge.make_user("ann")
-    forge.make_repository(owner, "shop")
-    git(work, "init", "--quiet", "--initial-branch=trunk")
-    trunk = commit(work, "Open the shop", {"Dockerfile": f"{FROM}RUN false\n"})
-    forge.push(owner, "shop", work, "trunk")
-    change = commit(work, "Mend the shop", {"Dockerfile": f"{FROM}COPY Dockerfile /Dockerfile\n"})
-    forge.push(owner, "shop", work, "change")
+    shop, library = folder / "shop", folder / "library"
+    for work in (shop, library):
+        git(folder, "init", "--quiet", "--initial-branch=trunk", work.name)
+        forge.make_repository(owner, work.name)
+    part = commit(library, "Begin the library", {"part": "of the library\n"})
+    forge.push(owner, "library", library, "trunk")
+    commit(shop, "Open the shop", {"Dockerfile": f"{FROM}RUN false\n"})
+    forge.push(owner, "shop", shop, "trunk")
+    (shop / "library").mkdir()
+    git(shop, "update-index", "--add", "--cacheinfo", f"160000,{part},library")
+    modules = '[submodule "library"]\n\tpath = library\n\turl = ../library.git\n'
+    dockerfile = f"{FROM}COPY library/part /part\nRUN grep -x 'of the library' /part\n"
+    change = commit(shop, "Mend the shop", {"Dockerfile": dockerfile, ".gitmodules": modules})
+    forge.push(owner, "shop", shop, "change")
     assert forge.open_pull_request(owner, "shop", "change") == 1
-    return Shop(forge, owner, trunk, change)
+    return Shop(forge, owner, change)
 
 
 def apply_token(api: Api, namespace: str, token: str) -> None:
@@ -56,6 +65,7 @@ def apply_token(api: Api, namespace: str, token: str) -> None:
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": token}})
 
 
+@pytest.mark.proves("source.git.submodules")
 def test_a_pull_request_of_a_private_repository_is_built_by_an_access_token(
     api: Api, namespace: str, make_build: BuildFactory, shop: Shop
 ) -> None:
