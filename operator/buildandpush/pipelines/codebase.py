@@ -68,8 +68,6 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
         )
     elif reference and not address:
         notes.differs(f"the pipeline logs in to git with {shown(reference)}; docs/sources.md says how a build does")
-    if is_true(codebase.get("lfs")):
-        notes.todo("codebase.lfs: files of Git LFS are not fetched; see that the build needs none of them")
     if is_false(codebase.get("sslVerify")):
         notes.todo("codebase.sslVerify: the certificate of the git server is always checked; use source.git.caBundle")
     rest = [name for name in codebase if name not in _CARRIED and not is_null(codebase[name])]
@@ -79,13 +77,14 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
 
 
 def _plan_extent(codebase: Map, notes: Notes) -> dict[str, Any]:
-    """Submodules, and the folders that are fetched."""
+    """The folders that are fetched, submodules, and files of Git LFS."""
     submodules = as_text(codebase.get("submoduleStrategy")).lower() in ("true", "recursive")
     folders = read_list("codebase.sparseCheckout", codebase.get("sparseCheckout"), notes)
     if any(sign in folder for folder in folders for sign in "*?[!"):
         notes.left_out(f"codebase.sparseCheckout: {join_names(folders)}: source.git.paths takes plain folders")
         folders = []
-    return {**({"paths": folders} if folders else {}), **({"submodules": True} if submodules else {})}
+    extent = {"paths": folders, "submodules": submodules, "lfs": is_true(codebase.get("lfs"))}
+    return {name: value for name, value in extent.items() if value}
 
 
 _NAMES: Final = ("connectorRef", "repoName")
