@@ -14,7 +14,7 @@ from buildandpush.core.azure.login import RegistryToken
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import advance, again, confirm, decide, failed, polling, start
+from buildandpush.core.run import advance, again, confirm, decide, failed, planning, polling, start
 from buildandpush.core.run.confirm import Confirmed
 from buildandpush.core.run.polling import Polled
 from buildandpush.core.run.questions import AskReadBack
@@ -85,7 +85,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "never offers a refused pod again": [(again, "_is_pod_taken", lambda world, last: False)],
     "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
     "looks for no new commit": [(polling, "look", lambda world: Polled(world.resource.status))],
-    "takes the branch as it is for each attempt": [(advance, "find_codebase", lambda spec, run: None)],
+    "takes the branch as it is for each attempt": [(planning, "find_codebase", lambda spec, run: None)],
     "asks for the commit anew for each attempt": [(failed, "with_source", _without_source)],
     "builds a commit that needs no run": [(polling, "_is_touched", lambda *asked: True)],
     "builds a commit twice": [(polling, "_built_commit", lambda run: None)],
