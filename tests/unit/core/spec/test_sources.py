@@ -7,6 +7,7 @@ import pytest
 
 from buildandpush.api.urls import find_server
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.pod.sourcerequest import build_source_request
 from buildandpush.core.spec.noeffect import find_notes
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
@@ -165,7 +166,7 @@ def test_how_long_an_upload_is_waited_for(upload: dict[str, Any], more: dict[str
     parsed = parse_spec(spec(source={"upload": upload}, retries=3, **more))
     plan = plan_build(parsed, SETTINGS, Occasion(1))
     assert (plan.upload_seconds, plan.retries, plan.effective(SETTINGS).upload) == (seconds, 0, True)
-    request = build_source_request(plan, SETTINGS)
+    request = build_source_request(plan, LoginSecretRef(None), SETTINGS)
     assert request["upload"] == {"timeoutSeconds": seconds, "dockerfile": "Dockerfile", "context": "."}
     assert "retries: an upload counts for one attempt" in "".join(find_notes(parsed))
 
