@@ -124,8 +124,9 @@ mutation: $(VENV)/ready ## Count the changes of core/ that the unit tests notice
 	$(PY) -m tests.mutation build/mutation/mutants --at-least $(MUTATION_SCORE)
 
 .PHONY: bench
-bench: up ## Measure latencies, and the API writes of each build
+bench: up ## Measure latencies, the API writes of each build, and the fetch of a large repository
 	$(PY) -m bench.builds
+	$(PY) -m bench.clone
 
 ##@ Change it
 
