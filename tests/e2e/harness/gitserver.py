@@ -54,8 +54,10 @@ class GitServer:
     ) -> None:
         self.failures: list[int] = []
         """Statuses that the next requests are refused with, each used once."""
+        self.seen: list[str] = []
+        """The Authorization headers of all requests, empty where one had none."""
         wanted = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
-        self._serving = serve(_handler(root, self.failures, wanted, github), address, certificate)
+        self._serving = serve(_handler(root, self, wanted, github), address, certificate)
         self._address = f"{'https' if certificate else 'http'}://{address}"
         self.url = ""
         """Known while it serves."""
@@ -75,7 +77,7 @@ def _lets_in(authorization: str | None, path: str, wanted: str, github: GitHub |
     return is_known or (github is not None and github.lets_in(authorization, path))
 
 
-def _handler(root: Path, failures: list[int], wanted: str, github: GitHub | None) -> type[BaseHTTPRequestHandler]:
+def _handler(root: Path, server: GitServer, wanted: str, github: GitHub | None) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(b"")
@@ -88,8 +90,9 @@ def _handler(root: Path, failures: list[int], wanted: str, github: GitHub | None
 
         def _answer(self, body: bytes) -> None:
             parts = urlsplit(self.path)
-            if failures:
-                self._reply(failures.pop(0), [], b"")
+            server.seen.append(self.headers.get("Authorization", ""))
+            if server.failures:
+                self._reply(server.failures.pop(0), [], b"")
                 return
             told = github.answer(self.command, parts.path, self.headers, body) if github else None
             if told:
