@@ -1,4 +1,4 @@
-"""A real forge: a private repository by an access token, a pull request, and a private submodule."""
+"""A real forge: a private repository by an access token, a pull request with a private submodule and a large file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("login")]
 
 @dataclass(frozen=True)
 class Shop:
-    """A private repository of the forge. A pull request adds a submodule, which is private as well."""
+    """A private repository of the forge. A pull request adds a private submodule and a file of Git LFS."""
 
     forge: Forge
     owner: User
@@ -30,7 +30,14 @@ class Shop:
         url = self.forge.clone_url(self.owner, "shop")
         login = {"credentialsRef": {"name": "forge"}}
         return {
-            "git": {"url": url, "revision": revision, "caBundle": self.forge.ca_bundle, "submodules": True, **login}
+            "git": {
+                "url": url,
+                "revision": revision,
+                "caBundle": self.forge.ca_bundle,
+                "submodules": True,
+                "lfs": True,
+                **login,
+            }
         }
 
 
@@ -53,8 +60,17 @@ def make_shop(forge: Forge, folder: Path) -> Shop:
     (shop / "library").mkdir()
     git(shop, "update-index", "--add", "--cacheinfo", f"160000,{part},library")
     modules = '[submodule "library"]\n\tpath = library\n\turl = ../library.git\n'
-    dockerfile = f"{FROM}COPY library/part /part\nRUN grep -x 'of the library' /part\n"
-    change = commit(shop, "Mend the shop", {"Dockerfile": dockerfile, ".gitmodules": modules})
+    lines = (
+        "COPY library/part shelf.bin /\n",
+        "RUN grep -x 'of the library' /part && grep -x 'of the shelf' /shelf.bin\n",
+    )
+    files = {
+        "Dockerfile": "".join((FROM, *lines)),
+        ".gitmodules": modules,
+        ".gitattributes": "*.bin filter=lfs\n",
+        "shelf.bin": forge.upload_lfs(owner, "shop", b"of the shelf\n"),
+    }
+    change = commit(shop, "Mend the shop", files)
     forge.push(owner, "shop", shop, "change")
     assert forge.open_pull_request(owner, "shop", "change") == 1
     return Shop(forge, owner, change)
@@ -65,7 +81,7 @@ def apply_token(api: Api, namespace: str, token: str) -> None:
     api.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": token}})
 
 
-@pytest.mark.proves("source.git.submodules")
+@pytest.mark.proves("source.git.submodules", "source.git.lfs")
 def test_a_pull_request_of_a_private_repository_is_built_by_an_access_token(
     api: Api, namespace: str, make_build: BuildFactory, shop: Shop
 ) -> None:
