@@ -1,4 +1,4 @@
-"""A web server with TLS that answers each path as a test says."""
+"""A web server that answers each path as a test says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,16 +31,17 @@ class FileServer:
     seen: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     """What was sent with each request."""
+    scheme: str = "https"
 
     def url(self, path: str, host: str = "") -> str:
         """An address at this server, by another name of it where one is given."""
-        return f"https://{host or self.address}:{self.port}{path}"
+        return f"{self.scheme}://{host or self.address}:{self.port}{path}"
 
 
 @contextmanager
 def serve_files(certificate: Certificate | None, address: str = "127.0.0.1") -> Iterator[FileServer]:
     """A server for the time of the block."""
-    state = FileServer(address)
+    state = FileServer(address, scheme="https" if certificate else "http")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -12,6 +12,7 @@ from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.source.archive.fetch import fetch_archive
 from buildandpush.source.copied import fetch_config_map, fetch_volume
 from buildandpush.source.facts import SourceFacts
+from buildandpush.source.flux import fetch_flux
 from buildandpush.source.git.fetch import fetch_git
 from buildandpush.source.inline import write_files
 from buildandpush.source.oci.fetch import fetch_oci
@@ -23,6 +24,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "git": fetch_git,
     "archive": fetch_archive,
     "oci": fetch_oci,
+    "fluxSource": fetch_flux,
     "configMap": fetch_config_map,
     "persistentVolumeClaim": fetch_volume,
     "inline": write_files,
