@@ -32,6 +32,9 @@ _ARGO_CD_BASE_URL: Final = "githubAppEnterpriseBaseUrl"
 KEYS: Final = (APP, INSTALLATION, PRIVATE_KEY, BASE_URL, _ARGO_CD_BASE_URL)
 _FORMS: Final = {APP: re.compile("[A-Za-z0-9._-]{1,100}"), INSTALLATION: re.compile("[0-9]{1,20}")}
 _TOKEN: Final = re.compile(r"[!-~]{1,4000}")
+_MAX_KEY: Final = 2048
+"""Characters without blanks. GitHub makes keys of 2048 bits, which have some 1,700. The check of a long one takes hours,
+and nothing else runs in the process meanwhile."""
 _CLOCKS_APART_SECONDS: Final = 60
 _VALID_SECONDS: Final = 540
 """GitHub takes at most 600, by its own clock."""
@@ -93,6 +96,11 @@ def parse_app(keys: Mapping[str, str], origin: str, url: str) -> App:
     odd = next((key for key, form in _FORMS.items() if not form.fullmatch(values[key])), None)
     if odd:
         raise _denied(f"{odd} in {origin} is no id; copy it from the settings of the App or of its installation")
+    if len("".join(values[PRIVATE_KEY].split())) > _MAX_KEY:
+        raise _denied(
+            f"{PRIVATE_KEY} in {origin} is longer than a key of GitHub's; give it the file as the settings of the App "
+            "made it"
+        )
     api = (values.get(BASE_URL) or values.get(_ARGO_CD_BASE_URL) or _usual_api(url)).rstrip("/")
     _check_api(api, origin, url)
     return App(values[APP], values[INSTALLATION], values[PRIVATE_KEY], api)

@@ -7,14 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.git import githubapp
 from buildandpush.source.git import way as module
 from buildandpush.source.git.fetch import fetch_revision
-from buildandpush.source.git.githubapp import parse_app
+from buildandpush.source.git.githubapp import Trust, fetch_app_header, parse_app
 from buildandpush.source.git.way import Access
 from buildandpush.source.network import connection
 from buildandpush.source.report import SourceError
@@ -300,6 +300,16 @@ def test_a_private_key_that_cannot_sign_is_told_without_it(
     assert caught.value.reason is Reason.SOURCE_DENIED
     assert key[40:60] not in str(caught.value) or len(key) < 40
     assert server.paths == []
+
+
+def test_a_private_key_that_takes_long_to_check_is_never_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of a key of 14,000 bits stops the whole process for minutes: it lets no other thread run."""
+    monkeypatch.setattr("jwt.encode", lambda *_, **__: pytest.fail("the key was checked"))
+    key = rsa.generate_private_key(65537, 4096).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    keys = {**KEYS, "githubAppPrivateKey": key.decode()}
+    with pytest.raises(SourceError, match="githubAppPrivateKey in Secret 'app' is longer than a key of GitHub's") as it:
+        fetch_app_header(keys, ORIGIN, f"https://{HOST}/contoso/shop.git", Trust())
+    assert it.value.reason is Reason.SOURCE_DENIED
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
