@@ -7,6 +7,7 @@ a limit of time, of memory and of what it may write, and what it prints is bound
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -98,7 +99,7 @@ class GitRemote:
         self._threads = ThreadPoolExecutor(_THREADS, "git")
         """Of its own: DNS that says nothing holds a thread for long, and other clients look up hosts too."""
         self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
-        """Logins that were made for GitHub Apps, and until when they are used, by url and Secret."""
+        """Logins that were made for GitHub Apps, and until when they are used, by url and a hash of the Secret."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -141,7 +142,7 @@ class GitRemote:
             return listed[0] != listed[1]
 
     async def _find_way(self, at: GitRevision, login: GitLogin | None, folder: Path) -> Way:
-        about = (at.url, repr(sorted(login.keys.items()))) if login and names_app(login.keys) else None
+        about = (at.url, _tell_apart(login)) if login and names_app(login.keys) else None
         until, header = (self._headers.get(about) if about else None) or (0.0, "")
         access = Access(
             login.origin if login else "",
@@ -212,6 +213,11 @@ def _add_details(found: Commit, told: str) -> Commit:
     """The commit with what git tells of it."""
     author, _, message = admit(told).partition("\n")
     return replace(found, author=author, message=message.partition("\n")[0])
+
+
+def _tell_apart(login: GitLogin) -> str:
+    """What tells a login from others. A Secret may be large, and this is kept for each url."""
+    return hashlib.sha256(repr(sorted(login.keys.items())).encode()).hexdigest()
 
 
 def _url(at: GitRevision) -> str:

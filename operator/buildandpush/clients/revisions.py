@@ -69,7 +69,9 @@ class Revisions:
 
     async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
         """Whether paths differ between two commits, or None while that is looked up. The answer holds for ever."""
-        about = ("paths", asked.old, asked.new, asked.paths)
+        # The key is kept for long, and each new commit makes another.
+        paths = hashlib.sha256("\0".join(asked.paths).encode()).hexdigest()
+        about = ("paths", asked.old, asked.new, paths)
 
         def look_up(login: GitLogin | None) -> Awaitable[Commit | bool]:
             return self._git.is_touched(asked.at, login, (asked.old, asked.new), asked.paths)

@@ -1,6 +1,7 @@
 """Which questions to git servers are one, with which login they are put, and when none is put."""
 
 import asyncio
+import tracemalloc
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -163,3 +164,18 @@ async def test_two_commits_are_compared_once(desk: Desk) -> None:
     desk.now += timedelta(days=1)
     assert await desk.revisions.find_touched(API, asked) is True
     assert desk.git.asked == [(f"{OLD} {NEW} web api", {"password": "hunter2"})]
+
+
+async def test_what_is_remembered_of_a_question_does_not_grow_with_its_paths(desk: Desk) -> None:
+    """A server may name a new commit at each look, and each of them asks again."""
+    paths = tuple(f"{number:04}".rjust(1000, "x") for number in range(32))
+    tracemalloc.start()
+    for number in range(200):
+        asked = AskTouched(MAIN, OLD, f"{number:040x}", tuple(f"{path}{number}" for path in paths))
+        await desk.revisions.find_touched(WEB, asked)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        desk.git.asked.clear()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 200 * 8_000

@@ -23,6 +23,10 @@ _USERNAME, _PASSWORD = "username", "password"
 _CERTIFICATE, _PRIVATE_KEY = "tls.crt", "tls.key"
 _BEGIN_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _END_OF_KEY: Final = b"PRIVATE KEY-----"
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_MAX_KEY: Final = 3600
+"""Bytes of a private key in PEM form: one of 4096 bits has some 3,300. The check of a longer one takes up to hours, and
+nothing else runs in the process meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +199,15 @@ def _read_principal(
         return Waiting(
             Reason.SECRET_MISSING, f"private key in Secret {name!r}: there is a certificate in PEM form, but no key"
         )
+    if any(len(part) > _MAX_KEY for part in _private_keys(pem)):
+        told = f"private key of at most 4096 bits in Secret {name!r}: the one there is longer"
+        return Waiting(Reason.SECRET_MISSING, told)
     return ClientCertificate(tenant, client, pem)
+
+
+def _private_keys(pem: bytes) -> list[bytes]:
+    parts = (part.partition(_END)[0] for part in pem.split(_BEGIN)[1:])
+    return [part for part in parts if b"PRIVATE KEY-----" in part[:100]]
 
 
 def _read_user(name: str, data: Mapping[str, str]) -> UserPassword | Waiting:

@@ -26,6 +26,7 @@ from tests.unit.core.connectors import CERTIFICATE, CLIENT, CUSTOM, KEY, WHO, co
 
 BY_SECRET = connector(servicePrincipal={**WHO, "secretRef": {"name": "s"}})
 BY_USER = connector(registryCredentials={"secretRef": {"name": "s"}}, registries=["contoso.azurecr.io"])
+LONG_KEY = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIJ' * 1024}\n-----END RSA PRIVATE KEY-----\n"
 BY_CERTIFICATE = connector(servicePrincipal={**WHO, "certificateRef": {"name": "s"}})
 
 
@@ -103,6 +104,7 @@ def test_identities_need_no_secret() -> None:
         (BY_CERTIFICATE, secret(tls_crt=CERTIFICATE), "tls.key"),
         (BY_CERTIFICATE, secret(tls_crt=KEY, tls_key=KEY), "certificate in PEM form"),
         (BY_CERTIFICATE, secret(tls_crt=CERTIFICATE, tls_key="none"), "no key"),
+        (BY_CERTIFICATE, secret(tls_crt=CERTIFICATE, tls_key=LONG_KEY), "at most 4096 bits"),
     ],
 )
 def test_what_is_missing_is_told(of: Connector, found: dict[str, Any] | None, words: str) -> None:
