@@ -33,8 +33,8 @@ KEYS: Final = (APP, INSTALLATION, PRIVATE_KEY, BASE_URL, _ARGO_CD_BASE_URL)
 _FORMS: Final = {APP: re.compile("[A-Za-z0-9._-]{1,100}"), INSTALLATION: re.compile("[0-9]{1,20}")}
 _TOKEN: Final = re.compile(r"[!-~]{1,4000}")
 _MAX_KEY: Final = 2048
-"""Characters without blanks. GitHub makes keys of 2048 bits, which have some 1,700. The check of a long one takes hours,
-and nothing else runs in the process meanwhile."""
+"""Characters without blanks. GitHub makes keys of 2048 bits, which have some 1,700. The check of a long one takes up to
+hours, and nothing else runs in the process meanwhile."""
 _CLOCKS_APART_SECONDS: Final = 60
 _VALID_SECONDS: Final = 540
 """GitHub takes at most 600, by its own clock."""
