@@ -14,6 +14,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
+from buildandpush.core.facts import Commit
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import again, polling, progress, start
 from buildandpush.core.run.advance import WAIT, advance, hold
@@ -65,6 +66,8 @@ def decide(world: World) -> Decision:
         return Decision(world.resource.status, questions=frozenset({asked.question}))
     except HeldError as held:
         return hold(world, held.waiting)
+    except SpecInvalidError as error:  # such as an expression that has no value for this commit, or for another number
+        return progress.reject(world, error)
 
 
 def _idle(world: World) -> Decision:
@@ -115,12 +118,21 @@ def _poll(world: World) -> Decision:
     if polled.found is not None:
         spec = parse_spec(world.resource.spec)
         number = start.next_run_number(spec, polled.status.run)
-        if is_met(spec, next_occasion(world, number, found_codebase(spec, polled.found))):
+        if _asks_for_run(world, spec, number, polled.found):
             return _start(world, start.start_for_commit(world, spec, polled.found))
         world = with_status(world, polling.pass_over(world, polled.found))
     quiet = _quiet(world)
     wake = min((when for when in (quiet.wake_at, polled.wake_at) if when is not None), default=None)
     return replace(quiet, actions=polled.actions, wake_at=wake)
+
+
+def _asks_for_run(world: World, spec: BuildAndPushACRSpec, number: int, found: Commit) -> bool:
+    """Whether the condition of `when` is met for a new commit. One that has no value for it counts as met, so that the
+    run says why it cannot go on."""
+    try:
+        return is_met(spec, next_occasion(world, number, found_codebase(spec, found)))
+    except SpecInvalidError:
+        return True
 
 
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:

@@ -29,7 +29,7 @@ from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.sources.git import check_git_paths
 from buildandpush.core.spec.sources.oci import read_artifact_name
 from buildandpush.core.spec.sources.upload import plan_upload
-from buildandpush.core.spec.strategy import check_strategies, is_met
+from buildandpush.core.spec.strategy import check_strategies, condition_names, is_met
 from buildandpush.core.spec.tags import plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
 
@@ -203,7 +203,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
         poll=None if options.push_only else plan_poll(spec.source.git),
         resolves=bool(needed) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
-        wants_details=needs_details(needed),
+        wants_details=needs_details(needed | condition_names(spec.when)),
         commit=occasion.codebase.commit if occasion.codebase is not None else "",
         options=options,
     )

@@ -84,17 +84,17 @@ def at(commit: str, ref: str = "refs/heads/main", **details: str) -> Git:
     return Git(Commit(commit, ref, **details))
 
 
-def source_at(commit: str) -> dict[str, Any]:
+def source_at(commit: str, message: str = "") -> dict[str, Any]:
     """The source's container has fetched this commit."""
-    report = json.dumps({"facts": {"commit": commit, "revision": "main"}})
+    report = json.dumps({"facts": {"commit": commit, "revision": "main", **({"message": message} if message else {})}})
     return container("source", terminated=terminated(0, message=report))
 
 
-def built(raw: dict[str, Any], commit: str = OLD, **changes: Any) -> Resource:
+def built(raw: dict[str, Any], commit: str = OLD, message: str = "", **changes: Any) -> Resource:
     """A resource whose first run has built this commit."""
     fresh = resource(raw, **changes)
-    started = after(at(commit).decide(fresh), fresh)
-    ended = ended_pod(0, DIGEST, initContainerStatuses=[source_at(commit)])
+    started = after(at(commit, message=message).decide(fresh), fresh)
+    ended = ended_pod(0, DIGEST, initContainerStatuses=[source_at(commit, message)])
     tags = tuple(run_of(started).builds[0].tags)
     back = replace(READ_BACK, tags=tags)
     done = after(
@@ -103,6 +103,11 @@ def built(raw: dict[str, Any], commit: str = OLD, **changes: Any) -> Resource:
     )
     assert done.status.phase == "Succeeded"
     return done
+
+
+def spec_told(decision: Decision) -> str:
+    """What the status says of the spec."""
+    return next(item.message for item in decision.status.conditions if item.type == ConditionType.SPEC_VALID)
 
 
 def run_of(of: Resource | Decision) -> Any:
@@ -212,6 +217,25 @@ class TestNewCommit:
         done = built({**polled(), "when": {"condition": "<+pipeline.sequenceId> < 2"}})
         decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
         assert (run_of(decision).number, decision.status.polled_commit) == (1, NEW)
+
+    def test_a_condition_without_a_value_for_the_commit_is_told_by_the_run(self) -> None:
+        done = built({**polled(), "when": {"condition": '<+codebase.branch>.substring(2) == "in"'}})
+        decision = at(NEW, "refs/heads/m").decide(done, now=NOW + FIVE_MINUTES)
+        assert (run_of(decision).number, conditions(decision)["SpecValid"]) == (2, "False")
+        assert "when.condition: substring(2, 1)" in spec_told(decision)
+
+    def test_a_spec_that_the_next_run_cannot_use_is_refused(self) -> None:
+        done = built({**polled(), "buildArgs": {"OF": '<+pipeline.sequenceId gt 1 ? "x".substring(5) : "1">'}})
+        decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
+        assert (run_of(decision).number, decision.status.phase) == (1, "Invalid")
+        assert "buildArgs.OF: substring(5, 1)" in spec_told(decision)
+
+    def test_the_commits_message_is_asked_for_where_only_the_condition_speaks_of_it(self) -> None:
+        raw = {**polled(), "when": {"condition": '<+codebase.commitMessage>.contains("[image]")'}}
+        done = built(raw, message="[image] first")
+        git = at(NEW, message="second [image]")
+        assert run_of(git.decide(done, now=NOW + FIVE_MINUTES)).number == 2
+        assert [asked.details for asked in git.asked if isinstance(asked, AskCommit)] == [True]
 
     def test_the_same_commit_changes_nothing(self) -> None:
         done = built(polled())
@@ -407,11 +431,17 @@ class TestExpressions:
         raw = spec(source={"git": {"url": URL, "revision": "main"}}, tags=["latest", "<+codebase.commitSha>"])
         assert run_of(Git(None).decide(resource(raw))).builds[0].tags == ["latest"]
 
+    def test_a_condition_without_a_value_for_the_commit_is_refused(self) -> None:
+        raw = spec(source={"git": {"url": URL, "revision": "main"}})
+        refused = at(OLD).decide(resource({**raw, "when": {"condition": '<+codebase.branch>.substring(9) == "x"'}}))
+        assert (refused.status.phase, refused.status.run) == ("Invalid", None)
+        assert "when.condition: substring(9, 4) of 'main'" in spec_told(refused)
+
     def test_a_branch_that_is_no_tag_is_named_with_the_remedy(self) -> None:
         raw = spec(source={"git": {"url": URL, "revision": "feature/x"}}, tags=["<+codebase.branch>"])
         fresh = resource(raw)
         refused = at(OLD, "refs/heads/feature/x").decide(fresh)
-        message = next(item.message for item in refused.status.conditions if item.type == "SpecValid")
+        message = spec_told(refused)
         assert "'<+codebase.branch>' becomes 'feature/x'" in message
         assert '<+codebase.branch.replace("/", "-")>' in message
         assert conditions(refused)["Completed"] == "True"
