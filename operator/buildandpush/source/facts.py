@@ -24,15 +24,17 @@ class SourceFacts:
     """Folders, relative to the root, whose own repository was not fetched."""
 
 
-def measure(root: Path) -> tuple[int, int]:
-    """How many files and links are below the root, and how many bytes the files have; without git's own folder."""
+def measure(root: Path, *, everything: bool = False) -> tuple[int, int]:
+    """How many files and links are below the root, and how many bytes the files have; without git's own folder.
+    `everything`: git's own folder is looked into, and folders count too, as the limits say."""
     files = size = 0
     folders = [str(root)]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name != ".git":
+                    files += everything
+                    if everything or entry.name != ".git":
                         folders.append(entry.path)
                 else:
                     files += 1

@@ -83,22 +83,27 @@ def _bring(repository: Repository, layers: list[Layer], root: Path, file: Path, 
         raise SourceError(Reason.SOURCE_TOO_LARGE, f"the layers of the artifact have {size} bytes, {told}")
     for layer in layers:
         repository.fetch_blob(layer.digest, layer.size, file, limits)
-        if not layer.file:
+        if layer.file:
+            _place_file(file, root, layer.file)
+        else:
             unpack(file, root, 0, limits)
-            _check_size(root, limits)
-            continue
-        target = root / layer.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.parent.resolve() != (root.resolve() / layer.file).parent or target.is_symlink() or target.exists():
-            raise SourceError(
-                Reason.SOURCE_INVALID, f"the file {layer.file[:200]!r} of a layer meets a file or link of another layer"
-            )
-        shutil.copyfile(file, target)
+        _check_size(root, limits)
+
+
+def _place_file(file: Path, root: Path, name: str) -> None:
+    """Copy a layer that is a file. Raises SourceError where another layer has something in its place."""
+    target = root / name
+    if target.parent.resolve() != (root.resolve() / name).parent or target.is_symlink() or target.exists():
+        raise SourceError(
+            Reason.SOURCE_INVALID, f"the file {name[:200]!r} of a layer meets a file or link of another layer"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
 
 
 def _check_size(root: Path, limits: SourceLimits) -> None:
     """What each layer keeps to, all of them together keep to."""
-    files, size = measure(root)
+    files, size = measure(root, everything=True)
     if files > limits.max_files:
         raise SourceError(Reason.SOURCE_TOO_LARGE, f"the layers of the artifact hold {limits.tell_files()}")
     if size > limits.max_bytes:

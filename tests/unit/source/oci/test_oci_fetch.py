@@ -199,6 +199,26 @@ def test_all_layers_together_keep_to_the_limits(
     assert (error.reason, words in str(error)) == (Reason.SOURCE_TOO_LARGE, True), str(error)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [(make_tar({f".git/{name}": b"12345678"}), FLUX, {}) for name in "xy"],
+        [(b"12345678", "text/plain", {TITLE: name}) for name in "xy"],
+    ],
+    ids=["in git's own folder", "files"],
+)
+def test_no_layer_is_left_out_of_the_limit_of_bytes(registry: FakeRegistry, fetched: Any, layers: list[Any]) -> None:
+    image = registry.push(make_artifact(*layers))
+    error = refused(fetched, image, limits=SourceLimits(max_bytes=15))
+    assert (error.reason, "source.maxBytes" in str(error)) == (Reason.SOURCE_TOO_LARGE, True), str(error)
+
+
+def test_folders_of_all_layers_count(registry: FakeRegistry, fetched: Any) -> None:
+    layers = [(make_tar({f"{name}/a/b/c/d": b""}), FLUX, {}) for name in "xy"]
+    error = refused(fetched, registry.push(make_artifact(*layers)), limits=SourceLimits(max_files=9))
+    assert (error.reason, "source.maxFiles" in str(error)) == (Reason.SOURCE_TOO_LARGE, True), str(error)
+
+
 # ---- the login
 
 
