@@ -228,7 +228,9 @@ def read_source_report(container: ContainerObservation) -> SourceReport:
     reason, message = (admit(str(raw[key])) if raw.get(key) else None for key in ("reason", "message"))
     told = raw.get("warnings")
     warnings = tuple(admit(str(one)) for one in told[:_MAX_WARNINGS]) if isinstance(told, list) else None
-    return SourceReport(_read_facts(raw.get("facts")), reason, message, warnings)
+    # An earlier release's pod may end after an upgrade. It has these two facts beside the others.
+    facts = raw["facts"] if "facts" in raw else {name: raw.get(name) for name in ("revision", "commit")}
+    return SourceReport(_read_facts(facts), reason, message, warnings)
 
 
 def _read_facts(raw: Any) -> dict[str, str | int]:

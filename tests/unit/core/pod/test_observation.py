@@ -183,6 +183,13 @@ def test_source_report_of_a_good_fetch() -> None:
     assert (report.facts, report.reason) == ({"revision": "main", "commit": "c" * 40}, None)
 
 
+def test_source_report_of_an_earlier_release_has_its_facts_at_the_top() -> None:
+    """A pod that was made before an upgrade ends after it."""
+    message = json.dumps({"revision": "main", "commit": "c" * 40, "warnings": ["w"]})
+    report = read_source_report(ContainerObservation(state="terminated", message=message))
+    assert report.facts == {"revision": "main", "commit": "c" * 40}
+
+
 def test_source_report_of_a_failed_fetch() -> None:
     report = read_source_report(observe("source-failed").source)
     assert report.reason == "RevisionNotFound"
