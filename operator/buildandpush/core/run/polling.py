@@ -10,9 +10,10 @@ from buildandpush.api.sources.git import GitSource
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit, Trouble
-from buildandpush.core.run.planning import plan_run
+from buildandpush.core.run.planning import plan_next, plan_run
 from buildandpush.core.run.questions import AskCommit, AskTouched
 from buildandpush.core.run.revision import note_not_polled, note_polled, revision_of
+from buildandpush.core.run.start import next_run_number
 from buildandpush.core.run.status import announce, conditions_of, with_status
 from buildandpush.core.run.world import Action, World, answer
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
@@ -37,11 +38,12 @@ class Polled:
 def look(world: World) -> Polled:
     """Ask which commit the revision is at, if that is due. The status changes only where it has news to tell."""
     status, run = world.resource.status, world.resource.status.run
-    if run is None or not _is_polled(world):
+    if not _is_polled(world) or (run is None and status.phase != Phase.SKIPPED):
         return Polled(_forget(world))
     try:
         spec = parse_spec(world.resource.spec)
-        plan = plan_run(world, spec, run)
+        # No run has come yet where the condition of `when` was not met: a later commit may meet it.
+        plan = plan_run(world, spec, run) if run is not None else plan_next(world, spec, next_run_number(spec, None))
     except SpecInvalidError as error:
         return _tell(world, Trouble(Reason.SPEC_INVALID, str(error)))
     if plan.poll is None or plan.source.git is None or spec.suspend:
@@ -65,7 +67,7 @@ def _forget(world: World) -> BuildAndPushACRStatus:
     return world.resource.status.model_copy(update={"conditions": conditions.as_list()})
 
 
-def _ask(world: World, run: RunStatus, plan: BuildPlan, poll: PollPlan, git: GitSource) -> Polled:
+def _ask(world: World, run: RunStatus | None, plan: BuildPlan, poll: PollPlan, git: GitSource) -> Polled:
     due = find_look(poll, git, world.resource.owner.uid, world.now)
     asked = AskCommit(revision_of(git), due.since, details=plan.wants_details, begins=due.is_recent)
     found = answer(world, asked)
@@ -85,15 +87,17 @@ def _ask(world: World, run: RunStatus, plan: BuildPlan, poll: PollPlan, git: Git
     return Polled(status if touched is None else pass_over(world, found), due.next_at)
 
 
-def _built_commit(run: RunStatus) -> str | None:
-    return run.source.commit if run.source is not None else None
+def _built_commit(run: RunStatus | None) -> str | None:
+    return run.source.commit if run is not None and run.source is not None else None
 
 
-def _is_touched(world: World, run: RunStatus, poll: PollPlan, git: GitSource, found: Commit) -> bool | Trouble | None:
+def _is_touched(
+    world: World, run: RunStatus | None, poll: PollPlan, git: GitSource, found: Commit
+) -> bool | Trouble | None:
     """Whether a new commit asks for a run. Commits that cannot be compared, for example after a forced push, do."""
     built = _built_commit(run)
-    if built is None:  # the run was cancelled, or git did not answer
-        return run.builds[0].phase != Phase.CANCELLED or world.resource.status.polled_commit is not None
+    if built is None:  # there was no run, it was cancelled, or git did not answer
+        return run is None or run.builds[0].phase != Phase.CANCELLED or world.resource.status.polled_commit is not None
     if not poll.paths:
         return True
     touched = answer(world, AskTouched(revision_of(git), built, found.commit, poll.paths))

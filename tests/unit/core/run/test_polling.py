@@ -230,6 +230,16 @@ class TestNewCommit:
         assert (run_of(decision).number, decision.status.phase) == (1, "Invalid")
         assert "buildArgs.OF: substring(5, 1)" in spec_told(decision)
 
+    def test_a_commit_starts_the_first_run_where_the_condition_was_not_met_before(self) -> None:
+        raw = {**polled(), "when": {"condition": '<+codebase.branch> == "main"'}}
+        fresh = resource(raw)
+        skipped = after(at(OLD, "refs/heads/other").decide(fresh), fresh)
+        passed = after(at(OLD, "refs/heads/other").decide(skipped, now=NOW + FIVE_MINUTES), skipped)
+        assert (skipped.status.phase, passed.status.phase, passed.status.polled_commit) == ("Skipped", "Skipped", OLD)
+        decision = at(NEW).decide(passed, now=NOW + 2 * FIVE_MINUTES)
+        assert (run_of(decision).number, run_of(decision).trigger) == (1, "SourceRevision")
+        assert request_of(decision)["git"]["commit"] == NEW
+
     def test_the_commits_message_is_asked_for_where_only_the_condition_speaks_of_it(self) -> None:
         raw = {**polled(), "when": {"condition": '<+codebase.commitMessage>.contains("[image]")'}}
         done = built(raw, message="[image] first")
