@@ -1,5 +1,6 @@
 """A web server that answers each path as a test says."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     missing: int = 0
     """How many bytes fewer are sent than announced."""
+    pause_seconds: float = 0
+    """After each byte; 0 sends all of them at once."""
 
 
 @dataclass
@@ -57,7 +60,15 @@ def serve_files(certificate: Certificate | None, address: str = "127.0.0.1") -> 
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.content)))
             self.end_headers()
-            self.wfile.write(answer.content[: len(answer.content) - answer.missing])
+            content = answer.content[: len(answer.content) - answer.missing]
+            if not answer.pause_seconds:
+                self.wfile.write(content)
+            for byte in content if answer.pause_seconds else b"":
+                try:
+                    self.wfile.write(bytes([byte]))
+                except OSError:  # who asked has gone
+                    return
+                time.sleep(answer.pause_seconds)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
             """Nothing on stderr."""

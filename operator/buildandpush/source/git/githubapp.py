@@ -35,6 +35,8 @@ _TOKEN: Final = re.compile(r"[!-~]{1,4000}")
 _MAX_KEY: Final = 2048
 """Characters without blanks. GitHub makes keys of 2048 bits, which have some 1,700. The check of a long one takes up to
 hours, and nothing else runs in the process meanwhile."""
+_SECONDS: Final = 30.0
+"""For a token. In the operator a thread waits for it, and these are few and for all users."""
 _CLOCKS_APART_SECONDS: Final = 60
 _VALID_SECONDS: Final = 540
 """GitHub takes at most 600, by its own clock."""
@@ -143,7 +145,7 @@ def _fetch_token(app: App, origin: str, repository: str, trust: Trust) -> str:
     }
     url = f"{app.api}/app/installations/{app.installation}/access_tokens"
     request = Request("POST", url, _WHAT, headers, json.dumps(wanted).encode())
-    answer = ask(request, trust.certificates, rules=trust.rules)
+    answer = ask(request, trust.certificates, rules=trust.rules, seconds=_SECONDS)
     if answer.status != 201:
         if answer.status == 422 and repository:
             raise NoTokenError(Reason.SOURCE_DENIED, _NOT_INSTALLED.format(app=app.id, installation=app.installation))

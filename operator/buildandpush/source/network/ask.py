@@ -2,9 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import Mapping
+import socket
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPMessage, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,6 +17,8 @@ from buildandpush.source.network.connection import VERIFIED, connect, escape, ho
 from buildandpush.source.report import SourceError
 
 MAX_BYTES: Final = 1024 * 1024
+SECONDS: Final = 300.0
+"""For a request and its answer."""
 _FIXED: Final = {"Accept-Encoding": "identity", "User-Agent": "buildandpush"}
 
 
@@ -52,24 +56,58 @@ def ask(
     max_bytes: int = MAX_BYTES,
     tls: str = VERIFIED,
     rules: AddressRules | None = None,
+    seconds: float = SECONDS,
 ) -> Answer:
     """Send the request and read the answer. `trust` is a file of certificates; None for the usual ones. The default of
     `rules` is what builds may not fetch from.
 
-    Raises SourceError if there is no answer, or one of more than `max_bytes`.
+    Raises SourceError if there is no answer, or one of more than `max_bytes`, or of more than `seconds` once the server
+    has begun to listen.
     """
     host, port = host_of(request.url, request.what, tls)
     parts = urlsplit(request.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with telling_of(host), contextlib.closing(connect(host, port, trust, tls, rules)) as connection:
         connection.connect()
-        try:
-            connection.request(request.method, escape(path), request.body, {**_FIXED, **request.headers})
-        except ValueError:  # which names the header's value, and that may be a secret
-            message = f"a header for {host} holds a character that no request can carry"
-            raise SourceError(Reason.SOURCE_INVALID, message) from None
-        with connection.getresponse() as answer:
-            return Answer(answer.status, answer.headers, _read(answer, host, max_bytes))
+        with _ending(connection.sock, seconds):
+            return _exchange(connection, request, escape(path), host, max_bytes)
+
+
+def _exchange(connection: HTTPConnection, request: Request, path: str, host: str, max_bytes: int) -> Answer:
+    try:
+        connection.request(request.method, path, request.body, {**_FIXED, **request.headers})
+    except ValueError:  # which names the header's value, and that may be a secret
+        message = f"a header for {host} holds a character that no request can carry"
+        raise SourceError(Reason.SOURCE_INVALID, message) from None
+    with connection.getresponse() as answer:
+        return Answer(answer.status, answer.headers, _read(answer, host, max_bytes))
+
+
+@contextlib.contextmanager
+def _ending(opened: socket.socket, seconds: float) -> Iterator[None]:
+    """Ends the connection once its time is over: a server that sends a byte now and then would hold it for ever."""
+    over = threading.Event()
+    told = f"no whole answer within {seconds:g} s"
+
+    def end() -> None:
+        over.set()
+        with contextlib.suppress(OSError):
+            # Not that of ssl, which would read on without it.
+            socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, HTTPException, SourceError) as error:
+        if over.is_set():
+            raise TimeoutError(told) from error
+        raise
+    finally:
+        timer.cancel()
+    if over.is_set():  # an answer without a length seems to be whole
+        raise TimeoutError(told)
 
 
 def _read(answer: HTTPResponse, host: str, max_bytes: int) -> bytes:

@@ -25,6 +25,8 @@ PLAIN: Final = "plain"
 
 _TIMEOUT_SECONDS: Final = 60.0
 """For each step, so that a server that stops in the middle is noticed."""
+_MOST_ADDRESSES: Final = 16
+"""Of one host, that are tried."""
 _LEFT_AS_THEY_ARE: Final = "!#$%&'()*+,/:;=?@[]~"
 """What an address may hold beside letters, digits and -._"""
 
@@ -126,9 +128,16 @@ class _PinnedConnection(http.client.HTTPConnection):
             raise
 
     def _connect_to_any(self) -> socket.socket:
-        """A host may have addresses that this network does not lead to, such as IPv6 ones."""
-        *others, last = self._addresses
+        """A host may have addresses that this network does not lead to, such as IPv6 ones. They share the time: DNS may
+        name thousands that say nothing."""
+        *others, last = self._addresses[:_MOST_ADDRESSES]
+        seconds = _TIMEOUT_SECONDS / (len(others) + 1)
         for address in others:
             with contextlib.suppress(OSError):
-                return socket.create_connection((address, self.port), self.timeout)
-        return socket.create_connection((last, self.port), self.timeout)
+                return self._connect_to(address, seconds)
+        return self._connect_to(last, seconds)
+
+    def _connect_to(self, address: str, seconds: float) -> socket.socket:
+        connected = socket.create_connection((address, self.port), seconds)
+        connected.settimeout(self.timeout)
+        return connected

@@ -1,5 +1,6 @@
 """A request to an API: sent as it is, and answered once and within limits."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -102,3 +103,29 @@ def test_http_is_asked_only_where_the_caller_says_so(monkeypatch: pytest.MonkeyP
 def test_only_https_is_asked() -> None:
     with pytest.raises(SourceError, match="the API's address, 'http://api.invalid/', is no https address"):
         ask(Request("GET", "http://api.invalid/", "the API's address"))
+
+
+def test_a_server_that_sends_a_byte_now_and_then_holds_nobody(server: FileServer, certificate: Certificate) -> None:
+    """Each byte is within the limit of a step, so there is one for all of them."""
+    answer = fileserver.Answer(b"{}" + b" " * 10_000, pause_seconds=0.05)
+    server.answers["/"] = [answer]
+    request = Request("GET", server.url("/", HOST), "the address")
+    with pytest.raises(SourceError, match="api.invalid: no whole answer within 0.5 s") as caught:
+        ask(request, certificate.certificate, seconds=0.5)
+    assert caught.value.reason is Reason.SOURCE_UNREACHABLE
+
+
+def test_addresses_share_the_time_and_few_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS may name thousands of addresses that say nothing."""
+    tried: list[tuple[str, float]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append((address[0], timeout))
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(module, "resolve_host", lambda *_: [f"192.0.2.{number}" for number in range(200)])
+    monkeypatch.setattr(module.socket, "create_connection", connect)
+    with pytest.raises(SourceError, match="timed out"):
+        ask(Request("GET", f"https://{HOST}/", "the address"))
+    assert len(tried) == 16
+    assert sum(timeout for _, timeout in tried) == 60
