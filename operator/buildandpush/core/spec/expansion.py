@@ -70,7 +70,9 @@ def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushAC
             changes[name] = {key: expand(f"{_outer(name)}.{key}", text) for key, text in values.items()}
     if spec.tags is not None:
         expanded = ((tag, expand("tags", tag)) for tag in spec.tags)
-        changes["tags"] = [_check_tag(tag, value) for tag, value in expanded if not is_unknown(value)]
+        # Once the commit is known, nothing is left out: a branch may be called like the stand-in.
+        is_known = occasion.codebase is not None
+        changes["tags"] = [_check_tag(tag, value) for tag, value in expanded if is_known or not is_unknown(value)]
     changes["source"] = _expand_source(spec, expand)
     return spec.model_copy(update=changes)
 

@@ -13,7 +13,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.codebase import Codebase
 from buildandpush.core.spec.expansion import codebase_names, expand_spec, is_unknown, needs_details
 from buildandpush.core.spec.plan import parse_spec, plan_build
-from buildandpush.core.spec.scope import Occasion
+from buildandpush.core.spec.scope import STAND_IN, Occasion
 from buildandpush.core.spec.strategy import condition_names, is_met
 from tests.unit.core.factories import SETTINGS, spec
 
@@ -127,6 +127,12 @@ def test_before_the_commit_is_known_its_tags_are_left_out_and_the_rest_stands_in
     assert plan.resolves
     assert is_unknown(plan.repository)
     assert plan.registry == "contoso.azurecr.io"
+
+
+def test_a_branch_called_like_the_stand_in_is_a_tag_like_others() -> None:
+    """Strangers name branches, and an image would be pushed without its tag."""
+    called = replace(RUN, codebase=replace(MAIN, ref=f"refs/heads/{STAND_IN}"))
+    assert tag_of("<+codebase.branch>", called) == STAND_IN
 
 
 def test_only_what_needs_the_commit_asks_for_it() -> None:
