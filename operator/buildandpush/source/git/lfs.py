@@ -71,19 +71,32 @@ def fetch_lfs(root: Path, server: Server, way: Way, allowed_hosts: tuple[str, ..
     if not pointers:
         return
     room.take(pointers)
+    objects = _group(pointers)
     store = _find_store(root, server, way)
     refuse_host(store.server.host, allowed_hosts)
     print(f"Fetching {len(pointers)} files of Git LFS from {store.server.url}", flush=True)
-    by_object: dict[str, list[Pointer]] = {}
-    for pointer in pointers:
-        by_object.setdefault(pointer.oid, []).append(pointer)
-    objects = list(by_object.values())
     with ThreadPoolExecutor(_AT_A_TIME) as workers:
         for begin in range(0, len(objects), _IN_A_BATCH):
             part = objects[begin : begin + _IN_A_BATCH]
             actions = _ask_for(store, [same[0] for same in part])
             for _ in workers.map(lambda same, action: _place(root, store, same, action), part, actions):
                 pass
+
+
+def _group(pointers: Sequence[Pointer]) -> list[list[Pointer]]:
+    """The pointers to the same object together; raises SourceError where they say different sizes of it, since each of
+    them gets a copy and the limits count what they say."""
+    by_object: dict[str, list[Pointer]] = {}
+    for pointer in pointers:
+        by_object.setdefault(pointer.oid, []).append(pointer)
+    for first, *others in by_object.values():
+        other = next((pointer for pointer in others if pointer.size != first.size), None)
+        if other is not None:
+            told = (
+                f"says {other.size} bytes of an object of which {first.path!r} says {first.size}; correct the pointer"
+            )
+            raise SourceError(Reason.SOURCE_INVALID, f"{other.path!r} of Git LFS {told}")
+    return list(by_object.values())
 
 
 def _find_store(root: Path, server: Server, way: Way) -> _Store:

@@ -303,6 +303,16 @@ def test_the_installers_limits_hold(limits: SourceLimits, words: str, server: Gi
     assert server.lfs.batches == []
 
 
+def test_pointers_to_one_object_have_one_size(server: GitServer, root: Path) -> None:
+    """Each gets a copy of the object, and the limit counts what the pointers say."""
+    add_repository(server.folder, {"a.bin": pointer(LARGE), "b.bin": pointer(LARGE, size=0)})
+    keep(server, LARGE)
+    error = refused(server, root)
+    assert error.reason is Reason.SOURCE_INVALID
+    assert "'b.bin' of Git LFS says 0 bytes of an object of which 'a.bin' says" in str(error)
+    assert server.lfs.batches == []
+
+
 @pytest.mark.parametrize(
     "text",
     [pointer(LARGE, more="ext-0-foo sha256:x\n"), pointer(LARGE).replace("sha256", "md5"), pointer(LARGE, size=10**16)],
