@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import re2
 
-from buildandpush.core.expressions.tree import ExpressionError, Value
+from buildandpush.core.expressions.tree import MAX_TEXT, ExpressionError, Value
 
 _MAX_BYTES: Final = 1024 * 1024
 """Memory that one pattern may take."""
@@ -13,15 +13,23 @@ _MAX_BYTES: Final = 1024 * 1024
 
 def matches_whole(pattern: str, text: str) -> bool:
     """Whether the pattern matches the whole text, as Java's String.matches does. Raises ExpressionError."""
+    _check_size(text)
     return _compile(pattern).fullmatch(text) is not None
 
 
 def split_text(text: str, pattern: str) -> list[Value]:
     """The parts of a text, as Java's String.split: empty ones at the end are left out. Raises ExpressionError."""
+    _check_size(text)
     parts: list[Value] = _compile(pattern).split(text)
     while len(parts) > 1 and parts[-1] == "":
         parts.pop()
     return parts
+
+
+def _check_size(text: str) -> None:
+    """Raise ExpressionError for a text that some patterns take seconds for, during which nothing else is done."""
+    if len(text) > MAX_TEXT:
+        raise ExpressionError(f"the text has {len(text)} characters; patterns take {MAX_TEXT}, so shorten it")
 
 
 def _compile(pattern: str) -> Any:

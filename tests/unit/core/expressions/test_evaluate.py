@@ -149,3 +149,11 @@ def test_known_names_are_listed() -> None:
 def test_any_expression_has_a_value_or_is_refused(node: Any, scope: dict[str, Value]) -> None:
     with contextlib.suppress(ExpressionError):
         evaluate(node, scope)
+
+
+@pytest.mark.parametrize("use", ['{} =~ "a*"', '{}.split("b").length() > 1'])
+def test_a_pattern_is_not_tried_on_a_long_text(use: str) -> None:
+    """The time that a pattern takes grows with the text, and replace makes long ones."""
+    condition = use.format(f'"{"x" * 100}".replace("x", "{"a" * 100}")')
+    with pytest.raises(ExpressionError, match="10000 characters; patterns take 8192"):
+        is_true(read_condition(condition), {})
