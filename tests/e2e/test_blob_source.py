@@ -86,6 +86,7 @@ def test_a_signature_reads_a_blob_until_it_ends(
     denied = build.wait_failed("SourceDenied")
     assert "403 AuthenticationFailed: the signature ended at" in denied.build["message"]
     apply_signature(f"?{living}")
+    build.touch()
     build.wait_succeeded(run=2)
     told = [json.dumps(item) for kind in ("Pod", "Event", "BuildAndPushACR") for item in api.list(kind, namespace)]
     told += [api.log(namespace, pod["metadata"]["name"], "source") for pod in api.list("Pod", namespace)]

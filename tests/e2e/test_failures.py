@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.harness.api import BUILD, CONNECTOR, Api
+from tests.e2e.harness.api import CONNECTOR, Api
 from tests.e2e.harness.build import FROM, inline
 from tests.e2e.harness.fixtures import BuildFactory, LoginFactory
 from tests.e2e.harness.operatorpod import OperatorPod
@@ -87,7 +87,7 @@ CASES = {
         exit_code=9,
     ),
     "timeout": Failing(
-        {"source": inline(f"{FROM}RUN echo sleeps now; sleep 600\n"), "timeout": "6s"},
+        {"source": inline(f"{FROM}RUN echo sleeps now; sleep 600\n"), "timeout": "15s"},
         "TimedOut",
         ["longer than timeout", "Raise timeout"],
         ["sleeps now"],
@@ -158,7 +158,7 @@ def test_a_password_that_was_corrected_is_all_that_a_refused_push_needs(
     build = make_build()
     build.wait_failed("PushUnauthorized")
     make_login(connector=False)
-    _touch(api, BUILD, build.name, namespace)  # so that it is looked at now and not in some minutes
+    build.touch()
     assert build.wait_succeeded(run=2).run["trigger"] == "RetryAfterChange"
 
 
@@ -168,7 +168,7 @@ def test_a_secret_that_is_only_touched_starts_no_run(make_build: BuildFactory, a
     failed = build.wait_failed("RunFailed")
     _touch(api, "Secret", "acr-push", namespace)
     _touch(api, CONNECTOR, "acr", namespace)
-    _touch(api, BUILD, build.name, namespace)
+    build.touch()
     make_build(connectorRef="nobody").wait_reason("ConnectorMissing")  # by then the first was looked at, too
     assert build.read().run == failed.run
     assert len(build.pods()) == 1

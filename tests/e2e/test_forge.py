@@ -90,6 +90,7 @@ def test_a_pull_request_of_a_private_repository_is_built_by_an_access_token(
     denied = build.wait_failed("SourceDenied")
     assert f"{shop.forge.url} refuses this login" in denied.build["message"]
     apply_token(api, namespace, shop.owner.token)
+    build.touch()
     ended = build.wait_succeeded(run=2)
     assert ended.run["trigger"] == "RetryAfterChange"
     fetched = ended.run["source"]

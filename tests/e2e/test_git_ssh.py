@@ -60,15 +60,18 @@ def test_a_repository_is_built_once_the_key_and_the_servers_key_are_right(
     assert "Secret 'git-key' has no known_hosts" in message
     assert "ssh-keyscan" in message
     apply_key(api, namespace, **{"ssh-privatekey": other.private}, known_hosts=server.known_hosts(other))
+    build.touch()
     message = build.wait_failed("SourceHostKey", run=2).build["message"]
     assert f"[{server.address}]:{server.port} shows the host key ssh-ed25519 SHA256:" in message
     assert "known_hosts in Secret 'git-key' names another one" in message
     apply_key(api, namespace, **{"ssh-privatekey": other.private}, known_hosts=server.known_hosts())
+    build.touch()
     denied = build.wait_failed("SourceDenied", run=3)
     assert (
         "Permission denied (publickey); the server does not take the key in Secret 'git-key'" in denied.build["message"]
     )
     apply_key(api, namespace, **{"ssh-privatekey": server.user_key.private}, known_hosts=server.known_hosts())
+    build.touch()
     ended = build.wait_succeeded(run=4)
     assert ended.run["source"]["commit"] == private.commit
     pods = api.list("Pod", namespace)

@@ -138,7 +138,7 @@ def test_a_resource_that_is_made_anew_counts_on_after_the_registrys_tags(
 
 
 def test_a_field_that_has_no_effect_yet_is_refused_and_not_ignored(make_build: BuildFactory) -> None:
-    build = make_build(source={"oci": {"image": "contoso.azurecr.io/source/shop:v1"}})
+    build = make_build(strategy={"repeat": {"times": 2}})
     refused = build.wait_reason("SpecInvalid")
-    assert "source.oci: it is not supported yet" in refused.condition("Ready")["message"]
+    assert "strategy: it is not supported yet" in refused.condition("Ready")["message"]
     assert build.pods() == []

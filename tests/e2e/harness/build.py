@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import uuid4
 
 from tests.e2e.harness.api import BUILD, GROUP_VERSION, Api, Object
 from tests.e2e.harness.waiting import WaitError, eventually
@@ -88,6 +89,11 @@ class Build:
     def edit_dockerfile(self, text: str) -> Snapshot:
         """Give the inline source another Dockerfile."""
         return self.edit(source={"inline": {"files": {"Dockerfile": text}}})
+
+    def touch(self) -> None:
+        """Annotate it, so that the operator looks at it now and not in some minutes."""
+        metadata = {"annotations": {"e2e.buildandpush.dev/touched": str(uuid4())}}
+        self.api.patch(BUILD, self.name, self.namespace, {"metadata": metadata})
 
     def delete(self) -> None:
         """Delete it, without waiting."""
