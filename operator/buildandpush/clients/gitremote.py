@@ -13,7 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +44,8 @@ _log = structlog.get_logger(__name__)
 
 SECONDS: Final = 30.0
 """How long one git may take."""
+_QUESTION_SECONDS: Final = 90.0
+"""How long all gits of a question may take. Questions that are put at once are few, and all users share them."""
 _WAY_SECONDS: Final = 20.0
 """How long DNS, and the server that makes a token, may take."""
 _APP_LOGIN_SECONDS: Final = 45 * 60.0
@@ -110,7 +112,7 @@ class GitRemote:
         is_commit = COMMIT.fullmatch(at.revision) is not None
         if is_commit and not details:
             return Commit(at.revision)
-        async with _Folder() as folder:
+        async with _Folder() as folder, _in_time():
             way = await self._find_way(at, login, folder)
             found = Commit(at.revision)
             if not is_commit:
@@ -132,7 +134,7 @@ class GitRemote:
         The server sends the commits and the folders on the way to the paths. One that cannot do so sends all files,
         which may be more than a git may write here.
         """
-        async with _Folder() as folder:
+        async with _Folder() as folder, _in_time():
             way = await self._find_way(at, login, folder)
             await self._fetch(at, way, folder, *commits)
             listed = [
@@ -256,6 +258,17 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...]) -> tuple[int,
 def _read_begin(file: BinaryIO) -> str:
     file.seek(0)
     return file.read(_MAX_OUTPUT).decode(errors="replace")
+
+
+@contextlib.asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Raises SourceError once a question takes too long."""
+    try:
+        async with asyncio.timeout(_QUESTION_SECONDS):
+            yield
+    except TimeoutError as error:
+        told = f"the question timed out after {_QUESTION_SECONDS:.0f} s"
+        raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
 
 
 class _Folder:

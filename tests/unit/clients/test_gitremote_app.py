@@ -1,11 +1,12 @@
 """A GitHub App as the operator's login: one token serves many questions."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from buildandpush.api.addresses import AddressRules
+from buildandpush.api.addresses import EVERYWHERE, AddressRules
 from buildandpush.api.reasons import Reason
 from buildandpush.clients import gitremote
 from buildandpush.clients.gitremote import GitLogin, GitRemote
@@ -64,3 +65,15 @@ async def test_a_token_serves_until_it_is_refused(server: GitServer, repository:
     other = GitLogin("Secret 'other'", {**github.secret, "githubAppBaseURL": f"https://{HOST}:{server.port}/api/v3"})
     await remote.find_commit(at, other, details=False)
     assert len(github.tokens) == 3, "a token belongs to the keys that it was made with"
+
+
+async def test_a_question_ends_whatever_each_of_its_gits_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gitremote, "_run", hang)
+    monkeypatch.setattr(gitremote, "_QUESTION_SECONDS", 0.1)
+    at = GitRevision("http://127.0.0.1:1/shop.git", "main")
+    with pytest.raises(SourceError, match="the question timed out") as caught:
+        await asyncio.wait_for(GitRemote(Told(), EVERYWHERE).find_commit(at, None, details=True), 5)
+    assert caught.value.reason is Reason.SOURCE_UNREACHABLE
