@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.azure.tokens import AcrClient
+from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.gitremote import GitRemote
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lease import Lease
@@ -27,8 +29,10 @@ from buildandpush.clients.registry import RegistryClient
 from buildandpush.clients.revisions import Revisions
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.core.facts import Commit, Owner
+from buildandpush.core.fluxobject import PLURALS
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.crds import CrdWatch
+from buildandpush.handlers.fluxwatch import FluxWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.journal import Journal
 from buildandpush.handlers.looplag import LoopLag
@@ -114,12 +118,14 @@ async def _lead(
         _utc_now, wake_build, first_backoff_seconds=config.first_backoff_seconds
     )
     git = GitRemote(outside, rules, config.ca_file, told_hosts=settings.git_hosts)
+    flux = FluxClient(client, time.monotonic)
     sources = Sources(
         acting,
         logins,
         RegistryClient(outside),
         ResourceManager(outside, entra, config.portal_settings, _utc_now),
         Revisions(acting, logins, git, lookups),
+        flux,
     )
     reconciler = Reconciler(sources, store, settings, _utc_now)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
@@ -139,6 +145,11 @@ async def _lead(
     ]
     if nodes is not None:
         tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
+    tasks += [
+        asyncio.create_task(FluxWatch(flux, store, queue.add, kind, namespace).run(), name=f"flux-{kind}")
+        for kind in PLURALS
+        for namespace in config.namespace_list or (None,)
+    ]
     health.tasks += tasks
     watchers = [
         asyncio.create_task(_set_after(stop.wait(), ended), name="signals"),

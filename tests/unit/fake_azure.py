@@ -152,10 +152,11 @@ def make_sources(
     links: FakeLinks | None = None,
     *,
     revisions: Any = None,
+    flux: Any = None,
     first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
     logins = Logins(client, IdentityLogins(azure, azure, clock, first_backoff_seconds), SETTINGS, clock)
-    return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions())
+    return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions(), flux)

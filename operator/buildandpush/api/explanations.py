@@ -94,6 +94,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The operator asks the git server which commit source.git.revision is at. The server has not answered yet.",
         f"If this lasts, check the url in source, and that the operator can reach its host. {GOES_ON}",
     ),
+    Reason.SOURCE_NOT_READY: _e(
+        "The Flux object that source.fluxSource names has fetched nothing that can be built yet.",
+        f"Create it, or mend what its condition Ready says: kubectl describe shows it. {GOES_ON}",
+    ),
     Reason.QUOTA_EXCEEDED: _e(
         "The namespace's ResourceQuota has no room for the build pod, or for the Secret with its login.",
         f"Wait until other builds end, or raise the quota. {GOES_ON}",

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     SECRET_MISSING = "SecretMissing"  # noqa: S105 - a reason, not a password
     CONFIG_MAP_MISSING = "ConfigMapMissing"
     RESOLVING_REVISION = "ResolvingRevision"
+    SOURCE_NOT_READY = "SourceNotReady"
     QUOTA_EXCEEDED = "QuotaExceeded"
     CREDENTIAL_NOT_ALLOWED = "CredentialNotAllowed"
     LOGGING_IN = "LoggingIn"

@@ -134,6 +134,9 @@ class SourceStatus(ApiModel):
     )
     file_count: int | None = Field(None, description="How many files and links the source has.")
     size_bytes: int | None = Field(None, description="Size of its files, in bytes.")
+    url: str | None = Field(
+        None, max_length=2048, description="Where the artifact of a Flux object is served, for all attempts of the run."
+    )
     previous_commit: str | None = Field(
         None, max_length=64, description="The commit that the revision was at before, where a new one started the run."
     )
@@ -275,7 +278,7 @@ class BuildAndPushACRStatus(ApiModel):
         None,
         max_length=64,
         description="The latest commit that polling found and that needs no run: it changes none of the paths in "
-        "source.git.poll.paths, or the condition in when is not met.",
+        "source.git.poll.paths, or the condition in when is not met. Of an artifact of Flux it is the digest.",
     )
     completed_rebuild: str | None = Field(
         None,

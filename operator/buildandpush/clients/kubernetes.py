@@ -3,7 +3,7 @@
 The typed models of that client cost more time than the request itself, so only its transport and login are used.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,6 +23,7 @@ from buildandpush.clients.errors import (
     UnavailableError,
 )
 from buildandpush.clients.pauses import read_pause
+from buildandpush.clients.watchstream import read_events
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
@@ -30,6 +31,8 @@ Object = dict[str, Any]
 
 _TIMEOUT_SECONDS: Final = 40
 """The API server itself ends a write after 34 s, in its own words, and waits up to 30 s of them for a webhook."""
+_WATCH_SECONDS: Final = 300
+"""For how long the API server keeps a watch."""
 _PAGE_SIZE: Final = 500
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
@@ -225,6 +228,27 @@ class KubernetesClient:
         answer = await self._request("GET", "/api/v1/nodes", query=query)
         return answer.get("items") or [], (answer.get("metadata") or {}).get("continue") or ""
 
+    async def get(self, path: str) -> Object:
+        """One object of any group, or what discovery says of a group, by its path."""
+        return await self._request("GET", path)
+
+    async def list_path(self, path: str) -> Listing:
+        """All objects that a path of any group stands for, from the API server's cache."""
+        return await self._list(path, {}, exact=False)
+
+    async def watch_path(self, path: str, version: str) -> AsyncIterator[Object]:
+        """The changes of these objects after a version, until the API server ends the watch. See `read_events`."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": _WATCH_SECONDS}
+        try:
+            response = await self._open("GET", path, query=query, seconds=_WATCH_SECONDS + _TIMEOUT_SECONDS)
+            async with response.response as stream:
+                if response.status >= 400:
+                    raise _refusal(response.status, await read_bounded(stream.content, _MAX_ANSWER), f"GET {path}")
+                async for event in read_events(stream.content.iter_any()):
+                    yield event
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise UnavailableError(f"GET {path}: {error or type(error).__name__}") from error
+
     async def _list(self, path: str, query: Mapping[str, Any], *, exact: bool) -> Listing:
         items: list[Object] = []
         # Version 0 lets the API server answer from its own cache. The listing's version tells how old that is.
@@ -268,20 +292,8 @@ class KubernetesClient:
         """The answer's body, of at most `limit` bytes. Of a longer one its beginning with `cut`, else an error."""
         if method != "GET":
             self._guard()
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
-        full_query = {**(query or {})}
-        if method in ("POST", "PATCH"):
-            full_query["fieldManager"] = meta.COMPONENT
         try:
-            prepared = await self._api.param_serialize(
-                method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
-            )
-            url = f"{prepared[1]}?{urlencode(full_query)}" if full_query else prepared[1]
-            response = await self._api.call_api(
-                prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=_TIMEOUT_SECONDS
-            )
+            response = await self._open(method, path, query=query, body=body)
             data = await _read_answer(response.response, limit, cut=cut)
         except TooLongError as error:
             raise _LongAnswerError(f"{method} {path}: {error}") from error
@@ -293,6 +305,30 @@ class KubernetesClient:
                 refused.retry_after_seconds = read_pause(response.status, response.response.headers)
             raise refused
         return data
+
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None,
+        body: Object | None = None,
+        seconds: int = _TIMEOUT_SECONDS,
+    ) -> Any:
+        """The answer, its body not read yet. It has to come within so many seconds, its body too."""
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+        full_query = {**(query or {})}
+        if method in ("POST", "PATCH"):
+            full_query["fieldManager"] = meta.COMPONENT
+        prepared = await self._api.param_serialize(
+            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
+        )
+        url = f"{prepared[1]}?{urlencode(full_query)}" if full_query else prepared[1]
+        return await self._api.call_api(
+            prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=seconds
+        )
 
 
 class _LongAnswerError(UnavailableError):

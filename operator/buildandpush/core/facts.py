@@ -156,6 +156,17 @@ class Commit:
 
 
 @dataclass(frozen=True)
+class FluxArtifact:
+    """What a source object of Flux has fetched, as an archive that source-controller serves."""
+
+    url: str
+    digest: str
+    """Of the archive, such as sha256:9f86…"""
+    revision: str
+    """In Flux's own form, such as main@sha1:…"""
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Secrets and ConfigMaps ("Kind/name"), each with a digest of the values that are used; empty where they cannot be
     read. A client's digests are plain; a decision sees them keyed, as they may stand in a status."""

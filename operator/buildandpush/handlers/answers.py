@@ -8,6 +8,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
+from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.inputs import find_keys, read_secret_values
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
@@ -25,6 +26,7 @@ from buildandpush.core.run.questions import (
     AskAllTags,
     AskCacheTrouble,
     AskCommit,
+    AskFluxArtifact,
     AskInputs,
     AskLinks,
     AskLivePod,
@@ -68,6 +70,7 @@ class Sources:
     registry: RegistryReader
     links: ResourceManager
     revisions: RevisionReader
+    flux: FluxClient
 
     def is_at_hand(self, namespace: str, question: Question) -> bool:
         """Whether the answer comes quickly: from memory, or from the API server."""
@@ -117,6 +120,8 @@ async def _look_up(sources: Sources, resource: Resource, question: RemoteQuestio
         return await _is_taken(sources.kubernetes, question)
     if isinstance(question, AskLinks):
         return await _find_links(sources, namespace, question)
+    if isinstance(question, AskFluxArtifact):
+        return await sources.flux.find_artifact(namespace, question.kind, question.name)
     if isinstance(question, AskCommit | AskTouched):
         return await _ask_git(sources.revisions, resource.owner, question)
     return await _ask_registry(sources, namespace, question)

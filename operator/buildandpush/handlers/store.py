@@ -132,9 +132,9 @@ class Store:
         """The newest known version."""
         return self._resources.get(key)
 
-    def keys(self, kind: str, namespace: str) -> tuple[Key, ...]:
-        """The known resources of a kind in a namespace."""
-        return tuple(key for key in self._resources if key.kind == kind and key.namespace == namespace)
+    def keys(self, kind: str, namespace: str | None) -> tuple[Key, ...]:
+        """The known resources of a kind, in one namespace or in all."""
+        return tuple(key for key in self._resources if key.kind == kind and namespace in (None, key.namespace))
 
     def find_pusher(self, owner: Owner, repository: str) -> str | None:
         """Another resource of the owner's namespace that pushes to the repository and has not come to its end."""

@@ -48,6 +48,8 @@ def _build_source(plan: BuildPlan, login: LoginSecretRef, settings: BuildSetting
     source = plan.source.to_dict()
     if plan.source_repository:
         return {"oci": {**source["oci"], **_way_to_registry(plan, login)}}
+    if plan.flux is not None and plan.artifact is not None:
+        return {"fluxSource": {**source["fluxSource"], "url": plan.artifact.url, "digest": plan.artifact.digest}}
     if plan.source.git is None:
         return source
     git = {name: value for name, value in source["git"].items() if name != "poll"}

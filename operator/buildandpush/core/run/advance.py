@@ -18,10 +18,19 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import STANDS_STILL, Standstill, find_standstill, stands_since
 from buildandpush.core.run import failed, podended, progress, start
 from buildandpush.core.run.changes import asks_for_another_image, is_cancelled, is_replaced, observe_generation
+from buildandpush.core.run.fluxsource import pin_artifact
 from buildandpush.core.run.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.run.planning import occasion_of, plan_run
 from buildandpush.core.run.podended import find_live_pod
-from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLogin, AskObjects, AskPodEvents, AskTags
+from buildandpush.core.run.questions import (
+    AskAllTags,
+    AskFluxArtifact,
+    AskLivePod,
+    AskLogin,
+    AskObjects,
+    AskPodEvents,
+    AskTags,
+)
 from buildandpush.core.run.revision import ask_commit, pin
 from buildandpush.core.run.status import (
     announce,
@@ -102,7 +111,7 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
     world = progress.note_plan(world, plan.effective(world.settings), plan.tags)
     run = run_of(world)
-    unresolved = plan.resolves and (run.source is None or run.source.commit is None)
+    unresolved = _is_unresolved(plan, run)
     if unresolved and is_unknown(f"{plan.repository} {plan.options.cache_repository}"):
         return _resolve(world, plan)  # nobody logs in to a repository whose name is not known
     login = answer(world, AskLogin(derive_needs(run.effective)))
@@ -126,8 +135,17 @@ def _create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     return Decision(progress.note_inputs(world, login, inputs), (*events, CreatePod(build.pod_name, manifest)))
 
 
+def _is_unresolved(plan: BuildPlan, run: RunStatus) -> bool:
+    """Whether the operator has still to find out the commit, or the artifact of Flux, that the run builds."""
+    if plan.flux is not None:
+        return plan.artifact is None
+    return plan.resolves and (run.source is None or run.source.commit is None)
+
+
 def _resolve(world: World, plan: BuildPlan) -> Decision:
-    """The run goes on once it is known which commit it builds."""
+    """The run goes on once it is known which commit or artifact it builds."""
+    if plan.flux is not None:
+        return _pin_artifact(world, plan.flux)
     run = run_of(world)
     since = run.builds[0].next_attempt_at or run.started_at
     found = ask_commit(world, plan, since)
@@ -143,6 +161,15 @@ def _resolve(world: World, plan: BuildPlan) -> Decision:
         return failed.fail_unresolved(world, found)
     waiting = _wait(world, found.reason, found.message)
     return replace(waiting, wake_at=found.retry_at or waiting.wake_at)
+
+
+def _pin_artifact(world: World, flux: tuple[str, str]) -> Decision:
+    """The run goes on once it is known which artifact it builds."""
+    found = answer(world, AskFluxArtifact(*flux))
+    if isinstance(found, Waiting):
+        return _wait(world, found.reason, found.message, found.remedy)
+    pinned = pin_artifact(world, found)
+    return _create(pinned, run_of(pinned), run_of(pinned).builds[0])
 
 
 def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:

@@ -16,7 +16,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Commit
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import again, polling, progress, start
+from buildandpush.core.run import again, fluxsource, polling, progress, start
 from buildandpush.core.run.advance import WAIT, advance, hold
 from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outdated import note_outdated
@@ -112,7 +112,11 @@ def _quiet(world: World) -> Decision:
 
 
 def _poll(world: World) -> Decision:
-    """Nothing in the resource asks for a run. A new commit may."""
+    """Nothing in the resource asks for a run. A new commit or artifact may."""
+    taken = fluxsource.look(world)
+    if taken is not None and taken.run != world.resource.status.run:
+        return _start(world, taken)
+    world = with_status(world, taken or world.resource.status)
     polled = polling.look(world)
     world = with_status(world, polled.status)
     if polled.found is not None:

@@ -7,7 +7,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core.facts import Commit
 from buildandpush.core.run.questions import AskCommit
-from buildandpush.core.run.revision import find_codebase, found_codebase, revision_of
+from buildandpush.core.run.revision import find_artifact, find_codebase, found_codebase, revision_of
 from buildandpush.core.run.world import World, answer
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.codebase import Codebase
@@ -22,7 +22,7 @@ _FRESH: Final = timedelta(minutes=5)
 def occasion_of(world: World, spec: BuildAndPushACRSpec, run: RunStatus) -> Occasion:
     """The values of a run that was accepted."""
     owner = world.resource.owner
-    return Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at)
+    return Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at, find_artifact(run))
 
 
 def next_occasion(world: World, number: int, codebase: Codebase | None = None) -> Occasion:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 from buildandpush.api.meta import Manifest
 from buildandpush.core.facts import (
     Commit,
+    FluxArtifact,
     GitRevision,
     Inputs,
     Links,
@@ -173,6 +174,14 @@ class AskTouched(Asks[bool | Trouble | None]):
 
 
 @dataclass(frozen=True)
+class AskFluxArtifact(Asks[FluxArtifact | Waiting]):
+    """What has this source object of Flux fetched last? Waiting where it has nothing yet, or cannot be read."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
 class AskPusher(Asks[str | None]):
     """Which other resource of the namespace is about to push to this repository? The answer is its name."""
 
@@ -196,6 +205,7 @@ RemoteQuestion = (
     | AskAdmission
     | AskCommit
     | AskTouched
+    | AskFluxArtifact
 )
 """Questions whose answers cost a request."""
 
@@ -214,6 +224,7 @@ Answer = (
     | tuple[PodEvent, ...]
     | Commit
     | Trouble
+    | FluxArtifact
     | bool
     | None
 )

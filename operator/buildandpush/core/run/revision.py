@@ -10,7 +10,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus, SourceStatus
 from buildandpush.core.conditions import ConditionValue
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Commit, GitRevision, Trouble
+from buildandpush.core.facts import Commit, FluxArtifact, GitRevision, Trouble
 from buildandpush.core.naming import connector_name
 from buildandpush.core.run.questions import AskCommit
 from buildandpush.core.run.status import conditions_of, run_of, with_status
@@ -39,6 +39,14 @@ def find_codebase(spec: BuildAndPushACRSpec, run: RunStatus | None) -> Codebase 
     if spec.source.git is None or run is None or run.source is None or run.source.commit is None:
         return None
     return make_codebase(spec.source.git, run.source)
+
+
+def find_artifact(run: RunStatus) -> FluxArtifact | None:
+    """The artifact of Flux that the run holds fast; None where it is not known, or the source is of another kind."""
+    source = run.source
+    if source is None or source.url is None or source.digest is None:
+        return None
+    return FluxArtifact(source.url, source.digest, source.revision or "")
 
 
 def make_codebase(git: GitSource, source: SourceStatus) -> Codebase:

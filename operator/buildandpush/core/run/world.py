@@ -10,7 +10,16 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.questions import Answer, AskLogin, AskObjects, AskReadBack, Asks, Question, T
+from buildandpush.core.run.questions import (
+    Answer,
+    AskFluxArtifact,
+    AskLogin,
+    AskObjects,
+    AskReadBack,
+    Asks,
+    Question,
+    T,
+)
 from buildandpush.core.settings import BuildSettings
 
 
@@ -142,6 +151,7 @@ def answer(world: World, question: Asks[T]) -> T:
     if asked not in world.answers:
         raise AskedError(asked)
     found = world.answers[asked]
-    if isinstance(found, Waiting) and not isinstance(question, AskLogin | AskObjects | AskReadBack):
+    told = isinstance(question, AskFluxArtifact | AskLogin | AskObjects | AskReadBack)
+    if isinstance(found, Waiting) and not told:
         raise HeldError(found)
     return cast("T", found)

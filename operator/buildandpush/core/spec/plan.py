@@ -14,6 +14,7 @@ from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
@@ -88,6 +89,10 @@ class BuildPlan:
     """Whether it needs the author and message of that commit as well."""
     commit: str = ""
     """The commit to build, where the operator has found it out."""
+    flux: tuple[str, str] | None = None
+    """Kind and name of the Flux object whose artifact is the source; None for a source of another kind."""
+    artifact: FluxArtifact | None = None
+    """What that object has fetched, where the operator has found it out."""
     options: BuildOptions = field(default_factory=BuildOptions)
 
     @property
@@ -205,8 +210,16 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
         resolves=bool(needed) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
         wants_details=needs_details(needed | condition_names(spec.when)),
         commit=occasion.codebase.commit if occasion.codebase is not None else "",
+        flux=_plan_flux(spec.source, options),
+        artifact=occasion.artifact,
         options=options,
     )
+
+
+def _plan_flux(source: Source, options: BuildOptions) -> tuple[str, str] | None:
+    """None where nothing is fetched."""
+    found = source.flux_source
+    return None if found is None or options.push_only else (found.kind, found.name)
 
 
 def _plan_retries(spec: BuildAndPushACRSpec, upload_seconds: int, settings: BuildSettings) -> int:
@@ -282,9 +295,6 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
 UNSUPPORTED: Final = ("strategy",)
 
 
-SUPPORTED_SOURCES: Final = ("git", "inline", "configMap", "persistentVolumeClaim", "archive", "oci", "upload")
-
-
 def refuse_unsupported(values: Mapping[str, Any]) -> None:
     """Raise SpecInvalidError for the first field that is set but not supported. An empty value counts as unset."""
     for name in UNSUPPORTED:
@@ -292,8 +302,3 @@ def refuse_unsupported(values: Mapping[str, Any]) -> None:
             raise SpecInvalidError(name, "it is not supported yet; remove it")
     if (values.get("outputs") or {}).get("configMap"):
         raise SpecInvalidError("outputs.configMap", "it is not supported yet; remove it")
-    for kind in values.get("source") or {}:
-        if kind not in SUPPORTED_SOURCES:
-            raise SpecInvalidError(
-                f"source.{kind}", f"it is not supported yet; use one of {', '.join(SUPPORTED_SOURCES)}"
-            )

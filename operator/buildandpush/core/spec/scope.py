@@ -8,6 +8,7 @@ from typing import Final
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.expressions.evaluate import Scope
 from buildandpush.core.expressions.tree import Node, Template, Value, find_paths
+from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.spec.codebase import NAMES, Codebase
 
 CODEBASE: Final = "codebase"
@@ -28,6 +29,8 @@ class Occasion:
     """Of the resource."""
     uid: str = ""
     started_at: datetime | None = None
+    artifact: FluxArtifact | None = None
+    """What the Flux object of the source has fetched, once the operator has asked."""
 
 
 def build_scope(spec: BuildAndPushACRSpec, occasion: Occasion) -> Scope:

@@ -91,7 +91,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "bad base connector": {"baseImageConnectorRefs": ["ok", "no/good"]},
     "no source": {"source": {}},
     "two sources": {"source": {**GIT, "inline": {"files": {"a": ""}}}},
-    "source that is not supported": {"source": {"fluxSource": {"kind": "GitRepository", "name": "shop"}}},
     "artifact without a tag": {"source": {"oci": {"image": "contoso.azurecr.io/source/shop"}}},
     "artifact without a registry": {"source": {"oci": {"image": "source/shop:v1"}}},
     "inline path up": {"source": {"inline": {"files": {"../x": ""}}}},

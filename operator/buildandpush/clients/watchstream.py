@@ -1,0 +1,42 @@
+"""The events of a watch, one JSON object in each line."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from buildandpush.clients.bounded import TooLongError
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.core.foreign import admit
+from buildandpush.core.jsonvalue import UnreadableError, parse_json
+
+_MAX_EVENT: Final = 16 * 2**20
+"""Bytes. An object has at most some 3 MiB."""
+_CHANGES: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
+
+
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
+    """The changes, as `type` and `object`. Raises KubernetesError for the error that a watch ends with, such as 410 for
+    a version that is too old, TooLongError, and UnavailableError for what is no event.
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes"""
+    rest = bytearray()
+    async for chunk in chunks:
+        rest += chunk
+        *lines, last = rest.split(b"\n") if b"\n" in chunk else [rest]
+        rest = bytearray(last)
+        if len(rest) > _MAX_EVENT:
+            raise TooLongError(f"an event is longer than {_MAX_EVENT} bytes")
+        for line in lines:
+            event = _parse_event(bytes(line))
+            if event["type"] in _CHANGES:
+                yield event
+
+
+def _parse_event(line: bytes) -> dict[str, Any]:
+    try:
+        event = parse_json(line, most_values=_MAX_EVENT)
+        kind, body = event["type"], event["object"]
+        if kind == "ERROR":
+            code, reason = int(body.get("code") or 0), str(body.get("reason") or "")
+            raise KubernetesError(code, reason, admit(str(body.get("message") or "")))
+    except (UnreadableError, LookupError, TypeError, AttributeError, ValueError) as error:
+        raise UnavailableError(f"the watch gives what is no event: {error}") from error
+    return {"type": kind, "object": body}

@@ -1,0 +1,69 @@
+"""The artifact of a Flux object: a run holds it fast for all its attempts, and a new one starts a run."""
+
+from typing import Final
+
+from buildandpush.api.meta import Phase, Trigger
+from buildandpush.api.status import BuildAndPushACRStatus, RunStatus, SourceStatus
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import FluxArtifact, Waiting
+from buildandpush.core.run.planning import next_occasion, plan_next
+from buildandpush.core.run.questions import AskFluxArtifact
+from buildandpush.core.run.start import next_run_number, start_run
+from buildandpush.core.run.status import run_of, with_status
+from buildandpush.core.run.world import World, answer
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.spec.strategy import is_met
+from buildandpush.core.text import clip
+
+_MAX_REVISION: Final = 256
+
+
+def pin_artifact(world: World, found: FluxArtifact) -> World:
+    """The world whose run builds this artifact, whatever the Flux object fetches meanwhile."""
+    changed = run_of(world).model_copy(update={"source": _describe(found)})
+    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
+
+
+def look(world: World) -> BuildAndPushACRStatus | None:
+    """The status of a resource whose next run builds a new artifact, or that passes over one; None where there is
+    nothing new. The last run has ended."""
+    run, raw = world.resource.status.run, world.resource.spec
+    if run is None or raw.get("suspend") or not _is_named(world):
+        return None
+    try:
+        spec = parse_spec(raw)
+        number = next_run_number(spec, run)
+        plan = plan_next(world, spec, number)
+    except SpecInvalidError:  # the status says so since the spec was changed
+        return None
+    found = answer(world, AskFluxArtifact(*plan.flux)) if plan.flux is not None else None
+    if found is None or isinstance(found, Waiting) or not _is_new(world, run, found):
+        return None
+    if not is_met(spec, next_occasion(world, number)) or _was_cancelled_before(world, run):
+        return world.resource.status.model_copy(update={"polled_commit": _hex(found)})
+    return start_run(world, spec, plan, Trigger.SOURCE_REVISION, _describe(found))
+
+
+def _is_named(world: World) -> bool:
+    """Whether the source is an object of Flux. Most are not, and of those nothing more is read here."""
+    source = world.resource.spec.get("source")
+    return isinstance(source, dict) and isinstance(source.get("fluxSource"), dict)
+
+
+def _is_new(world: World, run: RunStatus, found: FluxArtifact) -> bool:
+    built = run.source.digest if run.source is not None else None
+    return found.digest != built and _hex(found) != world.resource.status.polled_commit
+
+
+def _was_cancelled_before(world: World, run: RunStatus) -> bool:
+    """Whether somebody cancelled the run before its artifact was known. The next artifact starts a run."""
+    unknown = run.source is None or run.source.digest is None
+    return unknown and run.builds[0].phase == Phase.CANCELLED and world.resource.status.polled_commit is None
+
+
+def _hex(found: FluxArtifact) -> str:
+    return found.digest.partition(":")[2]
+
+
+def _describe(found: FluxArtifact) -> SourceStatus:
+    return SourceStatus(revision=clip(found.revision, _MAX_REVISION) or None, digest=found.digest, url=found.url)
