@@ -22,6 +22,7 @@ GIT = {"git": {"url": "https://git.example/shop.git", "revision": "v1.2.3"}}
 
 SPECS: dict[str, dict[str, Any]] = {
     "smallest": spec(),
+    "flux": spec(source={"fluxSource": {"kind": "OCIRepository", "name": "shop"}}),
     "largest": spec(
         connectorRef="account.My_ACR",
         tags=["v<+pipeline.sequenceId>", "latest"],
