@@ -30,6 +30,9 @@ REQUESTED = {
     "configmaps": {"get"},
     "serviceaccounts/token": {"create"},
     "events": {"create", "list"},
+    "gitrepositories.source.toolkit.fluxcd.io": {"get", "list"},
+    "ocirepositories.source.toolkit.fluxcd.io": {"get", "list"},
+    "buckets.source.toolkit.fluxcd.io": {"get", "list"},
 }
 LEASE = {"get", "create", "patch"}
 NODES = {"nodes": {"list"}}
@@ -37,7 +40,11 @@ NODES = {"nodes": {"list"}}
 CRDS = {"customresourcedefinitions.apiextensions.k8s.io": {"get"}}
 """Of the whole cluster as well, and by name, wherever the operator is confined to."""
 CRD_NAMES = ["buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev"]
-WATCHED = ("buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev", "pods")
+FLUX = ("gitrepositories", "ocirepositories", "buckets")
+WATCHED = (
+    *("buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev", "pods"),
+    *(f"{name}.source.toolkit.fluxcd.io" for name in FLUX),
+)
 GRANTED = {name: verbs | ({"list", "watch"} if name in WATCHED else set()) for name, verbs in REQUESTED.items()}
 
 
@@ -70,11 +77,21 @@ def test_the_crds_are_read_by_name_alone(shell: Shell) -> None:
     assert (rule["verbs"], rule["resourceNames"]) == (["get"], CRD_NAMES)
 
 
+def test_nothing_of_flux_is_read_where_the_installer_does_not_want_it(shell: Shell) -> None:
+    values = ("--set", "image.repository=x", "--set", "flux.enabled=false")
+    documents = load_all(shell.helm("template", "x", str(CHART), "--kube-version", KUBERNETES_VERSION, *values).out)
+    rules = [rule for item in documents if item["kind"] in {"Role", "ClusterRole"} for rule in item["rules"]]
+    assert rules
+    assert not [rule for rule in rules if "source.toolkit.fluxcd.io" in rule["apiGroups"]]
+
+
 @pytest.mark.parametrize(
     "request_",
     [
         "list secrets",
         "watch secrets",
+        "get helmrepositories.source.toolkit.fluxcd.io",
+        "patch gitrepositories.source.toolkit.fluxcd.io",
         "create pods --subresource=exec",
         "update buildandpushacrs.buildandpush.dev",
         "patch buildandpushacrs.buildandpush.dev",
@@ -136,6 +153,9 @@ async def _call_every_method(client: KubernetesClient) -> None:
         "read_nodes": [(), ("token",)],
         "read_crd": [("x",)],
         "list_custom": [("buildandpushacrs", "n"), ("azureconnectors", None)],
+        "get": [(f"/apis/source.toolkit.fluxcd.io/v1/namespaces/n/{name}/x",) for name in FLUX],
+        "list_path": [(f"/apis/source.toolkit.fluxcd.io/v1/{name}",) for name in FLUX],
+        "watch_path": [],  # asks for the same as a list, and is granted beside it
     }
     public = {name for name, value in vars(KubernetesClient).items() if not name.startswith("_") and callable(value)}
     methods = public - {"guarded"}

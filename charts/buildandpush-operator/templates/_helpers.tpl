@@ -65,6 +65,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [""]
   resources: [events]
   verbs: [create, list]
+{{- if .Values.flux.enabled }}
+# The artifacts of source.fluxSource. Where the cluster has no Flux, the rule grants nothing.
+- apiGroups: [source.toolkit.fluxcd.io]
+  resources: [gitrepositories, ocirepositories, buckets]
+  verbs: [get, list, watch]
+{{- end }}
 {{- end }}
 
 {{/* Those of `builds` that a spec's podTemplate has too, in its form, as JSON. */}}
