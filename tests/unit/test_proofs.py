@@ -28,7 +28,7 @@ def test_only_fields_that_are_acted_on_need_a_proof() -> None:
     assert {"source.git.url", "tags", "outputs.artifactFile", "workspace.persistentVolumeClaim.claimName"} <= set(
         fields
     )
-    assert not [field for field in fields if field.startswith(("source.flux", "outputs.configMap", "envVariables"))]
+    assert not [field for field in fields if field.startswith(("outputs.configMap", "envVariables"))]
 
 
 def test_the_page_has_a_row_for_every_setting_with_its_tests() -> None:

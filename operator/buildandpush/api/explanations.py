@@ -270,8 +270,9 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "status then names. source.upload.timeout allows more time.",
     ),
     Reason.REVISION_NOT_FOUND: _e(
-        "The repository has no such branch, tag or commit, or the registry no such artifact.",
-        f"Correct source.git.revision or source.oci.image, or push the revision first. {RUN_AGAIN}",
+        "The repository has no such branch, tag or commit, or the registry or Flux no such artifact.",
+        "Correct source.git.revision or source.oci.image, or push the revision first. A newer artifact of Flux starts "
+        f"a run by itself. {RUN_AGAIN}",
     ),
     Reason.COMMIT_ID_SHORT: _e(
         "source.git.revision looks like the beginning of a commit's id, and no commit begins so, or several do. Only "

@@ -17,6 +17,7 @@ GROUP_VERSION: Final = "buildandpush.dev/v1alpha1"
 MERGE_PATCH: Final = "application/merge-patch+json"
 APPLY_PATCH: Final = "application/apply-patch+yaml"
 
+_FLUX: Final = "/apis/source.toolkit.fluxcd.io/v1"
 _ADMISSION: Final = "/apis/admissionregistration.k8s.io/v1beta1"
 
 _PLACES: Final = {
@@ -43,6 +44,9 @@ _PLACES: Final = {
     ),
     BUILD: (f"/apis/{GROUP_VERSION}", "buildandpushacrs"),
     CONNECTOR: (f"/apis/{GROUP_VERSION}", "azureconnectors"),
+    "GitRepository": (_FLUX, "gitrepositories"),
+    "OCIRepository": (_FLUX, "ocirepositories"),
+    "Bucket": (_FLUX, "buckets"),
 }
 _TIMEOUT_SECONDS: Final = 30
 
@@ -100,6 +104,11 @@ class Api:
     def patch(self, kind: str, name: str, namespace: str | None, body: Object) -> Object:
         """Merge-patch an object."""
         return self.request("PATCH", _path(kind, namespace, name), body=body, content_type=MERGE_PATCH)
+
+    def patch_status(self, kind: str, name: str, namespace: str | None, status: Object) -> Object:
+        """Merge-patch an object's status, as its controller does."""
+        path = f"{_path(kind, namespace, name)}/status"
+        return self.request("PATCH", path, body={"status": status}, content_type=MERGE_PATCH)
 
     def delete(self, kind: str, name: str, namespace: str | None = None, *, grace_seconds: int | None = None) -> None:
         """Ask for an object to be deleted, and do not wait. With 0 s of grace the kubelet is not waited for either."""

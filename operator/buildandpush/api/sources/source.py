@@ -31,7 +31,11 @@ class Source(ApiModel):
     oci: OciSource | None = Field(
         None, description="An artifact of a registry, as flux push artifact and oras push make it."
     )
-    flux_source: FluxSource | None = Field(None, description="What a Flux object has fetched. Not supported yet.")
+    flux_source: FluxSource | None = Field(
+        None,
+        description="What a source object of Flux in this namespace has fetched, such as a GitRepository. The build "
+        "waits until it is there. Each new artifact starts a run.",
+    )
 
     def kinds(self) -> list[str]:
         """The kinds that are given, spelled as in the spec."""
