@@ -172,13 +172,39 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitServe
         yield running
 
 
-def test_a_server_that_fails_twice_and_then_serves_is_fetched_from(server: GitServer, root: Path) -> None:
-    server.failures = [502, 503]
+@pytest.mark.parametrize("failures", [[502, 503], [429, 429]])
+def test_a_server_that_fails_twice_and_then_serves_is_fetched_from(
+    failures: list[int], server: GitServer, root: Path
+) -> None:
+    server.failures = list(failures)
     pauses: list[float] = []
     clock = Clock(lambda: 0.0, pauses.append)
     assert try_again(lambda: fetch_revision(server.url(), "main", root), root, clock)
     assert (root / "Dockerfile").exists()
     assert len(pauses) == 2
+
+
+def test_a_pack_that_breaks_off_is_fetched_again_as_a_whole(server: GitServer, root: Path) -> None:
+    server.halves = 2
+    pauses: list[float] = []
+    left: list[list[str]] = []
+
+    def fetch() -> str | None:
+        left.append(sorted(path.name for path in root.iterdir()))
+        return fetch_revision(server.url(), "main", root).commit
+
+    assert try_again(fetch, root, Clock(lambda: 0.0, pauses.append))
+    assert (server.halves, len(pauses)) == (0, 2)
+    assert left == [[], [], []], "each try begins in an empty folder"
+    assert "# second" in (root / "Dockerfile").read_text()
+
+
+def test_a_pack_that_always_breaks_off_is_no_source(server: GitServer, root: Path) -> None:
+    server.halves = 9
+    with pytest.raises(SourceError) as caught:
+        try_again(lambda: fetch_revision(server.url(), "main", root), root, Clock(lambda: 0.0, lambda _: None))
+    assert caught.value.reason is Reason.SOURCE_UNREACHABLE
+    assert not (root / "Dockerfile").exists()
 
 
 def test_a_host_that_has_no_address_yet_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:

@@ -96,6 +96,8 @@ class GitServer:
     """What it says is wrong, in place of an answer; {} is the login that it got."""
     failures: list[int] = field(default_factory=list)
     """Statuses of the next answers, each used once."""
+    halves: int = 0
+    """How many of the next packs break off in the middle."""
     paths: list[str] = field(default_factory=list)
     lfs: Lfs = field(default_factory=Lfs)
     proxied: set[str] = field(default_factory=set)
@@ -182,7 +184,15 @@ class _Handler(BaseHTTPRequestHandler):
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
         status = int(headers.pop("Status", "200").split()[0])
-        return self._end(status, headers, content)
+        return self._end(status, headers, content, sent=self._room(content))
+
+    def _room(self, content: bytes) -> int:
+        """How many bytes of an answer are sent before the connection ends."""
+        if not self.server_state.halves or b"PACK" not in content:
+            return len(content)
+        self.server_state.halves -= 1
+        self.close_connection = True
+        return len(content) // 2
 
     def _serve_lfs(self, lfs: Lfs, body: bytes) -> None:
         if self.command == "POST":
@@ -193,10 +203,10 @@ class _Handler(BaseHTTPRequestHandler):
         content = lfs.objects.get(urlsplit(self.path).path.removeprefix("/lfs/"))
         return self._end(404 if content is None else 200, {}, content or b"")
 
-    def _end(self, status: int, headers: dict[str, str], content: bytes = b"") -> None:
+    def _end(self, status: int, headers: dict[str, str], content: bytes = b"", *, sent: int | None = None) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.wfile.write(content[:sent])
