@@ -115,6 +115,11 @@ class RegistryToken:
 def check_registry(connector: Connector, host: str) -> Waiting | None:
     """Whether the connector may be used for this host: its login goes nowhere else."""
     spec, name = connector.spec, connector.name
+    if host in SERVICES:
+        return Waiting(
+            Reason.CONNECTOR_INVALID,
+            f"connector {name!r} names {host} as a registry, which is {SERVICES[host].name}; take it out of registries",
+        )
     if spec.registries and host not in spec.registries:
         served = ", ".join(spec.registries)
         return Waiting(

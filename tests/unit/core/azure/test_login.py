@@ -122,6 +122,15 @@ def test_login_goes_to_the_named_hosts_only(registry: str, served: bool) -> None
         assert "registries" in refused.message
 
 
+@pytest.mark.parametrize("host", ["dev.azure.com", "blob.core.windows.net"])
+def test_a_service_that_takes_tokens_is_no_registry(host: str) -> None:
+    """Its token would lie under the key of a registry's login, and the service's own be missing."""
+    refused = check_registry(connector(hosts=(host,)), host)
+    assert refused is not None
+    assert refused.reason is Reason.CONNECTOR_INVALID
+    assert f"names {host} as a registry" in refused.message
+
+
 @given(st.text(min_size=1).filter(lambda text: ":" not in text), st.text(min_size=1))
 def test_docker_config_holds_the_login_for_each_host(username: str, password: str) -> None:
     try:
