@@ -26,6 +26,9 @@ V = TypeVar("V")
 _log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 8
+UNPROVEN: Final = 6
+"""How many of these go to hosts that gave no answer yet, or none the last time. So whoever names many hosts that hang
+leaves places to those that answer."""
 PER_HOST: Final = 4
 SILENT: Final = 1
 """How many at once are put to a host that gave no answer the last time."""
@@ -85,8 +88,8 @@ class Lookups(Generic[W, V]):
         self._waiting: dict[str, deque[Hashable]] = {}
         """Questions by host; the host whose turn is next comes first."""
         self._running: Counter[str] = Counter()
-        self._silent: Recent[str, bool] = Recent()
-        """Hosts whose last lookup brought no answer."""
+        self._answers: Recent[str, bool] = Recent()
+        """Whether the last lookup at a host brought an answer."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def knows(self, key: Hashable) -> bool:
@@ -124,7 +127,7 @@ class Lookups(Generic[W, V]):
         for host in list(self._waiting):
             if self._running.total() >= AT_ONCE:
                 return
-            if self._running[host] >= (SILENT if self._silent.get(host) else PER_HOST):
+            if not self._has_place(host):
                 continue
             keys = self._waiting.pop(host)
             entry = self._entries.get(keys.popleft())
@@ -137,12 +140,18 @@ class Lookups(Generic[W, V]):
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
+    def _has_place(self, host: str) -> bool:
+        answers = self._answers.get(host)
+        if self._running[host] >= (SILENT if answers is False else PER_HOST):
+            return False
+        return bool(answers) or sum(n for other, n in self._running.items() if not self._answers.get(other)) < UNPROVEN
+
     async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]]) -> None:
         entry.asked_at = self._clock()
         try:
             entry.answer = await work()
             entry.failures = 0
-            self._silent.pop(entry.subject.host)
+            self._answers.put(entry.subject.host, True)
         except SourceError as error:
             entry.answer = self._note_failure(entry, error.reason, str(error))
         except Exception as error:
@@ -160,10 +169,7 @@ class Lookups(Generic[W, V]):
 
     def _note_failure(self, entry: _Entry[W, V], reason: Reason, message: str) -> Trouble:
         entry.failures += 1
-        if reason is Reason.SOURCE_UNREACHABLE:
-            self._silent.put(entry.subject.host, True)
-        else:
-            self._silent.pop(entry.subject.host)
+        self._answers.put(entry.subject.host, reason is not Reason.SOURCE_UNREACHABLE)
         throttled = reason is Reason.SOURCE_THROTTLED
         seconds = longest_backoff_seconds(self._first) if throttled else backoff_seconds(entry.failures, self._first)
         at = self._clock() + timedelta(seconds=seconds)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.lookups import AT_ONCE, PER_HOST, SILENT, Lookups, Subject
+from buildandpush.clients.lookups import AT_ONCE, PER_HOST, SILENT, UNPROVEN, Lookups, Subject
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
 from tests.unit.core.factories import NOW
@@ -129,8 +129,30 @@ async def test_a_host_that_was_silent_is_asked_one_question_at_a_time_until_it_s
     assert server.busy == PER_HOST
 
 
+async def test_hosts_that_hang_however_many_leave_places_to_those_that_answer(desk: Desk) -> None:
+    dead, alive = Server(), Server()
+    alive.open.set()
+    desk.ask(alive, "first")
+    await settle()
+    for number in range(50):
+        desk.ask(dead, f"dead {number}", subject=Subject(f"{number}.example", ""))
+    await settle()
+    assert dead.busy == UNPROVEN
+    for number in range(5):
+        desk.ask(alive, f"alive {number}")
+    await settle()
+    assert len(alive.asked) == 6
+
+
 async def test_only_so_many_are_asked_at_once_and_hosts_take_turns(desk: Desk) -> None:
     server = Server()
+    server.open.set()
+    for host in range(10):
+        desk.ask(server, f"{host}-first", subject=Subject(f"{host}.example", ""))
+    for _ in range(5):
+        await settle()
+    server.open.clear()
+    server.asked.clear()
     for number in range(3):
         for host in range(10):
             desk.ask(server, f"{host}-{number}", subject=Subject(f"{host}.example", ""))
