@@ -1,6 +1,7 @@
 """No text from a stranger holds the event loop: twice the text takes at most thrice the time."""
 
 import base64
+import json
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from typing import Any, Final
 import pytest
 from azure.core.exceptions import AzureError
 
-from buildandpush.clients import gitremote, image, kubernetes, outside
+from buildandpush.clients import gitremote, image, kubernetes, outside, watchstream
 from buildandpush.clients.azure import entra, tokens
 from buildandpush.clients.errors import KubernetesError
 from buildandpush.core import text
@@ -24,6 +25,7 @@ from buildandpush.core.expressions.patterns import matches_whole
 from buildandpush.core.expressions.reader import read_condition, read_text
 from buildandpush.core.expressions.tree import ExpressionError
 from buildandpush.core.facts import Commit, ReadBack
+from buildandpush.core.fluxobject import read_artifact
 from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end, admit_line, cut_line
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.pod import observation
@@ -102,6 +104,17 @@ def _observe(words: str) -> None:
         "conditions": [{"type": "PodScheduled", "status": "False", "message": words}],
     }
     read_source_report(observe_pod({"metadata": {"name": "p"}, "status": status}).source)
+
+
+def _read_flux(words: str) -> None:
+    digest = "sha256:" + "a" * 64
+    for artifact in (
+        {"url": words, "digest": digest, "revision": words},
+        {"url": "http://a/b", "digest": digest, "revision": words},
+        {"url": words, "digest": words},
+    ):
+        read_artifact("Bucket", "shop", {"status": {"artifact": artifact}})
+    read_artifact("Bucket", "shop", {"status": {"conditions": [{"type": "Ready", "message": words}]}})
 
 
 def _parse_manifest(words: str) -> None:
@@ -212,6 +225,13 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "find_cache_trouble": find_cache_trouble,
     "select_end": lambda words: select_end(words, 60),
     "observe_pod": _observe,
+    "an artifact of Flux": _read_flux,
+    "an event of a watch": _quietly(
+        lambda words: watchstream._parse_event(
+            json.dumps({"type": "ERROR", "object": {"code": 410, "message": words}}).encode()
+        ),
+        KubernetesError,
+    ),
     "observe_pod with containers": lambda words: _observe_containers(words).digest,
     "what a node is": lambda words: can_map_users({"status": {"nodeInfo": {"kubeletVersion": words}}}),
     "what an image is": lambda words: describe_image(ReadBack({}, digest_found=True, media_type=words)),
@@ -294,6 +314,7 @@ HAND_ON: Final = {
     "clients/azure/resource_manager.py: ResourceManager.find_links",
     "clients/azure/tokens.py: AcrClient._post",
     "clients/gitremote.py: GitRemote.find_commit",
+    "clients/flux.py: FluxClient.find_artifact",
     "clients/image.py: Image._send",
     "clients/image.py: Image.fetch_digest",
     "clients/image.py: prove_image",
