@@ -8,7 +8,16 @@ from buildandpush.api.spec import SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.expressions.evaluate import Scope, check_names, render
 from buildandpush.core.expressions.reader import read_text
-from buildandpush.core.expressions.tree import Constant, ExpressionError, Member, Name, Node, Template, find_paths
+from buildandpush.core.expressions.tree import (
+    Constant,
+    ExpressionError,
+    Member,
+    Name,
+    Node,
+    Template,
+    find_path,
+    find_paths,
+)
 from buildandpush.core.spec.codebase import Codebase, explain_empty
 from buildandpush.core.spec.scope import (
     CODEBASE,
@@ -22,19 +31,21 @@ from buildandpush.core.spec.scope import (
 
 _OPEN: Final = "<+"
 _NUMBER: Final = Member(Name("pipeline"), Constant("sequenceId"))
+_NO_STEPS: Final = "no other steps run here; write the value, or set it from outside as one of variables"
+_NO_STRATEGY: Final = "strategy is not supported yet; write a resource for each of its builds"
 _ROOTS: Final = {
     "input": "a pipeline asks for it when it starts; write the value",
     "secrets": "nothing reads secrets into a text here; buildArgsFrom and buildSecrets take a value from a Secret",
-    "execution": "no other steps run here; write the value, or set it from outside as one of variables",
-    "steps": "no other steps run here; write the value, or set it from outside as one of variables",
+    "execution": _NO_STEPS,
+    "steps": _NO_STEPS,
     "env": "there are no environments here; write the value, or make it one of variables",
     "account": "there is no account here; write the value, or make it one of variables",
     "org": "there is no organization here; write the value, or make it one of variables",
     "project": "there is no project here; write the value, or make it one of variables",
     "variable": "give it in variables, and write <+pipeline.variables.…>",
-    "matrix": "strategy is not supported yet; write a resource for each of its builds",
-    "repeat": "strategy is not supported yet; write a resource for each of its builds",
-    "strategy": "strategy is not supported yet; write a resource for each of its builds",
+    "matrix": _NO_STRATEGY,
+    "repeat": _NO_STRATEGY,
+    "strategy": _NO_STRATEGY,
 }
 """Names that pipelines know and nothing here does, by their first part, each with what to do."""
 _TEXTS: Final = ("repository", "dockerfile", "context", "target", "remote_cache_image")
@@ -51,8 +62,7 @@ def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushAC
     """The spec with values in place of expressions. In tags `<+pipeline.sequenceId>` stays: see `tags`.
 
     Until the commit is known, what depends on it has a value that `is_unknown` tells, and tags that do are left out.
-    Raises SpecInvalidError for an
-    expression that cannot be read or has no value.
+    Raises SpecInvalidError for an expression that cannot be read or has no value.
     """
     if not _holds_expression(spec):
         return spec
@@ -86,7 +96,7 @@ def _texts_of(spec: BuildAndPushACRSpec) -> list[str]:
     texts += [text for name in _MAPS for text in (getattr(spec, name) or {}).values()]
     texts += spec.tags or []
     git, claim = spec.source.git, spec.source.persistent_volume_claim
-    texts += [git.revision, *(getattr(git, "paths", None) or ())] if git is not None else []
+    texts += [git.revision, *(git.paths or ())] if git is not None else []
     texts += [claim.path] if claim is not None and claim.path else []
     return texts
 
@@ -95,13 +105,10 @@ def _expand_source(spec: BuildAndPushACRSpec, expand: _Expand) -> Any:
     git, claim = spec.source.git, spec.source.persistent_volume_claim
     changes: dict[str, Any] = {}
     if git is not None:
-        named = {"revision": expand("source.git.revision", git.revision)}
-        paths = getattr(git, "paths", None)
-        if paths:
-            changes_of_paths = [expand("source.git.paths", path) for path in paths]
-            changes["git"] = git.model_copy(update={**named, "paths": changes_of_paths})
-        else:
-            changes["git"] = git.model_copy(update=named)
+        named: dict[str, Any] = {"revision": expand("source.git.revision", git.revision)}
+        if git.paths:
+            named["paths"] = [expand("source.git.paths", path) for path in git.paths]
+        changes["git"] = git.model_copy(update=named)
     if claim is not None and claim.path:
         path = expand("source.persistentVolumeClaim.path", claim.path)
         changes["persistent_volume_claim"] = claim.model_copy(update={"path": path})
@@ -158,17 +165,12 @@ def _write(field: str, part: str | Node, scope: Scope, occasion: Occasion) -> st
 
 def _refuse_empty(field: str, node: Node, codebase: Codebase | None) -> None:
     """Raise for an expression that stands for nothing but a fact which this commit has not."""
-    paths = find_paths(node)
-    if codebase is None or len(paths) != 1 or paths[0][0] != CODEBASE:
+    path = find_path(node)
+    if codebase is None or path is None or path[0] != CODEBASE:
         return
-    name = ".".join(paths[0][1:])
-    if codebase.values().get(name) == "" and not isinstance(node, Constant) and _is_plain(node):
+    name = ".".join(path[1:])
+    if codebase.values().get(name) == "":
         raise SpecInvalidError(field, explain_empty(name, codebase))
-
-
-def _is_plain(node: Node) -> bool:
-    """Whether an expression is a path alone."""
-    return isinstance(node, Member | Name)
 
 
 def is_unknown(text: str) -> bool:
