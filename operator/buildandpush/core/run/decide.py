@@ -89,7 +89,7 @@ def _idle(world: World) -> Decision:
     trigger = start.find_trigger(world, hash_spec(spec), surroundings_changed=changed)
     if trigger is None:
         return progress.accept(world)
-    wanted = is_wanted(world, spec, start.next_run_number(spec, status.run))
+    wanted = is_wanted(world, spec, plan, start.next_run_number(spec, status.run))
     if wanted is None:  # there will be an answer, which has the resource looked at again
         return Decision(status, wake_at=world.now + WAIT)
     if not wanted:

@@ -12,7 +12,7 @@ from buildandpush.core.run.world import World, answer
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.codebase import Codebase
 from buildandpush.core.spec.plan import BuildPlan, plan_build
-from buildandpush.core.spec.scope import DETAILS, Occasion
+from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.strategy import condition_names, is_met
 
 _FRESH: Final = timedelta(minutes=5)
@@ -43,16 +43,17 @@ def plan_next(world: World, spec: BuildAndPushACRSpec, number: int, codebase: Co
     return plan_build(spec, world.settings, next_occasion(world, number, codebase))
 
 
-def is_wanted(world: World, spec: BuildAndPushACRSpec, number: int) -> bool | None:
+def is_wanted(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, number: int) -> bool | None:
     """Whether the condition of `when` is met for the next run; None while the commit that it speaks of is looked up.
+
+    `plan` is that run's. It is asked as the run itself will ask, so that one answer serves both.
 
     If the git server does not tell the commit, the run starts, and says so.
     """
-    names = condition_names(spec.when)
-    if not names or spec.source.git is None:
+    if not condition_names(spec.when) or plan.source.git is None:
         return is_met(spec, next_occasion(world, number))
-    at = revision_of(spec.source.git)
-    found = answer(world, AskCommit(at, _floor(world.now), details=bool(names & DETAILS)))
+    at = revision_of(plan.source.git)
+    found = answer(world, AskCommit(at, _floor(world.now), details=plan.wants_details))
     if found is None:
         return None
     if not isinstance(found, Commit):

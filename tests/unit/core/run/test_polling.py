@@ -441,6 +441,18 @@ class TestExpressions:
         raw = spec(source={"git": {"url": URL, "revision": "main"}}, tags=["latest", "<+codebase.commitSha>"])
         assert run_of(Git(None).decide(resource(raw))).builds[0].tags == ["latest"]
 
+    def test_the_condition_speaks_of_the_commit_that_is_built_and_asks_for_it_in_the_same_words(self) -> None:
+        raw = spec(
+            source={"git": {"url": URL, "revision": "<+pipeline.variables.branch>"}},
+            variables={"branch": "main"},
+            labels={"by": "<+codebase.gitUserId>"},
+            when={"condition": '<+codebase.branch> == "main"'},
+        )
+        git = at(OLD, author="Ann <ann@example.com>")
+        assert run_of(git.decide(resource(raw))).number == 1
+        asked = [question for question in git.asked if isinstance(question, AskCommit)]
+        assert {(question.at.revision, question.details) for question in asked} == {("main", True)}
+
     def test_a_condition_without_a_value_for_the_commit_is_refused(self) -> None:
         raw = spec(source={"git": {"url": URL, "revision": "main"}})
         refused = at(OLD).decide(resource({**raw, "when": {"condition": '<+codebase.branch>.substring(9) == "x"'}}))
