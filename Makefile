@@ -54,7 +54,7 @@ TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 test: $(VENV)/ready ## Run all checks and all tests
 	$(TOGETHER) checks up forge
 	$(MAKE) --no-print-directory contract-tests e2e-together-tests
-	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(TOGETHER) unit e2e-alone
+	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(TOGETHER) unit alone
 
 .PHONY: checks
 checks: lint types layers go-test
@@ -109,9 +109,19 @@ e2e-together-tests: forge
 e2e-alone: $(VENV)/ready
 	$(PY) -m pytest tests/e2e -m "e2e and alone" --durations=5
 
+# Both need the whole cluster for themselves.
+.PHONY: alone
+alone: e2e-alone
+	$(MAKE) --no-print-directory brief-chaos
+
+.PHONY: brief-chaos
+brief-chaos: $(VENV)/ready
+	CHAOS_BUILDS=6 $(PY) -m pytest tests/chaos -m brief
+
 .PHONY: chaos
-chaos: up ## Kill the operator again and again, and simulate 200,000 steps; takes minutes
+chaos: up ## Break whatever builds depend on, and simulate 200,000 steps; takes half an hour, writes chaos.json
 	SIMULATION_STEPS=200000 SIMULATION_EXPLORES=yes $(PY) -m pytest tests/unit/simulation
+	$(PY) -m pytest tests/chaos
 	$(PY) -m pytest tests/e2e -m chaos
 
 # mutmut needs its sources under src/. So it works on a copy of this folder.
