@@ -16,7 +16,7 @@ VERSION: Final = "v2"
 
 SHAPING_FIELDS: Final = (
     "source", "repository", "tags", "dockerfile", "context", "labels", "buildArgs", "target", "optimize",
-    "buildArgsFrom", "buildSecrets", "envDockerSecrets", "fileDockerSecrets",
+    "buildArgsFrom", "buildSecrets", "envDockerSecrets", "fileDockerSecrets", "variables",
 )  # fmt: skip
 """The one list of fields that shape the image; of the plugin flags, their table says it. Limits, timeouts, users,
 logins, caches and mirrors do not."""

@@ -37,6 +37,7 @@ SHAPING: dict[str, list[Any]] = {
     ],
     "envDockerSecrets": [{"a": "b/c"}],
     "fileDockerSecrets": [{"a": "b/c"}],
+    "variables": [{"a": "b"}, {"a": "c"}],
     "envVariables": [
         {"PLUGIN_REPRODUCIBLE": True},
         {"PLUGIN_NO_PUSH": True},
@@ -56,6 +57,7 @@ DEFAULTS: list[dict[str, Any]] = [
     {"dockerfile": ""},
     {"context": ""},
     {"buildSecrets": []},
+    {"variables": {}},
     {"envVariables": {}},
     {"envVariables": {"PLUGIN_REPRODUCIBLE": False}},
     {"envVariables": {"PLUGIN_IGNORE_VAR_RUN": "false"}},
