@@ -210,6 +210,18 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["spec.firstRunNumber", "next is neither a number from 1", "nor Auto"],
     ),
     "firstRunNumber in quotes": ({"firstRunNumber": "7"}, ["spec.firstRunNumber", "7 is neither a number"]),
+    "parallelism of too many builds": (
+        {"strategy": {"parallelism": 65}},
+        ["spec.strategy.parallelism", "parallelism: 65 is none; write a number from 1 to 64"],
+    ),
+    "repeat in words": (
+        {"strategy": {"repeat": {"times": "two"}}},
+        ["spec.strategy.repeat.times", "times: two is none; write a number from 1 to 64"],
+    ),
+    "two strategies": (
+        {"strategy": {"parallelism": 2, "matrix": {"a": ["1"]}}},
+        ["spec.strategy", "give exactly one of matrix, repeat and parallelism"],
+    ),
     "target of two stages": ({"target": "a,b"}, ["spec.target", '"a,b" is no name of a stage', "name one stage"]),
     "subscription with a path": (
         {"subscriptionId": "x/resourceGroups/y"},

@@ -57,6 +57,8 @@ def _convert_keyword(keyword: str, value: Any, defs: Schema, path: str) -> tuple
         return keyword, {name: _convert(child, defs, f"{path}.{name}") for name, child in value.items()}
     if keyword == "items":
         return keyword, _convert(value, defs, f"{path}[]")
+    if keyword == "additionalProperties" and value is True:
+        return "x-kubernetes-preserve-unknown-fields", True
     if keyword == "additionalProperties":
         return keyword, _convert(value, defs, f"{path}{{}}")
     if keyword in _KEPT or keyword in _DROPPED or keyword.startswith("x-kubernetes-"):

@@ -18,7 +18,8 @@ from buildandpush.api.dockerfilechecks import Mode
 from buildandpush.api.flags import render_flags
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
 from buildandpush.api.sources.source import Source
-from buildandpush.api.step import FailureStrategy, Strategy, When
+from buildandpush.api.step import FailureStrategy, When
+from buildandpush.api.strategy import Strategy
 from buildandpush.api.urls import HOST_GRAMMAR
 
 MAX_TAGS = 50

@@ -1,4 +1,4 @@
-"""The parts that a pipeline gives every step: conditions, loops and what to do on a failure."""
+"""The parts that a pipeline gives every step: conditions, and what to do on a failure. `strategy` has its loops."""
 
 from typing import Annotated, Any, Literal
 
@@ -42,21 +42,6 @@ class When(ApiModel):
         "with, !~ !^ !$ are their opposites. && || ! or the words and, or, not join comparisons; parentheses group "
         "them. A run that is not built does not use up its number. Example: <+pipeline.sequenceId> > 1",
     )
-
-
-class Strategy(ApiModel):
-    """Several builds in one run. Not supported yet."""
-
-    matrix: dict[str, Any] | None = Field(
-        None,
-        description="Axes with their values; each combination is one build. exclude and maxConcurrency as in "
-        'pipelines. Example: {"version": ["3.11", "3.12"]}',
-        json_schema_extra=ANYTHING,
-    )
-    repeat: dict[str, Any] | None = Field(
-        None, description='The same build several times. Example: {"times": 2}', json_schema_extra=ANYTHING
-    )
-    parallelism: int | None = Field(None, ge=1, le=64, description="How many builds run at a time. Example: 4")
 
 
 class FailureAction(ApiModel):

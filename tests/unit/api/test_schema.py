@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from buildandpush.api.base import QUANTITY_PATTERN, ApiModel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
@@ -170,6 +170,17 @@ def test_a_nested_type_is_written_out_in_place() -> None:
     properties = render_schema(Root)["properties"]
     for node in (properties["one"], properties["many"]["items"], properties["named"]["additionalProperties"]):
         assert node["properties"]["value"]["type"] == "string"
+
+
+def test_names_that_a_model_leaves_open_stay_open_beside_its_own() -> None:
+    class Root(ApiModel):
+        model_config = ConfigDict(extra="allow")
+        own: str = ""
+
+    schema = render_schema(Root)
+    assert schema["x-kubernetes-preserve-unknown-fields"] is True
+    assert "additionalProperties" not in schema
+    assert set(schema["properties"]) == {"own"}
 
 
 @pytest.mark.parametrize(

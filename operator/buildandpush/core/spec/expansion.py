@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from buildandpush.api.spec import SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.expressions.evaluate import Scope, check_names, render
+from buildandpush.core.expressions.evaluate import Scope, check_names, evaluate, render
 from buildandpush.core.expressions.reader import read_text
 from buildandpush.core.expressions.tree import (
     Constant,
@@ -15,10 +15,12 @@ from buildandpush.core.expressions.tree import (
     Name,
     Node,
     Template,
+    Value,
     find_path,
     find_paths,
 )
 from buildandpush.core.spec.codebase import Codebase, explain_empty
+from buildandpush.core.spec.combination import names_combination
 from buildandpush.core.spec.scope import (
     CODEBASE,
     DETAILS,
@@ -138,14 +140,40 @@ def _expand(field: str, text: str, scope: Scope, occasion: Occasion, spec: Build
         raise SpecInvalidError(field, str(error)) from error  # without the text, which may hold what is not to be told
 
 
+def evaluate_text(field: str, text: str, spec: BuildAndPushACRSpec, occasion: Occasion) -> Value:
+    """What the expressions of a text give: if it is one expression alone its value, such as a list, or else a text.
+
+    Raises SpecInvalidError.
+    """
+    if _OPEN not in text:
+        return text
+    scope = build_scope(spec, occasion)
+    try:
+        template = read_text(text)
+        for part in template:
+            if not isinstance(part, str):
+                _check(field, part, scope, spec)
+        only = template[0]
+        return evaluate(only, scope) if len(template) == 1 and not isinstance(only, str) else render(template, scope)
+    except ExpressionError as error:
+        raise SpecInvalidError(field, str(error)) from error
+
+
 def _check(field: str, node: Node, scope: Scope, spec: BuildAndPushACRSpec) -> None:
     """Raise for names that nothing is known of, with what to do about those that pipelines know."""
     for path in find_paths(node):
-        remedy = _ROOTS.get("execution" if path[:2] == ("pipeline", "stages") else path[0])
-        if remedy:
+        root = "execution" if path[:2] == ("pipeline", "stages") else path[0]
+        remedy = _ROOTS.get(root)
+        if remedy and root not in scope:
             name = "secrets.getValue(…)" if path[0] == "secrets" else ".".join(path)[:_SHOWN]
             raise SpecInvalidError(field, f"<+{name}> has no value here: {remedy}")
     check_names(node, scope)
+    if names_combination(node) and field.startswith("source."):
+        raise SpecInvalidError(field, "all builds of a run have one source; write it out, or write a resource for each")
+    if names_codebase(node) and field.startswith("strategy."):
+        raise SpecInvalidError(
+            field, "<+codebase.…> speaks of the commit, which is known too late for this; write it out"
+        )
     if names_codebase(node) and field.startswith("source."):
         raise SpecInvalidError(field, "<+codebase.…> speaks of the commit, which is found by the source; write it out")
     if names_codebase(node) and spec.source.git is None:

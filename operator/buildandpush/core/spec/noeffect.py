@@ -19,6 +19,7 @@ from buildandpush.core.spec.flags import (
     is_unset,
     parse_flags,
 )
+from buildandpush.core.spec.matrix import find_idle
 from buildandpush.core.spec.strategy import find_foreign_actions, find_foreign_kinds
 
 _KANIKO_CACHE: Final = "kaniko caches by remoteCacheImage"
@@ -75,6 +76,7 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
         notes.append(("retry", "retries says how often a build is tried again"))
     if spec.source.upload is not None and spec.retries:
         notes.append(("retries", "an upload counts for one attempt, since nobody would send it again"))
+    notes += list(find_idle(spec).items())
     foreign = find_foreign_kinds(spec.failure_strategies)
     if foreign:
         notes.append((f"failureStrategies: {', '.join(foreign)}", "no build fails by it"))

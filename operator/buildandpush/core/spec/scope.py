@@ -10,6 +10,7 @@ from buildandpush.core.expressions.evaluate import Scope
 from buildandpush.core.expressions.tree import Node, Template, Value, find_paths
 from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.spec.codebase import NAMES, Codebase
+from buildandpush.core.spec.combination import Combination
 
 CODEBASE: Final = "codebase"
 DETAILS: Final = frozenset({"commitMessage", "gitUserId"})
@@ -31,10 +32,13 @@ class Occasion:
     started_at: datetime | None = None
     artifact: FluxArtifact | None = None
     """What the Flux object of the source has fetched, once the operator has asked."""
+    combination: Combination | None = None
+    """The build of the run whose values count too; None for what holds for the whole run."""
 
 
 def build_scope(spec: BuildAndPushACRSpec, occasion: Occasion) -> Scope:
     """The names and their values. Nothing starts a run here that `trigger` knows of, so all of it is null."""
+    looped = {} if occasion.combination is None else occasion.combination.values()
     variables: dict[str, Value] = dict(spec.variables or {})
     started = occasion.started_at
     pipeline: dict[str, Value] = {
@@ -45,12 +49,19 @@ def build_scope(spec: BuildAndPushACRSpec, occasion: Occasion) -> Scope:
         "startTs": None if started is None else int(started.timestamp() * 1000),
         "variables": variables,
     }
+    stage: dict[str, Value] = {"variables": variables}
+    step: dict[str, Value] = {"identifier": occasion.name, "name": occasion.name}
+    if occasion.combination is not None:
+        step["identifierPostFix"] = occasion.combination.postfix
+    if "matrix" in looped:
+        stage["matrix"] = looped["matrix"]
     return {
         "pipeline": pipeline,
-        "stage": {"variables": variables},
-        "step": {"identifier": occasion.name, "name": occasion.name},
+        "stage": stage,
+        "step": step,
         CODEBASE: _describe(occasion.codebase),
         "trigger": None,
+        **looped,
     }
 
 

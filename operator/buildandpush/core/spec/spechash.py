@@ -16,12 +16,14 @@ VERSION: Final = "v2"
 
 SHAPING_FIELDS: Final = (
     "source", "repository", "tags", "dockerfile", "context", "labels", "buildArgs", "target", "optimize",
-    "buildArgsFrom", "buildSecrets", "envDockerSecrets", "fileDockerSecrets", "variables",
+    "buildArgsFrom", "buildSecrets", "envDockerSecrets", "fileDockerSecrets", "strategy", "variables",
 )  # fmt: skip
 """The one list of fields that shape the image; of the plugin flags, their table says it. Limits, timeouts, users,
 logins, caches and mirrors do not."""
 
 _DEFAULTS: Final[dict[str, Any]] = {"dockerfile": "Dockerfile", "context": ".", "optimize": False}
+_IDLE: Final = {"matrix": ("maxConcurrency", "nodeName"), "repeat": ("maxConcurrency", "nodeName", "unit")}
+"""What changes no image, of each kind of strategy."""
 _GIT_DEFAULTS: Final[dict[str, Any]] = {
     "keepGitDir": False,
     "depth": 1,
@@ -41,6 +43,7 @@ def hash_spec(spec: BuildAndPushACRSpec) -> str:
     flags = parse_flags(spec.env_variables)
     values["envVariables"] = shaping_flags(flags)
     values["source"] = _without_defaults(values["source"])
+    values["strategy"] = _shaping_strategy(values.get("strategy") or {})
     names = [*SHAPING_FIELDS, "envVariables", *(("workspace",) if _writes_image(flags) else ())]
     shaping = {name: values[name] for name in names if _is_set(name, values.get(name))}
     canonical = json.dumps(shaping, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -53,6 +56,19 @@ def _without_defaults(source: dict[str, Any]) -> dict[str, Any]:
     git = source.get("git", {})
     kept = {name: value for name, value in git.items() if name != "poll" and _GIT_DEFAULTS.get(name) != value}
     return {**source, "git": kept} if git else source
+
+
+def _shaping_strategy(strategy: dict[str, Any]) -> dict[str, Any]:
+    """Without what says only when builds run and how they are called, and with numbers as they are without quotes."""
+    shaping = {name: value for name, value in strategy.items() if name != "maxConcurrency"}
+    for kind, idle in _IDLE.items():
+        if kind in shaping:
+            inner = shaping[kind].items()
+            shaping[kind] = {name: value for name, value in inner if name not in idle and value != []}
+    for holder, name in ((shaping, "parallelism"), (shaping.get("repeat", {}), "times")):
+        if str(holder.get(name)).isdecimal():
+            holder[name] = int(holder[name])
+    return shaping
 
 
 def _writes_image(flags: PluginFlags) -> bool:

@@ -4,7 +4,7 @@ As pipelines have them: https://developer.harness.io/docs/platform/pipelines/fai
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from buildandpush.api.reasons import Reason
@@ -22,6 +22,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.expressions.evaluate import Scope, check_names, is_true
 from buildandpush.core.expressions.reader import read_condition
 from buildandpush.core.expressions.tree import ExpressionError
+from buildandpush.core.spec.combination import names_combination
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.scope import Occasion, build_scope, names_codebase
 
@@ -169,12 +170,14 @@ def condition_names(when: When | None) -> frozenset[str]:
 
 def is_met(spec: BuildAndPushACRSpec, occasion: Occasion) -> bool:
     """Whether a run is built. Raises SpecInvalidError for an invalid condition. No stage comes before a run, so a run
-    that requires a failed stage is never built. Without the commit, a condition that speaks of it counts as met."""
+    that requires a failed stage is never built. Without the commit, a condition that speaks of it counts as met.
+
+    It holds for all builds of the run, so it knows nothing of a combination."""
     when = spec.when
     if when is None:
         return True
     condition = _condition(when)
-    met = _evaluate(condition, build_scope(spec, occasion), occasion) if condition else True
+    met = _evaluate(condition, build_scope(spec, replace(occasion, combination=None)), occasion) if condition else True
     return met and when.stage_status != "Failure"
 
 
@@ -186,6 +189,11 @@ def _evaluate(condition: str, scope: Scope, occasion: Occasion) -> bool:
     """Whether a condition is met. An unknown name is an error even where nobody needs its value."""
     try:
         node = read_condition(condition)
+        if names_combination(node):
+            raise ExpressionError(
+                "it is asked once for the whole run, so no build of a strategy has a value in it; take builds out with "
+                "strategy.matrix.exclude"
+            )
         check_names(node, scope)
         if occasion.codebase is None and names_codebase(node):
             return True

@@ -38,6 +38,17 @@ SHAPING: dict[str, list[Any]] = {
     "envDockerSecrets": [{"a": "b/c"}],
     "fileDockerSecrets": [{"a": "b/c"}],
     "variables": [{"a": "b"}, {"a": "c"}],
+    "strategy": [
+        {"matrix": {"a": ["1"]}},
+        {"matrix": {"a": ["1", "2"]}},
+        {"matrix": {"unit": ["1"], "times": ["1"]}},
+        {"matrix": {"unit": ["2"], "times": ["1"]}},
+        {"matrix": {"a": ["1", "2"], "exclude": [{"a": "1"}]}},
+        {"repeat": {"items": ["1"]}},
+        {"repeat": {"times": 1}},
+        {"parallelism": 1},
+        {"parallelism": 2},
+    ],
     "envVariables": [
         {"PLUGIN_REPRODUCIBLE": True},
         {"PLUGIN_NO_PUSH": True},
@@ -57,6 +68,7 @@ DEFAULTS: list[dict[str, Any]] = [
     {"dockerfile": ""},
     {"context": ""},
     {"buildSecrets": []},
+    {"strategy": {}},
     {"variables": {}},
     {"envVariables": {}},
     {"envVariables": {"PLUGIN_REPRODUCIBLE": False}},
@@ -176,3 +188,18 @@ def test_a_setting_of_git_makes_another_source_and_its_default_none(name: str, d
 def test_how_long_an_upload_is_waited_for_shapes_no_image() -> None:
     assert hashed(spec(source={"upload": {}})) == hashed(spec(source={"upload": {"timeout": "5m"}}))
     assert hashed(spec(source={"upload": {}})) != hashed(spec())
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ({"matrix": {"a": ["1"], "maxConcurrency": 2, "nodeName": "x", "exclude": []}}, {"matrix": {"a": ["1"]}}),
+        ({"matrix": {"a": ["1"]}, "maxConcurrency": 2}, {"matrix": {"a": ["1"]}}),
+        ({"repeat": {"items": ["1"], "maxConcurrency": "2", "nodeName": "x"}}, {"repeat": {"items": ["1"]}}),
+        ({"repeat": {"items": ["1"], "unit": "Count"}}, {"repeat": {"items": ["1"]}}),
+        ({"repeat": {"times": "2"}}, {"repeat": {"times": 2}}),
+        ({"parallelism": "2", "maxConcurrency": 1}, {"parallelism": 2}),
+    ],
+)  # fmt: skip
+def test_how_many_builds_run_at_a_time_shapes_no_image(written: dict[str, Any], same: dict[str, Any]) -> None:
+    assert hashed(spec(strategy=written)) == hashed(spec(strategy=same))

@@ -1,0 +1,133 @@
+"""The plans of all builds of a run."""
+
+from typing import Any
+
+import pytest
+
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.spec.builds import PlannedBuild, plan_builds
+from buildandpush.core.spec.codebase import Codebase
+from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.scope import Occasion
+from tests.unit.core.factories import SETTINGS, spec
+
+GIT = {"git": {"url": "https://git.example/shop.git", "revision": "main"}}
+MAIN = Codebase("https://git.example/shop.git", "c0ffee12" * 5, "refs/heads/main")
+AB = {"matrix": {"a": ["x", "y"]}}
+
+
+def plan(strategy: Any, codebase: Codebase | None = None, **changes: Any) -> tuple[PlannedBuild, ...]:
+    """The builds of run 7."""
+    return plan_builds(parse_spec(spec(strategy=strategy, **changes)), SETTINGS, Occasion(7, codebase, name="web"))
+
+
+def test_without_a_strategy_there_is_the_plan_of_the_spec() -> None:
+    (build,) = plan(None)
+    assert (build.key, build.combination.total) == ("0", 1)
+    assert build.plan == plan_build(parse_spec(spec()), SETTINGS, Occasion(7, name="web"))
+
+
+def test_each_build_has_its_values_in_every_field_with_expressions() -> None:
+    builds = plan(
+        {"matrix": {"version": ["3.11", "3.12"], "service": [{"name": "web"}]}},
+        repository="contoso.azurecr.io/shop/<+matrix.service.name>",
+        tags=["<+matrix.version>", "1.<+pipeline.sequenceId><+strategy.identifierPostFix>"],
+        dockerfile="docker/<+matrix.service.name>.Dockerfile",
+        context="<+stage.matrix.service.name>",
+        target="<+matrix.service.name>",
+        labels={"build": "<+strategy.iteration> of <+strategy.iterations>", "step": "<+step.identifierPostFix>"},
+        buildArgs={"VERSION": "<+matrix.version>", "BASE": '<+matrix["version"].replace(".", "")>'},
+        remoteCacheImage="shop/cache-<+matrix.version>",
+    )
+    assert [build.key for build in builds] == ["0", "1"]
+    first, second = (build.plan for build in builds)
+    assert first.destinations == ("contoso.azurecr.io/shop/web:3.11", "contoso.azurecr.io/shop/web:1.7_0_0")
+    assert second.destinations == ("contoso.azurecr.io/shop/web:3.12", "contoso.azurecr.io/shop/web:1.7_0_1")
+    assert (second.dockerfile, second.context, second.target) == ("docker/web.Dockerfile", "web", "web")
+    assert second.labels == {"build": "1 of 2", "step": "_0_1"}
+    assert second.build_args == {"VERSION": "3.12", "BASE": "312"}
+    assert second.cache_repository == "contoso.azurecr.io/shop/cache-3.12"
+    assert second.numbered_tags == ("1.7_0_1",)
+
+
+def test_items_of_repeat_are_told_apart_too() -> None:
+    builds = plan({"repeat": {"items": ["a", "b"]}}, tags=["<+repeat.item>-of-<+repeat.total>"])
+    assert [build.plan.tags for build in builds] == [("a-of-2",), ("b-of-2",)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "changes", "words"),
+    [
+        (AB, {}, ["tags: build 0 (a=x) and build 1 (a=y) both push contoso.azurecr.io/shop/web:latest", "<+matrix.a>"]),
+        (AB, {"tags": ["<+matrix.a>", "v<+strategy.iterations>"]}, ["both push", "web:v2", "put <+matrix.a> into"]),
+        ({"matrix": {"a": ["x", "y"], "b": ["1", "2"]}}, {"tags": ["<+matrix.a>"]},
+         ["build 0 (a=x, b=1) and build 1 (a=x, b=2)", "put <+matrix.b> into tags or repository"]),
+        ({"repeat": {"items": ["a", "b"]}}, {}, ["build 0 (item=a) and build 1 (item=b)", "put <+repeat.item> into"]),
+        ({"parallelism": 2}, {}, ["build 0 and build 1 both push", "put <+strategy.iteration> into tags"]),
+        (AB, {"tags": ["<+codebase.shortCommitSha>"], "source": GIT},
+         ["both push contoso.azurecr.io/shop/web:<+codebase.shortCommitSha>"]),
+        (AB, {"repository": "contoso.azurecr.io/<+codebase.branch>", "source": GIT},
+         ["both push contoso.azurecr.io/<+codebase.branch>:latest"]),
+        (AB, {"tags": [], "envVariables": {"PLUGIN_AUTO_TAG": True}, "source": {"git": {"url": "https://g.example/a"}}},
+         ["both push contoso.azurecr.io/shop/web:latest"]),
+        (AB, {"tags": ["<+matrix.a>"], "source": {"upload": {}}}, ["source.upload: a folder is sent to one build"]),
+        (AB, {"tags": ["<+matrix.a>"], "envVariables": {"PLUGIN_TAR_PATH": "a.tar"},
+              "workspace": {"persistentVolumeClaim": {"claimName": "work"}}},
+         ["envVariables.PLUGIN_TAR_PATH: each build of strategy would write this file"]),
+        ({"matrix": {"a": ["x", "y z"]}}, {"tags": ["<+matrix.a>"]},
+         ["tags: '<+matrix.a>' becomes 'y z', which is no tag", "(in build 1 (a=y z))"]),
+        (AB, {"tags": ["<+matrix.b>"]}, ["tags: <+matrix.b> is unknown here", "matrix.a", "(in build 0 (a=x))"]),
+        (AB, {"tags": ["<+repeat.item>"]}, ["tags: <+repeat.item> has no value here"]),
+        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "revision": "<+matrix.a>"}}},
+         ["source.git.revision: all builds of a run have one source"]),
+        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "paths": ["<+stage.matrix.a>"]}}},
+         ["source.git.paths: all builds of a run have one source"]),
+        (AB, {"tags": ["<+matrix.a>"], "when": {"condition": '<+matrix.a> == "x"'}},
+         ["when.condition: it is asked once for the whole run", "strategy.matrix.exclude"]),
+        (AB, {"tags": ["<+matrix.a>"], "when": {"condition": "<+strategy.iteration> > 0"}},
+         ["when.condition: it is asked once for the whole run"]),
+    ],
+    ids=lambda value: str(value)[:50],
+)  # fmt: skip
+def test_builds_that_cannot_stand_beside_each_other_are_refused(
+    strategy: dict[str, Any], changes: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(SpecInvalidError) as caught:
+        plan(strategy, **changes)
+    assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_what_tells_builds_apart_later_is_looked_at_once_the_commit_is_known() -> None:
+    changes: dict[str, Any] = {"source": GIT, "tags": ["<+matrix.a>", "<+codebase.branch>-<+matrix.a.length()>"]}
+    assert [build.plan.tags for build in plan(AB, **changes)] == [("x",), ("y",)]
+    with pytest.raises(SpecInvalidError, match="both push contoso.azurecr.io/shop/web:main-1"):
+        plan(AB, MAIN, **changes)
+    changes["tags"] = ["<+codebase.branch>-<+matrix.a>"]
+    assert [build.plan.tags for build in plan(AB, MAIN, **changes)] == [("main-x",), ("main-y",)]
+
+
+def test_a_repository_that_tells_builds_apart_later_is_waited_for() -> None:
+    changes: dict[str, Any] = {
+        "source": GIT,
+        "repository": "contoso.azurecr.io/<+<+codebase.branch>.concat(matrix.a)>",
+    }
+    assert len(plan(AB, **changes)) == 2
+    assert [build.plan.repository for build in plan(AB, MAIN, **changes)] == [
+        "contoso.azurecr.io/mainx",
+        "contoso.azurecr.io/mainy",
+    ]
+
+
+def test_builds_that_push_nothing_may_have_the_same_tags_and_all_may_share_a_cache() -> None:
+    assert len(plan(AB, envVariables={"PLUGIN_NO_PUSH": True}, caching=True)) == 2
+    assert len(plan(AB, tags=["<+matrix.a>"], caching=True)) == 2
+
+
+def test_one_combination_that_is_left_may_push_what_it_likes() -> None:
+    (build,) = plan({"matrix": {"a": ["x", "y"], "exclude": [{"a": "x"}]}})
+    assert build.plan.tags == ("latest",)
+    assert build.combination.matrix == {"a": "y"}
+
+
+def test_a_run_with_as_many_builds_as_there_may_be_is_planned() -> None:
+    assert len(plan({"parallelism": 64}, tags=["<+strategy.iteration>"])) == 64
