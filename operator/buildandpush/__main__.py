@@ -129,7 +129,7 @@ async def _lead(
     )
     reconciler = Reconciler(sources, store, settings, _utc_now)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
-    queue: WorkQueue[Key] = WorkQueue(passes.run, workers=config.workers)
+    queue: WorkQueue[Key] = WorkQueue(passes.run, workers=config.workers, namespace_of=lambda key: key.namespace)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     crds = CrdWatch(client, reconciler.know_crd)

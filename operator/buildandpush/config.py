@@ -129,8 +129,8 @@ class OperatorConfig(BaseModel):
     """How long the others wait before they take the place of a leader that is not heard of."""
     state_dir: str = ""
     """Folder that outlives the operator's container, for what a process leaves to the one after it. Default: none."""
-    workers: int = Field(20, ge=1, le=500)
-    """Resources worked on at the same time."""
+    workers: int = Field(200, ge=1, le=500)
+    """Resources worked on at the same time, at most a quarter of them of one namespace."""
     port: int = Field(8080, ge=1, le=65535)
     """Port of /healthz."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")

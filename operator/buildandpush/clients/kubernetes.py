@@ -86,8 +86,16 @@ class KubernetesClient:
             aio.config.load_incluster_config(client_configuration=configuration)
         except aio.config.ConfigException:
             await aio.config.load_kube_config(client_configuration=configuration)
+        return cls.of(configuration)
+
+    @classmethod
+    def of(cls, configuration: Any) -> Self:
+        """The client of an API server that a configuration names and logs in at."""
         # The proxy of the environment is for hosts outside. Reading it costs time at each request.
         configuration.client_session_kwargs = {"trust_env": False}
+        # 0: as many connections as there are requests, which the work queue bounds. A request of the lease does not
+        # wait behind others that hang.
+        configuration.connection_pool_maxsize = 0
         return cls(aio.client.ApiClient(configuration))
 
     async def __aenter__(self) -> Self:

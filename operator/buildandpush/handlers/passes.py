@@ -29,6 +29,8 @@ FIRST_PATIENCE_SECONDS: Final = 60.0
 LAST_PATIENCE_SECONDS: Final = 3600.0
 """How long a suspect waits for a moment without other passes; with each further strike twice as long."""
 _LOOK_AGAIN_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 0.1
+"""Since the end of the last pass. In a shorter time the queue may not have begun what waited for a place."""
 _ALONE_SECONDS: Final = 10.0
 """How long the others wait for a suspect, and a suspect for the others that are under way."""
 
@@ -51,6 +53,8 @@ class Passes(Generic[K]):
         self._quiet = asyncio.Event()
         """Set while no pass is under way."""
         self._quiet.set()
+        self._ended_at = -_QUIET_SECONDS
+        """When the last pass ended."""
         self._waiting_since: dict[K, float] = {}
         """Suspects that wait for their turn."""
         self._alone: asyncio.Event | None = None
@@ -83,7 +87,8 @@ class Passes(Generic[K]):
             return False
         doublings = min(self._journal.strikes(str(key)) - SUSPECT_STRIKES, 10)
         patience = min(FIRST_PATIENCE_SECONDS * 2**doublings, LAST_PATIENCE_SECONDS)
-        return self._active == 0 or now - since >= patience
+        is_quiet = self._active == 0 and now - self._ended_at >= _QUIET_SECONDS
+        return is_quiet or now - since >= patience
 
     async def _measure(self, key: K) -> float | None:
         meter = _Meter(str(key), self._journal, self._clock)
@@ -93,6 +98,7 @@ class Passes(Generic[K]):
             return await _in_steps(self._work(key), meter)
         finally:
             self._active -= 1
+            self._ended_at = asyncio.get_running_loop().time()
             if not self._active:
                 self._quiet.set()
             if meter.seconds >= SLOW_SECONDS:

@@ -1,18 +1,20 @@
-"""A work queue of keys: deduplicating, one worker a key, bounded concurrency, backoff, due times.
+"""A work queue of keys: deduplicating, each key once at a time, bounded concurrency, backoff, due times.
 
 kopf's own event handlers drop an object whose handler failed; a key in this queue stays until its work succeeds.
+Namespaces have their turns one after the other (turns.py). So none waits behind the many or slow keys of another.
 """
 
 import asyncio
 import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.handlers.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
 
@@ -26,7 +28,8 @@ _HEAP_SLACK: Final = 64
 
 
 class WorkQueue(Generic[K]):
-    """Calls `work(key)` for every added key, at most `workers` at a time and never twice at once for one key.
+    """Calls `work(key)` for every added key, at most `workers` at a time and never twice at once for one key. At most a
+    quarter of the workers, and at least one, are for the keys of one namespace.
 
     `work` returns the seconds after which it wants to be called again, or None. If it raises, it is called again
     after a backoff that doubles from 0.5 s to 60 s, and not before the API server wants to be asked again.
@@ -38,15 +41,16 @@ class WorkQueue(Generic[K]):
         *,
         workers: int,
         clock: Callable[[], float] | None = None,
+        namespace_of: Callable[[K], Hashable] = lambda key: key,
     ) -> None:
-        """`clock` gives seconds; by default the event loop's own, which never jumps."""
+        """`clock` gives seconds; by default the event loop's own, which never jumps. `namespace_of` tells whose a key
+        is; by default each key stands for itself."""
         self._work = work
-        self._workers = workers
         self._clock = clock
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
-        self._running: set[K] = set()
+        self._turns: Turns[K] = Turns(workers, namespace_of, lambda item: self._due.get(item[2]) != item[0])
         self._moved_at = 0.0
         """When work on a key began or ended last."""
         self._failures: dict[K, int] = {}
@@ -81,41 +85,41 @@ class WorkQueue(Generic[K]):
 
     def stalled_seconds(self) -> float:
         """For how many seconds no work has begun or ended while some is under way."""
-        return self._now() - self._moved_at if self._running else 0.0
+        return self._now() - self._moved_at if self._turns.running else 0.0
 
     def __len__(self) -> int:
-        return len(self._due) + len(self._running)
+        return len(self._due) + len(self._turns.running)
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._workers):
-                group.create_task(self._run_worker(), name=f"worker-{number}")
+            while True:
+                key = self._claim()
+                if key is not None:
+                    group.create_task(self._work_on(key), name=f"work on {key}")
+                    await asyncio.sleep(0)  # everything else has its turn between the beginnings of two passes
+                    continue
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._seconds_until_due()):
+                        await self._changed.wait()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Start nothing new, and wait until all work has ended or the time is over."""
         self._draining = True
         try:
             async with asyncio.timeout(timeout_seconds):
-                while self._running:
+                while self._turns.running:
                     self._idle.clear()
                     await self._idle.wait()
         except TimeoutError:
-            _log.warning("queue.drain_timed_out", running=[str(key) for key in self._running])
+            _log.warning("queue.drain_timed_out", running=[str(key) for key in self._turns.running])
 
-    async def _run_worker(self) -> None:
-        while True:
-            key = await self._next_key()
-            self._running.add(key)
-            self._moved_at = self._now()
-            try:
-                await self._run_once(key)
-            finally:
-                self._running.discard(key)
-                self._moved_at = self._now()
-                self.completed += 1
-                self._changed.set()
-                self._idle.set()
+    async def _work_on(self, key: K) -> None:
+        try:
+            await self._run_once(key)
+        finally:
+            self._release(key)
 
     async def _run_once(self, key: K) -> None:
         try:
@@ -145,49 +149,32 @@ class WorkQueue(Generic[K]):
         else:
             _log.warning("queue.work_failed", key=str(key), failures=failures, retry_seconds=delay, exc_info=True)
 
-    async def _next_key(self) -> K:
-        """The first due key that nobody works on. Waits until there is one."""
-        while True:
-            wait = self._claim()
-            if isinstance(wait, _Claimed):
-                return wait.key
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
-
-    def _claim(self) -> "_Claimed[K] | float | None":
-        """Take the first due key, or return the seconds until one may be due (None: until something changes)."""
+    def _claim(self) -> K | None:
+        """Take the key whose turn it is; None if none may begin now."""
         now = self._now()
-        blocked: list[tuple[float, int, K]] = []
-        result: _Claimed[K] | float | None = None
-        while self._heap and not self._draining:
-            when, order, key = self._heap[0]
-            if self._due.get(key) != when:
-                heapq.heappop(self._heap)  # an earlier wish took its place
-            elif when > now:
-                result = when - now
-                break
-            else:
-                heapq.heappop(self._heap)
-                if key in self._running:
-                    blocked.append((when, order, key))
-                    continue
-                del self._due[key]
-                result = _Claimed(key)
-                break
-        for item in blocked:
-            heapq.heappush(self._heap, item)
-        return result
+        while self._heap and self._heap[0][0] <= now:
+            item = heapq.heappop(self._heap)
+            if self._due.get(item[2]) == item[0]:  # otherwise an earlier wish took its place
+                self._turns.add(item)
+        key = None if self._draining else self._turns.take()
+        if key is not None:
+            del self._due[key]
+            self._moved_at = now
+        return key
 
+    def _release(self, key: K) -> None:
+        """Work on a key that was taken has ended."""
+        self._turns.end(key)
+        self._moved_at = self._now()
+        self.completed += 1
+        self._changed.set()
+        self._idle.set()
 
-@dataclass(frozen=True)
-class _Claimed(Generic[K]):
-    """A key taken from the queue."""
-
-    key: K
+    def _seconds_until_due(self) -> float | None:
+        """When to look again: at the next due time. None: not before something changes."""
+        if self._draining or self._turns.is_full or not self._heap:
+            return None
+        return max(0.0, self._heap[0][0] - self._now())
 
 
 def _is_stopped() -> bool:

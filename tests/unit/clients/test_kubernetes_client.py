@@ -1,5 +1,6 @@
 """The requests as they arrive at a server, and the server's answers in the operator's words."""
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -83,7 +84,7 @@ def connect(url: str) -> KubernetesClient:
     """A client that logs in with a bearer token."""
     configuration = aio.client.Configuration(host=url)
     configuration.api_key["BearerToken"] = "Bearer the-token"
-    return KubernetesClient(aio.client.ApiClient(configuration))
+    return KubernetesClient.of(configuration)
 
 
 @pytest.fixture
@@ -409,3 +410,27 @@ async def test_token_is_in_no_error(api: ApiServer, client: KubernetesClient) ->
     with pytest.raises(KubernetesError) as caught:
         await client.read_secret("shop", "s1")
     assert "the-token" not in repr(caught.value)
+
+
+async def test_a_request_does_not_wait_behind_hundreds_that_hang() -> None:
+    """As those for logs do, whose kubelet does not answer. A leader that cannot renew its lease has to stop."""
+    let_go, hanging = asyncio.Event(), asyncio.Barrier(211)
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path.endswith("/log"):
+            await hanging.wait()
+            await let_go.wait()
+        return web.json_response({})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as running, connect(str(running.make_url("")).rstrip("/")) as client:
+        logs = [
+            asyncio.create_task(client.read_pod_log("shop", f"p{number}", "kaniko", lines=1, limit_bytes=9))
+            for number in range(210)
+        ]
+        async with asyncio.timeout(30):
+            await hanging.wait()
+        assert await client.read_lease("ours", "leader") == {}
+        let_go.set()
+        await asyncio.gather(*logs)

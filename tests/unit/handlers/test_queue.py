@@ -1,6 +1,7 @@
 """The work queue, in time that passes by itself."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,8 +20,8 @@ Work = Callable[[str], Awaitable[float | None]]
 
 @asynccontextmanager
 async def running(work: Work, *, workers: int = 4) -> Any:
-    """A queue at work for the time of the block."""
-    queue: WorkQueue[str] = WorkQueue(work, workers=workers)
+    """A queue at work for the time of the block. A key such as "tenant/name" has a namespace."""
+    queue: WorkQueue[str] = WorkQueue(work, workers=workers, namespace_of=lambda key: key.split("/")[0])
     task = asyncio.create_task(queue.run())
     try:
         yield queue
@@ -133,6 +134,59 @@ def test_one_slow_key_keeps_no_other_waiting() -> None:
             stuck.set()
             await asyncio.sleep(1)
         assert done[20:] == ["slow", "slow"], "the second for what came meanwhile"
+
+    run_in_fake_time(main())
+
+
+def test_a_namespace_whose_keys_hang_keeps_no_other_waiting() -> None:
+    async def main() -> None:
+        begun: dict[str, float] = {}
+
+        async def work(key: str) -> None:
+            begun[key] = asyncio.get_running_loop().time()
+            if key.startswith("slow/"):
+                await asyncio.sleep(1000)
+
+        async with running(work, workers=20) as queue:
+            for number in range(10_000):
+                queue.add(f"slow/{number}")
+            await asyncio.sleep(1)
+            assert len(begun) == 5, "a quarter"
+            for number in range(100):
+                queue.add(f"other-{number % 10}/{number}")
+            await asyncio.sleep(1)
+        assert [time for key, time in begun.items() if key.startswith("other")] == [1.0] * 100
+
+    run_in_fake_time(main())
+
+
+def test_everything_else_has_its_turn_between_two_keys() -> None:
+    """A burst of keys whose work waits for nothing holds up no renewal of the lease and no probe."""
+
+    async def main() -> None:
+        work: list[str] = []
+
+        async def note(key: str) -> None:
+            work.append(key)
+
+        async with running(note, workers=100) as queue:
+            for number in range(1000):
+                queue.add(f"{number % 50}/{number}")
+            done = [0]
+            while done[-1] < 1000:
+                await asyncio.sleep(0)
+                done.append(len(work))
+        assert max(later - earlier for earlier, later in itertools.pairwise(done)) <= 2
+
+    run_in_fake_time(main())
+
+
+def test_one_added_key_wakes_no_crowd_of_idle_workers() -> None:
+    async def main() -> None:
+        async with running(Recorder(), workers=200) as queue:
+            await asyncio.sleep(1)
+            queue.add("a")
+            assert len(asyncio.all_tasks()) <= 3
 
     run_in_fake_time(main())
 

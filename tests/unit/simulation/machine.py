@@ -14,7 +14,7 @@ from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.settings import BuildSettings
-from buildandpush.handlers.queue import WorkQueue, _Claimed
+from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.watch import Watcher
@@ -129,12 +129,16 @@ class Operator:
         """One pass over a key that is ready. The queue gives out those that are due before it as well, as to other
         workers, which are slower."""
         others: list[Key] = []
-        while isinstance(claimed := self.queue._claim(), _Claimed) and claimed.key != key:
-            others.append(claimed.key)
-        assert isinstance(claimed, _Claimed), f"the queue does not give out {key}"
+        while (claimed := self.queue._claim()) is not None and claimed != key:
+            others.append(claimed)
+            self.queue._release(claimed)
+        assert claimed is not None, f"the queue does not give out {key}"
         for other in others:
             self.queue.add(other)
-        drive(self.queue._run_once(key))
+        try:
+            drive(self.queue._run_once(key))
+        finally:
+            self.queue._release(key)
 
 
 class World(RuleBasedStateMachine):
