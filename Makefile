@@ -53,7 +53,7 @@ TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 .PHONY: test
 test: $(VENV)/ready ## Run all checks and all tests
 	$(TOGETHER) checks up forge
-	$(MAKE) --no-print-directory contract-tests e2e-together-tests
+	$(MAKE) --no-print-directory contract-tests e2e-together-tests bench-short
 	SIMULATION_STEPS=20000 SIMULATED_BUILDS=1000 $(TOGETHER) unit alone
 
 .PHONY: checks
@@ -134,9 +134,14 @@ mutation: $(VENV)/ready ## Count the changes of core/ that the unit tests notice
 	$(PY) -m tests.mutation build/mutation/mutants --at-least $(MUTATION_SCORE)
 
 .PHONY: bench
-bench: up ## Measure latencies, the API writes of each build, and the fetch of a large repository
+bench: up ## Measure bursts and latencies into bench/latest.json, and the fetch of a large repository; takes 15 minutes
 	$(PY) -m bench.builds
+	$(PY) -m bench.burst
 	$(PY) -m bench.clone
+
+.PHONY: bench-short
+bench-short: $(VENV)/ready
+	$(PY) -m bench.burst --short
 
 ##@ Change it
 

@@ -67,7 +67,8 @@ class ServerConfig(BaseModel):
 class Azure:
     """All emulated services."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, upstream: Upstream | None = None) -> None:
+        """`upstream` takes the place of the registry that the configuration names."""
         self._config = config
         self.world: World = read_world(config.world, {name: path.read_text() for name, path in config.secrets.items()})
         self.faults = Faults()
@@ -78,7 +79,7 @@ class Azure:
         self._manager = Manager(self.world, tokens)
         self._repos = Repos(self.world, tokens, config.repositories)
         self._storage = Storage(self.world, tokens)
-        self._upstream = Upstream(config.upstream)
+        self._upstream = upstream or Upstream(config.upstream)
         self._metadata = Metadata(self._upstream)
 
     async def run(self) -> None:

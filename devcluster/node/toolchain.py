@@ -97,7 +97,10 @@ CLUSTER_TOOLS = (
     Tool("helm", TOOLS_DIR / "helm", "helm.sh/helm/v3/cmd/helm", ldflags=_HELM_LDFLAGS),
     Tool("pause", TOOLS_DIR / "pause", "pause.c"),
 )
-EXTRA_TOOLS = (Tool("kind", TOOLS_DIR / "kind", "sigs.k8s.io/kind"),)
+EXTRA_TOOLS = (
+    Tool("kind", TOOLS_DIR / "kind", "sigs.k8s.io/kind"),
+    Tool("kwok", TOOLS_DIR / "kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+)
 
 
 def compute_key(tool: Tool, go_version: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.node.toolchain import CLUSTER_TOOLS, Tool, compute_key, link_tools
+from devcluster.node.toolchain import CLUSTER_TOOLS, EXTRA_TOOLS, Tool, compute_key, link_tools
 
 
 @pytest.fixture
@@ -42,8 +42,9 @@ def test_key_changes_with_go_flags_and_own_source_but_not_with_tests(tool: Tool)
     assert compute_key(tool, "go1.26.8") not in keys
 
 
-def test_every_tool_of_the_cluster_has_its_module_in_the_repository() -> None:
-    assert [tool.name for tool in CLUSTER_TOOLS if not all(path.exists() for path in tool.sources)] == []
+def test_every_tool_has_its_module_in_the_repository() -> None:
+    tools = (*CLUSTER_TOOLS, *EXTRA_TOOLS)
+    assert [tool.name for tool in tools if not all(path.exists() for path in tool.sources)] == []
 
 
 def test_links_follow_a_version_bump(tmp_path: Path) -> None:
