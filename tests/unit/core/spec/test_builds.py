@@ -119,12 +119,14 @@ def test_a_repository_that_tells_builds_apart_later_is_waited_for() -> None:
 
 
 def test_builds_that_push_nothing_may_have_the_same_tags_and_all_may_share_a_cache() -> None:
-    assert len(plan(AB, envVariables={"PLUGIN_NO_PUSH": True}, caching=True)) == 2
+    unpushed = {"PLUGIN_NO_PUSH": True}
+    assert len(plan(AB, envVariables=unpushed, caching=True)) == 2
+    assert len(plan(AB, envVariables=unpushed, source=GIT, tags=["<+codebase.shortCommitSha>"])) == 2
     assert len(plan(AB, tags=["<+matrix.a>"], caching=True)) == 2
 
 
-def test_one_combination_that_is_left_may_push_what_it_likes() -> None:
-    (build,) = plan({"matrix": {"a": ["x", "y"], "exclude": [{"a": "x"}]}})
+def test_one_combination_that_is_left_has_all_for_itself() -> None:
+    (build,) = plan({"matrix": {"a": ["x", "y"], "exclude": [{"a": "x"}]}}, source={"upload": {}})
     assert build.plan.tags == ("latest",)
     assert build.combination.matrix == {"a": "y"}
 
