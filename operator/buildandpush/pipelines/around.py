@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from buildandpush.api.step import FailureStrategy
+from buildandpush.api.strategy import RESERVED, Repeat, Strategy
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.strategy import check_strategies
 from buildandpush.pipelines.find import FoundStep
@@ -14,7 +15,8 @@ from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, 
 
 _FAILURE: Final = "Failure"
 _WHEN: Final = ("stageStatus", "pipelineStatus", "condition")
-_LOOPS: Final = ("matrix", "repeat", "parallelism")
+_LOOPS: Final = tuple(field.alias or name for name, field in Strategy.model_fields.items())
+_OF_REPEAT: Final = tuple(field.alias or name for name, field in Repeat.model_fields.items())
 _NUMBERS: Final = frozenset(
     {"retryCount", "maxConcurrency", "times", "parallelism", "partitionSize", "start", "end", "tolerationSeconds"}
 )
@@ -87,12 +89,22 @@ def _plan_strategy(levels: _LEVELS, notes: Notes) -> dict[str, Any]:
     unknown = [key for key in strategy if key not in _LOOPS]
     if unknown:
         notes.left_out(f"strategy: {join_names(unknown)}: no loop that means something here")
-    return {key: _typed(key, value) for key, value in strategy.items() if key in _LOOPS}
+    loops = {key: value for key, value in strategy.items() if key in _LOOPS}
+    return {key: _typed(key, _repeat(value, notes) if key == "repeat" else value) for key, value in loops.items()}
+
+
+def _repeat(given: Value, notes: Notes) -> Value:
+    if not isinstance(given, dict):
+        return given
+    unknown = [key for key in given if key not in _OF_REPEAT]
+    if unknown:
+        notes.left_out(f"strategy.repeat: {join_names(unknown)}: no part of a loop that means something here")
+    return {key: value for key, value in given.items() if key in _OF_REPEAT}
 
 
 def _merge_matrices(inner: Map, outer: Map) -> Map | None:
     ours, theirs = as_map(inner.get("matrix")), as_map(outer.get("matrix"))
-    both = set(ours) & set(theirs) - {"exclude", "maxConcurrency", "nodeName"}
+    both = set(ours) & set(theirs) - set(RESERVED)
     if not ours or not theirs or both or len(inner) > 1 or len(outer) > 1:
         return None
     merged: Map = {**theirs, **ours}
