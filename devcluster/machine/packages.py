@@ -87,6 +87,13 @@ def ensure_ssh_server(settings: Settings) -> Path:
     return _ensure_unpacked(settings, Path("usr/sbin/sshd"), "openssh-server", *_LIBRARIES_OF_SSHD)
 
 
+def ensure_promtool(settings: Settings) -> Path:
+    """Return Debian's promtool, which judges metrics, unpacked into the cache: the package that has it would start a
+    service of its own on port 9090."""
+    program = Path("usr/bin/promtool")
+    return _ensure_unpacked(settings, program, "prometheus") / program
+
+
 def _ensure_unpacked(settings: Settings, program: Path, *packages: str) -> Path:
     """The folder that the packages are unpacked into, with this program. It has the name of the first package."""
     unpacked = settings.cache / "debian" / packages[0]

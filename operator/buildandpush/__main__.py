@@ -36,10 +36,12 @@ from buildandpush.handlers.fluxwatch import FluxWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.journal import Journal
 from buildandpush.handlers.looplag import LoopLag
+from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.passes import Passes
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.watch import Watcher, list_all, refresh, run_kopf
 from buildandpush.telemetry import configure_logging
@@ -65,13 +67,15 @@ async def run(config: OperatorConfig, certificates: str = "") -> int:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     take_signals()
-    health, lag = Health(), LoopLag()
-    async with await KubernetesClient.connect() as client:
-        server = await serve_health(config.port, health, lag)
+    health, metrics = Health(), Metrics()
+    lag = LoopLag(on_look=metrics.loop_lag.observe)
+    async with await KubernetesClient.connect(metrics.count_api_request) as client:
+        server = await serve_health(config.port, health, lag, metrics)
         watching = asyncio.create_task(lag.run(), name="lag")
         lease = _make_lease(config, client, health) if config.pod_namespace else None
         if lease is None or await lease.wait_until_leading(stop):
-            await _lead(config, certificates, client, lease, health, stop, take_signals)
+            metrics.leader.set_function(lease.may_act if lease is not None else lambda: 1)
+            await _lead(config, certificates, client, lease, health, metrics, stop, take_signals)
         watching.cancel()
         await server.cleanup()
     _log.info("operator.stopped")
@@ -96,16 +100,17 @@ async def _lead(
     client: KubernetesClient,
     lease: Lease | None,
     health: Health,
+    metrics: Metrics,
     stop: asyncio.Event,
     take_signals: Callable[[], None],
 ) -> None:
     """Watch and act until told to stop, or until the lease is lost."""
     acting = client.guarded(lease.check) if lease is not None else client
     rules = config.address_rules(os.environ.get("KUBERNETES_SERVICE_HOST", ""))
-    store, outside = Store(), Outside(config.ca_file, rules=rules)
+    store, outside = Store(), Outside(config.ca_file, rules=rules, on_answer=metrics.count_outside_request)
     settings = replace(config.build_settings, trusted_certificates=certificates)
     entra = EntraClient(outside, acting)
-    identities = IdentityLogins(entra, AcrClient(outside), _utc_now, config.first_backoff_seconds)
+    identities = IdentityLogins(entra, AcrClient(outside), _utc_now, config.first_backoff_seconds, metrics.count_login)
 
     def wake_connector(namespace: str, name: str) -> None:
         queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
@@ -127,9 +132,16 @@ async def _lead(
         Revisions(acting, logins, git, lookups),
         flux,
     )
-    reconciler = Reconciler(sources, store, settings, _utc_now)
+    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics))
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
-    queue: WorkQueue[Key] = WorkQueue(passes.run, workers=config.workers, namespace_of=lambda key: key.namespace)
+    queue: WorkQueue[Key] = WorkQueue(
+        passes.run,
+        workers=config.workers,
+        namespace_of=lambda key: key.namespace,
+        on_done=lambda key, seconds, error: metrics.note_pass(key.kind, seconds, error),
+    )
+    metrics.watch_queue(queue.backlog)
+    metrics.login_oldest_seconds.set_function(identities.oldest_seconds)
     watcher = Watcher(store, queue)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     crds = CrdWatch(client, reconciler.know_crd)

@@ -185,6 +185,26 @@ def test_the_kubelet_asks_if_the_operator_lives_and_if_it_can_work(shell: Shell)
     }
 
 
+def test_all_pods_of_the_operator_are_found_for_their_metrics(shell: Shell) -> None:
+    documents = _render(shell)
+    (service,) = _of_kind(documents, "Service")
+    pod = _of_kind(documents, "Deployment")[0]["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+    assert service["spec"]["publishNotReadyAddresses"], "an operator in trouble is the one to look at"
+    assert _of_kind(documents, "ServiceMonitor") == [], "most clusters have no such kind"
+
+
+def test_a_service_monitor_finds_the_service(shell: Shell) -> None:
+    monitor = "metrics.serviceMonitor"
+    documents = _render(shell, "--set", f"{monitor}.enabled=true", "--set", f"{monitor}.labels.release=prometheus")
+    (service,), (found,) = _of_kind(documents, "Service"), _of_kind(documents, "ServiceMonitor")
+    assert found["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert found["metadata"]["labels"]["release"] == "prometheus"
+    (endpoint,) = found["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"]) == (service["spec"]["ports"][0]["name"], "/metrics")
+
+
 @pytest.mark.parametrize(
     ("arguments", "value", "asks"),
     [

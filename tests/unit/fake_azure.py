@@ -154,9 +154,11 @@ def make_sources(
     revisions: Any = None,
     flux: Any = None,
     first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
+    on_login: Callable[[Reason], None] = lambda reason: None,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
-    logins = Logins(client, IdentityLogins(azure, azure, clock, first_backoff_seconds), SETTINGS, clock)
+    identities = IdentityLogins(azure, azure, clock, first_backoff_seconds, on_login)
+    logins = Logins(client, identities, SETTINGS, clock)
     return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions(), flux)

@@ -28,6 +28,7 @@ from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
 Object = dict[str, Any]
+OnAnswer = Callable[[str, int | None], None]
 
 _TIMEOUT_SECONDS: Final = 40
 """The API server itself ends a write after 34 s, in its own words, and waits up to 30 s of them for a webhook."""
@@ -65,38 +66,44 @@ class Listing:
     resource_version: str
 
 
+def _ignore(verb: str, status: int | None) -> None:
+    """Nobody counts requests."""
+
+
 class KubernetesClient:
     """Requests to one API server. Every method raises NotFoundError, ConflictError, KubernetesError or
     UnavailableError."""
 
-    def __init__(self, api: Any, *, guard: Callable[[], None] = lambda: None) -> None:
-        """`guard` is called before every write, and raises where the operator may not act any more."""
+    def __init__(self, api: Any, *, guard: Callable[[], None] = lambda: None, on_answer: OnAnswer = _ignore) -> None:
+        """`guard` is called before every write, and raises where the operator may not act any more. `on_answer` is
+        called with the verb of each request and the status of its answer, or with None if nobody answered."""
         self._api = api
         self._guard = guard
+        self._on_answer = on_answer
 
     def guarded(self, guard: Callable[[], None]) -> Self:
         """The same connection, each write guarded."""
-        return type(self)(self._api, guard=guard)
+        return type(self)(self._api, guard=guard, on_answer=self._on_answer)
 
     @classmethod
-    async def connect(cls) -> Self:
+    async def connect(cls, on_answer: OnAnswer = _ignore) -> Self:
         """Log in as the pod's service account, or by kubeconfig outside of a cluster."""
         configuration = aio.client.Configuration()
         try:
             aio.config.load_incluster_config(client_configuration=configuration)
         except aio.config.ConfigException:
             await aio.config.load_kube_config(client_configuration=configuration)
-        return cls.of(configuration)
+        return cls.of(configuration, on_answer)
 
     @classmethod
-    def of(cls, configuration: Any) -> Self:
+    def of(cls, configuration: Any, on_answer: OnAnswer = _ignore) -> Self:
         """The client of an API server that a configuration names and logs in at."""
         # The proxy of the environment is for hosts outside. Reading it costs time at each request.
         configuration.client_session_kwargs = {"trust_env": False}
         # 0: as many connections as there are requests, which the work queue bounds. A request of the lease does not
         # wait behind others that hang.
         configuration.connection_pool_maxsize = 0
-        return cls(aio.client.ApiClient(configuration))
+        return cls(aio.client.ApiClient(configuration), on_answer=on_answer)
 
     async def __aenter__(self) -> Self:
         return self
@@ -334,9 +341,15 @@ class KubernetesClient:
             method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         url = f"{prepared[1]}?{urlencode(full_query)}" if full_query else prepared[1]
-        return await self._api.call_api(
-            prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=seconds
-        )
+        status: int | None = None
+        try:
+            response = await self._api.call_api(
+                prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=seconds
+            )
+            status = response.status
+            return response
+        finally:
+            self._on_answer("WATCH" if full_query.get("watch") else method, status)
 
 
 class _LongAnswerError(UnavailableError):

@@ -7,6 +7,7 @@ the rules refuse, whatever name or redirect led there, and users are told of pub
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, Final
 
@@ -56,14 +57,17 @@ class Outside:
         rules: AddressRules | None = None,
         *,
         verifies: bool = True,
+        on_answer: Callable[[str, int | None], None] | None = None,
     ) -> None:
         """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy.
         `resolver` finds hosts otherwise than by the machine's own settings. `rules` widen or narrow the usual ones.
-        Without `verifies` every certificate is taken, as the installer may allow for some registries."""
+        Without `verifies` every certificate is taken, as the installer may allow for some registries. `on_answer` is
+        called with the host of each request and the status of its answer, or with None if it did not answer."""
         self._ca_file = ca_file
         self._verifies = verifies
         self._resolver = resolver
         self._rules = rules or AddressRules()
+        self._traces = [_make_trace(on_answer)] if on_answer else []
         self._node: aiohttp.ClientSession | None = None
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         """The one used last at the end."""
@@ -99,7 +103,7 @@ class Outside:
             # It sees each address before a connection is made: those that URLs name, and those that DNS finds.
             socket_factory=partial(_open_socket, self._rules),
         )
-        return _make_session(connector, trust_env=True)
+        return _make_session(connector, self._traces, trust_env=True)
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
@@ -118,7 +122,7 @@ class Outside:
         """A session for the node's metadata service. It connects to any address and knows no proxy, so nobody but the
         client of that service may have it."""
         if self._node is None or self._node.closed:
-            self._node = _make_session(aiohttp.TCPConnector(limit=4), trust_env=False)
+            self._node = _make_session(aiohttp.TCPConnector(limit=4), self._traces, trust_env=False)
         return AioHttpTransport(session=self._node, session_owner=False)
 
     async def may_tell(self, host: str) -> bool:
@@ -157,9 +161,27 @@ def _open_socket(rules: AddressRules, found: AddrInfoType) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def _make_session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.ClientSession:
+def _make_trace(on_answer: Callable[[str, int | None], None]) -> aiohttp.TraceConfig:
+    """Tells of every request of a session, whichever client makes it."""
+
+    async def answered(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
+        on_answer(request.url.host or "", request.response.status)
+
+    async def failed(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
+        on_answer(request.url.host or "", None)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(answered)
+    trace.on_request_exception.append(failed)
+    return trace
+
+
+def _make_session(
+    connector: aiohttp.TCPConnector, traces: list[aiohttp.TraceConfig], *, trust_env: bool
+) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
+        trace_configs=traces,
         timeout=TIMEOUT,
         trust_env=trust_env,
         auto_decompress=False,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from buildandpush.handlers.looplag import LoopLag
+from buildandpush.handlers.metrics import CONTENT_TYPE, Metrics
 
 STALE_SECONDS: Final = 300.0
 """A loop that has not come round for so long hangs. The slowest one sleeps for two minutes."""
@@ -81,9 +82,12 @@ class Health:
         return self.find_hang() or refused
 
 
-async def serve_health(port: int, health: Health, lag: LoopLag | None = None) -> web.AppRunner:
-    """Answer /healthz (alive), /readyz (able to work) and /loopz (for how long the event loop stood still) until the
-    runner is cleaned up."""
+async def serve_health(
+    port: int, health: Health, lag: LoopLag | None = None, metrics: Metrics | None = None
+) -> web.AppRunner:
+    """Answer /healthz (alive), /readyz (able to work), /loopz (for how long the event loop stood still) and /metrics
+    until the runner is cleaned up."""
+    told = metrics or Metrics()
 
     def answer(find: Callable[[], str | None]) -> Callable[[web.Request], Any]:
         async def handle(_: web.Request) -> web.Response:
@@ -95,10 +99,14 @@ async def serve_health(port: int, health: Health, lag: LoopLag | None = None) ->
     async def tell_lag(_: web.Request) -> web.Response:
         return web.Response(text=str(lag or LoopLag()))
 
+    async def tell_metrics(_: web.Request) -> web.Response:
+        return web.Response(body=told.render(), headers={"Content-Type": CONTENT_TYPE})
+
     app = web.Application()
     app.router.add_get("/healthz", answer(health.find_hang))
     app.router.add_get("/readyz", answer(health.find_trouble))
     app.router.add_get("/loopz", tell_lag)
+    app.router.add_get("/metrics", tell_metrics)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, port=port).start()

@@ -17,10 +17,15 @@ class LoopLag:
     """Looks ten times a second, and keeps the longest times that it had to wait."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.perf_counter, processor: Callable[[], float] = time.thread_time
+        self,
+        clock: Callable[[], float] = time.perf_counter,
+        processor: Callable[[], float] = time.thread_time,
+        on_look: Callable[[float], None] = lambda held: None,
     ) -> None:
-        """Both count seconds: of time, and of the processor's work for the event loop's thread."""
+        """Both count seconds: of time, and of the processor's work for the event loop's thread. `on_look` is called
+        with the seconds of each time that the event loop stood still."""
         self._clock = clock
+        self._on_look = on_look
         self._processor = processor
         self.held_seconds = 0.0
         """The longest time that the event loop stood still, for whatever cause."""
@@ -36,6 +41,7 @@ class LoopLag:
 
     def note(self, held: float, worked: float) -> None:
         """The event loop came round so many seconds late, and worked for so many."""
+        self._on_look(held)
         busy = min(held, worked)
         self.held_seconds = max(self.held_seconds, held)
         self.busy_seconds = max(self.busy_seconds, busy)

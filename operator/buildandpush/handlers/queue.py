@@ -42,11 +42,14 @@ class WorkQueue(Generic[K]):
         workers: int,
         clock: Callable[[], float] | None = None,
         namespace_of: Callable[[K], Hashable] = lambda key: key,
+        on_done: Callable[[K, float, BaseException | None], None] = lambda key, seconds, error: None,
     ) -> None:
         """`clock` gives seconds; by default the event loop's own, which never jumps. `namespace_of` tells whose a key
-        is; by default each key stands for itself."""
+        is; by default each key stands for itself. `on_done` is called after each call of `work` with the seconds that
+        it took and the error that it raised."""
         self._work = work
         self._clock = clock
+        self._on_done = on_done
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._order = itertools.count()
@@ -87,6 +90,12 @@ class WorkQueue(Generic[K]):
         """For how many seconds no work has begun or ended while some is under way."""
         return self._now() - self._moved_at if self._turns.running else 0.0
 
+    def backlog(self) -> tuple[int, float]:
+        """How many keys are due and wait for a worker, and for how many seconds the first of them has waited."""
+        now = self._now()
+        due = [when for when in self._due.values() if when <= now]
+        return len(due), now - min(due, default=now)
+
     def __len__(self) -> int:
         return len(self._due) + len(self._turns.running)
 
@@ -122,6 +131,7 @@ class WorkQueue(Generic[K]):
             self._release(key)
 
     async def _run_once(self, key: K) -> None:
+        began = self._now()
         try:
             delay = await self._work(key)
         except (Exception, asyncio.CancelledError) as error:
@@ -131,8 +141,10 @@ class WorkQueue(Generic[K]):
             asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
             delay = min(max(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), asked), LAST_BACKOFF_SECONDS)
             self._log_failure(key, error, failures, delay)
+            self._on_done(key, self._now() - began, error)
         else:
             self._failures.pop(key, None)
+            self._on_done(key, self._now() - began, None)
         if delay is not None:
             self.add(key, delay)
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
+from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.recent import Recent
 from buildandpush.core.crdgap import find_fields
 from buildandpush.core.explain import describe
@@ -27,7 +27,8 @@ from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
 from buildandpush.handlers.refusals import explain_refusal
-from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.runmeter import RunMeter
+from buildandpush.handlers.store import Key, Object, Store, read_resource
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +56,9 @@ class Reconciler:
         store: Store,
         settings: BuildSettings,
         clock: Callable[[], datetime],
+        meter: RunMeter,
     ) -> None:
+        self._meter = meter
         self._sources = sources
         self._client = sources.kubernetes
         self._connectors = ConnectorReconciler(sources, store, clock)
@@ -92,8 +95,10 @@ class Reconciler:
             body = self._store.get(key)
             if body is None:
                 self._ends_told.pop(key, None)
+                self._meter.forget(key)
                 return None
             resource = read_resource(body)
+            self._meter.see(key, resource)
             pods = self._store.pods_of(resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
             world = World(
@@ -157,11 +162,8 @@ class Reconciler:
         patch = merge_patch(resource.status.to_dict(), status)
         if not patch:
             return _Written.NOTHING
-        owner = resource.owner
         try:
-            body = await self._client.patch_custom_status(
-                meta.BUILD_PLURAL, owner.namespace, owner.name, resource.resource_version, patch
-            )
+            body = await self._send_status(key, resource, decision, patch)
         except (ConflictError, NotFoundError):
             await self._refresh(key)
             return _Written.CONFLICT
@@ -169,9 +171,20 @@ class Reconciler:
             await self._tell_unwritten(resource, explain_refusal(error))
             raise
         self._store.put(meta.BUILD_KIND, body)
+        self._meter.note_written(key, resource, decision)
         self._note_pruned(find_fields(patch), find_fields(body.get("status") or {}))
         self._log_transition(resource, decision)
         return _Written.CHANGE
+
+    async def _send_status(self, key: Key, resource: Resource, decision: Decision, patch: dict[str, Any]) -> Object:
+        owner = resource.owner
+        try:
+            return await self._client.patch_custom_status(
+                meta.BUILD_PLURAL, owner.namespace, owner.name, resource.resource_version, patch
+            )
+        except UnavailableError:
+            self._meter.note_unanswered(key, resource, decision)
+            raise
 
     def _note_pruned(self, sent: frozenset[str], stored: frozenset[str]) -> None:
         """Fields that do not come back were dropped, whatever is known of the CRD."""

@@ -16,6 +16,8 @@ _LABELS: Final = "app.kubernetes.io/name=buildandpush-operator"
 _LEASE: Final = "buildandpush-operator"
 _CONTAINER: Final = "operator"
 
+Metrics = dict[str, dict[str, float]]
+
 
 @dataclass
 class OperatorPod:
@@ -61,9 +63,19 @@ class OperatorPod:
 
     def held_seconds(self) -> float:
         """The longest time that the leader's event loop was held by work, since its process began."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/pods/{self.read()['metadata']['name']}:8080/proxy/loopz"
-        lines = (line.split() for line in self.api.send("GET", path).decode().splitlines())
+        lines = (line.split() for line in self._ask(self.read(), "loopz").decode().splitlines())
         return float(dict(lines)["loop_busy_seconds_max"])
+
+    def metrics_text(self) -> bytes:
+        """The metrics that the leader serves."""
+        return self._ask(self.read(), "metrics")
+
+    def metrics(self) -> Metrics:
+        """The metrics of all replicas by the pod's name."""
+        return {pod["metadata"]["name"]: _parse_metrics(self._ask(pod, "metrics")) for pod in self._pods()}
+
+    def _ask(self, pod: Object, path: str) -> bytes:
+        return self.api.send("GET", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy/{path}")
 
     def all_logs(self) -> str:
         """The logs of all replicas, and of the operators that tests have ended."""
@@ -137,6 +149,12 @@ class OperatorPod:
             return another and "running" in status.get("state", {})
 
         eventually(runs_again, "the operator runs again", within=120)
+
+
+def _parse_metrics(text: bytes) -> dict[str, float]:
+    """Each series, as Prometheus writes it, with its value."""
+    lines = (line for line in text.decode().splitlines() if not line.startswith("#"))
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def _goes(pod: Object) -> bool:

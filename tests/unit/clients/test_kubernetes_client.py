@@ -22,7 +22,7 @@ from buildandpush.clients.errors import (
     TroubleError,
     UnavailableError,
 )
-from buildandpush.clients.kubernetes import KubernetesClient, PodLog
+from buildandpush.clients.kubernetes import KubernetesClient, OnAnswer, PodLog
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
@@ -80,11 +80,11 @@ def api(server: tuple[ApiServer, str]) -> ApiServer:
     return server[0]
 
 
-def connect(url: str) -> KubernetesClient:
+def connect(url: str, on_answer: OnAnswer = lambda verb, status: None) -> KubernetesClient:
     """A client that logs in with a bearer token."""
     configuration = aio.client.Configuration(host=url)
     configuration.api_key["BearerToken"] = "Bearer the-token"
-    return KubernetesClient.of(configuration)
+    return KubernetesClient.of(configuration, on_answer)
 
 
 @pytest.fixture
@@ -403,6 +403,25 @@ def test_a_webhook_may_take_all_its_time_before_the_api_server_says_so() -> None
 async def test_event_that_was_told_already_is_no_error(api: ApiServer, client: KubernetesClient) -> None:
     api.answers.append(refuse(409, reason="AlreadyExists"))
     await client.create_event(POD)
+
+
+async def test_each_request_is_told_with_its_verb_and_the_status_of_its_answer(
+    server: tuple[ApiServer, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int | None]] = []
+    api, url = server
+    async with connect(url, lambda verb, status: told.append((verb, status))) as client:
+        await client.read_pod("shop", "p1")
+        api.answers.append(refuse(409))
+        with pytest.raises(ConflictError):
+            await client.guarded(lambda: None).create_pod(POD)
+        api.answers.append(refuse(410))
+        with pytest.raises(KubernetesError):
+            await anext(client.watch_path("/api/v1/pods", "5"))
+        api.breaks = True
+        with pytest.raises(UnavailableError):
+            await client.delete_pod("shop", "p1", "u1")
+    assert told == [("GET", 200), ("POST", 409), ("WATCH", 410), ("DELETE", None)]
 
 
 async def test_token_is_in_no_error(api: ApiServer, client: KubernetesClient) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from aiohttp.test_utils import TestServer
 
 from buildandpush.clients import outside as module
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
@@ -162,6 +164,33 @@ async def test_the_nodes_metadata_service_is_reached_whatever_else_is_refused(mo
         await outside.close()
         assert server.count
         assert session.closed
+
+
+async def test_each_request_is_told_by_its_host_and_the_status_of_its_answer() -> None:
+    told: list[tuple[str, int | None]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=int(request.path.strip("/")), headers={"Location": "/200"})
+
+    app = web.Application()
+    app.router.add_get("/{status}", answer)
+    async with TestServer(app, host="127.0.0.1") as server, Connections() as broken:
+        outside = Outside(
+            resolver=PinnedResolver("127.0.0.1", int(server.port or 0)),
+            rules=LOOPBACK,
+            on_answer=lambda host, status: told.append((host, status)),
+        )
+        for status in (200, 404, 302):
+            await outside.session().get(f"http://contoso.azurecr.io:{server.port}/{status}", allow_redirects=False)
+        with pytest.raises(aiohttp.ClientError):
+            await outside.session().get(f"http://127.0.0.1:{broken.port}/")
+        with pytest.raises(aiohttp.ClientError):
+            await outside.node_transport().session.get(f"http://127.0.0.1:{broken.port}/")
+        await outside.close()
+    assert told == [
+        *(("contoso.azurecr.io", status) for status in (200, 404, 302)),
+        *(("127.0.0.1", None),) * 2,
+    ]
 
 
 class Found(AbstractResolver):

@@ -10,7 +10,9 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
 from tests.unit.fake_azure import FakeAzure, FakeLinks, FakeRevisions, make_sources
@@ -56,6 +58,7 @@ class Cluster:
     revisions: FakeRevisions = field(default_factory=FakeRevisions)
     now: datetime = NOW
     store: Store = field(default_factory=Store)
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         login = {"registryCredentials": {"secretRef": {"name": "acr-push"}}, "registries": ["contoso.azurecr.io"]}
@@ -93,7 +96,7 @@ class Cluster:
         sources = make_sources(
             client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
         )
-        return Reconciler(sources, self.store, SETTINGS, lambda: self.now)
+        return Reconciler(sources, self.store, SETTINGS, lambda: self.now, RunMeter(self.metrics))
 
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of a process that has just started."""

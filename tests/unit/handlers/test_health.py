@@ -12,6 +12,8 @@ import pytest
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers import watch
 from buildandpush.handlers.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
+from buildandpush.handlers.looplag import LoopLag
+from buildandpush.handlers.metrics import CONTENT_TYPE, Metrics
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Store
 from buildandpush.handlers.watch import FIRST_RESTART_SECONDS, Watcher, refresh_once, run_kopf
@@ -187,3 +189,15 @@ def test_the_probes_are_answered(path: str, status: int, text: str) -> None:
         return told
 
     assert asyncio.run(main()) == (status, text)
+
+
+async def test_a_replica_that_stands_by_serves_metrics() -> None:
+    metrics = Metrics()
+    server = await serve_health(0, Health(), LoopLag(), metrics)
+    port = next(address[1] for address in server.addresses if len(address) == 2)
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        kind, text = answer.headers["Content-Type"], await answer.text()
+    await server.cleanup()
+    assert (answer.status, kind) == (200, CONTENT_TYPE)
+    assert "\nbuildandpush_leader 0.0\n" in text
+    assert "\nbuildandpush_queue_depth 0.0\n" in text

@@ -42,3 +42,11 @@ def test_it_says_so_in_two_lines() -> None:
     lag = LoopLag()
     lag.note(0.75, 0.5)
     assert str(lag) == "loop_held_seconds_max 0.750\nloop_busy_seconds_max 0.500\n"
+
+
+def test_each_look_is_told() -> None:
+    told: list[float] = []
+    lag = LoopLag(on_look=told.append)
+    lag.note(0.75, 0.5)
+    lag.note(0.01, 0.0)
+    assert told == [0.75, 0.01]

@@ -526,3 +526,39 @@ def test_a_refusal_is_told_in_the_servers_words(monkeypatch: pytest.MonkeyPatch)
 def test_what_nobody_foresaw_has_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = log_of(ValueError("what"), monkeypatch, keys=1, seconds=0.1)
     assert (line["event"], line["exc_info"]) == ("queue.work_failed", True)
+
+
+def test_what_is_due_waits_from_then_on() -> None:
+    async def main() -> None:
+        work = Recorder(seconds=10.0)
+        async with running(work, workers=1) as queue:
+            assert queue.backlog() == (0, 0.0)
+            for key in ("first", "second", "third"):
+                queue.add(key)
+            queue.add("later", 1000.0)
+            await asyncio.sleep(4)
+            assert queue.backlog() == (2, 4.0), "one is worked on, and one is not due"
+            await asyncio.sleep(10)
+            queue.add("second")
+            assert queue.backlog() == (2, 14.0), "the worker is at the second, which is due again"
+            await asyncio.sleep(100)
+            assert queue.backlog() == (0, 0.0)
+
+    run_in_fake_time(main())
+
+
+def test_each_call_is_told_with_its_seconds_and_its_error() -> None:
+    told: list[tuple[str, float, BaseException | None]] = []
+    away = UnavailableError("away")
+
+    async def main() -> None:
+        work = Recorder(away, None, seconds=3.0)
+        queue = WorkQueue(work, workers=1, on_done=lambda key, seconds, error: told.append((key, seconds, error)))
+        task = asyncio.create_task(queue.run())
+        queue.add("a")
+        await asyncio.sleep(20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
+    assert told == [("a", 3.0, away), ("a", 3.0, None)]

@@ -14,8 +14,10 @@ from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.settings import BuildSettings
+from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.watch import Watcher
 from tests.unit.fake_azure import make_sources
@@ -78,7 +80,7 @@ def drive(work: Coroutine[Any, Any, Any]) -> Any:
 class Operator:
     """One life of the operator process: its store, its watches and its queue."""
 
-    def __init__(self, cluster: Cluster, network: Network, lists: Lists | None = None) -> None:
+    def __init__(self, cluster: Cluster, network: Network, metrics: Metrics, lists: Lists | None = None) -> None:
         """`lists` is what the API server's cache has, where that lags behind."""
         self.store = Store()
         self.cluster = cluster
@@ -91,6 +93,7 @@ class Operator:
             self.store,
             SETTINGS,
             lambda: cluster.now,
+            RunMeter(metrics),
         )
         self.relist(lists or cluster.list_kind)
 
@@ -157,7 +160,15 @@ class World(RuleBasedStateMachine):
         self.put_connector()
         self.stale: dict[str, Listing] = {}
         self.paused: list[Coroutine[Any, Any, Any]] = []
-        self.operator = Operator(self.cluster, self.network)
+        self.metrics = Metrics()
+        """What all operators have counted, one after the other."""
+        self.gaps = False
+        """Whether an end may have come that no operator counted: it ended itself, or the resource was gone."""
+        self.operator = Operator(self.cluster, self.network, self.metrics)
+
+    def _start_operator(self, lists: Lists | None = None) -> None:
+        self.gaps = True
+        self.operator = Operator(self.cluster, self.network, self.metrics, lists)
 
     def _next(self) -> str:
         self.counter += 1
@@ -246,6 +257,7 @@ class World(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def delete(self, name: str) -> None:
         self.cluster.remove(meta.BUILD_KIND, name)
+        self.gaps = True
 
     @rule()
     def rotate_secret(self) -> None:
@@ -481,7 +493,7 @@ class World(RuleBasedStateMachine):
     @rule(stale=st.booleans())
     def operator_restarts(self, stale: bool) -> None:
         lists = self.stale.__getitem__ if stale and self.stale else None
-        self.operator = Operator(self.cluster, self.network, lists)
+        self._start_operator(lists)
 
     @rule(name=st.sampled_from(NAMES))
     def operator_starts_on_a_list_from_before_the_pod_and_hears_nothing(self, name: str) -> None:
@@ -503,7 +515,7 @@ class World(RuleBasedStateMachine):
             self.operator.work(ready[index % len(ready)])
         except CrashError:
             self.network.faults.clear()
-            self.operator = Operator(self.cluster, self.network)
+            self._start_operator()
         except PausedError as paused:
             self.paused.append(paused.work)
             self.another_operator_leads()
@@ -513,7 +525,7 @@ class World(RuleBasedStateMachine):
         """The Lease has run out or was given up; the one before lives on and does not know more than it did."""
         self.network.faults.clear()
         self.operator.client.leads = False
-        self.operator = Operator(self.cluster, self.network)
+        self._start_operator()
 
     @precondition(lambda self: self.paused)
     @rule(index=st.integers(0, 3))
@@ -601,9 +613,16 @@ class World(RuleBasedStateMachine):
                 break
             self._skip_to_the_next_run()
         self.nothing_is_violated()
+        self._check_counts()
         for (kind, name), obj in self.cluster.objects.items():
             if kind == meta.BUILD_KIND:
                 assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+
+    def _check_counts(self) -> None:
+        """Each end of a run was counted once, whatever happened to the write that told it."""
+        (family,) = self.metrics.builds.collect()
+        counted, ended = sum(sample.value for sample in family.samples), len(self.cluster.finished_runs)
+        assert counted == ended or (self.gaps and counted < ended), (counted, ended)
 
     def _skip_to_the_next_run(self) -> None:
         """Where nothing else is left to happen, hours pass until a run is due again."""

@@ -48,12 +48,15 @@ class IdentityLogins:
         acr: AcrClient,
         clock: Callable[[], datetime],
         first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
+        on_login: Callable[[Reason], None] = lambda reason: None,
     ) -> None:
-        """A refusal is remembered for `first_backoff_seconds`, longer each time."""
+        """A refusal is remembered for `first_backoff_seconds`, longer each time. `on_login` is called with LoggedIn for
+        a login to a registry that was made or renewed, and with the reason of one that failed."""
         self._first_backoff_seconds = first_backoff_seconds
         self._entra = entra
         self._acr = acr
         self._clock = clock
+        self._on_login = on_login
         self._logins: Recent[_Key, RegistryToken] = Recent()
         self._refused: Recent[tuple[str, str, str], bool] = Recent()
         """Logins that the registry refused a push with, by uid, host and token: what an identity may do stands in the
@@ -98,6 +101,7 @@ class IdentityLogins:
             self._remember(key, version, error.problem)
             raise
         self._failed.pop(key)
+        self._on_login(Reason.LOGGED_IN)
         return self._logins.put(key, login)
 
     async def fetch_service_token(
@@ -228,9 +232,16 @@ class IdentityLogins:
         ends = (login.expires_at for login in self._living(connector_uid))
         return min((end for end in ends if end is not None), default=None)
 
-    def _living(self, connector_uid: str) -> list[RegistryToken]:
+    def oldest_seconds(self) -> float:
+        """The age of the oldest login that has not ended; 0 where there is none."""
         now = self._clock()
-        mine = [login for (uid, _), login in self._logins.items() if uid == connector_uid]
+        made = (login.issued_at for login in self._living() if login.issued_at is not None)
+        return (now - min(made, default=now)).total_seconds()
+
+    def _living(self, connector_uid: str | None = None) -> list[RegistryToken]:
+        """The logins that have not ended, of one connector or of all."""
+        now = self._clock()
+        mine = [login for (uid, _), login in self._logins.items() if connector_uid in (None, uid)]
         return [login for login in mine if login.expires_at is None or login.expires_at > now]
 
     async def forget(self, connector_uid: str) -> None:
@@ -258,6 +269,7 @@ class IdentityLogins:
             raise LoginError(failed.problem)
 
     def _remember(self, key: _Key, version: str, problem: LoginProblem) -> None:
+        self._on_login(problem.reason)
         before = self._failed.get(key)
         count = before.count + 1 if before is not None and before.version == version else 1
         wait = max(backoff_seconds(count, self._first_backoff_seconds), problem.retry_after_seconds)

@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/china/resources-developer-guide
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -69,6 +70,31 @@ _BUILT_IN: Final = {
         ),
     )
 }
+
+
+_NODE_METADATA: Final = "169.254.169.254"
+# https://learn.microsoft.com/azure/virtual-machines/instance-metadata-service
+
+
+class HostClass(StrEnum):
+    """What a host is, without its name."""
+
+    REGISTRY = "azurecr.io"
+    ENTRA = "entra"
+    RESOURCE_MANAGER = "arm"
+    NODE = "node"
+    OTHER = "other"
+
+
+def classify_host(host: str) -> HostClass:
+    """What a host is, whichever of Azure's own clouds it belongs to. Hosts of custom clouds are others."""
+    if is_cloud_registry(host):
+        return HostClass.REGISTRY
+    if any(host == cloud.authority_host for cloud in _BUILT_IN.values()):
+        return HostClass.ENTRA
+    if any(host == cloud.resource_manager_host for cloud in _BUILT_IN.values()):
+        return HostClass.RESOURCE_MANAGER
+    return HostClass.NODE if host == _NODE_METADATA else HostClass.OTHER
 
 
 def find_cloud(spec: AzureConnectorSpec) -> Cloud:

@@ -16,7 +16,7 @@ from buildandpush.api.urls import AZURE_REPOS, AZURE_STORAGE
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import LoggedIn, parse_connector
-from buildandpush.core.azure.credential import Connector
+from buildandpush.core.azure.credential import Connector, Resolved
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.azure.login import NULL_GUID, read_login_secret
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
@@ -44,7 +44,7 @@ class World:
         self.put_secret("first")
         self.restart()
 
-    def restart(self, **settings: int) -> None:
+    def restart(self, **settings: Any) -> None:
         sources = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.azure, **settings)
         self.logins = sources.logins
 
@@ -728,3 +728,34 @@ async def test_each_service_gets_a_token_of_its_own(world: World) -> None:
     world.restart()
     again = world.secret(await world.ensure(NEED, GIT_NEED, LoginNeed("acr", service=AZURE_STORAGE)))["data"]
     assert again[STORAGE_TOKEN_KEY] == data[STORAGE_TOKEN_KEY], "the Secret still holds it"
+
+
+async def test_each_login_is_told_as_it_is_made_renewed_or_refused(world: World) -> None:
+    told: list[Reason] = []
+    world.restart(on_login=told.append)
+    await world.ensure()
+    await world.ensure()
+    assert told == [Reason.LOGGED_IN], "one that is fresh is not made again"
+    world.now += timedelta(hours=2)
+    world.azure.refuse = refusing("exchange", BUSY)
+    await world.ensure()
+    assert told[1:] == [Reason.LOGIN_UNAVAILABLE]
+    world.now += timedelta(minutes=10)
+    world.azure.refuse = lambda asked, host: None
+    await world.ensure()
+    assert told[2:] == [Reason.LOGGED_IN]
+
+
+async def test_the_oldest_login_that_has_not_ended_has_an_age(world: World) -> None:
+    world.azure.life = timedelta(hours=3)
+    sources = make_sources(KubernetesClient(world.api), None, lambda: world.now, world.azure)
+    identities, connector = sources.logins._identities, await sources.logins.resolve("shop", "acr")
+    assert isinstance(connector, Resolved)
+    assert identities.oldest_seconds() == 0
+    await identities.log_in(connector, HOST)
+    world.now += timedelta(hours=1)
+    await identities.log_in(connector, "other.azurecr.io")
+    world.now += timedelta(minutes=1)
+    assert identities.oldest_seconds() == 3660
+    world.now += timedelta(hours=2)
+    assert identities.oldest_seconds() == 7260, "the first one has ended"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.connector import AzureConnectorSpec
-from buildandpush.core.azure.cloud import find_cloud, is_allowed_registry, matches_host
+from buildandpush.core.azure.cloud import HostClass, classify_host, find_cloud, is_allowed_registry, matches_host
 
 IDENTITY = {"workloadIdentity": {"tenantId": "t", "clientId": "04b07795-8ddb-461a-bbee-02f9e1bf7b46"}}
 
@@ -66,3 +66,26 @@ def test_a_cloud_of_ones_own_trusts_no_registry_by_itself() -> None:
     assert find_cloud(spec).authority == "https://login.example.com"
     assert find_cloud(spec).resource_manager is None
     assert not is_allowed_registry(spec, "contoso.azurecr.io")
+
+
+@pytest.mark.parametrize(
+    ("host", "found"),
+    [
+        ("contoso.azurecr.io", HostClass.REGISTRY),
+        ("contoso.westeurope.data.azurecr.io", HostClass.REGISTRY),
+        ("contoso.azurecr.cn", HostClass.REGISTRY),
+        ("azurecr.io", HostClass.OTHER),
+        ("contoso.azurecr.io.evil.test", HostClass.OTHER),
+        ("login.microsoftonline.com", HostClass.ENTRA),
+        ("login.microsoftonline.us", HostClass.ENTRA),
+        ("evil.login.microsoftonline.com", HostClass.OTHER),
+        ("management.azure.com", HostClass.RESOURCE_MANAGER),
+        ("management.chinacloudapi.cn", HostClass.RESOURCE_MANAGER),
+        ("169.254.169.254", HostClass.NODE),
+        ("169.254.169.255", HostClass.OTHER),
+        ("registry.example", HostClass.OTHER),
+        ("", HostClass.OTHER),
+    ],
+)
+def test_a_host_is_told_by_what_it_is(host: str, found: HostClass) -> None:
+    assert classify_host(host) is found

@@ -1,0 +1,130 @@
+"""Counts what becomes of runs: each start, each retry and each end once.
+
+A run is counted when the API server has taken the status that says so. If the answer to that write was lost, the next
+look at the resource tells if the write came. Nothing else is counted: another process wrote it, and has counted it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from buildandpush.api.meta import Phase
+from buildandpush.api.status import RunStatus
+from buildandpush.core.run.world import Action, Announce, Decision, Resource
+from buildandpush.handlers.metrics import Metrics, reason_label
+from buildandpush.handlers.store import Key
+
+STATES: Final = (Phase.PENDING, Phase.RUNNING)
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A status that the API server may have taken or not."""
+
+    uid: str
+    before: RunStatus | None
+    cause: str
+
+
+class RunMeter:
+    """Sees each status of each resource, and each status that this process writes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._running: dict[Key, Phase] = {}
+        self._doubts: dict[Key, _Doubt] = {}
+        for state in STATES:
+            metrics.running_builds.labels(state).set_function(partial(self.count_running, state))
+
+    def see(self, key: Key, resource: Resource) -> None:
+        """The resource has this status."""
+        if resource.unreadable:
+            return
+        run = resource.status.run
+        self._note_running(key, run)
+        doubt = self._doubts.get(key)
+        if doubt is None:
+            return
+        if doubt.uid != resource.owner.uid:
+            del self._doubts[key]
+        elif _progress(doubt.before) != _progress(run):
+            del self._doubts[key]
+            self._count(doubt.before, run, doubt.cause)
+
+    def note_written(self, key: Key, resource: Resource, decision: Decision) -> None:
+        """The API server has taken the status of a decision."""
+        self._doubts.pop(key, None)
+        self._note_running(key, decision.status.run)
+        self._count(resource.status.run, decision.status.run, _find_cause(decision.actions))
+
+    def note_unanswered(self, key: Key, resource: Resource, decision: Decision) -> None:
+        """The API server may have taken the status of a decision."""
+        self._doubts[key] = _Doubt(resource.owner.uid, resource.status.run, _find_cause(decision.actions))
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._running.pop(key, None)
+        self._doubts.pop(key, None)
+
+    def count_running(self, state: Phase) -> int:
+        """How many runs have not ended and are in this state."""
+        return sum(found is state for found in self._running.values())
+
+    def _note_running(self, key: Key, run: RunStatus | None) -> None:
+        if run is None or run.finished_at is not None:
+            self._running.pop(key, None)
+        else:
+            self._running[key] = Phase.RUNNING if run.builds[0].phase == Phase.RUNNING else Phase.PENDING
+
+    def _count(self, before: RunStatus | None, after: RunStatus | None, cause: str) -> None:
+        """Count what lies between two states of a resource. A run that gets another number has not started again."""
+        if after is None or _progress(before) == _progress(after):
+            return
+        goes_on = before is not None and before.finished_at is None
+        if not goes_on:
+            self._metrics.builds_started.labels(after.trigger).inc()
+        if before is not None and goes_on and after.builds[0].attempt > before.builds[0].attempt:
+            self._metrics.retries.labels(reason_label(cause)).inc()
+        if after.finished_at is not None:
+            self._count_end(after)
+
+    def _count_end(self, run: RunStatus) -> None:
+        result = run.builds[0].phase
+        self._metrics.builds.labels(result, reason_label(run.builds[0].reason)).inc()
+        if run.finished_at is not None:
+            self._metrics.build_seconds.labels(result).observe((run.finished_at - run.started_at).total_seconds())
+        for phase, seconds in measure_phases(run).items():
+            self._metrics.phase_seconds.labels(phase).observe(seconds)
+
+
+def measure_phases(run: RunStatus) -> dict[str, float]:
+    """The seconds that an ended run spent in each phase, as far as its pod said.
+
+    kaniko builds and pushes in one process, so `build` has the push in it. `push` is the push of an image that was
+    built before.
+    """
+    build = run.builds[0]
+    timings = build.timings
+    if timings is None:
+        return {}
+    found: dict[str, float | None] = {
+        # What the attempts before took is in the wait of later ones.
+        "queue": timings.waiting_seconds if build.attempt == 1 else None,
+        "source": timings.source_seconds,
+        "push" if run.effective.push_only else "build": timings.build_seconds,
+    }
+    verified = build.phase == Phase.SUCCEEDED and not run.effective.no_push
+    if verified and run.finished_at is not None and build.finished_at is not None:
+        found["verify"] = max(0.0, (run.finished_at - build.finished_at).total_seconds())
+    return {phase: seconds for phase, seconds in found.items() if seconds is not None}
+
+
+def _progress(run: RunStatus | None) -> tuple[int, int, bool]:
+    """How far a resource has come: number of the run, of the attempt, and if the run has ended."""
+    return (0, 0, True) if run is None else (run.number, run.builds[0].attempt, run.finished_at is not None)
+
+
+def _find_cause(actions: Iterable[Action]) -> str:
+    """The reason that a decision announces."""
+    return next((action.reason for action in actions if isinstance(action, Announce)), "")
