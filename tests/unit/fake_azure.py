@@ -14,8 +14,8 @@ from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
 from buildandpush.core.azure.token import PULL_ALL
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
+from buildandpush.core.build.questions import AskCommit, AskLinks, AskTouched
 from buildandpush.core.facts import Commit, Links, Owner, Trouble
-from buildandpush.core.run.questions import AskCommit, AskLinks, AskTouched
 from buildandpush.core.settings import LoginSettings
 from buildandpush.handlers.answers import Sources
 

@@ -19,6 +19,8 @@ from buildandpush.core import text
 from buildandpush.core.azure import errors, token
 from buildandpush.core.azure.credential import ClientSecret
 from buildandpush.core.azure.login import read_login_secret
+from buildandpush.core.build import sourceconditions
+from buildandpush.core.build.succeeded import describe_image
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.expressions.evaluate import is_true, render
 from buildandpush.core.expressions.patterns import matches_whole
@@ -44,8 +46,6 @@ from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
 from buildandpush.core.registrywords import find_answer, find_denied_address, find_missing_image
 from buildandpush.core.retryafter import parse_retry_after
-from buildandpush.core.run import sourceconditions
-from buildandpush.core.run.succeeded import describe_image
 from buildandpush.core.run.unreadable import read_status
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.registries import parse_mirrors

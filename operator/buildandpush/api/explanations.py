@@ -74,6 +74,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The annotation buildandpush.dev/cancel names this run, so the operator stops it.", NO_REMEDY
     ),
     Reason.RETRYING: _e("The attempt failed. The next one starts by itself.", NO_REMEDY),
+    Reason.QUEUED: _e("The build waits until another build of its run has ended.", NO_REMEDY),
     Reason.SUSPENDED: _e("suspend is true, so no new run starts.", "Set suspend to false to go on."),
     Reason.CONNECTOR_MISSING: _e(
         "The AzureConnector does not exist in this namespace.",
@@ -195,6 +196,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The condition in when is not met, so nothing was built.",
         "Nothing to do. A change of the spec or a rebuild request looks at the condition again.",
     ),
+    Reason.NOTHING_FAILED: _e(
+        "Only the builds that failed were asked for, and no build of the last run failed.",
+        "Nothing to do. Another value of the rebuild annotation builds everything again.",
+    ),
     Reason.CREDENTIALS_FOUND: _e("The connector's Secret holds what a login needs.", NO_REMEDY),
     Reason.LOGGED_IN: _e("The connector can log in.", NO_REMEDY),
     Reason.LINKS_RESOLVED: _e("The artifacts have links to the portal.", NO_REMEDY),
@@ -226,6 +231,11 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     Reason.CANCELLED: _e(
         "The annotation buildandpush.dev/cancel ended the run.",
         f"Change the spec for a new run. {RUN_AGAIN}",
+    ),
+    Reason.BUILDS_FAILED: _e(
+        "Builds of the run failed.",
+        "Read each one's cause in status.run.builds. To build only these again, set the rebuild annotation to failed- "
+        "and a number that was not used yet, such as failed-1.",
     ),
     Reason.TAG_EXISTS: _e(
         "The registry has the first run's tag already, so this resource's numbers would overwrite earlier images.",

@@ -19,6 +19,8 @@ MAX_ARTIFACTS = 100
 MAX_ARTIFACTS_BYTES = 48 * 1024
 """Of their JSON: the whole status stays within 128 KiB. Tags and links as people have them take less than half."""
 MAX_BUILDS = 64
+MAX_BUILD_CONDITION = 256
+MAX_BUILD_CONDITIONS = 8
 MAX_HANDLED_REBUILDS = 10
 MAX_REBUILD = 128
 """Of a rebuild annotation's value that many characters count."""
@@ -87,12 +89,60 @@ class ReadBackStatus(ApiModel):
     problem: str | None = Field(None, max_length=MAX_MESSAGE, description="Why the operator could not read it.")
 
 
+class SourceStatus(ApiModel):
+    """What the source turned out to be."""
+
+    revision: str | None = Field(None, max_length=256, description="The branch, tag or ref that was fetched.")
+    ref: str | None = Field(None, max_length=256, description="The full ref it stands for, such as refs/heads/main.")
+    commit: str | None = Field(None, max_length=64, description="The commit it was resolved to.")
+    author: str | None = Field(None, max_length=256, description="Who wrote the commit.")
+    message: str | None = Field(None, max_length=256, description="First line of the commit's message.")
+    digest: str | None = Field(
+        None, max_length=128, description="What an archive or an artifact hashes to, such as sha256:9f86…"
+    )
+    file_count: int | None = Field(None, description="How many files and links the source has.")
+    size_bytes: int | None = Field(None, description="Size of its files, in bytes.")
+    url: str | None = Field(
+        None, max_length=2048, description="Where the artifact of a Flux object is served, for all attempts of the run."
+    )
+    previous_commit: str | None = Field(
+        None, max_length=64, description="The commit that the revision was at before, where a new one started the run."
+    )
+
+
+class BuildCondition(ApiModel):
+    """One aspect of a build's state, in a run of several builds."""
+
+    type: str = Field(max_length=64, description="What the condition is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field(max_length=64, description="One CamelCase word for the cause; see docs/reasons.md.")
+    message: str | None = Field(
+        None, max_length=MAX_BUILD_CONDITION, description="What is the case, where that is not as it should be."
+    )
+
+
 class BuildStatus(ApiModel):
     """One image of a run."""
 
     key: str = Field(description="Names the build within its run; '0' for the only one.", max_length=64)
     matrix: dict[str, Annotated[str, Field(max_length=256)]] | None = Field(
-        None, max_length=16, description="The values of strategy.matrix that the build was made for."
+        None, max_length=64, description="The values of strategy that the build was made for, by the names of its axes."
+    )
+    from_run: int | None = Field(
+        None, description="Number of the earlier run that made the image, where this run takes it over."
+    )
+    repository: str | None = Field(
+        None, max_length=MAX_REPOSITORY, description="Repository it is pushed to, where the run has several."
+    )
+    cache_repository: str | None = Field(
+        None, max_length=MAX_REPOSITORY, description="Repository of its cached layers, where the run has several."
+    )
+    source: SourceStatus | None = Field(None, description="What was built, where the run has several sources.")
+    conditions: list[BuildCondition] | None = Field(
+        None,
+        max_length=MAX_BUILD_CONDITIONS,
+        description="The state by aspects, in a run of several builds.",
+        json_schema_extra=MAP_BY_TYPE,
     )
     phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")
@@ -119,27 +169,6 @@ class BuildStatus(ApiModel):
     started_at: Time | None = Field(None, description="When kaniko's container started.")
     finished_at: Time | None = Field(None, description="When the attempt ended.")
     timings: Timings | None = Field(None, description="Where the attempt's time went.")
-
-
-class SourceStatus(ApiModel):
-    """What the source turned out to be."""
-
-    revision: str | None = Field(None, max_length=256, description="The branch, tag or ref that was fetched.")
-    ref: str | None = Field(None, max_length=256, description="The full ref it stands for, such as refs/heads/main.")
-    commit: str | None = Field(None, max_length=64, description="The commit it was resolved to.")
-    author: str | None = Field(None, max_length=256, description="Who wrote the commit.")
-    message: str | None = Field(None, max_length=256, description="First line of the commit's message.")
-    digest: str | None = Field(
-        None, max_length=128, description="What an archive or an artifact hashes to, such as sha256:9f86…"
-    )
-    file_count: int | None = Field(None, description="How many files and links the source has.")
-    size_bytes: int | None = Field(None, description="Size of its files, in bytes.")
-    url: str | None = Field(
-        None, max_length=2048, description="Where the artifact of a Flux object is served, for all attempts of the run."
-    )
-    previous_commit: str | None = Field(
-        None, max_length=64, description="The commit that the revision was at before, where a new one started the run."
-    )
 
 
 class Effective(ApiModel):

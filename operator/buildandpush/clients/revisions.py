@@ -22,8 +22,8 @@ from buildandpush.clients.gitremote import GitLogin
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lookups import Lookups, Subject
 from buildandpush.clients.recent import Recent
+from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting
-from buildandpush.core.run.questions import AskCommit, AskTouched
 from buildandpush.source.report import SourceError
 
 _SEEN: Final = 16384

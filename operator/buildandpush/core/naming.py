@@ -38,6 +38,11 @@ def read_back_pod_name(pod_name: str, *, taken: str = "") -> str:
     return f"{pod_name[-(meta.MAX_NAME - len(ending)) :].lstrip('-')}{ending}"
 
 
+def run_label(uid: str, *, run: int, build: int) -> str:
+    """`<uid>/<run>`: the label of an image that says which run made it. Builds after a run's first add their number."""
+    return f"{uid}/{run}-{build}" if build else f"{uid}/{run}"
+
+
 def build_pod_labels(
     name: str, *, run: int, build: int, attempt: int, spec_hash: str, component: str = meta.COMPONENT_BUILD
 ) -> dict[str, str]:

@@ -12,9 +12,9 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core import naming
+from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import observe_pod
-from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
 from buildandpush.handlers.store import Store
 
@@ -94,7 +94,7 @@ async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, actio
     wanted = action.manifest["metadata"]["labels"][meta.LABEL_SPEC_HASH]
     if pod.owner_uid != owner.uid:
         message = f"pod {action.name!r} was not made for this resource"
-        return Refusal(Reason.NAME_COLLISION, message, final=False, taken_name=action.name)
+        return Refusal(Reason.NAME_COLLISION, message, final=False, is_taken=True)
     if pod.spec_hash_label != wanted:
         await client.delete_pod(owner.namespace, action.name, pod.uid)
         return Refusal(Reason.NAME_COLLISION, f"pod {action.name!r} builds another spec and is removed", final=False)

@@ -13,14 +13,7 @@ from buildandpush.clients.inputs import find_keys, read_secret_values
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
-from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.facts import Commit, Inputs, Links, Owner, Proof, Pushed, ReadBack, Trouble, Waiting
-from buildandpush.core.fingerprint import fingerprint
-from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
-from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
-from buildandpush.core.pod.manifest import KANIKO_CONTAINER
-from buildandpush.core.pod.standstill import observe_events
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskAdmission,
     AskAllTags,
@@ -42,8 +35,15 @@ from buildandpush.core.run.questions import (
     Question,
     RemoteQuestion,
 )
-from buildandpush.core.run.status import derive_needs
-from buildandpush.core.run.world import Resource
+from buildandpush.core.build.status import derive_needs
+from buildandpush.core.build.world import Resource
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import Commit, Inputs, Links, Owner, Proof, Pushed, ReadBack, Trouble, Waiting
+from buildandpush.core.fingerprint import fingerprint
+from buildandpush.core.foreign import NOTHING, Admitted, admit, admit_end
+from buildandpush.core.pod.kanikolog import find_cache_trouble, find_pushed_digests, select_end
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.actions import refusal_of

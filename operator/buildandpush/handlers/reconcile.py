@@ -11,17 +11,16 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.recent import Recent
+from buildandpush.core.build.questions import Answer, AskPusher, Question
+from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.crdgap import find_fields
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.patch import merge_patch
-from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import Answer, AskPusher, Question
-from buildandpush.core.run.status import (
-    announce_end,
-)
-from buildandpush.core.run.world import Announce, CreatePod, Decision, Refusal, Resource, World
+from buildandpush.core.run.outcome import outcome_of
+from buildandpush.core.run.status import announce_end
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
@@ -90,7 +89,7 @@ class Reconciler:
         return await self._reconcile_build(key)
 
     async def _reconcile_build(self, key: Key) -> float | None:
-        refusal: Refusal | None = None
+        refusals: dict[str, Refusal] = {}
         for _ in range(_MAX_ROUNDS):
             body = self._store.get(key)
             if body is None:
@@ -102,14 +101,14 @@ class Reconciler:
             pods = self._store.pods_of(resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
             world = World(
-                resource, self._clock(), self._settings, pods, refusal=refusal, obstacle=obstacle, pruned=self._pruned
+                resource, self._clock(), self._settings, pods, refusals=refusals, obstacle=obstacle, pruned=self._pruned
             )
             decision = await self._decide(world)
             written = await self._write(key, resource, decision)
             if written is _Written.CONFLICT:
                 continue  # the resource changed meanwhile; decide afresh
             self._note_end(key, resource, decision)
-            refusal = await self._act(world, decision) or refusal
+            refusals |= await self._act(world, decision)
             created = any(isinstance(action, CreatePod) for action in decision.actions)
             if written is _Written.NOTHING and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
@@ -202,17 +201,18 @@ class Reconciler:
             await perform(self._client, self._store, resource.owner, told, self._clock())
 
     def _log_transition(self, resource: Resource, decision: Decision) -> None:
-        build = decision.status.run.builds[0] if decision.status.run else None
+        run = decision.status.run
+        alone = run.builds[0] if run is not None and len(run.builds) == 1 else None
         _log.info(
             "build.status_changed",
             namespace=resource.owner.namespace,
             build=resource.owner.name,
             uid=resource.owner.uid,
             generation=resource.generation,
-            run=decision.status.run.number if decision.status.run else None,
+            run=run.number if run else None,
             phase=decision.status.phase,
-            reason=build.reason if build else None,
-            pod=build.pod_name if build else None,
+            reason=outcome_of(run).reason if run else None,
+            pod=alone.pod_name if alone else None,
         )
 
     async def _refresh(self, key: Key) -> None:
@@ -226,9 +226,9 @@ class Reconciler:
             if known is not None:
                 self._store.drop(key.kind, known)
 
-    async def _act(self, world: World, decision: Decision) -> Refusal | None:
-        """Perform the actions. Returns how the API server refused the pod, or None."""
-        refusal: Refusal | None = None
+    async def _act(self, world: World, decision: Decision) -> dict[str, Refusal]:
+        """Perform the actions. Returns how the API server refused pods, by their names."""
+        refusals: dict[str, Refusal] = {}
         obstacle: Waiting | None = None
         for action in decision.actions:
             if isinstance(action, Announce) and self._was_announced(world.resource.owner, action):
@@ -236,10 +236,10 @@ class Reconciler:
             refused = await perform(self._client, self._store, world.resource.owner, action, world.now)
             if isinstance(refused, Waiting):
                 obstacle = refused
-            else:
-                refusal = refused or refusal
+            elif refused is not None and isinstance(action, CreatePod):
+                refusals[action.name] = refused
         await self._note_obstacle(world, decision, obstacle)
-        return refusal
+        return refusals
 
     async def _note_obstacle(self, world: World, decision: Decision, obstacle: Waiting | None) -> None:
         """Keep the refusal of a pod's removal for the status of its run. For a run that has ended, write an Event."""

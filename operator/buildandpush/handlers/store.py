@@ -16,10 +16,10 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.status import MAX_REBUILD
 from buildandpush.clients.kubernetes import Listing
+from buildandpush.core.build.world import Resource
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.unreadable import read_status
-from buildandpush.core.run.world import Resource
 
 Object = Mapping[str, Any]
 Place = tuple[str, str]

@@ -13,8 +13,8 @@ from buildandpush.clients.gitremote import GitLogin
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.revisions import Revisions
+from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting
-from buildandpush.core.run.questions import AskCommit, AskTouched
 from tests.unit.core.factories import NOW
 from tests.unit.handlers.fake_api import FakeApi
 

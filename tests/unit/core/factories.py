@@ -8,11 +8,11 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.core import naming
+from buildandpush.core.build.questions import Answer, AskLivePod, AskLog, AskLogin, AskProof, AskPushed, Question
+from buildandpush.core.build.world import Refusal, Resource, World
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Owner, Proof, Pushed
 from buildandpush.core.pod.kanikolog import find_pushed_digests
 from buildandpush.core.pod.observation import PodObservation, observe_pod
-from buildandpush.core.run.questions import Answer, AskLivePod, AskLog, AskLogin, AskProof, AskPushed, Question
-from buildandpush.core.run.world import Resource, World
 from buildandpush.core.settings import BuildSettings
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -61,10 +61,12 @@ def world(
     pods: tuple[PodObservation, ...] = (),
     answers: Mapping[Question, Answer] | None = None,
     now: datetime = NOW,
+    refusal: Refusal | None = None,
     **changes: Any,
 ) -> World:
     """A world in which the usual login is there, the pods are as the cache has them, and what was pushed is told by the
-    log, unless the answers say otherwise. A proof may be given as the digest that it names."""
+    log, unless the answers say otherwise. A proof may be given as the digest that it names. `refusal` is that of the
+    first run's pod and of the pod that reads its push back."""
     answers = {
         question: Proof(value)
         if isinstance(question, AskProof) and (value is None or isinstance(value, str))
@@ -73,6 +75,7 @@ def world(
     }
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     usual |= {AskLivePod(pod.name): pod for pod in pods}
+    refused = (pod_name(), naming.read_back_pod_name(pod_name())) if refusal is not None else ()
     for question, text in answers.items():
         if isinstance(question, AskLog):
             usual[AskPushed(question.pod, REPOSITORY)] = Pushed(find_pushed_digests(str(text), REPOSITORY))
@@ -82,6 +85,7 @@ def world(
         settings=SETTINGS,
         pods={pod.name: pod for pod in pods},
         answers={**usual, **answers},
+        refusals={name: refusal for name in refused if refusal is not None},
         **changes,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from buildandpush.core.run.world import CreatePod, Decision
+from buildandpush.core.build.world import CreatePod, Decision
 
 FOLDER = Path(__file__).parent / "golden"
 WRITE = os.environ.get("GOLDEN") == "write"

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from buildandpush.api.meta import ConditionType
+from buildandpush.core.build.questions import Answer, AskLog, AskLogin, AskProof, AskReadBack, Question
+from buildandpush.core.build.world import Decision, Resource
 from buildandpush.core.facts import LoginSecretRef, ReadBack
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import Answer, AskLog, AskLogin, AskProof, AskReadBack, Question
-from buildandpush.core.run.world import Decision, Resource
 from tests.unit.core.factories import DIGEST, OWNER, ended_pod, pod_name, resource, running_pod, spec, world
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")

@@ -8,8 +8,8 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Waiting
-from buildandpush.core.run.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.store import Store
 from tests.unit.core.factories import NOW, OWNER
@@ -72,7 +72,7 @@ async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
     theirs = act.api.put("pods", pod(owner="somebody"))
     refusal = await act(CREATE)
     assert refusal is not None
-    assert (refusal.reason, refusal.final, refusal.taken_name) == (Reason.NAME_COLLISION, False, "p1")
+    assert (refusal.reason, refusal.final, refusal.is_taken) == (Reason.NAME_COLLISION, False, True)
     assert "p1" in refusal.message
     assert act.api.get("pods", "shop", "p1") == theirs
     assert act.api.writes == []
@@ -82,7 +82,7 @@ async def test_our_own_pod_of_another_spec_gives_way(act: Acting) -> None:
     act.api.put("pods", pod(spec_hash="v1-b"))
     refusal = await act(CREATE)
     assert refusal is not None
-    assert (refusal.final, refusal.taken_name) == (False, "")
+    assert (refusal.final, refusal.is_taken) == (False, False)
     assert act.api.written() == ["DELETE pods/p1"]
     assert await act(CREATE) is None
 

@@ -8,13 +8,7 @@ import pytest
 
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.core.facts import Inputs, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
-from buildandpush.core.fingerprint import is_fingerprint
-from buildandpush.core.foreign import MAX_LOG, Admitted
-from buildandpush.core.pod.failurewords import how_command_ended
-from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.redact import WITHHELD
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskAdmission,
     AskCacheTrouble,
@@ -28,6 +22,12 @@ from buildandpush.core.run.questions import (
     AskTags,
     Question,
 )
+from buildandpush.core.facts import Inputs, LoginSecretRef, Proof, Pushed, ReadBack, Waiting
+from buildandpush.core.fingerprint import is_fingerprint
+from buildandpush.core.foreign import MAX_LOG, Admitted
+from buildandpush.core.pod.failurewords import how_command_ended
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.redact import WITHHELD
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.podlogs import LIMIT_BYTES
 from buildandpush.handlers.store import read_resource

@@ -10,8 +10,8 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import Found, Place, Snapshot
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.build.questions import AskFluxArtifact
 from buildandpush.core.facts import FluxArtifact, Waiting
-from buildandpush.core.run.questions import AskFluxArtifact
 from buildandpush.handlers import fluxwatch
 from buildandpush.handlers.answers import answer_question
 from buildandpush.handlers.fluxwatch import (

@@ -7,7 +7,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import TroubleError, UnavailableError
-from buildandpush.core.run.advance import WAIT
+from buildandpush.core.build.waiting import WAIT
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster

@@ -16,9 +16,9 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import Listing, PodLog
 from buildandpush.core.azure.login import Credentials, read_login_secret
+from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, Owner, Proof, ReadBack, Trouble
 from buildandpush.core.pod.readback import Report, parse_claim, render_report
-from buildandpush.core.run.questions import AskCommit, AskTouched
 from buildandpush.core.settings import BuildSettings
 from tests.unit.fake_azure import FakeAzure
 

@@ -11,13 +11,14 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from buildandpush.api.status import RunStatus
 from buildandpush.core.azure.login import RegistryToken
+from buildandpush.core.build import confirm, create, failed, planning, step
+from buildandpush.core.build.confirm import Confirmed
+from buildandpush.core.build.questions import AskReadBack
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import advance, again, confirm, decide, failed, planning, polling, start
-from buildandpush.core.run.confirm import Confirmed
+from buildandpush.core.run import again, decide, polling, start
 from buildandpush.core.run.polling import Polled
-from buildandpush.core.run.questions import AskReadBack
 from buildandpush.handlers import answers, reconcile
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
@@ -64,10 +65,10 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "writes without the Lease": [(Client, "_guard", lambda self, *, writes: None)],
     # Two places do not: the one that looks for the pod, and the one that makes room for the next.
     "takes the cache's word for a loss": [
-        (advance, "find_live_pod", lambda world, build: None),
-        (advance, "_name_before", lambda build: None),
+        (step, "find_live_pod", lambda world, build: None),
+        (create, "_name_before", lambda build: None),
     ],
-    "does not wait for the former pod's end": [(advance, "_find_former", lambda world, run, build: None)],
+    "does not wait for the former pod's end": [(create, "_find_former", lambda world, run, build: None)],
     "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],

@@ -22,8 +22,8 @@ from buildandpush.core.azure.cloud import Cloud, find_cloud
 from buildandpush.core.azure.credential import Resolved, UserPassword
 from buildandpush.core.azure.errors import LoginError, clip_foreign
 from buildandpush.core.azure.portal import build_tag_urls
+from buildandpush.core.build.questions import AskLinks
 from buildandpush.core.facts import Links
-from buildandpush.core.run.questions import AskLinks
 from buildandpush.core.settings import PortalSettings
 
 _KEPT: Final = timedelta(minutes=10)

@@ -195,7 +195,7 @@ def _kaniko_container(
     mounts += egress.certificate_mounts(settings, egress.KANIKO_MOUNT)
     arguments = kaniko_arguments(
         plan,
-        run_label=f"{owner.uid}/{attempt.run}",
+        run_label=naming.run_label(owner.uid, run=attempt.run, build=attempt.build),
         compatibility=settings.compatibility,
         ca_hosts=login.ca_hosts,
     )

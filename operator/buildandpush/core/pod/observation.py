@@ -76,6 +76,8 @@ class PodObservation:
     """What a policy of the cluster changed of kaniko's container so that a build may fail in it."""
     reads_back: bool = False
     """Whether it is no build pod but one that reads a push back."""
+    build: int = 0
+    """Which of the run's builds it was made for."""
     read_back: ContainerObservation = ContainerObservation()
     """The container of such a pod."""
 
@@ -144,6 +146,7 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         owner_uid=controller.get("uid", ""),
         spec_hash_label=labels.get(meta.LABEL_SPEC_HASH, ""),
         run=_number(labels.get(meta.LABEL_RUN)),
+        build=_number(labels.get(meta.LABEL_BUILD)),
         attempt=_number(labels.get(meta.LABEL_ATTEMPT)),
         phase=status.get("phase") or "Pending",
         node=spec.get("nodeName") or "",

@@ -8,15 +8,16 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
 from buildandpush.core import naming
 from buildandpush.core.backoff import refusal_seconds, slow_down
+from buildandpush.core.build.questions import AskAdmission, AskInputs
+from buildandpush.core.build.status import derive_needs
+from buildandpush.core.build.world import World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginSecretRef
 from buildandpush.core.fingerprint import is_fingerprint
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
+from buildandpush.core.run.outcome import failed_builds
 from buildandpush.core.run.planning import plan_next
-from buildandpush.core.run.questions import AskAdmission, AskInputs
 from buildandpush.core.run.start import is_due_again, is_retryable, next_run_number
-from buildandpush.core.run.status import derive_needs
-from buildandpush.core.run.world import World, answer
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
@@ -87,8 +88,7 @@ def _have_inputs_changed(world: World, last: RunStatus) -> bool:
 
 def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
     """What to ask about the Secrets and ConfigMaps that may cure the failure; None: none can."""
-    reason = _reason_of(last)
-    if not last.inputs or reason not in _CURED_BY_INPUTS:
+    if not last.inputs or not _reasons_of(last) & _CURED_BY_INPUTS:
         return None
     keys = tuple(key for key in _input_keys(world) if key[0] in last.inputs)
     connectors = tuple(need.connector for need in derive_needs(last.effective)) if _may_login_cure(last) else ()
@@ -98,20 +98,22 @@ def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
 def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
     """The keys that the run used: its spec is today's, or another run would be due anyway."""
     try:
-        plan = plan_next(world, parse_spec(world.resource.spec), 1)
+        plans = plan_next(world, parse_spec(world.resource.spec), 1)
     except SpecInvalidError:
         return ()
-    return plan.input_keys
+    return tuple(dict.fromkeys(key for plan in plans for key in plan.input_keys))
 
 
 def _may_login_cure(last: RunStatus) -> bool:
     """Whether another content of a connector's Secret may cure the failure."""
     of_source = last.effective.source_repository or last.effective.git_connector
-    return _reason_of(last) in _CURED_BY_LOGIN or bool(_reason_of(last) == Reason.SOURCE_DENIED and of_source)
+    reasons = _reasons_of(last)
+    return bool(reasons & _CURED_BY_LOGIN) or bool(Reason.SOURCE_DENIED in reasons and of_source)
 
 
-def _reason_of(last: RunStatus) -> str:
-    return last.builds[0].reason or ""
+def _reasons_of(last: RunStatus) -> set[str]:
+    """Why builds of the run failed."""
+    return {build.reason or "" for build in failed_builds(last)}
 
 
 # ---- a pod that the API server refused
@@ -125,22 +127,23 @@ def _is_pod_taken(world: World, last: RunStatus) -> bool:
     try:
         spec = parse_spec(world.resource.spec)
         number = next_run_number(spec, last)
-        plan = plan_next(world, spec, number)
-        return answer(world, _offer(world, plan, number, hash_spec(spec)))
+        plans = plan_next(world, spec, number)
+        refused = next(int(build.key) for build in failed_builds(last) if build.reason == Reason.POD_REFUSED)
+        return refused < len(plans) and answer(world, _offer(world, plans[refused], number, refused, hash_spec(spec)))
     except SpecInvalidError:
         return False
 
 
-def _offer(world: World, plan: BuildPlan, number: int, spec_hash: str) -> AskAdmission:
+def _offer(world: World, plan: BuildPlan, number: int, build: int, spec_hash: str) -> AskAdmission:
     owner = world.resource.owner
-    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1)
-    attempt = Attempt(name, number, 0, 1, spec_hash)
+    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=build, attempt=1)
+    attempt = Attempt(name, number, build, 1, spec_hash)
     manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=_ANY_LOGIN, settings=world.settings)
     return AskAdmission(name, manifest)
 
 
 def _first_offer(world: World, last: RunStatus) -> datetime | None:
-    if _reason_of(last) != Reason.POD_REFUSED or last.finished_at is None:
+    if Reason.POD_REFUSED not in _reasons_of(last) or last.finished_at is None:
         return None
     return last.finished_at + timedelta(seconds=refusal_seconds(world.settings.first_backoff_seconds))
 

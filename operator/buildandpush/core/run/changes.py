@@ -2,24 +2,30 @@
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
+from buildandpush.core.build.planning import plan_run
+from buildandpush.core.build.status import with_status
+from buildandpush.core.build.world import Wish, World
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.run import progress
-from buildandpush.core.run.planning import plan_next, plan_run
-from buildandpush.core.run.status import (
-    is_observed,
-    with_status,
-)
-from buildandpush.core.run.world import World
+from buildandpush.core.run import acceptance
+from buildandpush.core.run.planning import plan_next
+from buildandpush.core.run.status import is_observed
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
 
-def is_cancelled(world: World, run: RunStatus) -> bool:
-    """Whether the run was asked to end."""
-    return bool(run.cancelled) or world.resource.cancel.strip() == str(run.number)
+def find_wish(world: World, run: RunStatus) -> Wish:
+    """What has become of the user's wish for a run that is on its way."""
+    spec = find_newer_spec(world, run)
+    return Wish(
+        is_cancelled=bool(run.cancelled) or world.resource.cancel.strip() == str(run.number),
+        # Not where the newer spec would wait, queued or suspended, anyway.
+        is_replaced=run.stopping_at is not None
+        or (spec is not None and spec.on_change != "Queue" and not spec.suspend),
+        is_outdated=spec is not None,
+    )
 
 
-def asks_for_another_image(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
+def find_newer_spec(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
     """The spec, if it is new and asks for another image than the one on its way.
 
     A spec whose generation was observed and accepted never does, whatever its hash: an operator of another version may
@@ -35,21 +41,13 @@ def asks_for_another_image(world: World, run: RunStatus) -> BuildAndPushACRSpec 
     return spec if hash_spec(spec) != run.spec_hash else None
 
 
-def is_replaced(world: World, run: RunStatus) -> bool:
-    """Whether the run gives way to a newer spec now: not where that would wait, queued or suspended, anyway."""
-    if run.stopping_at is not None:
-        return True
-    spec = asks_for_another_image(world, run)
-    return spec is not None and spec.on_change != "Queue" and not spec.suspend
-
-
 def observe_generation(world: World, run: RunStatus) -> World:
     """The world with a status that has taken notice of the current generation, unless that wants its own run."""
-    if is_observed(world) or asks_for_another_image(world, run):
+    if is_observed(world) or find_newer_spec(world, run):
         return world
     try:
         spec = parse_spec(world.resource.spec)
         plan_run(world, spec, run)
     except SpecInvalidError as error:
-        return with_status(world, progress.reject(world, error, stuck=False).status)
-    return with_status(world, progress.accept(world).status)
+        return with_status(world, acceptance.reject(world, error, stuck=False).status)
+    return with_status(world, acceptance.accept(world).status)

@@ -5,6 +5,7 @@ missed event, a crash or a conflict costs a repeat and nothing else. Intent is i
 caller writes the status first and performs the actions only if that write succeeded.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import cast
 
@@ -12,27 +13,26 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
+from buildandpush.core.build.questions import AskLivePod
+from buildandpush.core.build.revision import found_codebase
+from buildandpush.core.build.status import announce, conditions_of, with_status
+from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.world import Action, AskedError, CancelPod, Decision, DeletePod, HeldError, World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Commit
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import again, fluxsource, polling, progress, start
-from buildandpush.core.run.advance import WAIT, advance, hold
+from buildandpush.core.run import acceptance, again, fluxsource, polling, start
+from buildandpush.core.run.advance import advance, hold_run
+from buildandpush.core.run.builds import has_ended
 from buildandpush.core.run.differences import tell_differences
+from buildandpush.core.run.outcome import outcome_of
 from buildandpush.core.run.outdated import note_outdated
 from buildandpush.core.run.planning import is_wanted, next_occasion, plan_next
-from buildandpush.core.run.questions import AskLivePod
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans, find_spent_readers
-from buildandpush.core.run.revision import found_codebase
-from buildandpush.core.run.status import (
-    announce,
-    conditions_of,
-    is_observed,
-    with_status,
-)
+from buildandpush.core.run.status import is_observed
 from buildandpush.core.run.unreadable import recover_status, tell_unreadable
-from buildandpush.core.run.world import Action, AskedError, CancelPod, Decision, DeletePod, HeldError, World, answer
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 from buildandpush.core.spec.strategy import is_met
@@ -65,36 +65,38 @@ def decide(world: World) -> Decision:
     except AskedError as asked:
         return Decision(world.resource.status, questions=frozenset({asked.question}))
     except HeldError as held:
-        return hold(world, held.waiting)
+        return hold_run(world, held.waiting)
     except SpecInvalidError as error:  # such as an expression that has no value for this commit, or for another number
-        return progress.reject(world, error)
+        return acceptance.reject(world, error)
 
 
 def _idle(world: World) -> Decision:
     """No run is running. Should one start?"""
     resource, status = world.resource, world.resource.status
     new_generation = not is_observed(world)
-    superseded = status.run is not None and status.run.builds[0].phase == Phase.SUPERSEDED
+    superseded = status.run is not None and outcome_of(status.run).phase == Phase.SUPERSEDED
     changed = again.has_surroundings_changed(world)
     retried = start.is_outdated_failure(resource) or start.is_due_again(world)
     if not (new_generation or superseded or retried or wants_rebuild(world) or changed):
         return _poll(world)
     try:
         spec = parse_spec(resource.spec)
-        plan = plan_next(world, spec, start.next_run_number(spec, status.run))
+        plans = plan_next(world, spec, start.next_run_number(spec, status.run))
     except SpecInvalidError as error:
-        return progress.reject(world, error)
+        return acceptance.reject(world, error)
     if spec.suspend:
         return _suspend(world, spec) if new_generation else _quiet(world)
     trigger = start.find_trigger(world, hash_spec(spec), surroundings_changed=changed)
     if trigger is None:
-        return progress.accept(world)
-    wanted = is_wanted(world, spec, plan, start.next_run_number(spec, status.run))
+        return acceptance.accept(world)
+    if start.asks_for_nothing(world, trigger, hash_spec(spec)):
+        return acceptance.decline(world)
+    wanted = is_wanted(world, spec, plans[0], start.next_run_number(spec, status.run))
     if wanted is None:  # there will be an answer, which has the resource looked at again
         return Decision(status, wake_at=world.now + WAIT)
     if not wanted:
-        return progress.skip(world)
-    return _start(world, start.start_run(world, spec, plan, trigger))
+        return acceptance.skip(world)
+    return _start(world, start.start_run(world, spec, plans, trigger))
 
 
 def _start(world: World, status: BuildAndPushACRStatus) -> Decision:
@@ -102,7 +104,7 @@ def _start(world: World, status: BuildAndPushACRStatus) -> Decision:
     started = with_status(world, status)
     run = cast("RunStatus", status.run)
     decision = advance(started, run)
-    event = announce(started, Reason.ACCEPTED, start.accepted_message(run))
+    event = announce(started, Reason.ACCEPTED, start.tell_accepted(run))
     return decision if event in decision.actions else replace(decision, actions=(event, *decision.actions))
 
 
@@ -142,9 +144,9 @@ def _asks_for_run(world: World, spec: BuildAndPushACRSpec, number: int, found: C
 def _suspend(world: World, spec: BuildAndPushACRSpec) -> Decision:
     """No run starts. The resource stays ready if the last good run made what the spec asks for."""
     status, generation = world.resource.status, world.resource.generation
-    last = status.run.spec_hash if status.run and status.run.builds[0].phase == Phase.SUCCEEDED else None
+    last = status.run.spec_hash if status.run and outcome_of(status.run).phase == Phase.SUCCEEDED else None
     current = hash_spec(spec) in (status.good_spec_hash, last)
-    accepted = progress.accept(world)
+    accepted = acceptance.accept(world)
     if current and last is not None:
         return replace(accepted, status=accepted.status.model_copy(update={"phase": Phase.SUSPENDED}))
     conditions = conditions_of(with_status(world, accepted.status), generation=generation)
@@ -162,7 +164,8 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
     """Besides whatever was decided, pods are removed: those that are no longer kept, those that nobody waits for, and
     those that an injected container keeps running."""
     run = decision.status.run
-    busy = run.builds[0].pod_name if run is not None and run.finished_at is None else None
+    going = run.builds if run is not None and run.finished_at is None else []
+    busy = {build.pod_name for build in going if not has_ended(build)}
     expired, due = find_expired_pods(world.pods, spec=world.resource.spec, busy=busy, now=world.now)
     orphans = _find_orphans(world, busy)
     last = world.resource.status.run
@@ -176,7 +179,7 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
     return replace(decision, actions=actions, wake_at=wake)
 
 
-def _find_orphans(world: World, busy: str | None) -> list[PodObservation]:
+def _find_orphans(world: World, busy: Collection[str]) -> list[PodObservation]:
     """Pods that live beside the run, by the API server's own word: one that ended meanwhile is kept for its log."""
     run = world.resource.status.run
     candidates = find_orphans(world.pods, run, busy=busy) if run is not None else ()

@@ -5,8 +5,8 @@ from dataclasses import replace
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, Condition
-from buildandpush.core.run.status import announce, with_status
-from buildandpush.core.run.world import Decision, World
+from buildandpush.core.build.status import announce, with_status
+from buildandpush.core.build.world import Decision, World
 
 
 def tell_differences(world: World, decision: Decision) -> Decision:

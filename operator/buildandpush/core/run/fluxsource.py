@@ -1,27 +1,17 @@
 """The artifact of a Flux object: a run holds it fast for all its attempts, and a new one starts a run."""
 
-from typing import Final
-
 from buildandpush.api.meta import Phase, Trigger
-from buildandpush.api.status import BuildAndPushACRStatus, RunStatus, SourceStatus
+from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
+from buildandpush.core.build.questions import AskFluxArtifact
+from buildandpush.core.build.revision import describe_artifact
+from buildandpush.core.build.world import World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import FluxArtifact, Waiting
+from buildandpush.core.run.outcome import outcome_of
 from buildandpush.core.run.planning import next_occasion, plan_next
-from buildandpush.core.run.questions import AskFluxArtifact
 from buildandpush.core.run.start import next_run_number, start_run
-from buildandpush.core.run.status import run_of, with_status
-from buildandpush.core.run.world import World, answer
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.strategy import is_met
-from buildandpush.core.text import clip
-
-_MAX_REVISION: Final = 256
-
-
-def pin_artifact(world: World, found: FluxArtifact) -> World:
-    """The world whose run builds this artifact, whatever the Flux object fetches meanwhile."""
-    changed = run_of(world).model_copy(update={"source": _describe(found)})
-    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 
 def look(world: World) -> BuildAndPushACRStatus | None:
@@ -33,15 +23,15 @@ def look(world: World) -> BuildAndPushACRStatus | None:
     try:
         spec = parse_spec(raw)
         number = next_run_number(spec, run)
-        plan = plan_next(world, spec, number)
+        plans = plan_next(world, spec, number)
     except SpecInvalidError:  # the status says so since the spec was changed
         return None
-    found = answer(world, AskFluxArtifact(*plan.flux)) if plan.flux is not None else None
+    found = answer(world, AskFluxArtifact(*plans[0].flux)) if plans[0].flux is not None else None
     if found is None or isinstance(found, Waiting) or not _is_new(world, run, found):
         return None
     if not is_met(spec, next_occasion(world, number)) or _was_cancelled_before(world, run):
         return world.resource.status.model_copy(update={"polled_commit": _hex(found)})
-    return start_run(world, spec, plan, Trigger.SOURCE_REVISION, _describe(found))
+    return start_run(world, spec, plans, Trigger.SOURCE_REVISION, describe_artifact(found))
 
 
 def _is_named(world: World) -> bool:
@@ -58,12 +48,8 @@ def _is_new(world: World, run: RunStatus, found: FluxArtifact) -> bool:
 def _was_cancelled_before(world: World, run: RunStatus) -> bool:
     """Whether somebody cancelled the run before its artifact was known. The next artifact starts a run."""
     unknown = run.source is None or run.source.digest is None
-    return unknown and run.builds[0].phase == Phase.CANCELLED and world.resource.status.polled_commit is None
+    return unknown and outcome_of(run).phase == Phase.CANCELLED and world.resource.status.polled_commit is None
 
 
 def _hex(found: FluxArtifact) -> str:
     return found.digest.partition(":")[2]
-
-
-def _describe(found: FluxArtifact) -> SourceStatus:
-    return SourceStatus(revision=clip(found.revision, _MAX_REVISION) or None, digest=found.digest, url=found.url)

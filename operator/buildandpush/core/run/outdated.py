@@ -6,10 +6,10 @@ from typing import Final
 
 from buildandpush.api.meta import BUILD_PLURAL, GROUP, ConditionType
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.status import announce, conditions_of, with_status
+from buildandpush.core.build.world import Decision, World
 from buildandpush.core.explain import describe
 from buildandpush.core.run.rebuild import COMPLETED_FIELD, HANDLED_FIELD
-from buildandpush.core.run.status import announce, conditions_of, with_status
-from buildandpush.core.run.world import Decision, World
 
 LOOK_AGAIN: Final = timedelta(minutes=10)
 """How often a request is looked at that only a newer CRD can hold."""

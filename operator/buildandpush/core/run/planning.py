@@ -4,12 +4,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import RunStatus
+from buildandpush.core.build.questions import AskCommit
+from buildandpush.core.build.revision import found_codebase, revision_of
+from buildandpush.core.build.world import World, answer
 from buildandpush.core.facts import Commit
-from buildandpush.core.run.questions import AskCommit
-from buildandpush.core.run.revision import find_artifact, find_codebase, found_codebase, revision_of
-from buildandpush.core.run.world import World, answer
-from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.codebase import Codebase
 from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.scope import Occasion
@@ -19,28 +17,17 @@ _FRESH: Final = timedelta(minutes=5)
 """A condition is judged by a commit that was found since the last full five minutes, so that one answer serves all."""
 
 
-def occasion_of(world: World, spec: BuildAndPushACRSpec, run: RunStatus) -> Occasion:
-    """The values of a run that was accepted."""
-    owner = world.resource.owner
-    return Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at, find_artifact(run))
-
-
 def next_occasion(world: World, number: int, codebase: Codebase | None = None) -> Occasion:
     """The values of a run that would start now."""
     owner = world.resource.owner
     return Occasion(number, codebase, owner.name, owner.uid, world.now)
 
 
-def plan_run(
-    world: World, spec: BuildAndPushACRSpec, run: RunStatus, settings: BuildSettings | None = None
-) -> BuildPlan:
-    """The plan of a run that was accepted. Raises SpecInvalidError."""
-    return plan_build(spec, settings or world.settings, occasion_of(world, spec, run))
-
-
-def plan_next(world: World, spec: BuildAndPushACRSpec, number: int, codebase: Codebase | None = None) -> BuildPlan:
-    """The plan of a run that would start now. Raises SpecInvalidError."""
-    return plan_build(spec, world.settings, next_occasion(world, number, codebase))
+def plan_next(
+    world: World, spec: BuildAndPushACRSpec, number: int, codebase: Codebase | None = None
+) -> tuple[BuildPlan, ...]:
+    """The plans of the builds of a run that would start now. Raises SpecInvalidError."""
+    return (plan_build(spec, world.settings, next_occasion(world, number, codebase)),)
 
 
 def is_wanted(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, number: int) -> bool | None:

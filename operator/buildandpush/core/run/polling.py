@@ -8,14 +8,16 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
+from buildandpush.core.build.planning import plan_run
+from buildandpush.core.build.questions import AskCommit, AskTouched
+from buildandpush.core.build.revision import note_not_polled, note_polled, revision_of
+from buildandpush.core.build.status import announce, conditions_of, with_status
+from buildandpush.core.build.world import Action, World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit, Trouble
-from buildandpush.core.run.planning import plan_next, plan_run
-from buildandpush.core.run.questions import AskCommit, AskTouched
-from buildandpush.core.run.revision import note_not_polled, note_polled, revision_of
+from buildandpush.core.run.outcome import outcome_of
+from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.start import next_run_number
-from buildandpush.core.run.status import announce, conditions_of, with_status
-from buildandpush.core.run.world import Action, World, answer
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.spec.poll import PollPlan, find_look
 
@@ -43,7 +45,7 @@ def look(world: World) -> Polled:
     try:
         spec = parse_spec(world.resource.spec)
         # No run has come yet where the condition of `when` was not met: a later commit may meet it.
-        plan = plan_run(world, spec, run) if run is not None else plan_next(world, spec, next_run_number(spec, None))
+        plan = plan_run(world, spec, run) if run is not None else plan_next(world, spec, next_run_number(spec, None))[0]
     except SpecInvalidError as error:
         return _tell(world, Trouble(Reason.SPEC_INVALID, str(error)))
     if plan.poll is None or plan.source.git is None or spec.suspend:
@@ -97,7 +99,9 @@ def _is_touched(
     """Whether a new commit asks for a run. Commits that cannot be compared, for example after a forced push, do."""
     built = _built_commit(run)
     if built is None:  # there was no run, it was cancelled, or git did not answer
-        return run is None or run.builds[0].phase != Phase.CANCELLED or world.resource.status.polled_commit is not None
+        return (
+            run is None or outcome_of(run).phase != Phase.CANCELLED or world.resource.status.polled_commit is not None
+        )
     if not poll.paths:
         return True
     touched = answer(world, AskTouched(revision_of(git), built, found.commit, poll.paths))

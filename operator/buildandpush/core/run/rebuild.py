@@ -1,13 +1,24 @@
 """The rebuild annotation: which value asks for a run, which run answers it, and which value has been dealt with."""
 
+import re
 from typing import Any, Final
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.status import MAX_HANDLED_REBUILDS, BuildAndPushACRStatus, RunStatus
-from buildandpush.core.run.world import World
+from buildandpush.core.build.world import World
+from buildandpush.core.run.outcome import outcome_of
 
 HANDLED_FIELD: Final = "status.handledRebuilds"
 COMPLETED_FIELD: Final = "status.completedRebuild"
+
+
+_FAILED_ONLY: Final = re.compile("failed-[0-9]+")
+
+
+def wants_failed_only(value: str | None) -> bool:
+    """Whether a rebuild request asks for those builds alone that failed: `failed-` and a number that tells one such
+    request from the next."""
+    return value is not None and _FAILED_ONLY.fullmatch(value) is not None
 
 
 def wants_rebuild(world: World) -> bool:
@@ -29,7 +40,7 @@ def find_request(world: World) -> str | None:
     if wants_rebuild(world):
         return world.resource.rebuild
     last, handled = status.run, status.handled_rebuilds
-    if last is None or last.rebuild is None or last.builds[0].phase != Phase.SUPERSEDED:
+    if last is None or last.rebuild is None or outcome_of(last).phase != Phase.SUPERSEDED:
         return None
     return last.rebuild if handled[-1:] == [last.rebuild] else None
 

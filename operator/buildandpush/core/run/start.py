@@ -1,5 +1,6 @@
 """When a run starts, and the status of a run that starts."""
 
+from dataclasses import replace
 from typing import Final
 
 from buildandpush.api.meta import ConditionType, Phase, Trigger
@@ -7,17 +8,20 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus
 from buildandpush.core import naming
+from buildandpush.core.build.planning import occasion_of
+from buildandpush.core.build.revision import describe_source, make_codebase
+from buildandpush.core.build.status import accepted_message, conditions_of, run_of, set_progress
+from buildandpush.core.build.world import Resource, World
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit
-from buildandpush.core.run import progress
+from buildandpush.core.run import acceptance
+from buildandpush.core.run.outcome import failed_builds, outcome_of
 from buildandpush.core.run.planning import plan_next
-from buildandpush.core.run.rebuild import begin_request, find_request, wants_rebuild
-from buildandpush.core.run.revision import describe_source, make_codebase
-from buildandpush.core.run.status import conditions_of, is_observed, run_of, set_progress
-from buildandpush.core.run.world import Resource, World
+from buildandpush.core.run.rebuild import begin_request, find_request, wants_failed_only, wants_rebuild
+from buildandpush.core.run.status import is_observed
 from buildandpush.core.spec.noeffect import explain_validity
-from buildandpush.core.spec.plan import BuildPlan
+from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
 
 FIRST_RUN: Final = 1
@@ -34,7 +38,7 @@ def find_trigger(world: World, spec_hash: str, *, surroundings_changed: bool) ->
     something else that made the last run fail has changed."""
     resource = world.resource
     last = resource.status.run
-    if last is None or last.builds[0].phase == Phase.SUPERSEDED:
+    if last is None or outcome_of(last).phase == Phase.SUPERSEDED:
         return Trigger.SPEC
     if not is_observed(world) and last.spec_hash != spec_hash:
         return Trigger.SPEC
@@ -47,7 +51,7 @@ def find_trigger(world: World, spec_hash: str, *, surroundings_changed: bool) ->
 
 def is_retryable(last: RunStatus | None) -> bool:
     """Whether a change may start the failed last run again. A cancelled run is not started again."""
-    return last is not None and last.builds[0].phase == Phase.FAILED
+    return last is not None and outcome_of(last).phase == Phase.FAILED
 
 
 def is_due_again(world: World) -> bool:
@@ -72,27 +76,24 @@ def start_for_commit(world: World, spec: BuildAndPushACRSpec, found: Commit) -> 
     previous = last.source.commit if last is not None and last.source is not None else None
     source = describe_source(git, found, previous=previous)
     try:
-        plan = plan_next(world, spec, number, make_codebase(git, source))
+        plans = plan_next(world, spec, number, make_codebase(git, source))
     except SpecInvalidError:  # such as a branch that makes no tag; the run itself says so
-        plan = plan_next(world, spec, number)
-    return start_run(world, spec, plan, Trigger.SOURCE_REVISION, source)
+        plans = plan_next(world, spec, number)
+    return start_run(world, spec, plans, Trigger.SOURCE_REVISION, source)
 
 
 def start_run(
-    world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, trigger: Trigger, source: SourceStatus | None = None
+    world: World,
+    spec: BuildAndPushACRSpec,
+    plans: tuple[BuildPlan, ...],
+    trigger: Trigger,
+    source: SourceStatus | None = None,
 ) -> BuildAndPushACRStatus:
     """The status of a resource whose next run was accepted. Nothing has been done for the run yet. `source` is the
     commit to build, where that is known."""
-    resource, owner = world.resource, world.resource.owner
+    resource = world.resource
     number, request = next_run_number(spec, resource.status.run), find_request(world)
-    build = BuildStatus(
-        key="0",
-        phase=Phase.PENDING,
-        attempt=1,
-        pod_name=naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1),
-        former_pod_name=_find_former_pod(resource.status.run),
-        tags=list(plan.tags),
-    )
+    kept = find_good_builds(resource.status.run, hash_spec(spec), trigger, request) if len(plans) > 1 else {}
     run = RunStatus(
         number=number,
         spec_hash=hash_spec(spec),
@@ -100,15 +101,15 @@ def start_run(
         trigger=trigger,
         rebuild=request,
         started_at=world.now,
-        effective=plan.effective(world.settings),
+        effective=plans[0].effective(world.settings),
         source=source,
-        builds=[build],
+        builds=[kept.get(str(place)) or _begin_build(world, number, place, plans) for place in range(len(plans))],
         outages=_count_outages(resource.status.run, trigger),
     )
     conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
-    conditions.drop(*progress.RUN_CONDITIONS)
+    conditions.drop(*acceptance.RUN_CONDITIONS)
     conditions.set(ConditionType.SPEC_VALID, "True", *explain_validity(spec))
-    set_progress(conditions, Reason.ACCEPTED, accepted_message(run))
+    set_progress(conditions, Reason.ACCEPTED, tell_accepted(run))
     changes = {
         "observed_generation": resource.generation,
         "phase": Phase.PENDING,
@@ -127,28 +128,75 @@ def _count_outages(last: RunStatus | None, trigger: Trigger) -> int | None:
     return (last.outages or 0) + 1
 
 
-def renumber(world: World, plan: BuildPlan, number: int) -> BuildAndPushACRStatus:
+def renumber(world: World, number: int) -> BuildAndPushACRStatus:
     """The status of a resource whose run gets another number. No pod was made for the run under its old one."""
     resource, owner = world.resource, world.resource.owner
-    run = run_of(world)
-    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=0, attempt=1)
-    build = run.builds[0].model_copy(update={"pod_name": name, "tags": list(plan.tags)})
-    renumbered = run.model_copy(update={"number": number, "builds": [build]})
+    run, spec = run_of(world), parse_spec(resource.spec)
+    builds = []
+    for build in run.builds:
+        occasion = replace(occasion_of(world, spec, run.model_copy(update={"builds": [build]})), number=number)
+        name = naming.build_pod_name(owner.name, owner.uid, run=number, build=int(build.key), attempt=1)
+        tags = plan_build(spec, world.settings, occasion).tags
+        builds.append(build.model_copy(update={"pod_name": name, "tags": list(tags)}))
+    renumbered = run.model_copy(update={"number": number, "builds": builds})
     conditions = conditions_of(world)
-    set_progress(conditions, Reason.ACCEPTED, accepted_message(renumbered))
+    set_progress(conditions, Reason.ACCEPTED, tell_accepted(renumbered))
     return resource.status.model_copy(update={"run": renumbered, "conditions": conditions.freeze()})
 
 
-def _find_former_pod(last: RunStatus | None) -> str | None:
-    """The last run's pod, if it may live on although its run has ended, as a pod that was given up."""
-    build = last.builds[0] if last is not None else None
+def tell_accepted(run: RunStatus) -> str:
+    """The message about an accepted run."""
+    if len(run.builds) == 1:
+        return accepted_message(run)
+    kept = sum(build.from_run is not None for build in run.builds)
+    taken = f" The images of {kept} are kept from the run before." if kept else ""
+    return f"Run {run.number} was accepted ({run.trigger}): it has {len(run.builds)} builds.{taken}"
+
+
+def _begin_build(world: World, number: int, place: int, plans: tuple[BuildPlan, ...]) -> BuildStatus:
+    """A build of which nothing has been done yet."""
+    owner, plan, first = world.resource.owner, plans[place], plans[0]
+    several_sources = plan.source.git is not None and any(other.source.git != plan.source.git for other in plans)
+    return BuildStatus(
+        key=str(place),
+        phase=Phase.PENDING,
+        attempt=1,
+        pod_name=naming.build_pod_name(owner.name, owner.uid, run=number, build=place, attempt=1),
+        former_pod_name=_find_former_pod(world.resource.status.run, str(place)),
+        tags=list(plan.tags),
+        repository=plan.repository if plan.repository != first.repository else None,
+        cache_repository=plan.cache_repository if plan.cache_repository != first.cache_repository else None,
+        source=SourceStatus(revision=plan.source.git.revision) if several_sources and plan.source.git else None,
+    )
+
+
+def find_good_builds(
+    last: RunStatus | None, spec_hash: str, trigger: Trigger, request: str | None
+) -> dict[str, BuildStatus]:
+    """The builds of the last run that a new one takes over, by key, as its images are those that the spec asks for.
+
+    So it is where the user asks for the failed builds alone, and where a run is started by itself after an outage.
+    """
+    asked = trigger is Trigger.RETRY_AFTER_OUTAGE or (trigger is Trigger.REBUILD and wants_failed_only(request))
+    if last is None or not asked or last.spec_hash != spec_hash or not failed_builds(last):
+        return {}
+    good = [build for build in last.builds if build.phase == Phase.SUCCEEDED]
+    return {build.key: build.model_copy(update={"from_run": build.from_run or last.number}) for build in good}
+
+
+def asks_for_nothing(world: World, trigger: Trigger, spec_hash: str) -> bool:
+    """Whether a request asks for the failed builds alone, and no build of the last run failed."""
+    last = world.resource.status.run
+    if last is None or len(last.builds) == 1 or last.spec_hash != spec_hash or failed_builds(last):
+        return False
+    good = outcome_of(last).phase == Phase.SUCCEEDED
+    return good and trigger is Trigger.REBUILD and wants_failed_only(find_request(world))
+
+
+def _find_former_pod(last: RunStatus | None, key: str) -> str | None:
+    """The pod of the last run's build of this key, if it may live on although its run has ended, as a pod that was
+    given up."""
+    build = next((build for build in last.builds if build.key == key), None) if last is not None else None
     if build is None or build.pod_uid is None or build.phase == Phase.SUCCEEDED or build.failure is not None:
         return None  # there was none, or its container has ended
     return build.pod_name
-
-
-def accepted_message(run: RunStatus) -> str:
-    """The message about an accepted run."""
-    build = run.builds[0]
-    image = ":".join((run.effective.repository, *build.tags[:1]))
-    return f"Run {run.number} was accepted ({run.trigger}): {image}."

@@ -1,68 +1,19 @@
-"""The parts of every change of a status: conditions, Events, the run with its build. It decides nothing."""
+"""What the status says of a resource as a whole."""
 
-from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final
-
-from buildandpush.api.meta import ConditionType, Phase
+from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
-from buildandpush.api.spec import History
-from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, Effective, RunStatus, SourceStatus, Timings
-from buildandpush.api.urls import AZURE_REPOS, AZURE_STORAGE
-from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.facts import LoginNeed
-from buildandpush.core.foreign import NOTHING
-from buildandpush.core.pod.failure import classify_failure
-from buildandpush.core.pod.observation import PodObservation, read_source_report
-from buildandpush.core.run.rebuild import end_request
-from buildandpush.core.run.retention import add_to_history
-from buildandpush.core.run.sourceconditions import note_failed_source, note_fetched_source
-from buildandpush.core.run.world import Announce, World
-
-_GOOD: Final = frozenset(
-    {
-        Reason.ACCEPTED,
-        Reason.SUCCEEDED,
-        Reason.SUCCEEDED_WITHOUT_PUSH,
-        Reason.SUPERSEDED,
-        Reason.CANCELLED,
-        Reason.SKIPPED,
-    }
-)
-
-
-def with_status(world: World, status: BuildAndPushACRStatus) -> World:
-    """The world in which this status is written already."""
-    return replace(world, resource=replace(world.resource, status=status))
-
-
-def conditions_of(world: World, *, generation: int | None = None) -> ConditionSet:
-    """The conditions to work on. The default generation is the one that the status has observed."""
-    status = world.resource.status
-    chosen = status.observed_generation if generation is None else generation
-    return ConditionSet(status.conditions, generation=chosen, now=world.now)
-
-
-def set_progress(conditions: ConditionSet, reason: Reason, message: str) -> None:
-    """Set the conditions of a running run."""
-    conditions.set(ConditionType.SUCCEEDED, "Unknown", reason, message)
-    conditions.set(ConditionType.COMPLETED, "False", reason, message)
-
-
-def announce(world: World, reason: Reason, message: str, *, key: str = "") -> Announce:
-    """An Event for a transition."""
-    run = world.resource.status.run
-    about = key or (f"run-{run.number}-attempt-{run.builds[0].attempt}" if run else "resource")
-    return Announce(warning=reason not in _GOOD, reason=reason, message=message, key=about)
+from buildandpush.core.build.status import announce
+from buildandpush.core.build.world import Announce, World
+from buildandpush.core.run.outcome import outcome_of
 
 
 def announce_end(world: World) -> Announce | None:
     """The Event for the end of the last run; None while the run is running."""
     run = world.resource.status.run
-    if run is None or run.finished_at is None or run.builds[0].reason is None:
+    if run is None or run.finished_at is None:
         return None
-    build = run.builds[0]
-    return announce(world, Reason(build.reason), build.message or "") if build.reason in list(Reason) else None
+    end = outcome_of(run)
+    return announce(world, Reason(end.reason), end.message) if end.reason in list(Reason) else None
 
 
 def is_observed(world: World) -> bool:
@@ -71,91 +22,3 @@ def is_observed(world: World) -> bool:
     status = world.resource.status
     refused = any(item.type == ConditionType.SPEC_VALID and item.status == "False" for item in status.conditions)
     return world.resource.generation == status.observed_generation and not refused
-
-
-def is_news(world: World, reason: Reason) -> bool:
-    """Whether the status has another reason for the run's state so far."""
-    return all(item.reason != reason for item in world.resource.status.conditions if item.type == "Succeeded")
-
-
-def with_source(run: RunStatus, conditions: ConditionSet, pod: PodObservation) -> RunStatus:
-    """The run with the report of its init container, once that has ended."""
-    if not pod.source.terminated:
-        return run
-    report = read_source_report(pod.source)
-    if pod.source.exit_code != 0:
-        verdict = classify_failure(pod, NOTHING)
-        note_failed_source(conditions, verdict.reason, verdict.message)
-        return run
-    note_fetched_source(conditions, report)
-    # The operator may know more of a commit than the pod: see `revision`.
-    known = run.source or SourceStatus()
-    return run.model_copy(update={"source": known.model_copy(update=report.facts)}) if report.facts else run
-
-
-def timings_of(run: RunStatus, pod: PodObservation) -> Timings | None:
-    """How the attempt spent its time, as far as the pod says."""
-    timings = Timings(
-        waiting_seconds=_seconds(run.started_at, pod.started_at),
-        source_seconds=_seconds(pod.source.started_at, pod.source.finished_at),
-        build_seconds=_seconds(pod.kaniko.started_at, pod.kaniko.finished_at),
-    )
-    return timings if timings.to_dict() else None
-
-
-def _seconds(begin: datetime | None, end: datetime | None) -> int | None:
-    # Clocks of nodes differ a little.
-    return None if begin is None or end is None else max(0, round((end - begin).total_seconds()))
-
-
-def run_of(world: World) -> RunStatus:
-    """The running run. Raises ValueError if there is none."""
-    run = world.resource.status.run
-    if run is None:
-        raise ValueError("there is no run to speak of")
-    return run
-
-
-def written(
-    world: World,
-    run: RunStatus,
-    build: BuildStatus,
-    conditions: ConditionSet,
-    *,
-    finished_at: datetime | None = None,
-) -> BuildAndPushACRStatus:
-    """The status with this build. For an ended run it has the run's end and its line in the history."""
-    changed = run.model_copy(update={"builds": [build, *run.builds[1:]], "finished_at": finished_at})
-    status = world.resource.status
-    changes: dict[str, Any] = {"run": changed, "conditions": conditions.freeze(), "phase": build.phase}
-    if finished_at is not None:
-        changes["history"] = add_to_history(status.history, changed, finished_at, _history_limits(world))
-        changes |= end_request(run, build.phase)
-        if conditions.is_(ConditionType.SPEC_VALID, "False"):
-            changes["phase"] = Phase.INVALID
-    return status.model_copy(update=changes)
-
-
-def _history_limits(world: World) -> History | None:
-    try:
-        return History.model_validate(world.resource.spec.get("history") or {})
-    except ValueError:
-        return None
-
-
-def derive_needs(effective: Effective) -> tuple[LoginNeed, ...]:
-    """One need for each connector: for the registry of the push, for the hosts of the base images'
-    connectors, and for the source."""
-    cache = (effective.cache_repository,) if effective.cache_repository else ()
-    pull = (effective.source_repository,) if effective.source_repository else ()
-    bases = [LoginNeed(name, cache=cache, pull=pull) for name in effective.base_connectors or ()]
-    if effective.git_connector:
-        bases.append(LoginNeed(effective.git_connector, service=AZURE_REPOS))
-    if effective.storage_connector:
-        bases.append(LoginNeed(effective.storage_connector, service=AZURE_STORAGE))
-    if effective.connector is None:
-        return tuple(bases)
-    host = effective.repository.split("/", 1)[0]
-    # A build without a push stops where it may not write its cache: kaniko checks that right then.
-    push = (effective.repository, *cache) if effective.no_push else (effective.repository,)
-    return (LoginNeed(effective.connector, (host,), push, () if effective.no_push else cache, pull), *bases)

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, Condition
+from buildandpush.core.build.status import announce, conditions_of
+from buildandpush.core.build.world import Decision, World
 from buildandpush.core.explain import describe
 from buildandpush.core.foreign import admit_line
-from buildandpush.core.run.status import announce, conditions_of
-from buildandpush.core.run.world import Decision, World
 
 _MAX_WORDS = 256
 
@@ -39,8 +39,10 @@ def _find_contradiction(status: BuildAndPushACRStatus) -> str:
         return ""
     if not run.builds:
         return "status.run.builds: it is empty"
-    key = run.builds[0].key
-    return "" if key.isascii() and key.isdigit() else f"status.run.builds.0.key: {key!r} is no number"
+    for place, build in enumerate(run.builds):
+        if not (build.key.isascii() and build.key.isdigit()):
+            return f"status.run.builds.{place}.key: {build.key!r} is no number"
+    return ""
 
 
 def _readable_part(raw: Mapping[str, Any]) -> BuildAndPushACRStatus:

@@ -9,12 +9,12 @@ from buildandpush.api.explanations import NO_SUCH_HOST, RUN_AGAIN, explain
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_LOG_TAIL
+from buildandpush.core.build.progress import describe_live_pod
 from buildandpush.core.foreign import admit_end
 from buildandpush.core.pod.failure import classify_failure
 from buildandpush.core.pod.failurewords import error_line
 from buildandpush.core.pod.kanikolog import select_end
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.progress import describe_live_pod
 from tests.unit.core.factories import container, ended_pod, pod, terminated
 from tests.unit.core.recorded import observe
 

@@ -10,9 +10,7 @@ import pytest
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildAndPushACRStatus
-from buildandpush.core.facts import Inputs
-from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskAdmission,
     AskInputs,
@@ -22,7 +20,9 @@ from buildandpush.core.run.questions import (
     AskPusher,
     Question,
 )
-from buildandpush.core.run.world import CreatePod, Decision, Refusal, Resource
+from buildandpush.core.build.world import CreatePod, Decision, Refusal, Resource
+from buildandpush.core.facts import Inputs
+from buildandpush.core.run.decide import decide
 from tests.unit.core.factories import (
     NOW,
     SETTINGS,

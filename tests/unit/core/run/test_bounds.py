@@ -11,11 +11,7 @@ from hypothesis import strategies as st
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import LONGEST_IMAGE, MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
-from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack
-from buildandpush.core.fingerprint import digest_values, fingerprint
-from buildandpush.core.pod.readback import Claim, Report, render_report
-from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskCacheTrouble,
     AskInputs,
@@ -29,8 +25,12 @@ from buildandpush.core.run.questions import (
     AskReadBack,
     Question,
 )
-from buildandpush.core.run.status import derive_needs
-from buildandpush.core.run.world import Resource
+from buildandpush.core.build.status import derive_needs
+from buildandpush.core.build.world import Resource
+from buildandpush.core.facts import Inputs, Links, Proof, Pushed, ReadBack
+from buildandpush.core.fingerprint import digest_values, fingerprint
+from buildandpush.core.pod.readback import Claim, Report, render_report
+from buildandpush.core.run.decide import decide
 from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.scope import Occasion

@@ -11,12 +11,12 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import ReadBackStatus
+from buildandpush.core.build.confirm import OWN_PATIENCE, READER_PATIENCE
+from buildandpush.core.build.questions import Answer, AskLivePod, AskProof, AskPushed, Question
+from buildandpush.core.build.world import Announce, CreatePod, Decision, DeletePod, Refusal, Resource
 from buildandpush.core.facts import Proof, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.confirm import OWN_PATIENCE, READER_PATIENCE
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import Answer, AskLivePod, AskProof, AskPushed, Question
-from buildandpush.core.run.world import Announce, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
     DIGEST,
     NOW,
@@ -387,7 +387,7 @@ class TestReader:
         foreign = replace(reader_pod(FOUND), owner_uid="somebody")
         scene.answers[AskLivePod(READER)] = foreign
         assert created(scene.decide())
-        taken = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, taken_name=READER)
+        taken = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, is_taken=True)
         assert not created(scene.decide(refusal=taken))
         assert scene.state is not None
         name = scene.state.pod_name

@@ -8,12 +8,12 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
+from buildandpush.core.build.questions import AskLivePod, AskLog
+from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from buildandpush.core.facts import LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog
-from buildandpush.core.run.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,

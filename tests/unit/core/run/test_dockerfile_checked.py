@@ -7,11 +7,11 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildAndPushACRStatus
+from buildandpush.core.build.questions import AskReadBack
+from buildandpush.core.build.world import Announce, Decision
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation, read_source_report
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskReadBack
-from buildandpush.core.run.world import Announce, Decision
 from tests.unit.core.factories import DIGEST, REPOSITORY, container, pod, resource, terminated, world
 
 WARNING = "line 3: RUN /v: kaniko leaves what RUN writes below a VOLUME out of the image; put the VOLUME line after it"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskFluxArtifact, AskLivePod, AskLog
+from buildandpush.core.build.world import CreatePod, Decision, Resource
 from buildandpush.core.facts import FluxArtifact, Waiting
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskFluxArtifact, AskLivePod, AskLog
-from buildandpush.core.run.world import CreatePod, Decision, Resource
 from tests.unit.core.factories import (
     DIGEST,
     NOW,

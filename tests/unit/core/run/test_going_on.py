@@ -8,13 +8,13 @@ import pytest
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.limits import DEADLINE_GRACE_SECONDS, find_limit
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskLogin, AskPusher
+from buildandpush.core.build.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.limits import DEADLINE_GRACE_SECONDS, find_limit
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskLogin, AskPusher
 from buildandpush.core.run.retention import LINGER_PATIENCE
-from buildandpush.core.run.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
 from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
@@ -167,7 +167,7 @@ class TestPodNames:
 
     def test_another_owners_pod_of_the_name_is_not_waited_for(self) -> None:
         held = started()
-        refusal = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, taken_name=pod_name())
+        refusal = Refusal(Reason.NAME_COLLISION, "pod 'x'", final=False, is_taken=True)
         renamed = decide(world(held, refusal=refusal))
         assert not created(renamed)
         name = run_of(renamed).builds[0].pod_name

@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
-from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.pod.standstill import PodEvent
-from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     AskCacheTrouble,
     AskInputs,
     AskLinks,
@@ -24,7 +20,11 @@ from buildandpush.core.run.questions import (
     AskProof,
     AskTags,
 )
-from buildandpush.core.run.world import Decision, Refusal, Resource
+from buildandpush.core.build.world import Decision, Refusal, Resource
+from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
+from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.pod.standstill import PodEvent
+from buildandpush.core.run.decide import decide
 from tests.unit.core import golden
 from tests.unit.core.factories import (
     DIGEST,

@@ -6,10 +6,10 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE
+from buildandpush.core.build.questions import AskLog, AskProof, AskTags
+from buildandpush.core.build.world import Decision
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLog, AskProof, AskTags
-from buildandpush.core.run.world import Decision
 from tests.unit.core.factories import OWNER, REPOSITORY, ended_pod, pod_name, spec, world
 from tests.unit.core.scenes import reason_of, seen
 

@@ -6,11 +6,11 @@ import pytest
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskProof, AskReadBack, Question
+from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.world import Announce, CancelPod, Decision, Resource
 from buildandpush.core.facts import Waiting
-from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskProof, AskReadBack, Question
-from buildandpush.core.run.world import Announce, CancelPod, Decision, Resource
 from tests.unit.core.factories import DIGEST, NOW, OWNER, ended_pod, pod_name, running_pod, spec, world
 from tests.unit.core.scenes import after, conditions, reason_of, seen, succeeded
 

@@ -7,10 +7,10 @@ import pytest
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.world import Announce, CreatePod
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.outdated import LOOK_AGAIN
 from buildandpush.core.run.rebuild import COMPLETED_FIELD, HANDLED_FIELD
-from buildandpush.core.run.world import Announce, CreatePod
 from tests.unit.core.factories import NOW, world
 from tests.unit.core.kstatus import judge
 from tests.unit.core.scenes import after, conditions, reason_of, succeeded

@@ -9,9 +9,7 @@ import pytest
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
-from buildandpush.core.facts import Commit, GitRevision, Inputs, ReadBack, Trouble
-from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskCommit,
     AskLivePod,
@@ -21,8 +19,10 @@ from buildandpush.core.run.questions import (
     AskTouched,
     Question,
 )
-from buildandpush.core.run.revision import revision_of
-from buildandpush.core.run.world import Announce, CreatePod, Decision, Resource
+from buildandpush.core.build.revision import revision_of
+from buildandpush.core.build.world import Announce, CreatePod, Decision, Resource
+from buildandpush.core.facts import Commit, GitRevision, Inputs, ReadBack, Trouble
+from buildandpush.core.run.decide import decide
 from buildandpush.core.spec.plan import parse_spec
 from tests.unit.core.factories import (
     DIGEST,

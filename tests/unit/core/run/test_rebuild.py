@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskReadBack
+from buildandpush.core.build.world import Resource
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskReadBack
-from buildandpush.core.run.world import Resource
 from tests.unit.core.factories import DIGEST, ended_pod, pod_name, resource, running_pod, spec, world
 from tests.unit.core.scenes import VERIFIED, after, seen, succeeded
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskLivePod
+from buildandpush.core.build.world import Resource
 from buildandpush.core.facts import ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod
-from buildandpush.core.run.world import Resource
 from tests.unit.core.argo import argo_health
 from tests.unit.core.factories import (
     DIGEST,

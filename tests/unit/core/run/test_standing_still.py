@@ -8,11 +8,11 @@ import pytest
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskPodEvents
+from buildandpush.core.build.world import CreatePod, Decision, DeletePod, Resource
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import PodEvent
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskPodEvents
-from buildandpush.core.run.world import CreatePod, Decision, DeletePod, Resource
 from tests.unit.core.factories import NOW, container, pod, pod_name, spec, world
 from tests.unit.core.scenes import after, reason_of, started
 

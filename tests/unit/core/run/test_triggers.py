@@ -10,12 +10,12 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.core.backoff import backoff_seconds
+from buildandpush.core.build.questions import AskAllTags, AskLivePod, AskLog, AskProof, AskTags
+from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.world import CancelPod, CreatePod, Decision, DeletePod, Resource
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.advance import WAIT
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskAllTags, AskLivePod, AskLog, AskProof, AskTags
-from buildandpush.core.run.world import CancelPod, CreatePod, Decision, DeletePod, Resource
 from tests.unit.core.factories import (
     DIGEST,
     NOW,

@@ -6,10 +6,10 @@ import pytest
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskPushed
+from buildandpush.core.build.world import Announce, CreatePod
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog, AskPushed
-from buildandpush.core.run.world import Announce, CreatePod
 from tests.unit.core.factories import DIGEST, REPOSITORY, ended_pod, pod_name, resource, spec, world
 from tests.unit.core.scenes import (
     NO_LOGIN,

@@ -8,9 +8,9 @@ import pytest
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.world import Announce, Decision, Resource
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.unreadable import read_status
-from buildandpush.core.run.world import Announce, Decision, Resource
 from tests.unit.core.factories import running_pod, world
 from tests.unit.core.kstatus import judge
 from tests.unit.core.scenes import conditions, reason_of, seen, succeeded

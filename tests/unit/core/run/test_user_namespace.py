@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import AskLivePod, AskLog
+from buildandpush.core.build.world import CreatePod, Decision, Resource
 from buildandpush.core.foreign import NOTHING
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog
-from buildandpush.core.run.world import CreatePod, Decision, Resource
 from tests.unit.core.factories import NOW, SETTINGS, container, pod, pod_name, resource, spec, terminated, world
 from tests.unit.core.scenes import after
 

@@ -7,10 +7,10 @@ import pytest
 
 from buildandpush.core.azure.credential import NodeIdentity, Resolved
 from buildandpush.core.azure.login import RegistryToken, build_login_secret, describe_login, login_version, plan_access
+from buildandpush.core.build.status import derive_needs
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import LoginNeed, LoginSecretRef
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
-from buildandpush.core.run.status import derive_needs
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spec.scope import Occasion
 from tests.unit.core import golden

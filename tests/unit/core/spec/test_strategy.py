@@ -8,10 +8,10 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.step import FailureStrategy
+from buildandpush.core.build.questions import AskLivePod, AskLog
+from buildandpush.core.build.world import CreatePod, Resource
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.run.decide import decide
-from buildandpush.core.run.questions import AskLivePod, AskLog
-from buildandpush.core.run.world import CreatePod, Resource
 from buildandpush.core.spec.strategy import FAILS, FailureOutcome, check_strategies, decide_failure
 from tests.unit.core.factories import NOW, ended_pod, pod_name, resource, rule, spec, world
 from tests.unit.core.scenes import after, failing, succeeded

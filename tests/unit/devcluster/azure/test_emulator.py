@@ -17,7 +17,7 @@ from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, Credential
 from buildandpush.core.azure.errors import LoginError
 from buildandpush.core.azure.token import PULL_ALL, has_repository_roles, scope_of
-from buildandpush.core.run.questions import AskLinks
+from buildandpush.core.build.questions import AskLinks
 from buildandpush.core.settings import PortalSettings
 from tests.unit.devcluster.azure.azure_world import (
     ABAC,

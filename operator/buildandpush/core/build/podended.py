@@ -4,17 +4,11 @@ from dataclasses import replace
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
-from buildandpush.core.explain import describe
-from buildandpush.core.facts import Links, Waiting
-from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
-from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import failed, succeeded
-from buildandpush.core.run.changes import is_cancelled, is_replaced, observe_generation
-from buildandpush.core.run.confirm import Unconfirmed, confirm, run_label
-from buildandpush.core.run.findings import explain_start, tell_tags
-from buildandpush.core.run.questions import (
+from buildandpush.core.build import failed, succeeded
+from buildandpush.core.build.confirm import Unconfirmed, confirm, run_label
+from buildandpush.core.build.findings import explain_start, tell_tags
+from buildandpush.core.build.questions import (
     AskCacheTrouble,
-    AskLinks,
     AskLivePod,
     AskLog,
     AskLogin,
@@ -22,8 +16,12 @@ from buildandpush.core.run.questions import (
     AskPushed,
     AskPusher,
 )
-from buildandpush.core.run.status import derive_needs
-from buildandpush.core.run.world import Decision, World, answer
+from buildandpush.core.build.status import build_of, derive_needs
+from buildandpush.core.build.world import Decision, World, answer
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Waiting
+from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
+from buildandpush.core.pod.observation import PodObservation
 
 
 def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
@@ -36,20 +34,18 @@ def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
 
 def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     """The pod has ended."""
-    settled = observe_generation(world, run)
     if run.effective.no_push and pod.kaniko.exit_code == 0:
-        return succeeded.succeed_unpushed(settled, pod)
+        return succeeded.succeed_unpushed(world, pod)
     digest = _find_digest(world, run, pod)
     if digest is not None:
-        return _end_pushed(world, settled, run, pod, digest)
-    cancelled = is_cancelled(world, run)
-    if is_replaced(world, run) and not cancelled:
+        return _end_pushed(world, run, pod, digest)
+    if world.wish.is_replaced and not world.wish.is_cancelled:
         return failed.end_superseded(world)
     verdict = _classify(world, run, pod)
-    if cancelled:
-        return failed.end_cancelled(settled, verdict.failure, pod)
+    if world.wish.is_cancelled:
+        return failed.end_cancelled(world, verdict.failure, pod)
     verdict = explain_start(world, _await_base_image(world, verdict), pod)
-    return failed.fail_attempt(settled, tell_tags(world, run, verdict), pod)
+    return failed.fail_attempt(world, tell_tags(world, run, verdict), pod)
 
 
 def _await_base_image(world: World, verdict: FailureVerdict) -> FailureVerdict:
@@ -77,19 +73,17 @@ def _classify(world: World, run: RunStatus, pod: PodObservation) -> FailureVerdi
 
 def lose(world: World, run: RunStatus) -> Decision:
     """The pod is gone, and nobody knows how it ended. It may have pushed; the image itself says so."""
-    cancelled = is_cancelled(world, run)
-    if cancelled or is_replaced(world, run):
-        return end_stopped(world, cancelled=cancelled)
-    settled = observe_generation(world, run)
+    if world.wish.is_cancelled or world.wish.is_replaced:
+        return end_stopped(world)
     digest = find_pushed_image(world, run)
     if digest is not None:
-        return succeeded.succeed_without_pod(settled, digest, _find_links(world, run))
-    return failed.lose_attempt(settled, f"pod {run.builds[0].pod_name}")
+        return succeeded.succeed_without_pod(world, digest)
+    return failed.lose_attempt(world, f"pod {build_of(run).pod_name}")
 
 
-def end_stopped(world: World, *, cancelled: bool) -> Decision:
-    """The pod of a run that was being stopped is gone."""
-    return failed.end_cancelled(world) if cancelled else failed.end_superseded(world)
+def end_stopped(world: World) -> Decision:
+    """The pod of a build that was being stopped is gone."""
+    return failed.end_cancelled(world) if world.wish.is_cancelled else failed.end_superseded(world)
 
 
 def find_pushed_image(world: World, run: RunStatus) -> str | None:
@@ -98,22 +92,22 @@ def find_pushed_image(world: World, run: RunStatus) -> str | None:
     # An image that is the same whoever builds it says nothing of a run, and one that was only passed on neither.
     if effective.no_push or effective.push_only or effective.reproducible:
         return None
-    tags, label = tuple(run.builds[0].tags), run_label(world, run)
+    tags, label = tuple(build_of(run).tags), run_label(world, run)
     return answer(world, AskProof(effective.repository, tags, label, effective.connector or "")).digest
 
 
-def _end_pushed(world: World, settled: World, run: RunStatus, pod: PodObservation, digest: str) -> Decision:
+def _end_pushed(world: World, run: RunStatus, pod: PodObservation, digest: str) -> Decision:
     """kaniko ended well with a digest. Where it pushed to stands in the run's record: the spec may have changed."""
-    finding = confirm(settled, run, pod, digest)
+    finding = confirm(world, run, pod, digest)
     if isinstance(finding, Decision):
         # Nobody waits for the registry's word on an image that is not wanted any more.
-        if is_cancelled(world, run):
-            return failed.end_cancelled(settled, None, pod)
-        return failed.end_superseded(world) if is_replaced(world, run) else finding
+        if world.wish.is_cancelled:
+            return failed.end_cancelled(world, None, pod)
+        return failed.end_superseded(world) if world.wish.is_replaced else finding
     if isinstance(finding, Unconfirmed):
-        return failed.disbelieve(settled, pod, finding.reason, finding.detail)
+        return failed.disbelieve(world, pod, finding.reason, finding.detail)
     trouble = _find_cache_trouble(world, run, pod)
-    return succeeded.succeed(settled, pod, digest, finding, _find_links(world, run), cache_trouble=trouble)
+    return succeeded.succeed(world, pod, digest, finding, cache_trouble=trouble)
 
 
 def _find_cache_trouble(world: World, run: RunStatus, pod: PodObservation) -> str | None:
@@ -129,12 +123,3 @@ def _find_digest(world: World, run: RunStatus, pod: PodObservation) -> str | Non
         return pod.digest
     digests = answer(world, AskPushed(pod.name, run.effective.repository)).digests
     return digests[0] if len(digests) == 1 else None
-
-
-def _find_links(world: World, run: RunStatus) -> Links | None:
-    """The portal's links, if the spec names a subscription."""
-    effective = run.effective
-    if not effective.subscription or not effective.connector:
-        return None
-    tags = tuple(run.builds[0].tags)
-    return answer(world, AskLinks(effective.repository, tags, effective.connector, effective.subscription))

@@ -11,16 +11,10 @@ from buildandpush.api.status import MAX_MESSAGE, BuildStatus, Failure
 from buildandpush.api.step import FailureStrategy
 from buildandpush.core import naming
 from buildandpush.core.backoff import backoff_seconds, longest_backoff_seconds, outage_seconds
-from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.explain import describe
-from buildandpush.core.facts import Trouble
-from buildandpush.core.pod.failure import FailureVerdict
-from buildandpush.core.pod.manifest import KANIKO_CONTAINER
-from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.limits import GivingUp
-from buildandpush.core.run.status import (
+from buildandpush.core.build.limits import GivingUp
+from buildandpush.core.build.status import (
     announce,
+    build_of,
     conditions_of,
     run_of,
     set_progress,
@@ -29,7 +23,14 @@ from buildandpush.core.run.status import (
     with_status,
     written,
 )
-from buildandpush.core.run.world import Decision, World
+from buildandpush.core.build.world import Decision, World
+from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import describe
+from buildandpush.core.facts import Trouble
+from buildandpush.core.pod.failure import FailureVerdict
+from buildandpush.core.pod.manifest import KANIKO_CONTAINER
+from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.strategy import check_strategies, decide_failure
 from buildandpush.core.text import clip
@@ -98,7 +99,7 @@ def _conclude(
     infrastructure: bool = False,
 ) -> Decision:
     """The run has no attempts left. The failureStrategies of the spec decide, and an outage may start another run."""
-    outcome = decide_failure(_strategies(world), reason, run_of(world).builds[0].retried or 0)
+    outcome = decide_failure(_strategies(world), reason, build_of(run_of(world)).retried or 0)
     # A further attempt would not check the tags again, and overwrite them.
     if outcome.retry_after_seconds is not None and reason is not Reason.TAG_EXISTS:
         return _retry(world, reason, message, pod, asked_delay=outcome.retry_after_seconds)
@@ -148,7 +149,7 @@ def end_superseded(world: World) -> Decision:
         "finished_at": world.now,
     }
     run = run_of(world)
-    build = run.builds[0].model_copy(update=changes)
+    build = build_of(run).model_copy(update=changes)
     status = written(world, run, build, conditions, finished_at=world.now)
     return Decision(status, (announce(world, Reason.SUPERSEDED, message),), wake_at=world.now)
 
@@ -171,7 +172,7 @@ def _blames_user_namespace(world: World, reason: Reason) -> bool:
 def attempts_left(world: World) -> bool:
     """Whether another attempt may follow one that failed through nobody's fault."""
     run = run_of(world)
-    build = run.builds[0]
+    build = build_of(run)
     return build.attempt - (build.retried or 0) <= run.effective.retries
 
 
@@ -187,7 +188,7 @@ def _retry(
     """The next attempt, written down with when it may start; `asked_delay` is in seconds, where a strategy asked.
     `patient`: it waits as long as any."""
     run, owner = run_of(world), world.resource.owner
-    build = run.builds[0]
+    build = build_of(run)
     attempt = build.attempt + 1
     first = world.settings.first_backoff_seconds
     usual = longest_backoff_seconds(first) if patient else backoff_seconds(build.attempt, first)
@@ -248,6 +249,6 @@ def _fail(
     shown_reason = Reason.IGNORED_FAILURE if ignored else reason
     conditions.set(ConditionType.SUCCEEDED, "True" if ignored else "False", shown_reason, shown_message)
     conditions.set(ConditionType.COMPLETED, "True", shown_reason, shown_message)
-    build = run.builds[0].model_copy(update={**updates, "finished_at": finished})
+    build = build_of(run).model_copy(update={**updates, "finished_at": finished})
     status = written(world, run, build, conditions, finished_at=world.now)
     return Decision(status, (announce(world, reason, message),))

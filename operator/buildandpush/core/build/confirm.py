@@ -12,17 +12,17 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, ReadBackStatus, RunStatus
 from buildandpush.core import naming
+from buildandpush.core.build import progress
+from buildandpush.core.build.planning import plan_run
+from buildandpush.core.build.questions import AskLivePod, AskLogin, AskProof, AskPushed, AskReadBack
+from buildandpush.core.build.status import announce, build_of, derive_needs, is_news, run_of
+from buildandpush.core.build.world import CreatePod, Decision, DeletePod, World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import ReadBack, Waiting
 from buildandpush.core.pod.manifest import Attempt
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.readback import Claim, Report, build_read_back_pod, read_report
-from buildandpush.core.run import progress
-from buildandpush.core.run.planning import plan_run
-from buildandpush.core.run.questions import AskLivePod, AskLogin, AskProof, AskPushed, AskReadBack
-from buildandpush.core.run.status import announce, derive_needs, is_news, run_of
-from buildandpush.core.run.world import CreatePod, Decision, DeletePod, World, answer
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.text import clip
 
@@ -63,12 +63,12 @@ class _Unread:
 
 def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> Confirmed | Unconfirmed | Decision:
     """What becomes of the digest; a Decision where the registry has to be asked on."""
-    asked = run.builds[0].read_back
+    asked = build_of(run).read_back
     if asked is not None and asked.pod_name:
         return _hear_reader(world, run, pod, digest, asked, asked.pod_name)
     if asked is not None and asked.next_at is not None and _since(run, asked) <= world.now < asked.next_at:
         return Decision(world.resource.status, wake_at=asked.next_at)
-    question = AskReadBack(run.effective.repository, tuple(run.builds[0].tags), digest, run.effective.connector or "")
+    question = AskReadBack(run.effective.repository, tuple(build_of(run).tags), digest, run.effective.connector or "")
     read_back = answer(world, question)
     if isinstance(read_back, Waiting):
         return _wait(world, pod, read_back)
@@ -82,8 +82,8 @@ def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> C
 
 
 def run_label(world: World, run: RunStatus) -> str:
-    """The label of a run's images."""
-    return f"{world.resource.owner.uid}/{run.number}"
+    """The label of the build's image."""
+    return naming.run_label(world.resource.owner.uid, run=run.number, build=int(build_of(run).key))
 
 
 # ---- what the operator reads itself
@@ -146,7 +146,7 @@ def _ask_on(world: World, pod: PodObservation, asked: ReadBackStatus | None, unr
         due = world.now + wait
         state, by = ReadBackStatus(since=since, next_at=due, problem=problem), ""
     else:
-        name = naming.read_back_pod_name(run_of(world).builds[0].pod_name)
+        name = naming.read_back_pod_name(build_of(run_of(world)).pod_name)
         state, by = ReadBackStatus(since=world.now, pod_name=name, problem=problem), f"pod {name} asks instead; "
     told = describe(Reason.VERIFYING, f"{by}{problem}")
     return replace(_tell(world, pod, state, Reason.VERIFYING, told), wake_at=state.next_at or world.now)
@@ -187,7 +187,7 @@ def _hear_reader(
 def _claim(world: World, run: RunStatus, digest: str) -> Claim:
     labelled = not (run.effective.reproducible or run.effective.push_only)
     label = run_label(world, run) if labelled else ""
-    return Claim(run.effective.repository, tuple(run.builds[0].tags), digest, label)
+    return Claim(run.effective.repository, tuple(build_of(run).tags), digest, label)
 
 
 def _find_reader(world: World, name: str) -> PodObservation | None:
@@ -231,11 +231,11 @@ def _create_reader(
     login = answer(world, AskLogin(derive_needs(run.effective)))
     if isinstance(login, Waiting):
         return _wait(world, pod, login)
-    refusal, build = world.refusal, run.builds[0]
-    if refusal is not None and refusal.taken_name == name:
+    refusal, build = world.refusals.get(name), build_of(run)
+    if refusal is not None and refusal.is_taken:
         another = asked.model_copy(update={"pod_name": naming.read_back_pod_name(build.pod_name, taken=name)})
         return Decision(progress.note_read_back(world, another).resource.status, wake_at=world.now)
-    if refusal is not None and not refusal.taken_name:
+    if refusal is not None:
         if refusal.final:
             return _give_up(run, claim.digest, f"pod {name} was refused: {refusal.message}; {asked.problem}")
         return Decision(world.resource.status, wake_at=world.now + WAIT)

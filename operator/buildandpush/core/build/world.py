@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus
-from buildandpush.core.facts import Owner, Waiting
-from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.questions import (
+from buildandpush.core.build.questions import (
     Answer,
     AskFluxArtifact,
     AskLogin,
@@ -20,6 +18,9 @@ from buildandpush.core.run.questions import (
     Question,
     T,
 )
+from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.facts import Owner, Waiting
+from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.settings import BuildSettings
 
 
@@ -48,8 +49,8 @@ class Refusal:
     reason: Reason
     message: str
     final: bool
-    taken_name: str = ""
-    """The pod's name, where a pod of another owner has it; else empty."""
+    is_taken: bool = False
+    """Whether a pod of another owner has the name."""
 
 
 # Actions: performed after the status that announces them has been written.
@@ -94,6 +95,21 @@ Action = CreatePod | CancelPod | DeletePod | Announce
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What spec and annotations have come to say about the run that is on its way."""
+
+    is_cancelled: bool = False
+    """The run was asked to end."""
+    is_replaced: bool = False
+    """The run gives way to a newer spec now."""
+    is_outdated: bool = False
+    """The spec asks for another image. It may have to wait for this run, if that has anything to end."""
+
+
+GO_ON: Final = Wish()
+
+
+@dataclass(frozen=True)
 class World:
     """Everything that one decision may use."""
 
@@ -103,12 +119,16 @@ class World:
     pods: Mapping[str, PodObservation] = field(default_factory=dict)
     """Pods of this resource by name, from a cache: hints, never proof of absence."""
     answers: Mapping[Question, Answer] = field(default_factory=dict)
-    refusal: Refusal | None = None
-    """How the API server refused the pod in this round, if it did."""
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    """How the API server refused pods in this pass, by the pod's name."""
     pruned: frozenset[str] = frozenset()
     """Fields, such as `status.handledRebuilds`, that the API server drops: the installed CRD does not know them."""
     obstacle: Waiting | None = None
     """How the API server refused to end a pod, the last time that the operator tried."""
+    is_numbered: bool = True
+    """Whether the number of the run stands. A run whose builds have no pods yet may get another."""
+    wish: Wish = GO_ON
+    """What has become of the user's wish for the run that is on its way."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +160,23 @@ class HeldError(Exception):
     def __init__(self, waiting: Waiting) -> None:
         super().__init__(waiting)
         self.waiting = waiting
+
+
+class RejectedError(Exception):
+    """No pod can be made from the spec. `status` is what the build has come to before."""
+
+    def __init__(self, status: BuildAndPushACRStatus, error: SpecInvalidError) -> None:
+        super().__init__(str(error))
+        self.status = status
+        self.error = error
+
+
+class RenumberedError(Exception):
+    """The run needs a higher number, since the registry has tags with its own. No pod was made for it yet."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def answer(world: World, question: Asks[T]) -> T:

@@ -1,18 +1,17 @@
-"""How a run ends well, as the status tells it, with what the registry says. `podended` calls it."""
+"""How a build ends well, as the status tells it, with what the registry says. `podended` calls it."""
 
 from typing import Any, Final
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, RunStatus
+from buildandpush.core.build.confirm import Confirmed
+from buildandpush.core.build.status import announce, build_of, conditions_of, run_of, timings_of, with_source, written
+from buildandpush.core.build.world import Decision, World
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Links, ReadBack
+from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run.artifacts import bound_artifacts, build_artifact_file, build_artifacts, build_image_links
-from buildandpush.core.run.confirm import Confirmed
-from buildandpush.core.run.status import announce, conditions_of, run_of, timings_of, with_source, written
-from buildandpush.core.run.world import Decision, World
 from buildandpush.core.text import clean, clip
 
 
@@ -21,13 +20,12 @@ def succeed(
     pod: PodObservation,
     digest: str,
     confirmed: Confirmed,
-    links: Links | None = None,
     *,
     cache_trouble: str | None = None,
 ) -> Decision:
     """kaniko ended well with a digest that is confirmed."""
     run, conditions = run_of(world), conditions_of(world)
-    _set_verified(conditions, run.builds[0], digest, confirmed)
+    _set_verified(conditions, build_of(run), digest, confirmed)
     _set_built(conditions, cache_trouble)
     updates = {
         "pod_uid": pod.uid,
@@ -36,22 +34,19 @@ def succeed(
         "timings": timings_of(run, pod),
         **describe_image(confirmed.read_back),
     }
-    return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates, links)
+    return _succeed(world, with_source(run, conditions, pod), conditions, digest, updates)
 
 
-def succeed_without_pod(world: World, digest: str, links: Links | None = None) -> Decision:
+def succeed_without_pod(world: World, digest: str) -> Decision:
     """The pod is gone, but the label of the image in the registry names this run."""
     conditions = conditions_of(world)
     conditions.set(ConditionType.VERIFIED, "True", Reason.VERIFIED, describe(Reason.VERIFIED))
     _set_built(conditions, None)
-    return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now}, links)
+    return _succeed(world, run_of(world), conditions, digest, {"finished_at": world.now})
 
 
 def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
-    """kaniko ended well and was asked to push nothing: there is nothing to read back and nothing to list.
-
-    What an earlier run pushed stays the last pushed image; it is no artifact of this run.
-    """
+    """kaniko ended well and was asked to push nothing: there is nothing to read back."""
     conditions = conditions_of(world)
     run = with_source(run_of(world), conditions, pod)
     reported = f"digest {pod.digest}" if pod.digest else ""
@@ -59,7 +54,7 @@ def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
     conditions.set(ConditionType.BUILT, "True", Reason.BUILT, describe(Reason.BUILT))
     conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
     conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED_WITHOUT_PUSH, message)
-    ended = run.builds[0].model_copy(
+    ended = build_of(run).model_copy(
         update={
             "phase": Phase.SUCCEEDED,
             "reason": Reason.SUCCEEDED_WITHOUT_PUSH,
@@ -71,9 +66,6 @@ def succeed_unpushed(world: World, pod: PodObservation) -> Decision:
         }
     )
     status = written(world, run, ended, conditions, finished_at=world.now)
-    status = status.model_copy(
-        update={"artifacts": [], "artifacts_omitted": None, "artifact_file": None, "good_spec_hash": run.spec_hash}
-    )
     return Decision(status, (announce(world, Reason.SUCCEEDED_WITHOUT_PUSH, message),))
 
 
@@ -83,18 +75,13 @@ def _succeed(
     conditions: ConditionSet,
     digest: str,
     updates: dict[str, Any],
-    links: Links | None,
 ) -> Decision:
     image = f"{run.effective.repository}@{digest}"
-    build = run.builds[0]
+    build = build_of(run)
     message = f"Pushed {image} as {', '.join(build.tags)}."
     conditions.set(ConditionType.PUSHED, "True", Reason.PUSHED, describe(Reason.PUSHED))
     conditions.set(ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED, message)
     conditions.set(ConditionType.COMPLETED, "True", Reason.SUCCEEDED, message)
-    if links is not None:
-        resolved = links.reason is Reason.LINKS_RESOLVED
-        links_message = describe(links.reason, links.message)
-        conditions.set(ConditionType.LINKS_RESOLVED, "True" if resolved else "False", links.reason, links_message)
     changes = {
         "phase": Phase.SUCCEEDED,
         "digest": digest,
@@ -103,19 +90,7 @@ def _succeed(
         "read_back": None,
     }
     ended = build.model_copy(update={**updates, **changes, "message": clip(message, MAX_MESSAGE)})
-    artifacts = build_artifacts(run.effective.repository, build.tags, digest, links)
-    kept, omitted = bound_artifacts(artifacts)
-    status = written(world, run, ended, conditions, finished_at=world.now).model_copy(
-        update={
-            "digest": digest,
-            "image": image,
-            "good_spec_hash": run.spec_hash,
-            "links": build_image_links(run.effective.repository, digest),
-            "artifacts": kept,
-            "artifacts_omitted": omitted or None,
-            "artifact_file": build_artifact_file(world.resource.spec, artifacts),
-        }
-    )
+    status = written(world, run, ended, conditions, finished_at=world.now)
     return Decision(status, (announce(world, Reason.SUCCEEDED, message),))
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
+from buildandpush.core.build.status import build_of
 from buildandpush.core.pod.failurewords import NOT_STARTED
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import Standstill, stands_since
@@ -41,13 +42,13 @@ def find_limit(
         since = pod.source.finished_at or pod.started_at or pod.created_at
         patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
         return (since + timedelta(seconds=patience), trouble) if since else None
-    if not pod.node and (pod.gated or run.builds[0].reason == Reason.SCHEDULING_GATED):
+    if not pod.node and (pod.gated or build_of(run).reason == Reason.SCHEDULING_GATED):
         return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
     if not pod.node:
         limit_seconds = settings.pending_timeout_seconds
         detail = pod.unschedulable or "the scheduler has not said why"
         giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
-        since = run.builds[0].scheduling_from or pod.created_at
+        since = build_of(run).scheduling_from or pod.created_at
         return (since + timedelta(seconds=limit_seconds), giving_up) if since else None
     since = stands_since(pod)
     if since is not None and standstill is not None and standstill.hopeless:

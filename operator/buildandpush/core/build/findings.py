@@ -6,13 +6,15 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
+from buildandpush.core.build.confirm import run_label
+from buildandpush.core.build.failed import PUSH_REASONS, attempts_left
+from buildandpush.core.build.questions import AskPodEvents, AskProof, AskTags
+from buildandpush.core.build.status import build_of
+from buildandpush.core.build.world import World, answer
 from buildandpush.core.explain import describe
 from buildandpush.core.pod.failure import FailureVerdict
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.pod.standstill import find_standstill
-from buildandpush.core.run.failed import PUSH_REASONS, attempts_left
-from buildandpush.core.run.questions import AskPodEvents, AskProof, AskTags
-from buildandpush.core.run.world import World, answer
 from buildandpush.core.text import clip
 
 _MAX_TAGS: Final = 400
@@ -35,7 +37,7 @@ def explain_start(world: World, verdict: FailureVerdict, pod: PodObservation) ->
 
 def tell_tags(world: World, run: RunStatus, verdict: FailureVerdict) -> FailureVerdict:
     """kaniko pushes one tag after the other, so a push that failed may have changed some of several tags."""
-    tags = tuple(run.builds[0].tags)
+    tags = tuple(build_of(run).tags)
     follows = verdict.infrastructure and attempts_left(world)
     if verdict.reason not in PUSH_REASONS or len(tags) < 2 or follows:
         return verdict
@@ -54,7 +56,7 @@ def _find_own(world: World, run: RunStatus, named: Mapping[str, str | None]) -> 
     own."""
     if run.effective.push_only or run.effective.reproducible:
         return set()
-    label, connector = f"{world.resource.owner.uid}/{run.number}", run.effective.connector or ""
+    label, connector = run_label(world, run), run.effective.connector or ""
     digests = list(dict.fromkeys(digest for digest in named.values() if digest is not None))[:_MAX_IMAGES]
     return {
         digest

@@ -8,13 +8,13 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus, SourceStatus
+from buildandpush.core.build.questions import AskCommit
+from buildandpush.core.build.status import conditions_of, run_of, with_status
+from buildandpush.core.build.world import World, answer
 from buildandpush.core.conditions import ConditionValue
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Commit, FluxArtifact, GitRevision, Trouble
 from buildandpush.core.naming import connector_name
-from buildandpush.core.run.questions import AskCommit
-from buildandpush.core.run.status import conditions_of, run_of, with_status
-from buildandpush.core.run.world import World, answer
 from buildandpush.core.spec.codebase import Codebase
 from buildandpush.core.spec.plan import BuildPlan
 from buildandpush.core.text import clip
@@ -87,6 +87,17 @@ def pin(world: World, plan: BuildPlan, found: Commit) -> World:
     changed = run.model_copy(update={"source": source})
     world = with_status(world, world.resource.status.model_copy(update={"run": changed}))
     return with_status(world, note_polled(world)) if plan.poll is not None else world
+
+
+def describe_artifact(found: FluxArtifact) -> SourceStatus:
+    """The artifact of a Flux object as a status holds it."""
+    return SourceStatus(revision=clip(found.revision, _MAX_TEXT) or None, digest=found.digest, url=found.url)
+
+
+def pin_artifact(world: World, found: FluxArtifact) -> World:
+    """The world whose run builds this artifact, whatever the Flux object fetches meanwhile."""
+    changed = run_of(world).model_copy(update={"source": describe_artifact(found)})
+    return with_status(world, world.resource.status.model_copy(update={"run": changed}))
 
 
 def _git_of(plan: BuildPlan) -> GitSource:
