@@ -46,6 +46,7 @@ from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.redact import mask_patterns, mask_values, redact
 from buildandpush.core.registrywords import find_answer, find_denied_address, find_missing_image
 from buildandpush.core.retryafter import parse_retry_after
+from buildandpush.core.run.rebuild import wants_failed_only
 from buildandpush.core.run.unreadable import read_status
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.registries import parse_mirrors
@@ -284,6 +285,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a duration": _quietly(lambda words: parse_duration_seconds("timeout", words), SpecInvalidError),
     "a tag": expand_tag,
     "a mirror": _quietly(lambda words: parse_mirrors("registryMirrors", (words,)), SpecInvalidError),
+    "a rebuild request": wants_failed_only,
     "a line of the operator's log": _without_secrets,
 }
 """Functions that get a stranger's text as it is."""

@@ -113,9 +113,9 @@ class SourceStatus(ApiModel):
 class BuildCondition(ApiModel):
     """One aspect of a build's state, in a run of several builds."""
 
-    type: str = Field(max_length=64, description="What the condition is about.")
-    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
-    reason: str = Field(max_length=64, description="One CamelCase word for the cause; see docs/reasons.md.")
+    type: str = Field("", max_length=64, description="What the condition is about.")
+    status: Literal["True", "False", "Unknown"] = Field("Unknown", description="True, False or Unknown.")
+    reason: str = Field("", max_length=64, description="One CamelCase word for the cause; see docs/reasons.md.")
     message: str | None = Field(
         None, max_length=MAX_BUILD_CONDITION, description="What is the case, where that is not as it should be."
     )
@@ -142,7 +142,7 @@ class BuildStatus(ApiModel):
         None,
         max_length=MAX_BUILD_CONDITIONS,
         description="The state by aspects, in a run of several builds.",
-        json_schema_extra=MAP_BY_TYPE,
+        json_schema_extra=ATOMIC,
     )
     phase: _PhaseName = Field(description="Where the build stands.")
     attempt: int = Field(1, description="Number of the pod, counted from 1.")

@@ -1,22 +1,39 @@
 """The plan of a build: the spec with the values that its run has."""
 
+from dataclasses import replace
+
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import RunStatus
+from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.build.revision import find_artifact, find_codebase
+from buildandpush.core.build.status import build_of
 from buildandpush.core.build.world import World
+from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.combination import Combination
+from buildandpush.core.spec.matrix import expand_strategy, has_strategy
 from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.scope import Occasion
 
 
 def occasion_of(world: World, spec: BuildAndPushACRSpec, run: RunStatus) -> Occasion:
-    """The values of a run that was accepted."""
+    """The values of the build and its run, which was accepted. Raises SpecInvalidError."""
     owner = world.resource.owner
-    return Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at, find_artifact(run))
+    occasion = Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at, find_artifact(run))
+    if not has_strategy(spec):
+        return occasion
+    return replace(occasion, combination=_find_combination(spec, occasion, build_of(run)))
+
+
+def _find_combination(spec: BuildAndPushACRSpec, occasion: Occasion, build: BuildStatus) -> Combination:
+    """What the strategy gives to the build."""
+    found = next((each for each in expand_strategy(spec, occasion) if each.key == build.key), None)
+    if found is None:
+        raise SpecInvalidError("strategy", f"it has no build {build.key} any more, which is on its way; restore it")
+    return found
 
 
 def plan_run(
     world: World, spec: BuildAndPushACRSpec, run: RunStatus, settings: BuildSettings | None = None
 ) -> BuildPlan:
-    """The plan of a run that was accepted. Raises SpecInvalidError."""
+    """The plan of a build whose run was accepted. Raises SpecInvalidError."""
     return plan_build(spec, settings or world.settings, occasion_of(world, spec, run))

@@ -11,6 +11,7 @@ from buildandpush.core.build.step import step
 from buildandpush.core.build.waiting import WAIT, hold
 from buildandpush.core.build.world import (
     AskedError,
+    CreatePod,
     Decision,
     HeldError,
     RejectedError,
@@ -24,7 +25,9 @@ from buildandpush.core.run import acceptance, start
 from buildandpush.core.run.builds import has_ended, single_out
 from buildandpush.core.run.changes import find_wish, observe_generation
 from buildandpush.core.run.conclude import conclude
-from buildandpush.core.run.fold import fold
+from buildandpush.core.run.fold import find_clash, fold
+from buildandpush.core.spec.matrix import plan_concurrency
+from buildandpush.core.spec.plan import parse_spec
 
 
 def advance(world: World, run: RunStatus) -> Decision:
@@ -94,10 +97,15 @@ def _step_all(world: World, run: RunStatus) -> Decision:
     queued = [build for build in going if build.key not in places]
     steps |= {build.key: _queue(single_out(world, run, build)) for build in queued}
     decision = fold(world, run, steps)
+    clash = find_clash(decision)
+    if clash is not None:
+        rejections.append(clash)
+        kept = tuple(action for action in decision.actions if not isinstance(action, CreatePod))
+        decision = replace(decision, actions=kept)
     if not rejections:
         return decision
-    stuck = len(rejections) == len(going)
-    told = acceptance.reject(with_status(world, decision.status), rejections[0], stuck=stuck)
+    stuck = clash is not None or len(rejections) == len(going)
+    told = acceptance.reject(with_status(world, decision.status), rejections[-1], stuck=stuck)
     return replace(decision, status=told.status, actions=(*decision.actions, *told.actions))
 
 
@@ -111,8 +119,16 @@ def _admit(world: World, going: list[BuildStatus]) -> list[BuildStatus]:
     being stopped has places for all, since they only end."""
     if world.wish.is_cancelled or world.wish.is_outdated or world.wish.is_replaced:
         return going
-    places = len(going)
+    places = _count_places(world)
     return [build for number, build in enumerate(going) if number < places or _has_begun(world, build)]
+
+
+def _count_places(world: World) -> int:
+    """How many builds of the run may be on their way at once. An invalid spec lets no other begin."""
+    try:
+        return plan_concurrency(parse_spec(world.resource.spec))
+    except SpecInvalidError:
+        return 0
 
 
 def _queue(world: World) -> Decision:

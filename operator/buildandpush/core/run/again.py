@@ -18,7 +18,8 @@ from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.run.outcome import failed_builds
 from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.start import is_due_again, is_retryable, next_run_number
-from buildandpush.core.spec.plan import BuildPlan, parse_spec
+from buildandpush.core.spec.builds import PlannedBuild
+from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
 _LEAST_POLL: Final = timedelta(minutes=5)
@@ -98,10 +99,10 @@ def _watched_inputs(world: World, last: RunStatus) -> AskInputs | None:
 def _input_keys(world: World) -> tuple[tuple[str, str], ...]:
     """The keys that the run used: its spec is today's, or another run would be due anyway."""
     try:
-        plans = plan_next(world, parse_spec(world.resource.spec), 1)
+        builds = plan_next(world, parse_spec(world.resource.spec), 1)
     except SpecInvalidError:
         return ()
-    return tuple(dict.fromkeys(key for plan in plans for key in plan.input_keys))
+    return tuple(dict.fromkeys(key for build in builds for key in build.plan.input_keys))
 
 
 def _may_login_cure(last: RunStatus) -> bool:
@@ -127,18 +128,19 @@ def _is_pod_taken(world: World, last: RunStatus) -> bool:
     try:
         spec = parse_spec(world.resource.spec)
         number = next_run_number(spec, last)
-        plans = plan_next(world, spec, number)
-        refused = next(int(build.key) for build in failed_builds(last) if build.reason == Reason.POD_REFUSED)
-        return refused < len(plans) and answer(world, _offer(world, plans[refused], number, refused, hash_spec(spec)))
+        builds = plan_next(world, spec, number)
+        refused = {build.key for build in failed_builds(last) if build.reason == Reason.POD_REFUSED}
+        offered = next((build for build in builds if build.key in refused), None)
+        return offered is not None and answer(world, _offer(world, offered, number, hash_spec(spec)))
     except SpecInvalidError:
         return False
 
 
-def _offer(world: World, plan: BuildPlan, number: int, build: int, spec_hash: str) -> AskAdmission:
-    owner = world.resource.owner
-    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=build, attempt=1)
-    attempt = Attempt(name, number, build, 1, spec_hash)
-    manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=_ANY_LOGIN, settings=world.settings)
+def _offer(world: World, build: PlannedBuild, number: int, spec_hash: str) -> AskAdmission:
+    owner, place = world.resource.owner, build.combination.index
+    name = naming.build_pod_name(owner.name, owner.uid, run=number, build=place, attempt=1)
+    attempt = Attempt(name, number, place, 1, spec_hash)
+    manifest = build_pod_manifest(build.plan, owner=owner, attempt=attempt, login=_ANY_LOGIN, settings=world.settings)
     return AskAdmission(name, manifest)
 
 

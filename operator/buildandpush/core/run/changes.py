@@ -3,10 +3,11 @@
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import RunStatus
 from buildandpush.core.build.planning import plan_run
-from buildandpush.core.build.status import with_status
+from buildandpush.core.build.status import run_of, with_status
 from buildandpush.core.build.world import Wish, World
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.run import acceptance
+from buildandpush.core.run.builds import has_ended, single_out
 from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.status import is_observed
 from buildandpush.core.spec.plan import parse_spec
@@ -47,7 +48,10 @@ def observe_generation(world: World, run: RunStatus) -> World:
         return world
     try:
         spec = parse_spec(world.resource.spec)
-        plan_run(world, spec, run)
+        for build in run.builds:
+            if not has_ended(build):
+                alone = single_out(world, run, build)
+                plan_run(alone, spec, run_of(alone))
     except SpecInvalidError as error:
         return with_status(world, acceptance.reject(world, error, stuck=False).status)
     return with_status(world, acceptance.accept(world).status)

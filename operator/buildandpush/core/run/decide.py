@@ -81,7 +81,7 @@ def _idle(world: World) -> Decision:
         return _poll(world)
     try:
         spec = parse_spec(resource.spec)
-        plans = plan_next(world, spec, start.next_run_number(spec, status.run))
+        builds = plan_next(world, spec, start.next_run_number(spec, status.run))
     except SpecInvalidError as error:
         return acceptance.reject(world, error)
     if spec.suspend:
@@ -91,12 +91,12 @@ def _idle(world: World) -> Decision:
         return acceptance.accept(world)
     if start.asks_for_nothing(world, trigger, hash_spec(spec)):
         return acceptance.decline(world)
-    wanted = is_wanted(world, spec, plans[0], start.next_run_number(spec, status.run))
+    wanted = is_wanted(world, spec, builds[0].plan, start.next_run_number(spec, status.run))
     if wanted is None:  # there will be an answer, which has the resource looked at again
         return Decision(status, wake_at=world.now + WAIT)
     if not wanted:
         return acceptance.skip(world)
-    return _start(world, start.start_run(world, spec, plans, trigger))
+    return _start(world, start.start_run(world, spec, builds, trigger))
 
 
 def _start(world: World, status: BuildAndPushACRStatus) -> Decision:

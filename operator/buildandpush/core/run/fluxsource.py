@@ -23,15 +23,16 @@ def look(world: World) -> BuildAndPushACRStatus | None:
     try:
         spec = parse_spec(raw)
         number = next_run_number(spec, run)
-        plans = plan_next(world, spec, number)
+        builds = plan_next(world, spec, number)
+        flux = builds[0].plan.flux
     except SpecInvalidError:  # the status says so since the spec was changed
         return None
-    found = answer(world, AskFluxArtifact(*plans[0].flux)) if plans[0].flux is not None else None
+    found = answer(world, AskFluxArtifact(*flux)) if flux is not None else None
     if found is None or isinstance(found, Waiting) or not _is_new(world, run, found):
         return None
     if not is_met(spec, next_occasion(world, number)) or _was_cancelled_before(world, run):
         return world.resource.status.model_copy(update={"polled_commit": _hex(found)})
-    return start_run(world, spec, plans, Trigger.SOURCE_REVISION, describe_artifact(found))
+    return start_run(world, spec, builds, Trigger.SOURCE_REVISION, describe_artifact(found))
 
 
 def _is_named(world: World) -> bool:

@@ -16,8 +16,9 @@ from buildandpush.api.status import (
     RunStatus,
 )
 from buildandpush.core.build.status import build_of, conditions_of, set_progress, with_status
-from buildandpush.core.build.world import Action, Announce, Decision, World
+from buildandpush.core.build.world import Action, Announce, CreatePod, Decision, World
 from buildandpush.core.conditions import ConditionSet
+from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.run.builds import effective_of, has_ended, keep_conditions, name_build
 from buildandpush.core.run.conclude import conclude
@@ -144,6 +145,22 @@ def _name(event: Announce, build: BuildStatus) -> Announce:
     name = name_build(build)
     message = clip(f"{name[:1].upper()}{name[1:]}: {event.message}", MAX_MESSAGE)
     return replace(event, message=message, key=f"build-{build.key}-{event.key}")
+
+
+def find_clash(decision: Decision) -> SpecInvalidError | None:
+    """Why pods may not be made: two builds of the run push the same tag, which only their commit tells."""
+    run = decision.status.run
+    if run is None or not any(isinstance(action, CreatePod) for action in decision.actions):
+        return None
+    pushers: dict[str, BuildStatus] = {}
+    for build in run.builds:
+        for tag in build.tags:
+            place = f"{effective_of(run, build).repository}:{tag}"
+            first = pushers.setdefault(place, build)
+            if first is not build:
+                both = f"{name_build(first)} and {name_build(build)} both push {place}"
+                return SpecInvalidError("tags", f"{both}; put what tells them apart into tags or repository")
+    return None
 
 
 # ---- conditions

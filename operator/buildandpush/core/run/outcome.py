@@ -76,7 +76,7 @@ def _count(builds: list[BuildStatus]) -> str:
     told = [f"{counted[phase]} {word}" for phase, word in _WORDS.items() if counted[phase]]
     waiting = len(builds) - sum(counted[phase] for phase in _WORDS)
     told += [f"{waiting} wait"] if waiting else []
-    return f"Of {len(builds)} builds {', '.join(told)}."
+    return f"Of {len(builds)} builds, {', '.join(told)}."
 
 
 def _capital(text: str) -> str:

@@ -4,12 +4,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.api.status import RunStatus
+from buildandpush.core.build.planning import plan_run
 from buildandpush.core.build.questions import AskCommit
 from buildandpush.core.build.revision import found_codebase, revision_of
+from buildandpush.core.build.status import run_of
 from buildandpush.core.build.world import World, answer
 from buildandpush.core.facts import Commit
+from buildandpush.core.run.builds import single_out
+from buildandpush.core.spec.builds import PlannedBuild, plan_builds
 from buildandpush.core.spec.codebase import Codebase
-from buildandpush.core.spec.plan import BuildPlan, plan_build
+from buildandpush.core.spec.plan import BuildPlan
 from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.strategy import condition_names, is_met
 
@@ -23,11 +28,18 @@ def next_occasion(world: World, number: int, codebase: Codebase | None = None) -
     return Occasion(number, codebase, owner.name, owner.uid, world.now)
 
 
+def plan_first(world: World, spec: BuildAndPushACRSpec, run: RunStatus) -> BuildPlan:
+    """The plan of the first build of a run that was accepted. What it says of the source holds for all builds. Raises
+    SpecInvalidError."""
+    alone = single_out(world, run, run.builds[0])
+    return plan_run(alone, spec, run_of(alone))
+
+
 def plan_next(
     world: World, spec: BuildAndPushACRSpec, number: int, codebase: Codebase | None = None
-) -> tuple[BuildPlan, ...]:
-    """The plans of the builds of a run that would start now. Raises SpecInvalidError."""
-    return (plan_build(spec, world.settings, next_occasion(world, number, codebase)),)
+) -> tuple[PlannedBuild, ...]:
+    """The builds of a run that would start now, with their plans. Raises SpecInvalidError."""
+    return plan_builds(spec, world.settings, next_occasion(world, number, codebase))
 
 
 def is_wanted(world: World, spec: BuildAndPushACRSpec, plan: BuildPlan, number: int) -> bool | None:

@@ -8,7 +8,6 @@ from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.status import BuildAndPushACRStatus, RunStatus
-from buildandpush.core.build.planning import plan_run
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.build.revision import note_not_polled, note_polled, revision_of
 from buildandpush.core.build.status import announce, conditions_of, with_status
@@ -16,7 +15,7 @@ from buildandpush.core.build.world import Action, World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Commit, Trouble
 from buildandpush.core.run.outcome import outcome_of
-from buildandpush.core.run.planning import plan_next
+from buildandpush.core.run.planning import plan_first, plan_next
 from buildandpush.core.run.start import next_run_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
 from buildandpush.core.spec.poll import PollPlan, find_look
@@ -45,7 +44,10 @@ def look(world: World) -> Polled:
     try:
         spec = parse_spec(world.resource.spec)
         # No run has come yet where the condition of `when` was not met: a later commit may meet it.
-        plan = plan_run(world, spec, run) if run is not None else plan_next(world, spec, next_run_number(spec, None))[0]
+        if run is not None:
+            plan = plan_first(world, spec, run)
+        else:
+            plan = plan_next(world, spec, next_run_number(spec, None))[0].plan
     except SpecInvalidError as error:
         return _tell(world, Trouble(Reason.SPEC_INVALID, str(error)))
     if plan.poll is None or plan.source.git is None or spec.suspend:

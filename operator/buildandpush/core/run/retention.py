@@ -1,5 +1,6 @@
 """Which ended pods are kept for their logs, and which runs stay in the history. Never touches a resource."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,14 +23,16 @@ def find_expired_pods(
 ) -> tuple[tuple[PodObservation, ...], datetime | None]:
     """Ended pods to remove now, and the time when the next one is due.
 
-    `busy` are the pods of builds on their way, which are never removed. Invalid values of the spec count as unset,
+    `busy` are the pods of builds on their way, which are never removed. Of each build of
+    a run as many pods are kept as of the only one. Invalid values of the spec count as unset,
     because retention goes on beside an invalid spec.
     """
     history = spec.get("history") or {}
-    kept = {
+    most = {
         True: _count(history.get("succeededPods"), KEPT_GOOD_PODS),
         False: _count(history.get("failedPods"), KEPT_FAILED_PODS),
     }
+    kept: Counter[tuple[int, bool]] = Counter()
     ttl = timedelta(seconds=_count(spec.get("ttlSecondsAfterFinished"), POD_TTL_SECONDS))
     builds = [pod for pod in pods.values() if not pod.reads_back]
     ended = [pod for pod in builds if pod.ended and not pod.deleting and pod.name not in busy]
@@ -38,9 +41,9 @@ def find_expired_pods(
     due: datetime | None = None
     for pod in ended:
         good = pod.kaniko.exit_code == 0
-        kept[good] -= 1
+        kept[pod.build, good] += 1
         expiry = _end(pod, now) + ttl
-        if kept[good] < 0 or expiry <= now:
+        if kept[pod.build, good] > most[good] or expiry <= now:
             expired.append(pod)
         elif due is None or expiry < due:
             due = expiry

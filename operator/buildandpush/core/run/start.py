@@ -20,6 +20,7 @@ from buildandpush.core.run.outcome import failed_builds, outcome_of
 from buildandpush.core.run.planning import plan_next
 from buildandpush.core.run.rebuild import begin_request, find_request, wants_failed_only, wants_rebuild
 from buildandpush.core.run.status import is_observed
+from buildandpush.core.spec.builds import PlannedBuild
 from buildandpush.core.spec.noeffect import explain_validity
 from buildandpush.core.spec.plan import BuildPlan, parse_spec, plan_build
 from buildandpush.core.spec.spechash import hash_spec
@@ -76,16 +77,16 @@ def start_for_commit(world: World, spec: BuildAndPushACRSpec, found: Commit) -> 
     previous = last.source.commit if last is not None and last.source is not None else None
     source = describe_source(git, found, previous=previous)
     try:
-        plans = plan_next(world, spec, number, make_codebase(git, source))
+        builds = plan_next(world, spec, number, make_codebase(git, source))
     except SpecInvalidError:  # such as a branch that makes no tag; the run itself says so
-        plans = plan_next(world, spec, number)
-    return start_run(world, spec, plans, Trigger.SOURCE_REVISION, source)
+        builds = plan_next(world, spec, number)
+    return start_run(world, spec, builds, Trigger.SOURCE_REVISION, source)
 
 
 def start_run(
     world: World,
     spec: BuildAndPushACRSpec,
-    plans: tuple[BuildPlan, ...],
+    builds: tuple[PlannedBuild, ...],
     trigger: Trigger,
     source: SourceStatus | None = None,
 ) -> BuildAndPushACRStatus:
@@ -93,7 +94,7 @@ def start_run(
     commit to build, where that is known."""
     resource = world.resource
     number, request = next_run_number(spec, resource.status.run), find_request(world)
-    kept = find_good_builds(resource.status.run, hash_spec(spec), trigger, request) if len(plans) > 1 else {}
+    kept = find_good_builds(resource.status.run, hash_spec(spec), trigger, request) if len(builds) > 1 else {}
     run = RunStatus(
         number=number,
         spec_hash=hash_spec(spec),
@@ -101,9 +102,9 @@ def start_run(
         trigger=trigger,
         rebuild=request,
         started_at=world.now,
-        effective=plans[0].effective(world.settings),
+        effective=builds[0].plan.effective(world.settings),
         source=source,
-        builds=[kept.get(str(place)) or _begin_build(world, number, place, plans) for place in range(len(plans))],
+        builds=[kept.get(build.key) or _begin_build(world, number, build, builds) for build in builds],
         outages=_count_outages(resource.status.run, trigger),
     )
     conditions = ConditionSet(resource.status.conditions, generation=resource.generation, now=world.now)
@@ -153,21 +154,30 @@ def tell_accepted(run: RunStatus) -> str:
     return f"Run {run.number} was accepted ({run.trigger}): it has {len(run.builds)} builds.{taken}"
 
 
-def _begin_build(world: World, number: int, place: int, plans: tuple[BuildPlan, ...]) -> BuildStatus:
+def _begin_build(world: World, number: int, build: PlannedBuild, siblings: tuple[PlannedBuild, ...]) -> BuildStatus:
     """A build of which nothing has been done yet."""
-    owner, plan, first = world.resource.owner, plans[place], plans[0]
-    several_sources = plan.source.git is not None and any(other.source.git != plan.source.git for other in plans)
+    owner, plan, first = world.resource.owner, build.plan, siblings[0].plan
+    place = build.combination.index
     return BuildStatus(
-        key=str(place),
+        key=build.key,
+        matrix=build.combination.named() or None,
         phase=Phase.PENDING,
         attempt=1,
         pod_name=naming.build_pod_name(owner.name, owner.uid, run=number, build=place, attempt=1),
-        former_pod_name=_find_former_pod(world.resource.status.run, str(place)),
+        former_pod_name=_find_former_pod(world.resource.status.run, build.key),
         tags=list(plan.tags),
         repository=plan.repository if plan.repository != first.repository else None,
         cache_repository=plan.cache_repository if plan.cache_repository != first.cache_repository else None,
-        source=SourceStatus(revision=plan.source.git.revision) if several_sources and plan.source.git else None,
+        source=_begin_source(plan, siblings),
     )
+
+
+def _begin_source(plan: BuildPlan, siblings: tuple[PlannedBuild, ...]) -> SourceStatus | None:
+    """What the build has of its own, where the builds of the run have several revisions. Otherwise all have one
+    commit."""
+    git = plan.source.git
+    revisions = {other.plan.source.git.revision for other in siblings if other.plan.source.git is not None}
+    return SourceStatus(revision=git.revision) if git is not None and len(revisions) > 1 else None
 
 
 def find_good_builds(

@@ -43,10 +43,13 @@ class Combination:
             values["repeat"] = {"item": self.item, "total": self.total}
         return values
 
+    def named(self) -> dict[str, str]:
+        """The values that the status of the build shows, by the names of their axes; the item of repeat is `item`."""
+        return {**self.matrix, **({} if self.item is None else {"item": self.item})}
+
     def describe(self) -> str:
         """The build for a message, such as `build 2 (base=slim, python=3.12)`."""
-        named = {**self.matrix, **({} if self.item is None else {"item": self.item})}
-        text = ", ".join(f"{name}={value}" for name, value in named.items())
+        text = ", ".join(f"{name}={value}" for name, value in self.named().items())
         return f"build {self.key} ({text[:_SHOWN]})" if text else f"build {self.key}"
 
 

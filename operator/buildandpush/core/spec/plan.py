@@ -37,6 +37,7 @@ from buildandpush.core.spec.texts import check_build_arguments, check_subscripti
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
 _DEFAULT_TAG = "latest"
+_COMMIT_ID: Final = "[0-9a-f]{40}|[0-9a-f]{64}"
 
 
 @dataclass(frozen=True)
@@ -207,13 +208,22 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
         numbered_tags=() if options.no_push else tags.numbered,
         name_tags=(tags.tags or (_DEFAULT_TAG,)) if options.no_push and options.workspace.wants_names else (),
         poll=None if options.push_only else plan_poll(spec.source.git),
-        resolves=bool(needed) or bool(spec.source.git and spec.source.git.poll and not options.push_only),
+        resolves=bool(needed) or (not options.push_only and _must_resolve(spec.source.git, occasion)),
         wants_details=needs_details(needed | condition_names(spec.when)),
         commit=occasion.codebase.commit if occasion.codebase is not None else "",
         flux=_plan_flux(spec.source, options),
         artifact=occasion.artifact,
         options=options,
     )
+
+
+def _must_resolve(git: GitSource | None, occasion: Occasion) -> bool:
+    """Whether the commit has to be known before there is a pod although no text needs it: where it is polled, and where
+    several builds are to have the same one."""
+    if git is None:
+        return False
+    several = occasion.combination is not None and occasion.combination.total > 1
+    return git.poll is not None or (several and re.fullmatch(_COMMIT_ID, git.revision) is None)
 
 
 def _plan_flux(source: Source, options: BuildOptions) -> tuple[str, str] | None:
