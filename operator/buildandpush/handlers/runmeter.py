@@ -10,8 +10,9 @@ from functools import partial
 from typing import Final
 
 from buildandpush.api.meta import Phase
-from buildandpush.api.status import RunStatus
-from buildandpush.core.run.world import Action, Announce, Decision, Resource
+from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core.build.world import Action, Announce, Decision, Resource
+from buildandpush.core.run.outcome import outcome_of
 from buildandpush.handlers.metrics import Metrics, reason_label
 from buildandpush.handlers.store import Key
 
@@ -75,7 +76,7 @@ class RunMeter:
         if run is None or run.finished_at is not None:
             self._running.pop(key, None)
         else:
-            self._running[key] = Phase.RUNNING if run.builds[0].phase == Phase.RUNNING else Phase.PENDING
+            self._running[key] = Phase.RUNNING if outcome_of(run).phase == Phase.RUNNING else Phase.PENDING
 
     def _count(self, before: RunStatus | None, after: RunStatus | None, cause: str) -> None:
         """Count what lies between two states of a resource. A run that gets another number has not started again."""
@@ -84,27 +85,31 @@ class RunMeter:
         goes_on = before is not None and before.finished_at is None
         if not goes_on:
             self._metrics.builds_started.labels(after.trigger).inc()
-        if before is not None and goes_on and after.builds[0].attempt > before.builds[0].attempt:
-            self._metrics.retries.labels(reason_label(cause)).inc()
+        if before is not None and goes_on:
+            self._metrics.retries.labels(reason_label(cause)).inc(max(0, _attempts(after) - _attempts(before)))
         if after.finished_at is not None:
             self._count_end(after)
 
     def _count_end(self, run: RunStatus) -> None:
-        result = run.builds[0].phase
-        self._metrics.builds.labels(result, reason_label(run.builds[0].reason)).inc()
-        if run.finished_at is not None:
-            self._metrics.build_seconds.labels(result).observe((run.finished_at - run.started_at).total_seconds())
-        for phase, seconds in measure_phases(run).items():
+        for build in run.builds:
+            if build.from_run is None:  # else the run that made it has counted it
+                self._count_build(run, build)
+
+    def _count_build(self, run: RunStatus, build: BuildStatus) -> None:
+        self._metrics.builds.labels(build.phase, reason_label(build.reason)).inc()
+        ended = run.finished_at if len(run.builds) == 1 else build.finished_at
+        if ended is not None:
+            self._metrics.build_seconds.labels(build.phase).observe((ended - run.started_at).total_seconds())
+        for phase, seconds in measure_phases(run, build).items():
             self._metrics.phase_seconds.labels(phase).observe(seconds)
 
 
-def measure_phases(run: RunStatus) -> dict[str, float]:
-    """The seconds that an ended run spent in each phase, as far as its pod said.
+def measure_phases(run: RunStatus, build: BuildStatus) -> dict[str, float]:
+    """The seconds that an ended build spent in each phase, as far as its pod said.
 
     kaniko builds and pushes in one process, so `build` has the push in it. `push` is the push of an image that was
     built before.
     """
-    build = run.builds[0]
     timings = build.timings
     if timings is None:
         return {}
@@ -115,14 +120,19 @@ def measure_phases(run: RunStatus) -> dict[str, float]:
         "push" if run.effective.push_only else "build": timings.build_seconds,
     }
     verified = build.phase == Phase.SUCCEEDED and not run.effective.no_push
-    if verified and run.finished_at is not None and build.finished_at is not None:
+    # Of several builds only the last one's end is the run's.
+    if verified and len(run.builds) == 1 and run.finished_at is not None and build.finished_at is not None:
         found["verify"] = max(0.0, (run.finished_at - build.finished_at).total_seconds())
     return {phase: seconds for phase, seconds in found.items() if seconds is not None}
 
 
 def _progress(run: RunStatus | None) -> tuple[int, int, bool]:
-    """How far a resource has come: number of the run, of the attempt, and if the run has ended."""
-    return (0, 0, True) if run is None else (run.number, run.builds[0].attempt, run.finished_at is not None)
+    """How far a resource has come: number of the run, of the attempts, and if the run has ended."""
+    return (0, 0, True) if run is None else (run.number, _attempts(run), run.finished_at is not None)
+
+
+def _attempts(run: RunStatus) -> int:
+    return sum(build.attempt for build in run.builds)
 
 
 def _find_cause(actions: Iterable[Action]) -> str:

@@ -243,4 +243,4 @@ def ended(**changes: Any) -> RunStatus:
     ],
 )
 def test_a_run_spends_its_time_in_phases(run: Callable[[], RunStatus], phases: dict[str, float]) -> None:
-    assert measure_phases(run()) == phases
+    assert measure_phases(run(), run().builds[0]) == phases
