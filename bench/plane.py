@@ -43,6 +43,7 @@ HOSTS: Final = tuple(f"bench{number}.azurecr.io" for number in range(10))
 NODES: Final = 5
 _PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
 _START_SECONDS: Final = 60.0
+_TOLD_LINES: Final = 10
 
 # Production names lead to the emulated Azure, as the DNS of the local cluster does it.
 _OPERATOR: Final = """\
@@ -129,6 +130,11 @@ def run_plane() -> Iterator[Plane]:
         try:
             supervisor.ensure_running(settings, components)
             yield plane
+        except BaseException:
+            if plane.operator_log.exists():
+                lines = plane.operator_log.read_text().splitlines()
+                print("the operator's last lines:", *lines[-_TOLD_LINES:], sep="\n")
+            raise
         finally:
             plane.stop_operator(signal.SIGKILL)
             supervisor.stop_all(settings, [component.name for component in reversed(components)])
