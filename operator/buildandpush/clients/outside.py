@@ -14,7 +14,10 @@ from typing import Any, Final
 import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver
+from aiohttp.helpers import get_env_proxy_for_url
+from aiohttp.typedefs import LooseHeaders
 from azure.core.pipeline.transport import AioHttpTransport
+from yarl import URL
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
@@ -26,6 +29,8 @@ MAX_SESSIONS: Final = 64
 RETIREMENT_SECONDS: Final = 300.0
 """How long a session that no new request gets is left to those that have it: longer than any of them lasts."""
 
+_MAX_HOSTS: Final = 4096
+"""Hosts whose proxy is remembered."""
 _RESOLVE_SECONDS: Final = 5.0
 
 ONE_TRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
@@ -103,7 +108,7 @@ class Outside:
             # It sees each address before a connection is made: those that URLs name, and those that DNS finds.
             socket_factory=partial(_open_socket, self._rules),
         )
-        return _make_session(connector, self._traces, trust_env=True)
+        return _make_session(connector, self._traces, _ProxiedRequest)
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
@@ -122,7 +127,7 @@ class Outside:
         """A session for the node's metadata service. It connects to any address and knows no proxy, so nobody but the
         client of that service may have it."""
         if self._node is None or self._node.closed:
-            self._node = _make_session(aiohttp.TCPConnector(limit=4), self._traces, trust_env=False)
+            self._node = _make_session(aiohttp.TCPConnector(limit=4), self._traces, aiohttp.ClientRequest)
         return AioHttpTransport(session=self._node, session_owner=False)
 
     async def may_tell(self, host: str) -> bool:
@@ -176,14 +181,38 @@ def _make_trace(on_answer: Callable[[str, int | None], None]) -> aiohttp.TraceCo
     return trace
 
 
+class _ProxiedRequest(aiohttp.ClientRequest):
+    """A request that goes through the proxy of the environment.
+
+    A session that trusts the environment reads it, and ~/.netrc, in threads at each request. That took more time than
+    the request itself. Nor is a login of ~/.netrc ever one of ours.
+    """
+
+    def update_proxy(
+        self, proxy: URL | None, proxy_auth: aiohttp.BasicAuth | None, proxy_headers: LooseHeaders | None
+    ) -> None:
+        """Take the proxy of the request's host."""
+        proxy, proxy_auth = _find_proxy(self.url.scheme, self.url.host or "")
+        super().update_proxy(proxy, proxy_auth, proxy_headers)
+
+
+@lru_cache(maxsize=_MAX_HOSTS)
+def _find_proxy(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth | None]:
+    """The proxy of the environment and the login to it, which stay as they are while the process lives."""
+    try:
+        return get_env_proxy_for_url(URL.build(scheme=scheme, host=host))
+    except LookupError:
+        return None, None
+
+
 def _make_session(
-    connector: aiohttp.TCPConnector, traces: list[aiohttp.TraceConfig], *, trust_env: bool
+    connector: aiohttp.TCPConnector, traces: list[aiohttp.TraceConfig], request_class: type[aiohttp.ClientRequest]
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         trace_configs=traces,
         timeout=TIMEOUT,
-        trust_env=trust_env,
+        request_class=request_class,
         auto_decompress=False,
         headers={"Accept-Encoding": "identity"},
         response_class=BoundedResponse,

@@ -3,7 +3,9 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
+from yarl import URL
 
 from buildandpush.clients import outside as module
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
@@ -151,6 +154,80 @@ async def test_the_installer_may_allow_an_address() -> None:
             await outside.session().get(f"http://127.0.0.1:{server.port}/")
         await outside.close()
         assert server.count
+
+
+class Listener(Connections):
+    """A server on loopback that keeps the heads of requests, and has nothing to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads: list[str] = []
+
+    async def __aenter__(self) -> "Listener":
+        async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+            writer.close()
+
+        self._server = await asyncio.start_server(come, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+
+@pytest.fixture
+def _fresh_proxies() -> Iterator[None]:
+    module._find_proxy.cache_clear()
+    yield
+    module._find_proxy.cache_clear()
+
+
+@pytest.mark.usefixtures("_fresh_proxies")
+async def test_the_proxy_of_the_environment_is_used_but_for_the_hosts_that_are_excepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Listener() as proxy, Listener() as server:
+        monkeypatch.setenv("http_proxy", f"http://user:word@127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("no_proxy", "near.example.com")
+        outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
+        for host in ("far.example.com", "near.example.com"):
+            async with outside.session().get(f"http://{host}/") as answer:
+                assert answer.status == 204
+        await outside.close()
+    assert [head.split("\r\n")[0] for head in proxy.heads] == ["GET http://far.example.com/ HTTP/1.1"]
+    assert "proxy-authorization: basic dxnlcjp3b3jk" in proxy.heads[0].lower()
+    assert [head.split("\r\n")[0] for head in server.heads] == ["GET / HTTP/1.1"]
+
+
+@pytest.mark.usefixtures("_fresh_proxies")
+async def test_the_environment_is_read_once_for_each_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def find(url: URL) -> Any:
+        asked.append(str(url.host))
+        raise LookupError
+
+    monkeypatch.setattr(module, "get_env_proxy_for_url", find)
+    async with Listener() as server:
+        outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
+        for host in ("a.example.com", "b.example.com", "a.example.com"):
+            async with outside.session().get(f"http://{host}/"):
+                pass
+        await outside.close()
+    assert asked == ["a.example.com", "b.example.com"]
+
+
+@pytest.mark.usefixtures("_fresh_proxies")
+async def test_no_login_of_a_netrc_goes_to_a_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine a.example.com login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with Listener() as server:
+        outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
+        async with outside.session().get("http://a.example.com/"):
+            pass
+        await outside.close()
+    assert "authorization" not in server.heads[0].lower()
 
 
 async def test_the_nodes_metadata_service_is_reached_whatever_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
