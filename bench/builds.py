@@ -85,7 +85,11 @@ async def watch(list_call: Callable[..., Any], see: Callable[[dict[str, Any]], N
 async def count_writes(api: Any) -> dict[str, float]:
     """Writes the API server has answered, by verb and resource."""
     response = await api.call_api("GET", f"{api.configuration.host}/metrics")
-    text = (await response.read()).decode()
+    return read_writes((await response.read()).decode())
+
+
+def read_writes(text: str) -> dict[str, float]:
+    """Writes by verb and resource, from the API server's metrics."""
     counts: dict[str, float] = {}
     for match in _WRITES.finditer(text):
         labels = dict(re.findall(r'(\w+)="([^"]*)"', match["labels"]))

@@ -35,6 +35,7 @@ from buildandpush.handlers.crds import CrdWatch
 from buildandpush.handlers.fluxwatch import FluxWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.journal import Journal
+from buildandpush.handlers.listing import list_all, refresh
 from buildandpush.handlers.looplag import LoopLag
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.nodes import NodeWatch
@@ -43,7 +44,7 @@ from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import Watcher, list_all, refresh, run_kopf
+from buildandpush.handlers.watch import Watcher, run_kopf
 from buildandpush.telemetry import configure_logging
 
 _log = structlog.get_logger("buildandpush")

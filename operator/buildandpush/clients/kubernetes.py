@@ -22,6 +22,14 @@ from buildandpush.clients.errors import (
     TroubleError,
     UnavailableError,
 )
+from buildandpush.clients.lists import (
+    NAMES_ONLY,
+    NAMES_PAGE_SIZE,
+    WHOLE_PAGE_SIZE,
+    Listing,
+    parse_names,
+    parse_page,
+)
 from buildandpush.clients.pauses import read_pause
 from buildandpush.clients.watchstream import read_events
 from buildandpush.core.foreign import admit
@@ -34,7 +42,6 @@ _TIMEOUT_SECONDS: Final = 40
 """The API server itself ends a write after 34 s, in its own words, and waits up to 30 s of them for a webhook."""
 _WATCH_SECONDS: Final = 300
 """For how long the API server keeps a watch."""
-_PAGE_SIZE: Final = 500
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
 _EVENT_PAGE_SIZE: Final = 100
@@ -43,6 +50,8 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _MAX_ANSWER: Final = 16 * 2**20
 """Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
 _FEWER: Final = 10
+_GONE: Final = 410
+_JSON: Final = "application/json"
 # https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/webhook/errors/statuserror.go
 _DENIED: Final = 'admission webhook "'
 _MAX_WORDS: Final = 256
@@ -56,14 +65,6 @@ class PodLog:
     text: str
     is_cut: bool
     """Whether the bytes that were asked for did not reach to the end."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """All objects of a kind, and the version of the state they were read from."""
-
-    items: list[Object]
-    resource_version: str
 
 
 def _ignore(verb: str, status: int | None) -> None:
@@ -217,20 +218,24 @@ class KubernetesClient:
         body = {"metadata": {"resourceVersion": version}, "status": status}
         return await self._request("PATCH", f"{_custom_path(namespace, plural, name)}/status", body=body)
 
-    async def list_pods(self, namespace: str | None, *, exact: bool = False) -> Listing:
-        """All build pods, of one namespace or of all. See `list_custom` for `exact`."""
+    async def list_pods(self, namespace: str | None, token: str = "", *, names_only: bool = False) -> Listing:
+        """A page of the build pods, of one namespace or of all. See `list_custom`."""
         path = _core_path(namespace, "pods") if namespace else "/api/v1/pods"
-        return await self._list(path, {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}, exact=exact)
+        query = {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
+        return await self._list_page(path, query, token, names_only=names_only)
 
-    async def list_custom(self, plural: str, namespace: str | None, *, exact: bool = False) -> Listing:
-        """All objects of one of our kinds, of one namespace or of all.
+    async def list_custom(
+        self, plural: str, namespace: str | None, token: str = "", *, names_only: bool = False
+    ) -> Listing:
+        """A page of the objects of one of our kinds, of one namespace or of all: the first, or the one of a token.
 
-        The API server answers from a cache that may be behind. An `exact` list costs more and never is: it holds
-        everything that was written before it was asked for.
+        No version is asked for. So the list holds everything that was written before its first page was asked for, and
+        it comes in pages: asked for version 0, an API server answers with all objects at once, from a cache that may be
+        behind. A list that takes some minutes can end with an UnavailableError, since its state is gone by then.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#semantics-for-get-and-list
         """
         path = _custom_path(namespace, plural) if namespace else f"/apis/{meta.API_VERSION}/{plural}"
-        return await self._list(path, {}, exact=exact)
+        return await self._list_page(path, {}, token, names_only=names_only)
 
     async def read_crd(self, name: str) -> Object:
         """One CustomResourceDefinition."""
@@ -248,8 +253,15 @@ class KubernetesClient:
         return await self._request("GET", path)
 
     async def list_path(self, path: str) -> Listing:
-        """All objects that a path of any group stands for, from the API server's cache."""
-        return await self._list(path, {}, exact=False)
+        """All objects that a path of any group stands for."""
+        items: list[Object] = []
+        token, version = "", ""
+        while True:
+            page = await self._list_page(path, {}, token)
+            items += page.items
+            token, version = page.token, version or page.resource_version
+            if not token:
+                return Listing(items, version)
 
     async def watch_path(self, path: str, version: str) -> AsyncIterator[Object]:
         """The changes of these objects after a version, until the API server ends the watch. See `read_events`."""
@@ -264,25 +276,25 @@ class KubernetesClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(f"GET {path}: {error or type(error).__name__}") from error
 
-    async def _list(self, path: str, query: Mapping[str, Any], *, exact: bool) -> Listing:
-        items: list[Object] = []
-        # Version 0 lets the API server answer from its own cache. The listing's version tells how old that is.
-        page: dict[str, Any] = {**query, "limit": _PAGE_SIZE, **({} if exact else {"resourceVersion": "0"})}
+    async def _list_page(self, path: str, query: Mapping[str, Any], token: str, *, names_only: bool = False) -> Listing:
+        """One page of a list. Objects that are too long together come in a smaller page."""
+        limit = NAMES_PAGE_SIZE if names_only else WHOLE_PAGE_SIZE
+        accept = NAMES_ONLY if names_only else _JSON
         while True:
+            page = {**query, "limit": limit, **({"continue": token} if token else {})}
             try:
-                answer = await self._request("GET", path, query=page)
+                data = await self._send("GET", path, query=page, accept=accept)
+                return parse_names(data) if names_only else parse_page(data, most_values=_MAX_ANSWER)
             except _LongAnswerError:
-                if page["limit"] < _FEWER:
+                if limit < _FEWER:
                     raise
-                # From its own cache some API servers answer with all objects, whatever the limit.
-                page = {**page, "limit": page["limit"] // _FEWER}
-                page.pop("resourceVersion", None)
-                continue
-            items += answer.get("items") or []
-            metadata = answer.get("metadata") or {}
-            if not metadata.get("continue"):
-                return Listing(items, metadata.get("resourceVersion", "0"))
-            page = {**query, "limit": page["limit"], "continue": metadata["continue"]}
+                limit //= _FEWER
+            except UnreadableError as error:
+                raise UnavailableError(f"GET {path}: {error}") from error
+            except KubernetesError as error:
+                if error.status == _GONE and token:
+                    raise UnavailableError(f"GET {path}: {error}") from error
+                raise
 
     async def _request(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None
@@ -303,12 +315,13 @@ class KubernetesClient:
         body: Object | None = None,
         limit: int = _MAX_ANSWER,
         cut: bool = False,
+        accept: str = _JSON,
     ) -> bytes:
         """The answer's body, of at most `limit` bytes. Of a longer one its beginning with `cut`, else an error."""
         if method != "GET":
             self._guard()
         try:
-            response = await self._open(method, path, query=query, body=body)
+            response = await self._open(method, path, query=query, body=body, accept=accept)
             data = await _read_answer(response.response, limit, cut=cut)
         except TooLongError as error:
             raise _LongAnswerError(f"{method} {path}: {error}") from error
@@ -329,11 +342,12 @@ class KubernetesClient:
         query: Mapping[str, Any] | None,
         body: Object | None = None,
         seconds: int = _TIMEOUT_SECONDS,
+        accept: str = _JSON,
     ) -> Any:
         """The answer, its body not read yet. It has to come within so many seconds, its body too."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if body is not None:
-            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else "application/json"
+            headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
         full_query = {**(query or {})}
         if method in ("POST", "PATCH"):
             full_query["fieldManager"] = meta.COMPONENT

@@ -22,8 +22,9 @@ from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Waiting
 from buildandpush.core.patch import merge_patch
 from buildandpush.handlers.answers import Sources
+from buildandpush.handlers.kept import Object
 from buildandpush.handlers.refusals import explain_refusal
-from buildandpush.handlers.store import Key, Object, Store
+from buildandpush.handlers.store import Key, Store
 
 _log = structlog.get_logger(__name__)
 

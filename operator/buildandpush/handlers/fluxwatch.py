@@ -9,9 +9,9 @@ from typing import Final
 
 import structlog
 
-from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import FluxClient, Found, Place
+from buildandpush.handlers.kept import Fact
 from buildandpush.handlers.store import Key, Store
 
 _log = structlog.get_logger(__name__)
@@ -80,14 +80,7 @@ class FluxWatch:
         return delay
 
     def _is_needed(self) -> bool:
-        return any(True for key in self._store.keys(meta.BUILD_KIND, self._namespace) if self._name_of(key))
-
-    def _name_of(self, key: Key) -> str | None:
-        """The object of this kind that a build names; None if it names none."""
-        body = self._store.get(key) or {}
-        source = (body.get("spec") or {}).get("source") or {}
-        flux = source.get("fluxSource") or {}
-        return flux.get("name") if flux.get("kind") == self._kind else None
+        return self._store.has_flux(self._kind, self._namespace)
 
     def _replace(self, found: dict[Place, Found]) -> None:
         for place in [place for place in self._known if place not in found]:
@@ -103,6 +96,5 @@ class FluxWatch:
             del self._known[place]
         else:
             self._known[place] = found
-        for key in self._store.keys(meta.BUILD_KIND, place[0]):
-            if self._name_of(key) == place[1]:
-                self._wake(key)
+        for key in self._store.find(place[0], Fact.FLUX, self._kind, place[1]):
+            self._wake(key)

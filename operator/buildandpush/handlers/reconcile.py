@@ -25,9 +25,10 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
+from buildandpush.handlers.kept import Object
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import Key, Object, Store, read_resource
+from buildandpush.handlers.store import Key, Store, read_resource
 
 _log = structlog.get_logger(__name__)
 

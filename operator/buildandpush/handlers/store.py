@@ -7,21 +7,22 @@ never was, so the operator starts anew: see `Store.relapsed`.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.status import MAX_REBUILD
-from buildandpush.clients.kubernetes import Listing
 from buildandpush.core.build.world import Resource
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.unreadable import read_status
+from buildandpush.handlers.kept import Fact, Kept, Mark, Object, keep, uid_of, version_of
 
-Object = Mapping[str, Any]
+T = TypeVar("T")
+
 Place = tuple[str, str]
 """Namespace and name."""
 
@@ -30,7 +31,7 @@ POD_KIND: Final = "Pod"
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """Names one resource of ours."""
 
@@ -44,29 +45,28 @@ class Key:
 
 def key_of(kind: str, body: Object) -> Key:
     """The key of an object of ours."""
-    return Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+    return Key(kind, *place_of(body))
 
 
-def find_older(listing: Listing, before: Mapping[Place, int]) -> tuple[Place, int, int] | None:
+def place_of(body: Object) -> Place:
+    """Where an object stands."""
+    return body["metadata"]["namespace"], body["metadata"]["name"]
+
+
+def find_older(listed: Mapping[Place, int], version: int, before: Mapping[Place, int]) -> tuple[Place, int, int] | None:
     """An object that is older in a list than it was known `before` the list: its place, both versions; None if none is.
 
-    An object that stands in no list was deleted at or before the list's own version.
+    `listed` has the versions of the list's objects, `version` is the list's own. An object that stands in no list was
+    deleted at or before that.
     """
-    listed = {_place(body): version_of(body) for body in listing.items}
     for place, known in before.items():
-        found = listed.get(place, int(listing.resource_version))
+        found = listed.get(place, version)
         if found < known:
             return place, known, found
     return None
 
 
-def version_of(body: Object) -> int:
-    """An object's resourceVersion; larger is newer.
-    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions"""
-    return int(body["metadata"].get("resourceVersion") or 0)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _PodEntry:
     version: int
     namespace: str
@@ -78,31 +78,39 @@ class Store:
     """The newest known resources of ours and their pods."""
 
     def __init__(self) -> None:
-        self._resources: dict[Key, Object] = {}
+        self._resources: dict[Key, Kept] = {}
+        self._by_namespace: dict[tuple[str, str], dict[Key, None]] = {}
+        """The resources of a kind, by kind and namespace."""
+        self._by_mark: dict[Fact, dict[tuple[str, Mark], dict[Key, None]]] = {fact: {} for fact in Fact}
+        """The builds that a fact holds for, by namespace and what it says."""
         self._pods: dict[Place, _PodEntry] = {}
         self._pods_by_owner: dict[str, dict[str, Place]] = {}
         self.relapsed = asyncio.Event()
         """Set once versions are known to have gone back, as they do when etcd is restored from an older snapshot."""
 
-    def put(self, kind: str, body: Object) -> Key:
-        """Store a resource unless a newer version is known."""
+    def put(self, kind: str, body: Object) -> bool:
+        """Store a resource unless this version or a newer one is known. Says if it was news."""
         key = key_of(kind, body)
         known = self._resources.get(key)
-        if known is None or version_of(body) >= version_of(known):
-            self._resources[key] = body
-        return key
+        if known is not None and version_of(body) <= known.version:
+            return False
+        self._keep(key, keep(kind, body))
+        return True
 
-    def put_answer(self, kind: str, body: Object, before: Object | None) -> Key:
-        """Take in the API server's answer to a read of one resource. `before` is what was known when it was asked.
+    def put_answer(self, kind: str, body: Object, before: Object | None) -> bool:
+        """Take in the API server's answer to a read of one resource. `before` is what was known when it was asked. Says
+        if it was news.
 
         Such an answer is never older than `before`, unless versions went back.
         """
         key = key_of(kind, body)
-        if before is not None and self._resources.get(key) is before and version_of(body) < version_of(before):
-            self._resources[key] = body
-            self.note_relapse(kind, (key.namespace, key.name), version_of(before), version_of(body))
-            return key
-        return self.put(kind, body)
+        known = self._resources.get(key)
+        went_back = before is not None and version_of(body) < version_of(before)
+        if before is None or known is None or not went_back or known.version != version_of(before):
+            return self.put(kind, body)
+        self._keep(key, keep(kind, body))
+        self.note_relapse(kind, place_of(body), version_of(before), version_of(body))
+        return True
 
     def note_relapse(self, kind: str, place: Place, known: int, found: int) -> None:
         """Versions went back. Logged once, since the operator starts anew."""
@@ -110,63 +118,85 @@ class Store:
             _log.error("store.relapsed", kind=kind, namespace=place[0], name=place[1], known=known, found=found)
         self.relapsed.set()
 
+    def version(self, kind: str, place: Place) -> int:
+        """The known version of an object; 0 if it is not known."""
+        known = self._pods.get(place) if kind == POD_KIND else self._resources.get(Key(kind, *place))
+        return known.version if known is not None else 0
+
     def versions(self, kind: str, namespace: str | None) -> dict[Place, int]:
         """The known versions of a kind, in one namespace or in all."""
         if kind == POD_KIND:
             return {place: entry.version for place, entry in self._pods.items() if namespace in (None, place[0])}
-        return {
-            (key.namespace, key.name): version_of(body)
-            for key, body in self._resources.items()
-            if key.kind == kind and namespace in (None, key.namespace)
-        }
+        return {(key.namespace, key.name): self._resources[key].version for key in self.keys(kind, namespace)}
 
     def drop(self, kind: str, body: Object) -> Key:
         """Remove a deleted resource. A new resource of the same name stays."""
         key = key_of(kind, body)
         known = self._resources.get(key)
-        if known is not None and _uid(known) == _uid(body):
-            del self._resources[key]
+        if known is not None and known.uid == uid_of(body):
+            self._forget(key)
         return key
 
     def get(self, key: Key) -> Object | None:
-        """The newest known version."""
-        return self._resources.get(key)
+        """The newest known version, without what nobody reads of it: see `keep`."""
+        known = self._resources.get(key)
+        return known.unpack() if known is not None else None
 
     def keys(self, kind: str, namespace: str | None) -> tuple[Key, ...]:
         """The known resources of a kind, in one namespace or in all."""
-        return tuple(key for key in self._resources if key.kind == kind and namespace in (None, key.namespace))
+        if namespace is not None:
+            return tuple(self._by_namespace.get((kind, namespace), ()))
+        return tuple(key for (one, _), keys in self._by_namespace.items() if one == kind for key in keys)
+
+    def find(self, namespace: str, *mark: str) -> tuple[Key, ...]:
+        """The builds of a namespace that a fact holds for: the fact, then what it says."""
+        return tuple(self._by_mark[Fact(mark[0])].get((namespace, mark), ()))
+
+    def has_flux(self, kind: str, namespace: str | None) -> bool:
+        """Whether a build of this namespace, or of any, names a Flux object of this kind."""
+        return any(mark[1] == kind and namespace in (None, place) for place, mark in self._by_mark[Fact.FLUX])
 
     def find_pusher(self, owner: Owner, repository: str) -> str | None:
         """Another resource of the owner's namespace that pushes to the repository and has not come to its end."""
-        for key in self.keys(meta.BUILD_KIND, owner.namespace):
-            body = self._resources[key]
-            if key.name == owner.name or (body.get("spec") or {}).get("repository") != repository:
-                continue
-            status = body.get("status") or {}
-            ended = any(
-                item.get("type") == "Completed" and item.get("status") == "True"
-                for item in status.get("conditions") or ()
-            )
-            if not ended or status.get("observedGeneration") != body["metadata"].get("generation"):
-                return key.name
-        return None
+        others = self.find(owner.namespace, Fact.PUSHES, repository)
+        return next((key.name for key in others if key.name != owner.name), None)
+
+    def _keep(self, key: Key, kept: Kept) -> None:
+        """Keep a resource in the place of what is known of it."""
+        known = self._resources.get(key)
+        before = known.marks if known is not None else ()
+        if before != kept.marks:
+            self._unmark(key, before)
+            for mark in kept.marks:
+                self._by_mark[Fact(mark[0])].setdefault((key.namespace, mark), {})[key] = None
+        self._by_namespace.setdefault((key.kind, key.namespace), {})[key] = None
+        self._resources[key] = kept
+
+    def _forget(self, key: Key) -> None:
+        self._unmark(key, self._resources.pop(key).marks)
+        _take_out(self._by_namespace, (key.kind, key.namespace), key)
+
+    def _unmark(self, key: Key, marks: Iterable[Mark]) -> None:
+        for mark in marks:
+            _take_out(self._by_mark[Fact(mark[0])], (key.namespace, mark), key)
 
     def put_pod(self, body: Object) -> Key | None:
-        """Store a pod unless a newer version is known. Returns the key of its resource."""
-        place = _place(body)
-        entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
+        """Store a pod unless this version or a newer one is known. Returns the key of its resource if it was news."""
+        place = place_of(body)
         known = self._pods.get(place)
-        if known is None or known.version <= entry.version:
-            self._forget_pod(place)
-            self._pods[place] = entry
-            self._pods_by_owner.setdefault(entry.pod.owner_uid, {})[entry.pod.name] = place
+        if known is not None and known.version >= version_of(body):
+            return None
+        entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
+        self._forget_pod(place)
+        self._pods[place] = entry
+        self._pods_by_owner.setdefault(entry.pod.owner_uid, {})[entry.pod.name] = place
         return entry.owner
 
     def drop_pod(self, body: Object) -> Key | None:
         """Remove a deleted pod. A new pod of the same name stays."""
-        place = _place(body)
+        place = place_of(body)
         known = self._pods.get(place)
-        if known is not None and known.pod.uid == _uid(body):
+        if known is not None and known.pod.uid == uid_of(body):
             self._forget_pod(place)
         return _owner_key(body)
 
@@ -174,37 +204,28 @@ class Store:
         """The pods of one resource, by name."""
         return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
 
-    def replace(self, kind: str, listing: Listing, namespace: str | None) -> set[Key]:
-        """Store a fresh list. Returns the keys that are gone or were unknown, which a watch may have missed."""
-        listed = {key_of(kind, body): body for body in listing.items}
-        missed = {key for key, body in listed.items() if self._is_news(key, body)}
-        for body in listed.values():
-            self.put(kind, body)
-        for key, known in list(self._resources.items()):
-            within = key.kind == kind and namespace in (None, key.namespace)
-            if within and key not in listed and version_of(known) <= int(listing.resource_version):
-                del self._resources[key]
-                missed.add(key)
-        return missed
+    def put_any(self, kind: str, body: Object) -> Key | None:
+        """Store a resource or a pod. Returns the key that is to be looked at, if it was news."""
+        if kind == POD_KIND:
+            return self.put_pod(body)
+        return key_of(kind, body) if self.put(kind, body) else None
 
-    def _is_news(self, key: Key, body: Object) -> bool:
-        known = self._resources.get(key)
-        return known is None or version_of(known) < version_of(body)
-
-    def replace_pods(self, listing: Listing, namespace: str | None) -> set[Key]:
-        """Store a fresh list of pods. Returns the owners of pods that changed, came or went unseen."""
-        listed = {_place(body): body for body in listing.items}
-        missed: set[Key | None] = set()
-        for place, body in listed.items():
-            known = self._pods.get(place)
-            if known is None or known.version < version_of(body):
-                missed.add(self.put_pod(body))
-        for place, entry in list(self._pods.items()):
-            within = namespace in (None, place[0])
-            if within and place not in listed and entry.version <= int(listing.resource_version):
+    def drop_unlisted(self, kind: str, listed: Iterable[Place], version: int, namespace: str | None) -> set[Key]:
+        """Remove what does not stand in a list of this version, of one namespace or of all. Returns the keys to look
+        at. What is newer than the list stays: it may have come later."""
+        known = self.versions(kind, namespace)
+        for place in listed:
+            known.pop(place, None)
+        gone = [place for place, one in known.items() if one <= version]
+        if kind == POD_KIND:
+            owners = {self._pods[place].owner for place in gone}
+            for place in gone:
                 self._forget_pod(place)
-                missed.add(entry.owner)
-        return {key for key in missed if key is not None}
+            return {owner for owner in owners if owner is not None}
+        keys = {Key(kind, *place) for place in gone}
+        for key in keys:
+            self._forget(key)
+        return keys
 
     def _forget_pod(self, place: Place) -> None:
         entry = self._pods.pop(place, None)
@@ -234,12 +255,11 @@ def read_resource(body: Object) -> Resource:
     )
 
 
-def _place(body: Object) -> Place:
-    return body["metadata"]["namespace"], body["metadata"]["name"]
-
-
-def _uid(body: Object) -> str:
-    return str(body["metadata"].get("uid") or "")
+def _take_out(index: dict[T, dict[Key, None]], at: T, key: Key) -> None:
+    keys = index.get(at, {})
+    keys.pop(key, None)
+    if not keys:
+        index.pop(at, None)
 
 
 def _owner_key(body: Object) -> Key | None:

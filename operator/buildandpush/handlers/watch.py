@@ -4,29 +4,24 @@ Only `on.event` handlers are used: kopf's state-keeping ones write finalizers an
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 import kopf
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient, Listing
+from buildandpush.clients.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.pause import pause
-from buildandpush.handlers.health import Health, Loop
+from buildandpush.handlers.health import Health
+from buildandpush.handlers.kept import Fact
 from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import POD_KIND, Key, Store, find_older
+from buildandpush.handlers.store import Key, Store, key_of, place_of
 
 _log = structlog.get_logger(__name__)
 
-REFRESH_SECONDS: Final = 120.0
-"""How often both kinds are listed afresh: what vanished while a watch was cut never gets an event."""
-
-_PLURALS: Final = {meta.BUILD_KIND: meta.BUILD_PLURAL, meta.CONNECTOR_KIND: meta.CONNECTOR_PLURAL}
-
-RELIST_SECONDS: Final = 1.0
-"""How long after a list of kopf's its others have come as well."""
+_IDLE_SECONDS: Final = 0.2
+"""How long kopf keeps an object and a task for it after an event. With its default of 5 s it holds all of a list."""
 
 FIRST_RESTART_SECONDS: Final = 1.0
 LAST_RESTART_SECONDS: Final = 30.0
@@ -45,11 +40,16 @@ class Watcher:
         """Set when kopf has listed afresh, as after a watch that was cut for too long."""
 
     def on_resource(self, kind: str, event_type: str | None, body: dict[str, Any]) -> None:
-        """A resource of ours was added, changed or deleted. An event without a type comes from a list."""
+        """A resource of ours was added, changed or deleted. An event without a type comes from a list.
+
+        What says nothing new has nothing looked at: after a list that would be everything there is.
+        """
         if event_type is None:
             self.relisted.set()
-        key = self._store.drop(kind, body) if event_type == "DELETED" else self._store.put(kind, body)
-        self._queue.add(key)  # of one that is gone things are kept
+        if event_type == "DELETED":
+            self._queue.add(self._store.drop(kind, body))  # of one that is gone things are kept
+        elif self._store.put(kind, body):
+            self._queue.add(key_of(kind, body))
 
     def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
         """A build pod was added, changed or deleted. An event without a type comes from a list."""
@@ -60,10 +60,10 @@ class Watcher:
             self._queue.add(owner)
 
     def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A connector changed. Builds of its namespace may wait for it."""
+        """A connector changed. Builds that name it may wait for it, or may have failed for it."""
         self.on_resource(meta.CONNECTOR_KIND, event_type, body)
-        namespace = body["metadata"]["namespace"]
-        for key in self._store.keys(meta.BUILD_KIND, namespace):
+        namespace, name = place_of(body)
+        for key in self._store.find(namespace, Fact.CONNECTOR, name):
             self._queue.add(key)
 
 
@@ -94,8 +94,23 @@ def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
     return registry
 
 
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing to compare an object with. kopf would copy each whole object at each event, for handlers of changes
+    that do not exist here."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Configure kopf: it writes nothing on any object, waits briefly, and watches only our pods."""
+    """Configure kopf: it writes nothing on any object, waits briefly, watches only our pods, and holds little at once:
+    it lists by pages, and lets go of an object soon after its event."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.request_timeout = 60
@@ -103,6 +118,9 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.error_backoffs = (0.5, 1, 2, 5)
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
+    settings.watching.chunk_size = WHOLE_PAGE_SIZE
+    settings.queueing.idle_timeout = _IDLE_SECONDS
+    settings.persistence.diffbase_storage = _NoDiffBase()
     settings.watching.label_selectors["v1", "pods"] = f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
 
 
@@ -146,87 +164,3 @@ async def run_kopf(
                 ended.set()
         await pause(ended, backoff)
         backoff = min(backoff * 2, LAST_RESTART_SECONDS)
-
-
-async def refresh(
-    client: KubernetesClient,
-    store: Store,
-    queue: WorkQueue[Key],
-    namespaces: tuple[str, ...],
-    relisted: asyncio.Event,
-    health: Health,
-) -> None:
-    """List everything afresh every two minutes, and look again at whatever the watches missed.
-
-    This also happens soon after kopf has listed afresh: an object that went while its watch was cut stands in no list
-    and gets no event.
-    """
-    while True:
-        await pause(relisted, REFRESH_SECONDS)
-        await asyncio.sleep(RELIST_SECONDS)  # kopf lists several kinds, an event for each object
-        relisted.clear()
-        await refresh_once(client, store, queue, namespaces, health)
-
-
-async def list_all(
-    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
-) -> None:
-    """List everything. Try again until the API server has answered."""
-    health.turn(Loop.LIST, "nothing has been listed yet")
-    while True:
-        if await refresh_once(client, store, queue, namespaces, health):
-            return
-        await asyncio.sleep(RELIST_SECONDS)
-
-
-async def refresh_once(
-    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
-) -> bool:
-    """List everything afresh. A namespace that cannot be listed does not keep others from it.
-
-    Gives back whether the API server answered for each, be it by a refusal. The operator is able to work while at least
-    one namespace can be listed.
-    """
-    answered, listed = True, False
-    for namespace in namespaces or (None,):
-        try:
-            # Added at once: a later list may fail, and what this one missed is known to it alone.
-            _add_all(queue, store.replace_pods(await _fetch_list(client, store, POD_KIND, namespace), namespace))
-            for kind in _PLURALS:
-                _add_all(queue, store.replace(kind, await _fetch_list(client, store, kind, namespace), namespace))
-            listed = True
-            health.turn(Loop.LIST)
-        except (KubernetesError, UnavailableError) as error:
-            answered = answered and isinstance(error, KubernetesError)
-            health.turn(Loop.LIST, "" if listed else str(error))
-            _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
-    return answered
-
-
-async def _fetch_list(client: KubernetesClient, store: Store, kind: str, namespace: str | None) -> Listing:
-    """A fresh list.
-
-    One that is behind what is known comes from an API server's cache that lags, or versions went back. An exact list is
-    never behind what was known before, so it tells which.
-    """
-    before = store.versions(kind, namespace)
-    listing = await _fetch_objects(client, kind, namespace, exact=False)
-    if find_older(listing, before) is None:
-        return listing
-    before = store.versions(kind, namespace)
-    listing = await _fetch_objects(client, kind, namespace, exact=True)
-    older = find_older(listing, before)
-    if older is not None:
-        store.note_relapse(kind, *older)
-    return listing
-
-
-async def _fetch_objects(client: KubernetesClient, kind: str, namespace: str | None, *, exact: bool) -> Listing:
-    if kind == POD_KIND:
-        return await client.list_pods(namespace, exact=exact)
-    return await client.list_custom(_PLURALS[kind], namespace, exact=exact)
-
-
-def _add_all(queue: WorkQueue[Key], keys: Iterable[Key]) -> None:
-    for key in keys:
-        queue.add(key)

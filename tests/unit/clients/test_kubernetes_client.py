@@ -23,6 +23,7 @@ from buildandpush.clients.errors import (
     UnavailableError,
 )
 from buildandpush.clients.kubernetes import KubernetesClient, OnAnswer, PodLog
+from buildandpush.clients.lists import Listing
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
@@ -227,7 +228,6 @@ async def test_a_page_that_is_too_long_is_asked_for_in_smaller_ones(api: ApiServ
     assert (await client.list_pods("shop")).items == ["a"]
     first, second = (seen.query for seen in api.seen)
     assert int(second["limit"]) < int(first["limit"])
-    assert "resourceVersion" not in second, "from its cache an API server may answer with all objects at once"
 
 
 async def test_a_webhooks_refusal_is_foreign_text(api: ApiServer, client: KubernetesClient) -> None:
@@ -246,25 +246,51 @@ async def test_name_stays_one_part_of_the_path(name: str, api: ApiServer, client
     assert api.seen[0].query == {}
 
 
-async def test_list_goes_on_until_the_last_page(api: ApiServer, client: KubernetesClient) -> None:
-    pages = [({"continue": "t1", "resourceVersion": "5"}, ["a", "b"]), ({"continue": "t2"}, ["c"]), ({}, ["d"])]
+async def test_a_page_names_the_next_one(api: ApiServer, client: KubernetesClient) -> None:
+    pages = [({"continue": "t1"}, ["a", "b"]), ({"continue": "t2"}, ["c"]), ({}, ["d"])]
     for metadata, items in pages:
         api.answers.append(web.json_response({"metadata": {"resourceVersion": "5", **metadata}, "items": items}))
-    listing = await client.list_pods("shop")
-    assert listing.items == ["a", "b", "c", "d"]
-    assert listing.resource_version == "5"
-    first, second, third = (seen.query for seen in api.seen)
-    assert "continue" not in first
-    assert (second["continue"], third["continue"]) == ("t1", "t2")
-    assert "resourceVersion" not in second, "the API server refuses a page of a version"
-    assert {query["labelSelector"] for query in (first, second, third)} == {f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
+    assert await client.list_pods("shop") == Listing(["a", "b"], "5", "t1")
+    assert await client.list_pods("shop", "t1") == Listing(["c"], "5", "t2")
+    assert await client.list_pods("shop", "t2") == Listing(["d"], "5", "")
+    assert [seen.query.get("continue") for seen in api.seen] == [None, "t1", "t2"]
+    assert {seen.query["labelSelector"] for seen in api.seen} == {f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
 
 
-async def test_an_exact_list_is_not_answered_from_a_cache(api: ApiServer, client: KubernetesClient) -> None:
-    await client.list_pods("shop")
-    await client.list_pods("shop", exact=True)
-    await client.list_custom(meta.BUILD_PLURAL, "shop", exact=True)
-    assert [seen.query.get("resourceVersion") for seen in api.seen] == ["0", None, None]
+async def test_all_pages_of_a_path_are_read(api: ApiServer, client: KubernetesClient) -> None:
+    for version, metadata, items in (("5", {"continue": "t1"}, ["a", "b"]), ("6", {}, ["c"])):
+        api.answers.append(web.json_response({"metadata": {"resourceVersion": version, **metadata}, "items": items}))
+    assert await client.list_path("/apis/x/v1/things") == Listing(["a", "b", "c"], "5")
+
+
+@pytest.mark.parametrize("names_only", [False, True])
+async def test_a_list_comes_in_pages_and_is_never_answered_from_a_cache_that_may_lag(
+    names_only: bool, api: ApiServer, client: KubernetesClient
+) -> None:
+    """Asked for version 0, the API server answers from its cache, and with everything at once."""
+    await client.list_pods("shop", names_only=names_only)
+    await client.list_custom(meta.BUILD_PLURAL, "shop", names_only=names_only)
+    for seen in api.seen:
+        assert "resourceVersion" not in seen.query
+        assert 0 < int(seen.query["limit"]) <= 500
+
+
+async def test_a_list_of_names_asks_for_no_bodies_and_keeps_no_more_than_versions(
+    api: ApiServer, client: KubernetesClient
+) -> None:
+    name = {"namespace": "shop", "name": "web", "resourceVersion": "4"}
+    body = {"metadata": {**name, "managedFields": [{"fieldsV1": {}}]}}
+    api.answers.append(web.json_response({"metadata": {"resourceVersion": "5", "continue": "t"}, "items": [body]}))
+    listing = await client.list_custom(meta.BUILD_PLURAL, None, names_only=True)
+    assert listing == Listing([{"metadata": name}], "5", "t")
+    assert api.seen[0].headers["Accept"].startswith("application/json;as=PartialObjectMetadataList;")
+
+
+@pytest.mark.parametrize("body", ["[]", "", '{"items":[{}]}', '{"items":[{"metadata":{"name":1}}]}', "[" * 100_000])
+async def test_what_is_no_list_of_names_is_no_answer(body: str, api: ApiServer, client: KubernetesClient) -> None:
+    api.answers.append(web.Response(text=body))
+    with pytest.raises(UnavailableError):
+        await client.list_pods("shop", names_only=True)
 
 
 async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) -> None:
@@ -274,8 +300,9 @@ async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) 
 
 
 async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: KubernetesClient) -> None:
-    api.answers.append(web.json_response({"metadata": {"resourceVersion": "5"}, "items": None}))
+    api.answers += [web.json_response({"metadata": {"resourceVersion": "5"}, "items": None}) for _ in range(2)]
     assert (await client.list_pods("shop")).items == []
+    assert (await client.list_pods("shop", names_only=True)).items == []
 
 
 @pytest.mark.parametrize(
@@ -334,10 +361,17 @@ async def test_a_webhooks_denial_is_one_whatever_it_calls_itself(
     assert (caught.value.status, caught.value.reason) == (status, reason)
 
 
+async def test_a_list_whose_state_is_gone_has_to_be_begun_again(api: ApiServer, client: KubernetesClient) -> None:
+    """The API server keeps it for some minutes."""
+    api.answers.append(refuse(410, reason="Expired"))
+    with pytest.raises(UnavailableError, match="Expired"):
+        await client.list_pods("shop", "t")
+
+
 async def test_refusal_on_a_later_page_is_told(api: ApiServer, client: KubernetesClient) -> None:
-    api.answers += [web.json_response({"metadata": {"continue": "t"}, "items": []}), refuse(410, reason="Expired")]
-    with pytest.raises(KubernetesError, match="Expired"):
-        await client.list_pods("shop")
+    api.answers.append(refuse(403, reason="Forbidden"))
+    with pytest.raises(KubernetesError, match="Forbidden"):
+        await client.list_pods("shop", "t")
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[]", b"null", b'"x"', b"\xff\xfe", b"{"])

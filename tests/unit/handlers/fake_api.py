@@ -89,6 +89,8 @@ class FakeApi:
         """Fields of statuses, such as `run.rebuild`, that the installed CRD does not know."""
         self.before_write: Callable[[Write], None] = lambda write: None
         self.after_write: Callable[[Write], None] = lambda write: None
+        self._pages: dict[str, tuple[int, list[Object]]] = {}
+        """What is still to come of lists, by token."""
         self._cache: tuple[int, dict[tuple[str, str, str], Object]] | None = None
         self._version = 100
         self._uid = 0
@@ -152,6 +154,10 @@ class FakeApi:
         """From now on lists that need not be exact come from a cache that has heard of nothing since."""
         self._cache = (self._version, copy.deepcopy(self.objects))
 
+    def compact(self) -> None:
+        """The states that lists began with are gone."""
+        self._pages.clear()
+
     def snapshot(self) -> Callable[[], None]:
         """What etcd holds now; a call brings it back, versions and all."""
         version, objects = self._version, copy.deepcopy(self.objects)
@@ -175,7 +181,7 @@ class FakeApi:
         if refused is not None:
             raise _RefusedError(refused[0], "Refused", refused[1])
         if method == "GET":
-            return self._read(place, sub, query)
+            return self._read(place, sub, query, headers)
         if query.get("dryRun") == ["All"]:
             return FakeAnswer(201, json.dumps(body).encode())
         write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)
@@ -192,8 +198,8 @@ class FakeApi:
         self.after_write(write)
         return FakeAnswer(200, json.dumps(answer).encode())
 
-    def _read(self, place: tuple[str, str, str], sub: str | None, query: Any) -> FakeAnswer:
-        plural, namespace, name = place
+    def _read(self, place: tuple[str, str, str], sub: str | None, query: Any, headers: Any) -> FakeAnswer:
+        plural, _, name = place
         if sub == "log":
             self._find(place)
             if name not in self.logs:
@@ -201,6 +207,26 @@ class FakeApi:
             return FakeAnswer(200, _read_log(self.logs[name].encode(), query))
         if name:
             return FakeAnswer(200, json.dumps(self._find(place)).encode())
+        version, items = self._select(place, query)
+        if "PartialObjectMetadataList" in headers["Accept"]:
+            items = [{"metadata": body["metadata"]} for body in items]
+        metadata = {"resourceVersion": str(version)}
+        limit = int(query.get("limit", ["0"])[0])
+        if limit and len(items) > limit:
+            self._uid += 1
+            metadata["continue"] = f"{plural}-{self._uid}"
+            self._pages[metadata["continue"]] = (version, items[limit:])
+            items = items[:limit]
+        return FakeAnswer(200, json.dumps({"kind": "List", "metadata": metadata, "items": items}).encode())
+
+    def _select(self, place: tuple[str, str, str], query: Any) -> tuple[int, list[Object]]:
+        """The objects that a list asks for, and the version of the state that they are from."""
+        plural, namespace, _ = place
+        for token in query.get("continue", []):
+            assert "resourceVersion" not in query, "the API server refuses a page of a version"
+            if token not in self._pages:
+                raise _RefusedError(410, "Expired", "The provided continue parameter is too old")
+            return self._pages[token]
         version, objects = self._cache if self._cache and "resourceVersion" in query else (self._version, self.objects)
         items = [body for (kind, where, _), body in objects.items() if kind == plural and namespace in ("", where)]
         for selector in query.get("labelSelector", []):
@@ -209,8 +235,7 @@ class FakeApi:
         for selector in query.get("fieldSelector", []):
             path, value = selector.split("=")
             items = [body for body in items if _field(body, path) == value]
-        answer = {"kind": "List", "metadata": {"resourceVersion": str(version)}, "items": items}
-        return FakeAnswer(200, json.dumps(answer).encode())
+        return version, copy.deepcopy(items)
 
     def _create(self, plural: str, namespace: str, body: Object, query: Any) -> Object:
         assert query["fieldManager"] == [meta.COMPONENT]

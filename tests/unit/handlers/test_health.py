@@ -12,11 +12,12 @@ import pytest
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers import watch
 from buildandpush.handlers.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
+from buildandpush.handlers.listing import refresh_once
 from buildandpush.handlers.looplag import LoopLag
 from buildandpush.handlers.metrics import CONTENT_TYPE, Metrics
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Store
-from buildandpush.handlers.watch import FIRST_RESTART_SECONDS, Watcher, refresh_once, run_kopf
+from buildandpush.handlers.watch import FIRST_RESTART_SECONDS, Watcher, run_kopf
 from tests.unit.handlers.fake_api import FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 

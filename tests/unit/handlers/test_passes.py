@@ -192,3 +192,28 @@ def test_a_suspect_whose_passes_go_well_is_one_like_the_others() -> None:
 
     at_work(shop, again_and_again)
     assert shop.journal.strikes("bad") == 0
+
+
+@pytest.mark.parametrize("workers", [1, 20, 200])
+def test_thousands_of_passes_that_never_wait_leave_turns_to_all_else(workers: int) -> None:
+    """As after a start with as many resources that have come to their end. The Lease is to be renewed meanwhile."""
+
+    async def main() -> None:
+        done: list[int] = []
+
+        async def work(key: int) -> None:
+            done.append(key)
+
+        queue: WorkQueue[int] = WorkQueue(Passes[int](work, Journal()).run, workers=workers)
+        for key in range(10_000):
+            queue.add(key)
+        at_work = asyncio.create_task(queue.run())
+        most = seen = 0
+        while len(done) < 10_000:
+            await asyncio.sleep(0)
+            most, seen = max(most, len(done) - seen), len(done)
+        at_work.cancel()
+        await asyncio.gather(at_work, return_exceptions=True)
+        assert most <= 2
+
+    asyncio.run(main())

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.api import meta
-from buildandpush.clients.kubernetes import Listing
+from buildandpush.clients.lists import Listing
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.store import POD_KIND, Key, Store, find_older, read_resource
+from buildandpush.handlers.kept import version_of
+from buildandpush.handlers.store import POD_KIND, Key, Store, find_older, place_of, read_resource
 
 KIND = meta.BUILD_KIND
 
@@ -36,6 +37,14 @@ def key(name: str = "web", namespace: str = "shop") -> Key:
 def listing(version: int, *items: dict[str, Any]) -> Listing:
     """A fresh list."""
     return Listing(list(items), str(version))
+
+
+def replace(store: Store, kind: str, found: Listing, namespace: str | None) -> set[Key]:
+    """Take a whole list in. Returns the keys to look at."""
+    news = {store.put_any(kind, body) for body in found.items}
+    listed = [place_of(body) for body in found.items]
+    gone = store.drop_unlisted(kind, listed, int(found.resource_version), namespace)
+    return {key for key in news | gone if key is not None}
 
 
 def version_in(store: Store, of: Key) -> str | None:
@@ -108,7 +117,7 @@ def test_fresh_list_drops_what_is_gone_and_tells_of_it() -> None:
     store = Store()
     store.put(KIND, resource("web", 1))
     store.put(KIND, resource("api", 2))
-    missed = store.replace(KIND, listing(9, resource("web", 1)), None)
+    missed = replace(store, KIND, listing(9, resource("web", 1)), None)
     assert missed == {key("api")}
     assert store.get(key("api")) is None
 
@@ -117,7 +126,7 @@ def test_fresh_list_tells_of_what_came_and_changed_unseen() -> None:
     store = Store()
     store.put(KIND, resource("web", 1))
     store.put(KIND, resource("same", 2))
-    missed = store.replace(KIND, listing(9, resource("web", 5), resource("new", 6), resource("same", 2)), None)
+    missed = replace(store, KIND, listing(9, resource("web", 5), resource("new", 6), resource("same", 2)), None)
     assert missed == {key("web"), key("new")}
     assert version_in(store, key()) == "5"
 
@@ -127,7 +136,7 @@ def test_list_older_than_what_is_known_takes_nothing_back() -> None:
     store = Store()
     store.put(KIND, resource("web", 8))
     store.put(KIND, resource("new", 9))
-    assert store.replace(KIND, listing(5, resource("web", 4)), None) == set()
+    assert replace(store, KIND, listing(5, resource("web", 4)), None) == set()
     assert version_in(store, key("web")) == "8"
     assert version_in(store, key("new")) == "9"
 
@@ -147,7 +156,8 @@ def test_list_older_than_what_is_known_takes_nothing_back() -> None:
 def test_a_list_that_is_behind_what_was_known_before_it_is_told(
     known: dict[tuple[str, str], int], found: Listing, older: object
 ) -> None:
-    assert find_older(found, known) == older
+    listed = {place_of(body): version_of(body) for body in found.items}
+    assert find_older(listed, int(found.resource_version), known) == older
 
 
 def test_versions_are_those_of_one_kind_and_of_one_namespace_or_all() -> None:
@@ -193,7 +203,7 @@ def test_list_of_one_namespace_or_kind_says_nothing_of_the_others() -> None:
     store = Store()
     store.put(KIND, resource(namespace="other"))
     store.put(meta.CONNECTOR_KIND, resource())
-    assert store.replace(KIND, listing(9), "shop") == set()
+    assert replace(store, KIND, listing(9), "shop") == set()
     assert store.get(key(namespace="other")) is not None
     assert store.get(Key(meta.CONNECTOR_KIND, "shop", "web")) is not None
 
@@ -259,24 +269,24 @@ def test_fresh_list_of_pods_tells_owners_of_what_was_missed() -> None:
     store = Store()
     store.put_pod(pod("gone", 1))
     store.put_pod(pod("same", 2))
-    assert store.replace_pods(listing(9, pod("same", 2)), None) == {key()}
+    assert replace(store, POD_KIND, listing(9, pod("same", 2)), None) == {key()}
     assert set(store.pods_of("u1")) == {"same"}
-    assert store.replace_pods(listing(10, pod("same", 2)), None) == set()
-    assert store.replace_pods(listing(11, pod("same", 11)), None) == {key()}
-    assert store.replace_pods(listing(12, pod("same", 11), pod("new", 12)), None) == {key()}
+    assert replace(store, POD_KIND, listing(10, pod("same", 2)), None) == set()
+    assert replace(store, POD_KIND, listing(11, pod("same", 11)), None) == {key()}
+    assert replace(store, POD_KIND, listing(12, pod("same", 11), pod("new", 12)), None) == {key()}
 
 
 def test_old_list_of_pods_does_not_lose_a_pod_just_made() -> None:
     store = Store()
     store.put_pod(pod("new", 8))
-    assert store.replace_pods(listing(5), None) == set()
+    assert replace(store, POD_KIND, listing(5), None) == set()
     assert set(store.pods_of("u1")) == {"new"}
 
 
 def test_list_of_pods_of_one_namespace_leaves_the_others() -> None:
     store = Store()
     store.put_pod(pod(namespace="other"))
-    assert store.replace_pods(listing(9), "shop") == set()
+    assert replace(store, POD_KIND, listing(9), "shop") == set()
     assert set(store.pods_of("u1")) == {"p1"}
 
 

@@ -11,14 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import Listing
+from buildandpush.clients.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.store import POD_KIND, Key, Store, place_of
 from buildandpush.handlers.watch import Watcher
 from tests.unit.fake_azure import make_sources
 from tests.unit.simulation.cluster import (
@@ -110,11 +110,13 @@ class Operator:
             raise
 
     def relist(self, lists: Lists) -> None:
-        for kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND):
-            for key in self.store.replace(kind, lists(kind), None):
+        for kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND, POD_KIND):
+            listing = lists(kind)
+            listed = [place_of(body) for body in listing.items]
+            news = [self.store.put_any(kind, body) for body in listing.items]
+            gone = self.store.drop_unlisted(kind, listed, int(listing.resource_version), None)
+            for key in sorted({*news, *gone} - {None}, key=str):
                 self.queue.add(key)
-        for key in self.store.replace_pods(lists("Pod"), None):
-            self.queue.add(key)
 
     def deliver(self, kind: str, event: str, body: dict[str, Any]) -> None:
         if kind == "Pod":

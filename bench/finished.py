@@ -1,0 +1,328 @@
+"""Measures the operator with thousands of resources: memory, how long a start takes, and how long its loop is held.
+
+    KUBECONFIG=PATH python -m bench.finished [--finished N] [--running N] [--keep]
+
+The cluster needs an API server with the CRDs, and no nodes: the resources get the status that the operator writes, and
+their pods the status that a kubelet writes. The operator runs as a process of this machine and finds them all there.
+
+`peak` and `at rest` are the resident memory of the process. The start ends when the process has come to rest. The lag
+is how long a probe of the operator waits for its answer, so it holds the machine's own delays too. `writes` are the
+API server's own count (apiserver_request_total). All figures are of one run on one machine: compare within a run.
+"""
+
+import argparse
+import asyncio
+import copy
+import json
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import structlog
+
+from bench.builds import read_writes
+from buildandpush.api import meta
+from buildandpush.clients.errors import ConflictError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core import naming
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.spec.spechash import hash_spec
+from tests.unit.handlers.cluster import Cluster
+
+NAMESPACE: Final = "bench-finished"
+_AT_ONCE: Final = 40
+_PORT: Final = 18099
+_PROBE_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 0.25
+_REST_SECONDS: Final = 4.0
+_REST_SHARE: Final = 0.05
+"""A process that has used less of a processor than this for so many seconds is at rest."""
+_LONGEST_SECONDS: Final = 300.0
+_MOST_METRICS: Final = 64 * 2**20
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+Object = dict[str, Any]
+
+
+def make_sample(*, finished: bool) -> tuple[Object, Object]:
+    """A resource as the operator leaves it, with its pod, from the operator itself and a cluster in memory."""
+
+    async def build() -> tuple[Object, Object]:
+        cluster = Cluster()
+        if not finished:
+            cluster.apply(envVariables={"PLUGIN_NO_PUSH": "true"}, connectorRef=None)
+        await cluster.settle()
+        cluster.start_kaniko()
+        await cluster.settle()
+        if finished:
+            cluster.end_kaniko()
+            await cluster.settle()
+        return cluster.api.get(meta.BUILD_PLURAL, "shop", "web"), cluster.pod
+
+    return asyncio.run(build())
+
+
+class Client(KubernetesClient):
+    """What others than the operator write."""
+
+    async def create(self, path: str, body: Object) -> Object | None:
+        """Create an object; None if there is one of its name, as from a run before."""
+        try:
+            return await self._request("POST", path, body=body)
+        except ConflictError:
+            return None
+
+    async def delete_namespace(self) -> None:
+        """Delete what was made, where the cluster has a controller manager."""
+        await self._request("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
+
+    async def count_writes(self) -> dict[str, float]:
+        """Writes that the API server has answered, by verb and resource."""
+        return read_writes((await self._send("GET", "/metrics", limit=_MOST_METRICS)).decode())
+
+    async def patch_pod_status(self, name: str, status: Object) -> None:
+        """As a kubelet does."""
+        await self._request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/status", body={"status": status})
+
+
+class Filler:
+    """Creates resources, some at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._places = asyncio.Semaphore(_AT_ONCE)
+
+    async def fill(self, count: int, prefix: str, make: Callable[[str], Awaitable[None]]) -> None:
+        async def one(number: int) -> None:
+            async with self._places:
+                await make(f"{prefix}-{number}")
+
+        await self._client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    async def make_finished(self, sample: Object, name: str) -> None:
+        """A resource whose pod is gone."""
+        created = await self._create(_renamed(sample["spec"], name), name)
+        if created is None:
+            return
+        await self._write_status(created, _renamed(sample["status"], name))
+
+    async def make_running(self, sample: Object, pod: Object, name: str) -> None:
+        """A resource whose pod runs."""
+        created = await self._create(_renamed(sample["spec"], name), name)
+        if created is None:
+            return
+        uid = created["metadata"]["uid"]
+        pod_name = naming.build_pod_name(name, uid, run=1, build=0, attempt=1)
+        manifest = _renamed({"metadata": pod["metadata"], "spec": pod["spec"]}, name)
+        for key in ("uid", "resourceVersion", "generation"):
+            del manifest["metadata"][key]
+        manifest["metadata"] |= {"name": pod_name, "namespace": NAMESPACE}
+        manifest["metadata"]["ownerReferences"][0] |= {"name": name, "uid": uid}
+        made = await self._client.create_pod(manifest)
+        await self._client.patch_pod_status(pod_name, _as_a_kubelet(pod["status"]))
+        status = _renamed(sample["status"], name)
+        status["run"]["specHash"] = hash_spec(parse_spec(created["spec"]))
+        status["run"]["builds"][0] |= {"podName": pod_name, "podUid": made["metadata"]["uid"]}
+        await self._write_status(created, status)
+
+    async def _create(self, spec: Object, name: str) -> Object | None:
+        body = {"apiVersion": meta.API_VERSION, "kind": meta.BUILD_KIND, "spec": spec}
+        applied = json.dumps({**body, "metadata": {"name": name, "namespace": NAMESPACE}})
+        body["metadata"] = {
+            "name": name,
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied},
+            "labels": {"app.kubernetes.io/part-of": "bench"},
+        }
+        path = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.BUILD_PLURAL}"
+        return await self._client.create(path, body)
+
+    async def _write_status(self, body: Object, status: Object) -> None:
+        metadata = body["metadata"]
+        await self._client.patch_custom_status(
+            meta.BUILD_PLURAL, NAMESPACE, metadata["name"], metadata["resourceVersion"], status
+        )
+
+
+def _renamed(value: Object, name: str) -> Object:
+    renamed: Object = json.loads(json.dumps(value).replace("shop/web", f"shop/{name}"))
+    return renamed
+
+
+def _as_a_kubelet(status: Object) -> Object:
+    """The status with what the API server asks for besides."""
+    full = copy.deepcopy(status)
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for container in full.get(key, []):
+            container |= {"image": "i", "imageID": "i", "ready": False, "restartCount": 0}
+    return full
+
+
+@dataclass
+class Figures:
+    """What was seen of one process."""
+
+    ready_seconds: float = 0.0
+    """From the start until it can work."""
+    rest_seconds: float = 0.0
+    """From the start until it has come to rest."""
+    cpu_seconds: float = 0.0
+    peak_mib: float = 0.0
+    rest_mib: float = 0.0
+    lags: list[float] = field(default_factory=list)
+    loop: str = ""
+    writes: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lags = sorted(self.lags)
+        at = statistics.quantiles(lags, n=100)[98] if len(lags) > 1 else 0.0
+        return (
+            f"  start {self.rest_seconds:6.1f} s, ready {self.ready_seconds:.1f} s, "
+            f"processor {self.cpu_seconds:.1f} s\n"
+            f"  memory peak {self.peak_mib:6.0f} MiB, at rest {self.rest_mib:.0f} MiB\n"
+            f"  lag p99 {at * 1000:6.0f} ms, most {max(lags, default=0) * 1000:.0f} ms of {len(lags)} probes\n"
+            f"  {self.loop}\n"
+            f"  writes {self.writes or 'none'}"
+        )
+
+
+class Operator:
+    """The operator as a process of this machine."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    async def __aenter__(self) -> "Operator":
+        environment = {
+            **os.environ,
+            "BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:v1.28.3",
+            "BUILDANDPUSH_SOURCE_IMAGE": "operator:1",
+            "BUILDANDPUSH_PORT": str(_PORT),
+        }
+        self.began = time.monotonic()
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "buildandpush", env=environment, stderr=log, stdout=log
+            )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+        await self._process.wait()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    def mib(self) -> float:
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * _PAGE / 2**20
+
+    def peak_mib(self) -> float:
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+async def observe(operator: Operator) -> Figures:
+    """Watch the process until it has come to rest."""
+    figures = Figures()
+    async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{_PORT}") as session:
+        probing = asyncio.create_task(_probe(session, operator, figures))
+        try:
+            await _wait_for_rest(operator, figures)
+        finally:
+            probing.cancel()
+        async with session.get("/loopz") as answer:
+            figures.loop = " ".join((await answer.text()).split())
+    figures.cpu_seconds, figures.peak_mib = operator.cpu_seconds(), operator.peak_mib()
+    await asyncio.sleep(_REST_SECONDS)
+    figures.rest_mib = operator.mib()
+    return figures
+
+
+async def _wait_for_rest(operator: Operator, figures: Figures) -> None:
+    looks: list[tuple[float, float]] = []
+    while time.monotonic() - operator.began < _LONGEST_SECONDS:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if not operator.alive:
+            raise SystemExit("the operator has ended; see its log")
+        now, used = time.monotonic(), operator.cpu_seconds()
+        looks = [look for look in looks if now - look[0] <= _REST_SECONDS] + [(now, used)]
+        rested = now - looks[0][0] >= _REST_SECONDS - _LOOK_SECONDS * 2
+        if figures.ready_seconds and rested and used - looks[0][1] <= _REST_SHARE * _REST_SECONDS:
+            figures.rest_seconds = looks[0][0] - operator.began
+            return
+    figures.rest_seconds = float("inf")  # so the figures are those of a process at work
+
+
+async def _probe(session: aiohttp.ClientSession, operator: Operator, figures: Figures) -> None:
+    while True:
+        began = time.monotonic()
+        try:
+            async with session.get("/readyz") as answer:
+                await answer.read()
+        except aiohttp.ClientError:
+            await asyncio.sleep(_PROBE_SECONDS)
+            continue
+        if answer.status == 200 and not figures.ready_seconds:
+            figures.ready_seconds = time.monotonic() - operator.began
+        figures.lags.append(time.monotonic() - began)
+        await asyncio.sleep(_PROBE_SECONDS)
+
+
+async def measure(arguments: argparse.Namespace, samples: dict[bool, tuple[Object, Object]]) -> None:
+    """Fill, start the operator, and print the figures."""
+    (finished, _), (running, pod) = samples[True], samples[False]
+    async with await Client.connect() as client:
+        filler = Filler(client)
+        await filler.fill(arguments.finished, "finished", lambda name: filler.make_finished(finished, name))
+        await filler.fill(arguments.running, "running", lambda name: filler.make_running(running, pod, name))
+        before = await client.count_writes()
+        log = Path(tempfile.mkdtemp(prefix="bench-finished-")) / "operator.log"
+        print(f"made {arguments.finished} finished ones and {arguments.running} that run; the log is {log}", flush=True)
+        async with Operator(log) as operator:
+            figures = await observe(operator)
+            if arguments.seconds:
+                await asyncio.sleep(arguments.seconds)
+                print(f"  {arguments.seconds} s later {operator.mib():.0f} MiB, peak {operator.peak_mib():.0f} MiB")
+        after = await client.count_writes()
+        figures.writes = {key: count - before.get(key, 0.0) for key, count in after.items() if _is_news(key)}
+        figures.writes = {key: count for key, count in figures.writes.items() if count}
+        print(figures)
+        if not arguments.keep:
+            await client.delete_namespace()
+
+
+def _is_news(key: str) -> bool:
+    """The API server itself renews leases and asks about logins."""
+    return "leases" not in key and "reviews" not in key
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure the operator with thousands of resources.")
+    parser.add_argument("--finished", type=int, default=0, help="how many finished resources to make; none by default")
+    parser.add_argument("--running", type=int, default=0, help="how many running ones to make; none by default")
+    parser.add_argument("--seconds", type=int, default=0, help="how much longer to run after the start")
+    parser.add_argument("--keep", action="store_true", help="keep the namespace, to measure again with what is there")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # of the samples
+    asyncio.run(measure(arguments, {finished: make_sample(finished=finished) for finished in (True, False)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Pages of the API server's lists, whole or with no more than the names and versions of the objects."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, Field, ValidationError
+
+from buildandpush.core.jsonvalue import UnreadableError, parse_json
+
+Object = dict[str, Any]
+
+WHOLE_PAGE_SIZE: Final = 100
+"""A build takes some 10 KiB, a pod some 20 KiB. While a page is parsed, the event loop stands still."""
+NAMES_PAGE_SIZE: Final = 500
+NAMES_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Objects of a kind, and the version of the state they were read from."""
+
+    items: list[Object]
+    resource_version: str
+    token: str = ""
+    """Asks for the next page, which has the same state; empty at the end."""
+
+
+class _Name(BaseModel):
+    namespace: str
+    name: str
+    version: str = Field(alias="resourceVersion")
+
+
+class _Named(BaseModel):
+    metadata: _Name
+
+
+class _ListMeta(BaseModel):
+    version: str = Field("0", alias="resourceVersion")
+    token: str = Field("", alias="continue")
+
+
+class _Names(BaseModel):
+    metadata: _ListMeta = _ListMeta()
+    items: list[_Named] | None = None
+
+
+def parse_page(data: bytes, *, most_values: int) -> Listing:
+    """A page of whole objects. Raises UnreadableError."""
+    answer = parse_json(data, most_values=most_values)
+    metadata = answer.get("metadata") or {}
+    return Listing(answer.get("items") or [], metadata.get("resourceVersion") or "0", metadata.get("continue") or "")
+
+
+def parse_names(data: bytes) -> Listing:
+    """A page of names and versions. No values are made of all else that metadata holds, which is most of the page.
+    Raises UnreadableError."""
+    try:
+        page = _Names.model_validate_json(data)
+    except ValidationError as error:
+        raise UnreadableError("the answer is no list of names") from error
+    return Listing([_read_name(item.metadata) for item in page.items or ()], page.metadata.version, page.metadata.token)
+
+
+def _read_name(name: _Name) -> Object:
+    return {"metadata": {"namespace": name.namespace, "name": name.name, "resourceVersion": name.version}}

@@ -1,0 +1,165 @@
+"""Lists everything afresh, page by page: what vanished or changed while a watch was cut gets no event."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from buildandpush.api import meta
+from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.lists import Listing
+from buildandpush.clients.pause import pause
+from buildandpush.handlers.health import Health, Loop
+from buildandpush.handlers.kept import Object, version_of
+from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.store import POD_KIND, Key, Place, Store, find_older, place_of
+
+_log = structlog.get_logger(__name__)
+
+REFRESH_SECONDS: Final = 120.0
+"""How often everything is listed afresh: what vanished while a watch was cut never gets an event."""
+RELIST_SECONDS: Final = 1.0
+"""How long kopf has to be silent after a list of its own, which is an event for each object."""
+LONGEST_RELIST_SECONDS: Final = 60.0
+"""How long such a list is waited for."""
+_AT_ONCE: Final = 20
+"""How many objects are taken in before others have their turn at the event loop."""
+
+_PLURALS: Final = {meta.BUILD_KIND: meta.BUILD_PLURAL, meta.CONNECTOR_KIND: meta.CONNECTOR_PLURAL}
+_KINDS: Final = (POD_KIND, *_PLURALS)
+"""The pods first: a build without its pod looks as if it had lost it."""
+
+Wake = Callable[[Key], None]
+
+
+async def refresh(
+    client: KubernetesClient,
+    store: Store,
+    queue: WorkQueue[Key],
+    namespaces: tuple[str, ...],
+    relisted: asyncio.Event,
+    health: Health,
+) -> None:
+    """List everything afresh every two minutes, and look again at whatever the watches missed.
+
+    This also happens soon after kopf has listed afresh: an object that went while its watch was cut stands in no list
+    and gets no event.
+    """
+    while True:
+        await pause(relisted, REFRESH_SECONDS)
+        await _wait_for_silence(relisted)
+        await refresh_once(client, store, queue, namespaces, health)
+
+
+async def _wait_for_silence(relisted: asyncio.Event) -> None:
+    """Wait until kopf has told all of its list, or for some time."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + LONGEST_RELIST_SECONDS
+    relisted.set()
+    while relisted.is_set() and loop.time() < until:
+        relisted.clear()
+        await asyncio.sleep(RELIST_SECONDS)
+    relisted.clear()
+
+
+async def list_all(
+    client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
+) -> None:
+    """List everything. Try again until the API server has answered."""
+    health.turn(Loop.LIST, "nothing has been listed yet")
+    while True:
+        if await refresh_once(client, store, queue, namespaces, health, names_only=False):
+            return
+        await asyncio.sleep(RELIST_SECONDS)
+
+
+async def refresh_once(
+    client: KubernetesClient,
+    store: Store,
+    queue: WorkQueue[Key],
+    namespaces: tuple[str, ...],
+    health: Health,
+    *,
+    names_only: bool = True,
+) -> bool:
+    """List everything afresh. A namespace that cannot be listed does not keep others from it.
+
+    Gives back whether the API server answered for each, be it by a refusal. The operator is able to work while at least
+    one namespace can be listed. With `names_only` the lists hold no bodies, and only what has changed is read.
+    """
+    answered, listed = True, False
+    for namespace in namespaces or (None,):
+        try:
+            for kind in _KINDS:
+                await _refresh_kind(client, store, queue.add, kind, namespace, names_only=names_only)
+            listed = True
+            health.turn(Loop.LIST)
+        except (KubernetesError, UnavailableError) as error:
+            answered = answered and isinstance(error, KubernetesError)
+            health.turn(Loop.LIST, "" if listed else str(error))
+            _log.warning("store.refresh_failed", namespace=namespace or "all", error=str(error))
+    return answered
+
+
+async def _refresh_kind(
+    client: KubernetesClient, store: Store, wake: Wake, kind: str, namespace: str | None, *, names_only: bool
+) -> None:
+    """Take in all pages of a list. All of them have the state of the first one, which is never behind what was known
+    before it was asked for. So an object that is older in it tells that versions went back."""
+    before = store.versions(kind, namespace)
+    page = await _fetch_page(client, kind, namespace, "", names_only=names_only)
+    version = int(page.resource_version)
+    listed: dict[Place, int] = {}
+    while True:
+        listed |= {place_of(body): version_of(body) for body in page.items}
+        if names_only:
+            await _read_changed(client, store, wake, kind, page.items)
+        else:
+            await _take_in(store, wake, kind, page.items)
+        if not page.token:
+            break
+        page = await _fetch_page(client, kind, namespace, page.token, names_only=names_only)
+    older = find_older(listed, version, before)
+    if older is not None:
+        store.note_relapse(kind, *older)
+    for key in store.drop_unlisted(kind, listed, version, namespace):
+        wake(key)
+
+
+async def _fetch_page(
+    client: KubernetesClient, kind: str, namespace: str | None, token: str, *, names_only: bool
+) -> Listing:
+    if kind == POD_KIND:
+        return await client.list_pods(namespace, token, names_only=names_only)
+    return await client.list_custom(_PLURALS[kind], namespace, token, names_only=names_only)
+
+
+async def _take_in(store: Store, wake: Wake, kind: str, bodies: Iterable[Object]) -> None:
+    """Store whole objects. What this list has brought is looked at even if a later one fails."""
+    for number, body in enumerate(bodies, start=1):
+        key = store.put_any(kind, body)
+        if key is not None:
+            wake(key)
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+async def _read_changed(client: KubernetesClient, store: Store, wake: Wake, kind: str, names: Iterable[Object]) -> None:
+    """Read the objects that are newer than what is known of them."""
+    for name in names:
+        place = place_of(name)
+        if version_of(name) <= store.version(kind, place):
+            continue
+        try:
+            body = await _read(client, kind, place)
+        except NotFoundError:
+            continue  # the watch tells of its end, or the next list
+        await _take_in(store, wake, kind, (body,))
+
+
+async def _read(client: KubernetesClient, kind: str, place: Place) -> Object:
+    if kind == POD_KIND:
+        return await client.read_pod(*place)
+    return await client.read_custom(_PLURALS[kind], *place)

@@ -1,0 +1,317 @@
+"""Everything is listed afresh by pages: what the watches missed comes so, and only what has changed is read."""
+
+import asyncio
+import itertools
+from typing import Any
+
+import pytest
+
+from buildandpush.api import meta
+from buildandpush.clients import kubernetes
+from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.handlers.health import Health
+from buildandpush.handlers.listing import (
+    LONGEST_RELIST_SECONDS,
+    REFRESH_SECONDS,
+    RELIST_SECONDS,
+    list_all,
+    refresh,
+    refresh_once,
+)
+from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.watch import Watcher
+from tests.unit.handlers.fake_api import FakeApi
+from tests.unit.handlers.fake_time import run_in_fake_time
+from tests.unit.handlers.test_watch import WEB, QueueStub, pod, resource
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of two objects."""
+    monkeypatch.setattr(kubernetes, "WHOLE_PAGE_SIZE", 2)
+    monkeypatch.setattr(kubernetes, "NAMES_PAGE_SIZE", 2)
+
+
+def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        seen: list[Key] = []
+
+        async def work(key: Key) -> None:
+            seen.append(key)
+
+        queue: WorkQueue[Key] = WorkQueue(work, workers=1)
+        watcher = Watcher(store, queue)
+        for name in ("web", "gone", "same"):
+            watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource(name)))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        api.put(meta.BUILD_PLURAL, {**api.get(meta.BUILD_PLURAL, "shop", "web"), "spec": {"changed": True}})
+        api.put(meta.BUILD_PLURAL, resource("new"))
+        tasks = [
+            asyncio.create_task(queue.run()),
+            asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health())),
+        ]
+        await asyncio.sleep(1)
+        seen.clear()
+        await asyncio.sleep(REFRESH_SECONDS + 2)
+        assert {key.name for key in seen} == {"web", "gone", "new"}
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+def test_list_that_fails_is_tried_again_later() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
+        queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event(), Health()))
+        await asyncio.sleep(REFRESH_SECONDS + 2)
+        assert not task.done()
+        api.refuse = lambda verb, plural, name: None
+        api.put(meta.BUILD_PLURAL, resource())
+        await asyncio.sleep(REFRESH_SECONDS + 2)
+        assert store.get(WEB) is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
+    """Only that list knows: the pod is gone from the store with it."""
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put_pod(api.put("pods", pod()))
+        api.drop("pods", "shop", pod()["metadata"]["name"])
+        api.refuse = lambda verb, plural, name: (503, "come again") if plural == meta.BUILD_PLURAL else None
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert queue.added == [WEB]
+
+    asyncio.run(main())
+
+
+def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        refused = iter([(403, "forbidden")])
+        api.refuse = lambda verb, plural, name: next(refused, None)
+        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"), Health())
+        assert queue.added == [WEB]
+
+    asyncio.run(main())
+
+
+def test_a_list_does_not_come_from_a_cache_that_lags() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource()))
+        api.lag()
+        written = api.put(meta.BUILD_PLURAL, resource())
+        store.put(meta.BUILD_KIND, written)
+        unseen = api.put(meta.BUILD_PLURAL, resource("unseen"))
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert not store.relapsed.is_set()
+        assert store.get(WEB) == written
+        assert store.get(Key(meta.BUILD_KIND, "shop", "unseen")) == unseen
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("later", [0, 50], ids=["the list is behind", "the list is ahead, its object is behind"])
+def test_versions_that_went_back_are_noticed_once(later: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after etcd was restored from an older snapshot."""
+    told: list[str] = []
+    monkeypatch.setattr("buildandpush.handlers.store._log.error", lambda event, **_: told.append(event))
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        restore = api.snapshot()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource()))
+        store.put_pod(api.put("pods", pod()))
+        restore()
+        for number in range(later):
+            api.put(meta.BUILD_PLURAL, resource(f"later-{number}"))
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert store.relapsed.is_set()
+        assert told == ["store.relapsed"]
+
+    asyncio.run(main())
+
+
+def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        api.put(meta.BUILD_PLURAL, resource())
+        refused = iter([(503, "come again"), (503, "come again")])
+        api.refuse = lambda verb, plural, name: next(refused, None)
+        begun = asyncio.get_running_loop().time()
+        await list_all(KubernetesClient(api), store, queue, ("shop",), Health())
+        assert queue.added == [WEB]
+        assert asyncio.get_running_loop().time() - begun >= 2 * RELIST_SECONDS
+
+    run_in_fake_time(main())
+
+
+def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afresh() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
+        watcher = Watcher(store, queue)
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health()))
+        watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        await asyncio.sleep(5)
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is not None
+        watcher.on_resource(meta.BUILD_KIND, None, api.put(meta.BUILD_PLURAL, resource("still-there")))
+        await asyncio.sleep(2)
+        assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
+        assert store.get(Key(meta.BUILD_KIND, "shop", "still-there")) is not None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+def names(store: Store) -> set[str]:
+    return {key.name for key in store.keys(meta.BUILD_KIND, None)}
+
+
+@pytest.mark.usefixtures("small_pages")
+@pytest.mark.parametrize("names_only", [False, True])
+def test_all_pages_are_taken_in_and_what_stands_in_none_is_gone(names_only: bool) -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource("gone")))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        for number in range(5):
+            api.put(meta.BUILD_PLURAL, resource(f"b{number}"))
+        store.put(meta.BUILD_KIND, api.get(meta.BUILD_PLURAL, "shop", "b0"))
+        assert await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=names_only)
+        assert names(store) == {"b0", "b1", "b2", "b3", "b4"}
+        assert [key.name for key in queue.added] == ["b1", "b2", "b3", "b4", "gone"]
+        assert sum(request.endswith(meta.BUILD_PLURAL) for request in api.requests) == 3
+
+    asyncio.run(main())
+
+
+def test_only_what_has_changed_is_read() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        for name in ("same", "changed"):
+            store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource(name)))
+        changed = api.put(meta.BUILD_PLURAL, {**resource("changed"), "spec": {"context": "x"}})
+        for name in ("p1", "p2"):
+            body = pod()
+            body["metadata"]["name"] = name
+            store.put_pod(api.put("pods", body))
+        api.put("pods", {**api.get("pods", "shop", "p2"), "spec": {"nodeName": "node1"}})
+        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert [request.rpartition("/")[2] for request in api.requests] == [
+            *("pods", "p2"),
+            *(meta.BUILD_PLURAL, "changed"),
+            meta.CONNECTOR_PLURAL,
+        ]
+        assert store.get(Key(meta.BUILD_KIND, "shop", "changed")) == changed
+        assert store.pods_of("uid-web")["p2"].node == "node1"
+        assert [key.name for key in queue.added] == ["web", "changed"]
+
+    asyncio.run(main())
+
+
+def test_what_goes_between_the_list_and_its_reading_stands_in_no_ones_way() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        for name in ("gone", "new"):
+            api.put(meta.BUILD_PLURAL, resource(name))
+        api.refuse = lambda verb, plural, name: (404, "not found") if name == "gone" else None
+        assert await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert names(store) == {"new"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_list_whose_state_is_gone_loses_nothing() -> None:
+    """It is begun again. What stands on later pages is not gone."""
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        for number in range(5):
+            store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource(f"b{number}")))
+        asked: list[str] = []
+
+        def compact_after_a_page(verb: str, plural: str, name: str) -> None:
+            asked.append(plural)
+            if asked.count(meta.BUILD_PLURAL) == 2:
+                api.compact()
+
+        api.refuse = compact_after_a_page
+        assert not await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert len(names(store)) == 5
+        assert await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert queue.added == []
+
+    asyncio.run(main())
+
+
+def test_others_have_their_turn_while_a_long_list_is_taken_in() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        for number in range(200):
+            api.put(meta.BUILD_PLURAL, resource(f"b{number}"))
+        turns = [0]
+
+        async def take_turns() -> None:
+            while True:
+                await asyncio.sleep(0)
+                turns.append(len(queue.added))
+
+        other = asyncio.create_task(take_turns())
+        await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=False)
+        other.cancel()
+        assert queue.added, "nothing was taken in"
+        assert max(after - before for before, after in itertools.pairwise(turns)) <= 50
+
+    asyncio.run(main())
+
+
+def test_the_list_waits_until_kopf_has_told_all_of_its_own() -> None:
+    """It would have each object read that kopf has not told of yet."""
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        relisted = asyncio.Event()
+        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), relisted, Health()))
+        for _ in range(10):
+            relisted.set()
+            await asyncio.sleep(RELIST_SECONDS / 2)
+        assert api.requests == []
+        await asyncio.sleep(2 * RELIST_SECONDS)
+        assert len(api.requests) == 3
+        for _ in range(int(2 * LONGEST_RELIST_SECONDS / RELIST_SECONDS)):
+            relisted.set()
+            await asyncio.sleep(RELIST_SECONDS)
+        assert len(api.requests) > 3, "a list without end is not waited for"
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
