@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from buildandpush.core.expressions.tree import (
@@ -21,6 +22,8 @@ from buildandpush.core.expressions.tree import (
 )
 
 _OPEN: Final = "<+"
+_SHORT: Final = 512
+"""Characters of a text that is kept as it was read. A tag has no more."""
 _TOKEN: Final = re.compile(
     r"""(?P<open><\+)|(?P<number>\d{1,15}(?:\.\d{1,15})?)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"""
     r"""|(?P<text>"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')"""
@@ -38,6 +41,16 @@ _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 def read_text(text: str) -> Template:
     """The words and expressions of a text. Raises ExpressionError."""
+    return _read_again(text) if len(text) <= _SHORT else _read_text(text)
+
+
+@lru_cache(maxsize=256)
+def _read_again(text: str) -> Template:
+    """Each pass over a resource reads the same texts, and one with many builds reads them for each build."""
+    return _read_text(text)
+
+
+def _read_text(text: str) -> Template:
     _check_size(text)
     parts: list[str | Node] = []
     place = 0
