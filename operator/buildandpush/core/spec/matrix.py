@@ -80,7 +80,7 @@ def plan_concurrency(spec: BuildAndPushACRSpec) -> int:
     numbers = {
         _read_number(f"{name}.maxConcurrency", holder.max_concurrency, 0, MAX_CONCURRENCY)
         for name, holder in holders.items()
-        if holder is not None and holder.max_concurrency not in (None, "")
+        if holder is not None and holder.max_concurrency is not None
     }
     if len(numbers) > 1:
         raise SpecInvalidError(

@@ -184,6 +184,7 @@ def test_max_concurrency_counts_wherever_pipelines_have_it(strategy: Any, number
     [
         ({"repeat": {"times": 4, "maxConcurrency": 3}, "maxConcurrency": 2}, "it is given as 2 and as 3; give it once"),
         ({"repeat": {"times": 4, "maxConcurrency": "x"}}, "strategy.repeat.maxConcurrency: 'x' is none"),
+        ({"repeat": {"times": 4, "maxConcurrency": ""}}, "strategy.repeat.maxConcurrency: '' is none"),
         ({"parallelism": 2, "maxConcurrency": -1}, "strategy.maxConcurrency: '-1' is none; write a number from 0"),
     ],
     ids=str,
