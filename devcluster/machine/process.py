@@ -24,20 +24,21 @@ class ProcessRecord:
     fingerprint: str
 
 
-def parse_stat(text: str) -> tuple[str, int, int]:
-    """Parse /proc/PID/stat into state, parent pid and start time in clock ticks since boot."""
+def parse_stat(text: str) -> tuple[str, int, int, int]:
+    """Parse /proc/PID/stat into state, parent pid, number of threads, and start time in clock ticks since boot."""
     # The second field is the program's name in parentheses and may itself hold spaces and parentheses.
     fields = text.rpartition(")")[2].split()
-    return fields[0], int(fields[1]), int(fields[19])
+    return fields[0], int(fields[1]), int(fields[17]), int(fields[19])
 
 
 def read_start_ticks(pid: int, proc: Path = Path("/proc")) -> int | None:
     """Read when a process started; None if there is none or it is a zombie."""
     try:
-        state, _, ticks = parse_stat((proc / str(pid) / "stat").read_text())
+        state, _, threads, ticks = parse_stat((proc / str(pid) / "stat").read_text())
     except (OSError, ValueError, IndexError):
         return None
-    return None if state in ("Z", "X") else ticks
+    # The first thread may end before the others, which still hold the ports.
+    return None if state == "X" or (state == "Z" and threads <= 1) else ticks
 
 
 def is_running(record: ProcessRecord | None, proc: Path = Path("/proc")) -> bool:
@@ -102,7 +103,7 @@ def read_processes(proc: Path = Path("/proc")) -> dict[int, tuple[int, str]]:
         if not folder.name.isdigit():
             continue
         try:
-            state, parent, _ = parse_stat((folder / "stat").read_text())
+            state, parent, *_ = parse_stat((folder / "stat").read_text())
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (OSError, ValueError):
             continue
