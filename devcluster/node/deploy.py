@@ -18,6 +18,8 @@ UNVERIFIED_HOST = "unverified.azurecr.io"
 """The one registry whose certificate builds may leave unchecked."""
 FIRST_BACKOFF_SECONDS = 2
 """Shorter than a user's, since tests wait for what follows from it."""
+_START_TIMEOUT_SECONDS = 120
+"""Shorter for the same reason: a pod whose node was rebooted may never start."""
 _CHART = REPOSITORY_ROOT / "charts" / "buildandpush-operator"
 
 
@@ -30,6 +32,7 @@ def deploy_operator(settings: Settings) -> None:
         "image.pullPolicy": "Never",
         "executor.image": settings.images.executor,
         "builds.firstBackoffSeconds": str(FIRST_BACKOFF_SECONDS),
+        "builds.startTimeoutSeconds": str(_START_TIMEOUT_SECONDS),
         "builds.platform": f"linux/{read_architecture()}",
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]

@@ -72,6 +72,9 @@ class PodObservation:
     kaniko: ContainerObservation
     injected: ContainerObservation | None = None
     """An init container that something else put into the pod, and that failed, so that kaniko never started."""
+    stranded: bool = False
+    """Whether a container was made, and the pod's sandbox is gone, as after a reboot of its node. The kubelet makes no
+    other sandbox for a pod that is never restarted: if nothing had failed by then, the pod stays Pending."""
     changes: tuple[str, ...] = ()
     """What a policy of the cluster changed of kaniko's container so that a build may fail in it."""
     reads_back: bool = False
@@ -164,10 +167,16 @@ def observe_pod(pod: Mapping[str, Any]) -> PodObservation:
         active_deadline_seconds=spec.get("activeDeadlineSeconds"),
         source=source,
         kaniko=kaniko,
+        stranded=_is_stranded(status, conditions.get("PodReadyToStartContainers", {})),
         injected=_find_injected(spec, status) if kaniko.state == "waiting" and not source.exit_code else None,
         reads_back=labels.get(meta.LABEL_COMPONENT) == meta.COMPONENT_READ_BACK,
         read_back=_observe_container(status.get("containerStatuses"), READ_BACK_CONTAINER),
     )
+
+
+def _is_stranded(status: Mapping[str, Any], sandbox: Mapping[str, Any]) -> bool:
+    statuses = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    return sandbox.get("status") == "False" and any(item.get("containerID") for item in statuses)
 
 
 def _find_changes(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A pod that a node has and of which nothing runs: since when, and what the kubelet's Events say about it.
 
-A sandbox that cannot be made and a volume that cannot be mounted stand in no field of the pod, only in Events.
+A sandbox that cannot be made and a volume that cannot be mounted stand in no field of the pod, only in Events. Of a
+sandbox that is gone, no Event tells.
 """
 
 import re
@@ -76,6 +77,10 @@ def stands_since(pod: PodObservation) -> datetime | None:
 
 def find_standstill(pod: PodObservation, events: tuple[PodEvent, ...]) -> Standstill | None:
     """What keeps a pod that stands still from starting; None where it makes progress, or nothing is known."""
+    if pod.stranded:
+        return Standstill(
+            f"node {pod.node!r} was started anew, and its kubelet does not go on with pod {pod.name}", True
+        )
     for event in events:
         if event.reason in _PROGRESS:
             return None

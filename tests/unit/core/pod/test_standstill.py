@@ -91,6 +91,31 @@ def test_a_node_whose_kubelet_takes_no_pod_is_named() -> None:
     assert found.hopeless
 
 
+SANDBOX_GONE = [{"type": "PodReadyToStartContainers", "status": "False"}]
+MADE = {"containerID": "containerd://e5bc12702738"}
+
+
+@pytest.mark.parametrize(
+    "containers",
+    [
+        {"initContainerStatuses": [{**container("source", waiting={}), **MADE}]},
+        {"initContainerStatuses": [SOURCE_OK], "containerStatuses": [{**container("kaniko", waiting={}), **MADE}]},
+        {"initContainerStatuses": [{**SOURCE_OK, **MADE}], "containerStatuses": [container("kaniko", waiting=WAITS)]},
+    ],
+)
+def test_a_pod_whose_node_was_started_anew_after_its_first_container_was_made_never_starts(
+    containers: dict[str, Any],
+) -> None:
+    """The newest Event speaks of progress, and no other comes."""
+    events = observe_events([event("Pulled", 1), event("Created", 1)])
+    found = find_standstill(standing(conditions=SANDBOX_GONE, **containers), events)
+    assert found is not None
+    assert ("node 'node1' was started anew" in found.detail, found.hopeless) == (True, True)
+    assert find_standstill(standing(conditions=[], **containers), events) is None
+    nothing_made = standing(conditions=SANDBOX_GONE, initContainerStatuses=[container("source", waiting=WAITS)])
+    assert find_standstill(nothing_made, events) is None
+
+
 @pytest.mark.parametrize(
     "stamps",
     [
