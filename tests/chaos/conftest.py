@@ -11,9 +11,9 @@ from devcluster.node.components import NAMES
 from devcluster.settings import REPOSITORY_ROOT, Settings
 from tests.chaos.drill import Outcome
 from tests.chaos.scene import Scene
-from tests.e2e.conftest import pytest_runtest_makereport  # noqa: F401 - a failed fault tells of its namespace too
 from tests.e2e.harness.api import Api
 from tests.e2e.harness.azure import Azure
+from tests.e2e.harness.diagnosis import explain_namespace
 from tests.e2e.harness.fixtures import (  # noqa: F401
     api,
     azure,
@@ -64,6 +64,19 @@ def scene(
     yield found
     if not all(supervisor.read_running(settings, name) for name in NAMES) or not found.answers():
         shell.devcluster("up")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Add what the builds tell that a fault has lost or doubled, and at most three of them."""
+    report: pytest.TestReport = yield
+    values = getattr(item, "funcargs", {})
+    if report.failed and report.when == "call" and "scene" in values:
+        found, fault = values["scene"], values["fault"].name
+        wrong = [name for one in values["outcomes"] if one.fault == fault for name in one.why][:3]
+        text = explain_namespace(found.api, found.namespace, builds=wrong) if found.answers() else "no API server"
+        report.sections.append(("cluster", text))
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

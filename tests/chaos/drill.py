@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from buildandpush.api import meta
-from tests.chaos.scene import UNREACHED, Scene
+from tests.chaos.scene import UNREACHED, Scene, is_over
 from tests.e2e.harness.api import Object
 from tests.e2e.harness.build import Snapshot
 
@@ -32,7 +32,7 @@ class Fault:
     opens_after: bool = False
     """Whether builds wait at the gate until the fault is over."""
     spoiled: Callable[[], Object] | None = None
-    """The spec of each third build, if this is what breaks something."""
+    """The spec of a quarter of the builds, if that is what breaks something."""
     spoiled_end: str = SUCCEEDED
     """The reason that these builds end with."""
     within: float = 180
@@ -87,7 +87,7 @@ def drill(fault: Fault, scene: Scene, builds: int) -> Outcome:
 
 
 def _start(fault: Fault, scene: Scene, count: int, *, gated: bool) -> set[str]:
-    """Create builds, each third with what spoils it. Gives back the spoiled ones."""
+    """Create builds, half of those without a gate with what spoils them. Gives back the spoiled ones."""
     if fault.spoiled is None or gated:
         scene.start(count, gated=gated)
         return set()
@@ -101,7 +101,7 @@ def _wait_right(fault: Fault, scene: Scene, spoiled: set[str], *, deadline: floa
     while True:
         try:
             now = scene.builds()
-            running = scene.in_flight()
+            running = [name for name in scene.names if not is_over(now.get(name))]
             wrong = {name: f"has not ended: {now.get(name)}" for name in running}
             if not running:
                 return _find_wrong(fault, scene, spoiled, now)
@@ -116,7 +116,7 @@ def _find_wrong(fault: Fault, scene: Scene, spoiled: set[str], now: dict[str, Sn
     """What is wrong with builds that have ended."""
     pushes = scene.pushes()
     pods = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in scene.pods()}
-    found = {}
+    found: dict[str, str] = {}
     for name, ended in now.items():
         end = fault.spoiled_end if name in spoiled else SUCCEEDED
         problem = _end_problem(fault, end, ended, pods) or (

@@ -49,6 +49,11 @@ class Scene:
 
     # ---- what builds need
 
+    def make_namespace(self) -> None:
+        """Make the namespace, and wait for the account that pods run as."""
+        self.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        eventually(lambda: self.api.find("ServiceAccount", "default", self.namespace), "a service account", within=30)
+
     def log_in(self) -> None:
         """Make the Secret and the connector `acr`, or make them again."""
         login = {"username": self.registry.user, "password": self.registry.password}
@@ -74,7 +79,7 @@ class Scene:
     def in_flight(self) -> list[str]:
         """The builds that have not ended."""
         now = self.builds()
-        return [name for name in self.names if name not in now or not now[name].run.get("finishedAt")]
+        return [name for name in self.names if not is_over(now.get(name))]
 
     def steps(self) -> int:
         """A clock that runs with the work: how many steps all builds have taken together."""
@@ -116,12 +121,15 @@ class Scene:
     def pushes(self) -> Counter[str]:
         """How often the registry took a manifest, by `<build>/<tag>`, by the count of the emulated Azure."""
         found = Counter(self.pushed_before)
-        query = {"host": self.settings.registry_host, "method": "PUT", "since": self.since}
-        for entry in self.azure.requests(path=f"/v2/{self.namespace}/.*/manifests/.*", **query):
+        for entry in self._manifest_puts():
             if entry["status"] == 201:
                 *_, build, _, tag = entry["path"].split("/")
                 found[f"{build}/{tag}"] += 1
         return found
+
+    def _manifest_puts(self) -> list[Object]:
+        path = f"/v2/{self.namespace}/.*/manifests/.*"
+        return self.azure.requests(host=self.settings.registry_host, method="PUT", path=path, since=self.since)
 
     @contextmanager
     def pushes_kept(self) -> Iterator[None]:
@@ -131,9 +139,9 @@ class Scene:
         self.azure.add_fault({"drop": True}, host=host, path=path)
 
         def has_answered_all() -> bool:
-            return all(entry["status"] for entry in self.azure.requests(host=host, path=path, since=self.since))
+            return all(entry["status"] for entry in self._manifest_puts())
 
-        eventually(has_answered_all, "answers to all requests before the stop", within=30)
+        eventually(has_answered_all, "answers to all pushes before the stop", within=30)
         self.pushed_before = self.pushes()
         yield
         self.since = Azure.now()
@@ -169,6 +177,11 @@ class Scene:
         eventually(
             lambda: not left(), "pods and Secrets go with their owners", within=90, last_seen=lambda: str(left())
         )
+
+
+def is_over(build: Snapshot | None) -> bool:
+    """Whether a build is there and has ended."""
+    return build is not None and bool(build.run.get("finishedAt"))
 
 
 def _tells_of(owner: Snapshot, pod: Object) -> bool:

@@ -1,6 +1,7 @@
 """The state of a failed test's namespace as text, so that no second run is needed to explain the failure."""
 
 import json
+from collections.abc import Collection
 from typing import Final
 
 from tests.e2e.harness.api import BUILD, CONNECTOR, Api, ApiError, Object
@@ -9,14 +10,20 @@ from tests.e2e.harness.operatorpod import OperatorPod
 _LOG_LINES: Final = 25
 
 
-def explain_namespace(api: Api, namespace: str) -> str:
-    """Statuses, pods, their logs, Events and the operator's lines about this namespace."""
+def explain_namespace(api: Api, namespace: str, *, builds: Collection[str] | None = None) -> str:
+    """Statuses, pods, their logs, Events and the operator's lines about this namespace; of builds with these names
+    alone, if any are given."""
+
+    def counts(item: Object) -> bool:
+        about = item.get("involvedObject", item["metadata"])["name"]
+        return builds is None or any(f"{about}-".startswith(f"{name}-") for name in builds)
+
     try:
         return "\n".join(
             [
-                *(_resource(item) for kind in (BUILD, CONNECTOR) for item in api.list(kind, namespace)),
-                *(_pod(api, namespace, pod) for pod in api.list("Pod", namespace)),
-                *(_event(event) for event in api.list("Event", namespace)),
+                *(_resource(item) for kind in (BUILD, CONNECTOR) for item in api.list(kind, namespace) if counts(item)),
+                *(_pod(api, namespace, pod) for pod in api.list("Pod", namespace) if counts(pod)),
+                *(_event(event) for event in api.list("Event", namespace) if counts(event)),
                 "--- operator",
                 *_operator_lines(api, namespace),
             ]
