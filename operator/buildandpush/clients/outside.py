@@ -191,8 +191,9 @@ class _ProxiedRequest(aiohttp.ClientRequest):
     def update_proxy(
         self, proxy: URL | None, proxy_auth: aiohttp.BasicAuth | None, proxy_headers: LooseHeaders | None
     ) -> None:
-        """Take the proxy of the request's host."""
-        proxy, proxy_auth = _find_proxy(self.url.scheme, self.url.host or "")
+        """Take the proxy of the request's host, unless the caller names one."""
+        if proxy is None:
+            proxy, proxy_auth = _find_proxy(self.url.scheme, self.url.host or "")
         super().update_proxy(proxy, proxy_auth, proxy_headers)
 
 

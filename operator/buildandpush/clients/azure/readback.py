@@ -1,13 +1,15 @@
 """Reads a push back from an ACR with azure-containerregistry: what the tags name, and what the image is.
 
-The client is made for one reading: kept longer, it would go on with a login that has ended. It exchanges its login anew
-for every single operation, so the exchange is answered here, with the login that is held already.
+The client is made for one reading: kept longer, it would go on with a login that has ended. For every single operation
+it asks without a token, exchanges its login anew, and asks for a token to the repository. So the exchange is answered
+here, with the login that is held already, and a token that the registry has just taken is used again.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, A
 
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside, is_passing
 from buildandpush.clients.pauses import read_pause_of
+from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
@@ -27,6 +30,10 @@ from buildandpush.core.foreign import admit
 
 _EXCHANGE_PATH: Final = "/oauth2/exchange"
 _TIMEOUT_SECONDS: Final = 30.0
+TOKEN_SECONDS: Final = 300.0
+"""How long a token is used again at most. Registries let them live for an hour or more, whatever happens to a role."""
+_AUTHORIZATION: Final = "Authorization"
+_REFUSED: Final = (401, 403)
 
 
 class AcrReader:
@@ -34,6 +41,7 @@ class AcrReader:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
+        self._tokens: Recent[_Place, _Token] = Recent()
 
     async def read_back(
         self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
@@ -42,7 +50,7 @@ class AcrReader:
         host, path = repository.split("/", 1)
         pause = 0
         try:
-            async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(host, credentials) as client:
+            async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(repository, credentials) as client:
                 named = dict(zip(tags, [await _read_tag(client, path, tag) for tag in tags], strict=True))
                 return await _read_image(client, path, digest, named)
         except HttpResponseError as error:
@@ -58,8 +66,10 @@ class AcrReader:
         return ReadBack({}, digest_found=False, problem=message, passing=passing, retry_after_seconds=pause)
 
     @asynccontextmanager
-    async def _open(self, host: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:
-        transport = _HeldLogin(self._outside.transport(credentials.ca_bundle), host, credentials.password)
+    async def _open(self, repository: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:
+        host = repository.split("/", 1)[0]
+        sent = self._outside.transport(credentials.ca_bundle)
+        transport = _HeldLogin(sent, repository, credentials.password, self._tokens)
         client = ContainerRegistryClient(
             f"https://{host}", _NoCredential(), audience=REGISTRY_AUDIENCE, transport=transport, **ONE_TRY
         )
@@ -115,20 +125,64 @@ class _NoCredential:
         return None
 
 
-class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
-    """Answers the exchange with the known refresh token, and sends everything else, but only to the one host."""
+@dataclass(frozen=True)
+class _Place:
+    """What a token is good for: a repository of a registry, by one of its two interfaces, and with one login."""
 
-    def __init__(self, transport: AioHttpTransport, host: str, refresh_token: str) -> None:
+    repository: str
+    interface: str
+    """`acr` for the metadata, `v2` for the content."""
+    refresh_token: str
+
+
+@dataclass(frozen=True)
+class _Token:
+    authorization: str
+    until: float
+    """By the event loop's clock."""
+
+
+class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
+    """Answers the exchange with the known refresh token, and sends everything else, but only to the one host. What
+    comes without a token is sent with the one that the registry took last."""
+
+    def __init__(
+        self, transport: AioHttpTransport, repository: str, refresh_token: str, tokens: Recent[_Place, _Token]
+    ) -> None:
         self._transport = transport
-        self._host = host
-        self._answer = json.dumps({"refresh_token": refresh_token}).encode()
+        self._repository = repository
+        self._host = repository.split("/", 1)[0]
+        self._refresh_token = refresh_token
+        self._tokens = tokens
         self._answers: list[Any] = []
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
         """Send a request."""
         address = urlsplit(request.url)
         if address.netloc.lower() == self._host and address.path == _EXCHANGE_PATH:
-            return _HeldAnswer(request, self._answer)
+            return _HeldAnswer(request, json.dumps({"refresh_token": self._refresh_token}).encode())
+        place = _Place(self._repository, address.path.lstrip("/").partition("/")[0], self._refresh_token)
+        known = self._find_token(place, address.netloc.lower()) if _AUTHORIZATION not in request.headers else None
+        if known is not None:
+            answer = await self._send(request, kwargs, known)
+            if answer.status_code not in _REFUSED:
+                return answer
+            self._tokens.pop(place)
+            del request.headers[_AUTHORIZATION]
+        answer = await self._send(request, kwargs)
+        given = request.headers.get(_AUTHORIZATION)
+        if given is not None and answer.status_code not in _REFUSED:
+            self._tokens.put(place, _Token(given, asyncio.get_running_loop().time() + TOKEN_SECONDS))
+        return answer
+
+    def _find_token(self, place: _Place, host: str) -> str | None:
+        """The token that the registry took last for this; None for any other host."""
+        token = self._tokens.get(place) if host == self._host else None
+        return token.authorization if token is not None and asyncio.get_running_loop().time() < token.until else None
+
+    async def _send(self, request: Any, kwargs: dict[str, Any], authorization: str | None = None) -> Any:
+        if authorization is not None:
+            request.headers[_AUTHORIZATION] = authorization
         answer = await self._transport.send(request, **kwargs)
         self._answers.append(answer)
         return answer

@@ -1,11 +1,13 @@
 """Reading back with Azure's own client: what fails for a moment is told apart from what fails."""
 
+import hashlib
 import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
+from buildandpush.clients.azure import readback
 from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
@@ -142,3 +144,84 @@ async def test_a_registry_that_asks_for_a_pause_is_not_asked_in_its_other_place(
             assert len(asked) == 1
     finally:
         await outside.close()
+
+
+MANIFEST = b'{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json"}'
+THERE = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
+
+
+class Acr:
+    """An ACR that holds one image, asks for tokens, and takes those that it has given out and not withdrawn."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.given: set[str] = set()
+        self.refusal = 401
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append("token" if request.path == "/oauth2/token" else request.path.split("/")[1])
+        if request.path == "/oauth2/token":
+            form = await request.post()
+            token = f"{form['refresh_token']} {form['scope']} {len(self.given)}"
+            self.given.add(f"Bearer {token}")
+            return web.json_response({"access_token": token})
+        scope = f"repository:shop/web:{'metadata_read' if request.path.startswith('/acr/') else 'pull'}"
+        authorization = request.headers.get("Authorization", "")
+        if authorization not in self.given or scope not in authorization:
+            challenge = f'Bearer realm="https://{request.host}/oauth2/token",service="{request.host}",scope="{scope}"'
+            status = self.refusal if authorization else 401
+            return web.Response(status=status, headers={"WWW-Authenticate": challenge})
+        if request.path.startswith("/v2/"):
+            headers = {"Docker-Content-Digest": THERE}
+            return web.Response(
+                body=MANIFEST, headers=headers, content_type="application/vnd.oci.image.manifest.v1+json"
+            )
+        moment = "2026-01-01T00:00:00Z"
+        times = {"createdTime": moment, "lastUpdateTime": moment, "changeableAttributes": {"readEnabled": True}}
+        if "/_tags/" in request.path:
+            return web.json_response({"tag": {"name": "latest", "digest": THERE, **times}})
+        return web.json_response({"manifest": {"digest": THERE, "imageSize": 5, **times}})
+
+
+async def read_one_by_one(acr: Acr, *passwords: str, between: Callable[[], None] = lambda: None) -> list[list[str]]:
+    """What a registry is asked in each reading, one with each of these logins."""
+    asked: list[list[str]] = []
+    outside = Outside(rules=LOOPBACK)
+    reader = AcrReader(outside)
+    try:
+        async with serve(acr.answer) as host:
+            for password in passwords:
+                credentials = Credentials((host,), NULL_GUID, password, make_certificates()[0])
+                found = await reader.read_back(f"{host}/shop/web", ("latest",), THERE, credentials)
+                assert (found.problem, found.digest_found, dict(found.tags)) == ("", True, {"latest": THERE})
+                asked.append(acr.asked)
+                acr.asked = []
+                between()
+    finally:
+        await outside.close()
+    return asked
+
+
+async def test_tokens_that_a_registry_has_just_taken_are_used_again() -> None:
+    first, second = await read_one_by_one(Acr(), "one", "one")
+    assert first == ["acr", "token", "acr", "v2", "token", "v2", "acr"]
+    assert second == ["acr", "v2", "acr"]
+
+
+@pytest.mark.parametrize("refusal", [401, 403])
+async def test_tokens_that_the_registry_takes_no_longer_are_replaced(refusal: int) -> None:
+    acr = Acr()
+    acr.refusal = refusal
+    _, second = await read_one_by_one(acr, "one", "one", between=acr.given.clear)
+    assert second.count("token") == 2
+
+
+async def test_no_login_uses_the_tokens_of_another() -> None:
+    _, second = await read_one_by_one(Acr(), "one", "two")
+    assert second.count("token") == 2
+
+
+async def test_tokens_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readback, "TOKEN_SECONDS", 0.0)
+    _, second = await read_one_by_one(Acr(), "one", "one")
+    assert second.count("token") == 3
