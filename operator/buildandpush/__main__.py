@@ -132,6 +132,7 @@ async def _lead(
         ResourceManager(outside, entra, config.portal_settings, _utc_now),
         Revisions(acting, logins, git, lookups),
         flux,
+        store.find_node,
     )
     reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics))
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))

@@ -36,6 +36,11 @@ class UnavailableError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class ThrottledError(UnavailableError):
+    """The API server has too many requests of the operator (429). It counts them by who makes them, so any other
+    request would meet the same."""
+
+
 class TroubleError(UnavailableError):
     """The API server answered a write with its own trouble (500), such as an admission webhook that it cannot reach.
 

@@ -15,7 +15,7 @@ from yarl import URL
 from buildandpush.api import meta
 from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
 from buildandpush.clients.outside import is_passing
-from buildandpush.clients.pauses import read_pause
+from buildandpush.clients.pauses import read_pause, read_pause_of
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
@@ -218,7 +218,8 @@ class Image:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: a host that no client can ask for. A server's own words may be in the others.
             problem = clip_foreign(f"{self.host}: {str(error) or type(error).__name__}")
-            raise NotReadError(problem, passing=is_passing(error) or _is_slow(error)) from error
+            passing = is_passing(error) or _is_slow(error)
+            raise NotReadError(problem, passing=passing, retry_after_seconds=read_pause_of(error)) from error
         return status, headers, body
 
 

@@ -14,11 +14,13 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients.bounded import TooLongError, read_bounded
+from buildandpush.clients.circuits import KUBELET_LIMITS, Circuits, RefusedError
 from buildandpush.clients.errors import (
     ConflictError,
     DeniedError,
     KubernetesError,
     NotFoundError,
+    ThrottledError,
     TroubleError,
     UnavailableError,
 )
@@ -75,16 +77,25 @@ class KubernetesClient:
     """Requests to one API server. Every method raises NotFoundError, ConflictError, KubernetesError or
     UnavailableError."""
 
-    def __init__(self, api: Any, *, guard: Callable[[], None] = lambda: None, on_answer: OnAnswer = _ignore) -> None:
+    def __init__(
+        self,
+        api: Any,
+        *,
+        guard: Callable[[], None] = lambda: None,
+        on_answer: OnAnswer = _ignore,
+        kubelets: Circuits | None = None,
+    ) -> None:
         """`guard` is called before every write, and raises where the operator may not act any more. `on_answer` is
-        called with the verb of each request and the status of its answer, or with None if nobody answered."""
+        called with the verb of each request and the status of its answer, or with None if nobody answered. `kubelets`
+        are those that logs come from."""
         self._api = api
         self._guard = guard
         self._on_answer = on_answer
+        self._kubelets = kubelets or Circuits(KUBELET_LIMITS)
 
     def guarded(self, guard: Callable[[], None]) -> Self:
         """The same connection, each write guarded."""
-        return type(self)(self._api, guard=guard, on_answer=self._on_answer)
+        return type(self)(self._api, guard=guard, on_answer=self._on_answer, kubelets=self._kubelets)
 
     @classmethod
     async def connect(cls, on_answer: OnAnswer = _ignore) -> Self:
@@ -138,14 +149,21 @@ class KubernetesClient:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         await self._request("DELETE", _core_path(namespace, "pods", name), body=body)
 
-    async def read_pod_log(self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int) -> PodLog:
+    async def read_pod_log(
+        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int, node: str = ""
+    ) -> PodLog:
         """The last lines of a container's log, and of these the first `limit_bytes`: the kubelet keeps the beginning.
 
+        The API server gets them from the kubelet of `node`. Raises UnavailableError at once while that gives no answer.
         The kubelet counts a line of more than 16 KiB as several, since the runtime writes it so.
         """
         query: dict[str, Any] = {"container": container, "tailLines": lines, "limitBytes": limit_bytes}
         path = _core_path(namespace, "pods", name, "log")
-        data = await self._send("GET", path, query=query, limit=limit_bytes, cut=True)
+        try:
+            async with self._kubelets.ask(f"the kubelet of node {node or 'unknown'}"):
+                data = await self._send("GET", path, query=query, limit=limit_bytes, cut=True)
+        except RefusedError as error:
+            raise UnavailableError(str(error), retry_after_seconds=error.retry_after_seconds) from None
         return PodLog(data.decode(errors="replace"), is_cut=len(data) >= limit_bytes)
 
     async def read_secret(self, namespace: str, name: str) -> Object:
@@ -391,7 +409,9 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
     # A server that is starting or has too much to do is nobody's news; a webhook that it cannot reach may last.
     if not request.startswith("GET ") and (status == 500 or (status > 500 and "webhook" in message)):
         return TroubleError(status, message, request)
-    if status == 429 or status >= 500:
+    if status == 429:
+        return ThrottledError(f"{request}: {status} {message}")
+    if status >= 500:
         return UnavailableError(f"{request}: {status} {message}")
     return KubernetesError(status, reason, message)
 

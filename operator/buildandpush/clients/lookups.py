@@ -5,7 +5,7 @@ failure is remembered, longer each time, so that a server in trouble is asked le
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Final, Generic, TypeVar
 import structlog
 
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.places import Limits, Manner, Places
 from buildandpush.clients.recent import Recent
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, longest_backoff_seconds
 from buildandpush.core.facts import Trouble
@@ -30,8 +31,6 @@ UNPROVEN: Final = 6
 """How many of these go to hosts that gave no answer yet, or none the last time. So whoever names many hosts that hang
 leaves places to those that answer."""
 PER_HOST: Final = 4
-SILENT: Final = 1
-"""How many at once are put to a host that gave no answer the last time."""
 MAX_KNOWN: Final = 16384
 _LASTING: Final = frozenset(
     {
@@ -87,9 +86,7 @@ class Lookups(Generic[W, V]):
         self._pauses: Recent[Subject, Trouble] = Recent(MAX_KNOWN)
         self._waiting: dict[str, deque[Hashable]] = {}
         """Questions by host; the host whose turn is next comes first."""
-        self._running: Counter[str] = Counter()
-        self._answers: Recent[str, bool] = Recent()
-        """Whether the last lookup at a host brought an answer."""
+        self._places = Places(Limits(AT_ONCE, PER_HOST, doubtful=UNPROVEN, slow_per_host=PER_HOST))
         self._tasks: set[asyncio.Task[None]] = set()
 
     def knows(self, key: Hashable) -> bool:
@@ -125,43 +122,37 @@ class Lookups(Generic[W, V]):
     def _begin(self) -> None:
         """Begin as many lookups as may be under way, one host after the other."""
         for host in list(self._waiting):
-            if self._running.total() >= AT_ONCE:
+            if self._places.is_full():
                 return
-            if not self._has_place(host):
+            if not self._places.has_place(host):
                 continue
             keys = self._waiting.pop(host)
             entry = self._entries.get(keys.popleft())
             if keys:
                 self._waiting[host] = keys  # at the end: the others come first
             if entry is not None and entry.work is not None:
-                self._running[host] += 1
+                self._places.begin(host)
                 task = asyncio.create_task(self._look_up(entry, entry.work), name=f"lookup {host}")
                 entry.work = None
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    def _has_place(self, host: str) -> bool:
-        answers = self._answers.get(host)
-        if self._running[host] >= (SILENT if answers is False else PER_HOST):
-            return False
-        return bool(answers) or sum(n for other, n in self._running.items() if not self._answers.get(other)) < UNPROVEN
-
     async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]]) -> None:
         entry.asked_at = self._clock()
+        manner: Manner | None = None
         try:
             entry.answer = await work()
-            entry.failures = 0
-            self._answers.put(entry.subject.host, True)
+            entry.failures, manner = 0, Manner.QUICK
         except SourceError as error:
             entry.answer = self._note_failure(entry, error.reason, str(error))
+            manner = Manner.SILENT if error.reason is Reason.SOURCE_UNREACHABLE else Manner.QUICK
         except Exception as error:
             _log.warning("lookup.failed", host=entry.subject.host, exc_info=True)
             entry.answer = self._note_failure(entry, Reason.SOURCE_UNREACHABLE, type(error).__name__)
+            manner = Manner.SILENT
         finally:
             entry.is_busy = False
-            host = entry.subject.host
-            self._running[host] -= 1
-            self._running += Counter()  # without the hosts that have none
+            self._places.end(entry.subject.host, manner)
         waiters, entry.waiters = entry.waiters, set()
         for waiter in waiters:
             self._wake(waiter)
@@ -169,7 +160,6 @@ class Lookups(Generic[W, V]):
 
     def _note_failure(self, entry: _Entry[W, V], reason: Reason, message: str) -> Trouble:
         entry.failures += 1
-        self._answers.put(entry.subject.host, reason is not Reason.SOURCE_UNREACHABLE)
         throttled = reason is Reason.SOURCE_THROTTLED
         seconds = longest_backoff_seconds(self._first) if throttled else backoff_seconds(entry.failures, self._first)
         at = self._clock() + timedelta(seconds=seconds)

@@ -21,9 +21,13 @@ from yarl import URL
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
+from buildandpush.clients.buckets import Buckets
+from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits, RefusedError
 from buildandpush.core.azure.cloud import is_cloud_registry
 
-TIMEOUT: Final = aiohttp.ClientTimeout(total=20, connect=5)
+# Not `connect`, which also limits the wait for one of the host's connections.
+TIMEOUT: Final = aiohttp.ClientTimeout(total=20, sock_connect=5)
+CONNECTIONS_PER_HOST: Final = 32
 MAX_SESSIONS: Final = 64
 """Sets of certificates of connectors' own that connections are kept for."""
 RETIREMENT_SECONDS: Final = 300.0
@@ -44,11 +48,13 @@ _END: Final = "-----END CERTIFICATE-----"
 
 def is_passing(error: object) -> bool:
     """Whether an error of a connection is one of the moment: it broke off, rather than never came to be."""
+    if isinstance(error, RefusedError):
+        return error.passing
     broken = isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | ConnectionResetError)
     return broken and not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
 
 
-class ForbiddenAddressError(OSError):
+class ForbiddenAddressError(PermissionError):
     """The rules refuse the address that a host has."""
 
 
@@ -63,6 +69,8 @@ class Outside:
         *,
         verifies: bool = True,
         on_answer: Callable[[str, int | None], None] | None = None,
+        circuits: Circuits | None = None,
+        buckets: Buckets | None = None,
     ) -> None:
         """`ca_file` names certificates in PEM form that are trusted for every host, such as those of a proxy.
         `resolver` finds hosts otherwise than by the machine's own settings. `rules` widen or narrow the usual ones.
@@ -73,6 +81,8 @@ class Outside:
         self._resolver = resolver
         self._rules = rules or AddressRules()
         self._traces = [_make_trace(on_answer)] if on_answer else []
+        self._circuits = circuits or Circuits(OUTSIDE_LIMITS)
+        self._buckets = buckets or Buckets()
         self._node: aiohttp.ClientSession | None = None
         self._sessions: dict[str, aiohttp.ClientSession] = {}
         """The one used last at the end."""
@@ -102,13 +112,20 @@ class Outside:
         trusted = self.trust(ca_bundle)
         connector = aiohttp.TCPConnector(
             ssl=trusted if self._verifies else False,
-            limit=32,
+            limit=0,  # no host waits for the connections of another
+            limit_per_host=CONNECTIONS_PER_HOST,
             keepalive_timeout=30,
             resolver=self._resolver,
             # It sees each address before a connection is made: those that URLs name, and those that DNS finds.
             socket_factory=partial(_open_socket, self._rules),
         )
-        return _make_session(connector, self._traces, _ProxiedRequest)
+        return _make_session(connector, self._traces, _ProxiedRequest, (self._ask,))
+
+    async def _ask(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Every request passes here: one to a server that does not answer is refused, one too many waits a moment."""
+        await self._buckets.wait(request.method, request.url.authority, request.url.path)
+        async with self._circuits.ask(_endpoint_of(request.url)):
+            return await handler(request)
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
@@ -166,6 +183,15 @@ def _open_socket(rules: AddressRules, found: AddrInfoType) -> socket.socket:
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
+def _endpoint_of(url: URL) -> str:
+    """What one server's silence is the same for. Entra ID serves each tenant at a path of its own, and users name the
+    tenants."""
+    host = url.host or ""
+    host = host if url.is_default_port() else f"{host}:{url.port}"
+    first, _, rest = url.path.strip("/").partition("/")
+    return f"{host}/{first}" if rest.startswith("oauth2/") else host
+
+
 def _make_trace(on_answer: Callable[[str, int | None], None]) -> aiohttp.TraceConfig:
     """Tells of every request of a session, whichever client makes it."""
 
@@ -207,11 +233,15 @@ def _find_proxy(scheme: str, host: str) -> tuple[URL | None, aiohttp.BasicAuth |
 
 
 def _make_session(
-    connector: aiohttp.TCPConnector, traces: list[aiohttp.TraceConfig], request_class: type[aiohttp.ClientRequest]
+    connector: aiohttp.TCPConnector,
+    traces: list[aiohttp.TraceConfig],
+    request_class: type[aiohttp.ClientRequest],
+    middlewares: tuple[aiohttp.ClientMiddlewareType, ...] = (),
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         trace_configs=traces,
+        middlewares=middlewares,
         timeout=TIMEOUT,
         request_class=request_class,
         auto_decompress=False,

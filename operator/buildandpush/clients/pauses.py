@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from buildandpush.clients.circuits import RefusedError
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.errors import is_busy
 from buildandpush.core.retryafter import parse_retry_after
@@ -20,7 +21,10 @@ def read_pause(status: int, headers: Mapping[str, str]) -> int:
 
 
 def read_pause_of(error: object) -> int:
-    """The same, of the answer that an error of Azure's clients holds."""
+    """The same, of the answer in an error of Azure's clients, or of a request that the operator refused itself."""
+    refused = error if isinstance(error, RefusedError) else getattr(error, "inner_exception", None)
+    if isinstance(refused, RefusedError):
+        return refused.retry_after_seconds
     response = getattr(error, "response", None)
     headers = getattr(response, "headers", None)
     return read_pause(response.status_code, headers) if response is not None and headers is not None else 0

@@ -2,12 +2,14 @@
 
 import asyncio
 from dataclasses import replace
+from hashlib import sha256
 from typing import Final, Protocol
 
 import aiohttp
 import structlog
 
 from buildandpush.clients.azure.readback import AcrReader
+from buildandpush.clients.buckets import ASKER
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.pauses import Pauses
@@ -21,6 +23,8 @@ LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
 _LAG_LIMIT_SECONDS: Final = 20.0
 """A registry that takes this long over its answers is asked again later, and not by a worker that waits for it."""
+_LONG_PAUSE_SECONDS: Final = 5
+"""So is one that wants to be left alone for this long."""
 
 
 class RegistryReader(Protocol):
@@ -66,7 +70,7 @@ class RegistryClient:
             found = await self._read_back(image, repository, tags, digest, credentials)
             complete = found.digest_found and all(found.tags.get(tag) for tag in tags)
             wait = max(seconds or 0.0, found.retry_after_seconds)
-            late = loop.time() + found.retry_after_seconds - began > _LAG_LIMIT_SECONDS
+            late = loop.time() - began > _LAG_LIMIT_SECONDS or found.retry_after_seconds >= _LONG_PAUSE_SECONDS
             if complete or (found.problem and not found.passing) or seconds is None or late:
                 break
             await asyncio.sleep(wait)
@@ -147,6 +151,7 @@ class RegistryClient:
             authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
         except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
             raise NotReadError(f"the connector's login cannot be used: {error}") from error
+        ASKER.set(sha256(authorization.encode()).hexdigest())
         return Image(session, host, path, authorization)
 
 

@@ -1,5 +1,6 @@
 """Answers the questions of a decision. Decisions reach the outside only through this module."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -47,7 +48,7 @@ from buildandpush.core.pod.standstill import observe_events
 from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, plan_secret_files
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.actions import refusal_of
-from buildandpush.handlers.podlogs import LINES, TAIL_LINES, read_live_pod, read_log_end
+from buildandpush.handlers.podlogs import LINES, TAIL_LINES, LogEnd, read_live_pod, read_log_end
 from buildandpush.handlers.refusals import explain_refusal
 
 
@@ -71,6 +72,8 @@ class Sources:
     links: ResourceManager
     revisions: RevisionReader
     flux: FluxClient
+    find_node: Callable[[str, str], str] = lambda namespace, pod: ""
+    """The node of a pod by namespace and name; empty where it is not known."""
 
     def is_at_hand(self, namespace: str, question: Question) -> bool:
         """Whether the answer comes quickly: from memory, or from the API server."""
@@ -172,7 +175,7 @@ def _without_login(question: AskReadBack | AskProof | AskTags | AskAllTags, wait
 async def _find_pushed(sources: Sources, namespace: str, question: AskPushed, now: datetime) -> Pushed:
     """What the log names, as far back as it is searched, and at its very end, where kaniko itself writes last."""
     ends = [
-        await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now, most=lines)
+        await _read_end(sources, namespace, question.pod, KANIKO_CONTAINER, now, most=lines)
         for lines in (LINES[0], TAIL_LINES)
     ]
     return Pushed(find_pushed_digests("\n".join(end.text for end in ends), question.repository))
@@ -218,9 +221,17 @@ async def _find_links(sources: Sources, namespace: str, question: AskLinks) -> L
     return await sources.links.find_links(resolved, question)
 
 
+async def _read_end(
+    sources: Sources, namespace: str, pod: str, container: str, now: datetime, *, most: int = LINES[0]
+) -> LogEnd:
+    """The raw end of a log, from the kubelet of the pod's node."""
+    node = sources.find_node(namespace, pod)
+    return await read_log_end(sources.kubernetes, namespace, pod, container, now, most=most, node=node)
+
+
 async def _read_log(sources: Sources, resource: Resource, question: AskLog, now: datetime) -> Admitted:
     """The end of a log, through the door for foreign text."""
-    end = await read_log_end(sources.kubernetes, resource.owner.namespace, question.pod, question.container, now)
+    end = await _read_end(sources, resource.owner.namespace, question.pod, question.container, now)
     if not end.text:
         return NOTHING
     selected, is_begin = select_end(end.text, TAIL_LINES)
@@ -233,7 +244,7 @@ async def _find_cache_trouble(
 ) -> Admitted | None:
     """Finds the line in the raw log, so that only this line is searched for secrets."""
     namespace = resource.owner.namespace
-    end = await read_log_end(sources.kubernetes, namespace, question.pod, KANIKO_CONTAINER, now)
+    end = await _read_end(sources, namespace, question.pod, KANIKO_CONTAINER, now)
     trouble = find_cache_trouble(end.text)
     if trouble is None:
         return None

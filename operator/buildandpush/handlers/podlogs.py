@@ -31,13 +31,22 @@ class LogEnd:
 
 
 async def read_log_end(
-    client: KubernetesClient, namespace: str, pod: str, container: str, now: datetime, *, most: int = LINES[0]
+    client: KubernetesClient,
+    namespace: str,
+    pod: str,
+    container: str,
+    now: datetime,
+    *,
+    most: int = LINES[0],
+    node: str = "",
 ) -> LogEnd:
-    """The end of a log, at most so many lines. Empty if the kubelet has no log any more, or does not answer long after
-    the pod's end."""
+    """The end of a log of a pod on a node, at most so many lines.
+
+    Empty if the kubelet has no log any more, or does not answer long after the pod's end.
+    """
     try:
         for lines in (number for number in LINES if number <= most):
-            log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES)
+            log = await client.read_pod_log(namespace, pod, container, lines=lines, limit_bytes=LIMIT_BYTES, node=node)
             if not log.is_cut:
                 break  # a cut log has the beginning of these lines, and the end is what counts
     except KubernetesError:

@@ -7,13 +7,14 @@ Namespaces have their turns one after the other (turns.py). So none waits behind
 import asyncio
 import heapq
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
 import structlog
 
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import KubernetesError, ThrottledError, UnavailableError
 from buildandpush.handlers.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
@@ -22,6 +23,8 @@ _log = structlog.get_logger(__name__)
 
 FIRST_BACKOFF_SECONDS: Final = 0.5
 LAST_BACKOFF_SECONDS: Final = 60.0
+LEAST_PAUSE_SECONDS: Final = 1.0
+"""For an API server that has too many requests and does not say for how long. It says 1 s itself where it does."""
 OUTAGE_LOG_SECONDS: Final = 60.0
 """How often it is said that the API server is away."""
 _HEAP_SLACK: Final = 64
@@ -60,6 +63,8 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining = False
+        self._paused_until = -math.inf
+        """The API server wants no requests before."""
         self._told_at: float | None = None
         """When it was last said that the API server is away."""
         self._unanswered = 0
@@ -140,6 +145,8 @@ class WorkQueue(Generic[K]):
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
             delay = min(max(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), asked), LAST_BACKOFF_SECONDS)
+            if isinstance(error, ThrottledError):
+                self._pause(min(max(asked, LEAST_PAUSE_SECONDS), LAST_BACKOFF_SECONDS))
             self._log_failure(key, error, failures, delay)
             self._on_done(key, self._now() - began, error)
         else:
@@ -147,6 +154,10 @@ class WorkQueue(Generic[K]):
             self._on_done(key, self._now() - began, None)
         if delay is not None:
             self.add(key, delay)
+
+    def _pause(self, seconds: float) -> None:
+        """Begin no work for so long: any other request would be one too many as well."""
+        self._paused_until = max(self._paused_until, self._now() + seconds)
 
     def _log_failure(self, key: K, error: BaseException, failures: int, delay: float) -> None:
         """An API server that is away fails every key, so that is said once a minute and not for each. What it refuses
@@ -168,7 +179,7 @@ class WorkQueue(Generic[K]):
             item = heapq.heappop(self._heap)
             if self._due.get(item[2]) == item[0]:  # otherwise an earlier wish took its place
                 self._turns.add(item)
-        key = None if self._draining else self._turns.take()
+        key = None if self._draining or now < self._paused_until else self._turns.take()
         if key is not None:
             del self._due[key]
             self._moved_at = now
@@ -184,6 +195,9 @@ class WorkQueue(Generic[K]):
 
     def _seconds_until_due(self) -> float | None:
         """When to look again: at the next due time. None: not before something changes."""
+        left = self._paused_until - self._now()
+        if left > 0:
+            return left
         if self._draining or self._turns.is_full or not self._heap:
             return None
         return max(0.0, self._heap[0][0] - self._now())

@@ -204,6 +204,11 @@ class Store:
         """The pods of one resource, by name."""
         return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
 
+    def find_node(self, namespace: str, pod: str) -> str:
+        """The node that a pod is known to be on; empty for none."""
+        entry = self._pods.get((namespace, pod))
+        return entry.pod.node if entry is not None else ""
+
     def put_any(self, kind: str, body: Object) -> Key | None:
         """Store a resource or a pod. Returns the key that is to be looked at, if it was news."""
         if kind == POD_KIND:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from buildandpush.api.addresses import EVERYWHERE
+from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits
 from buildandpush.clients.image import Image, prove_image, read_image
 from buildandpush.clients.outside import Outside
 from buildandpush.core.facts import ReadBack
@@ -51,7 +52,9 @@ async def read_back(
     """Ask the registry until it has answered and has the image, or for as long as the patience lasts."""
     ca_bundle = places.ca.read_text() if places.ca.exists() else ""
     # Whatever this pod can reach, kaniko could reach from there, too.
-    outside = Outside(_certificates(places), rules=EVERYWHERE, verifies=claim.tls != "unverified")
+    # It asks one registry for as long as its patience lasts, and nobody waits for it meanwhile.
+    never = Circuits(OUTSIDE_LIMITS, opens_after=sys.maxsize)
+    outside = Outside(_certificates(places), rules=EVERYWHERE, verifies=claim.tls != "unverified", circuits=never)
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:

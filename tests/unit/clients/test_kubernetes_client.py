@@ -14,11 +14,13 @@ from kubernetes import aio
 
 from buildandpush.api import meta
 from buildandpush.clients import kubernetes
+from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.errors import (
     ConflictError,
     DeniedError,
     KubernetesError,
     NotFoundError,
+    ThrottledError,
     TroubleError,
     UnavailableError,
 )
@@ -315,7 +317,7 @@ async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: Kubern
         (409, ConflictError),
         (410, KubernetesError),
         (422, KubernetesError),
-        (429, UnavailableError),
+        (429, ThrottledError),
         (500, TroubleError),
         (503, UnavailableError),
         (504, UnavailableError),
@@ -466,11 +468,11 @@ async def test_token_is_in_no_error(api: ApiServer, client: KubernetesClient) ->
 
 
 async def test_a_request_does_not_wait_behind_hundreds_that_hang() -> None:
-    """As those for logs do, whose kubelet does not answer. A leader that cannot renew its lease has to stop."""
+    """A leader that cannot renew its lease has to stop."""
     let_go, hanging = asyncio.Event(), asyncio.Barrier(211)
 
     async def handle(request: web.Request) -> web.Response:
-        if request.path.endswith("/log"):
+        if "/pods/" in request.path:
             await hanging.wait()
             await let_go.wait()
         return web.json_response({})
@@ -478,12 +480,38 @@ async def test_a_request_does_not_wait_behind_hundreds_that_hang() -> None:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     async with TestServer(app) as running, connect(str(running.make_url("")).rstrip("/")) as client:
-        logs = [
-            asyncio.create_task(client.read_pod_log("shop", f"p{number}", "kaniko", lines=1, limit_bytes=9))
-            for number in range(210)
-        ]
+        pods = [asyncio.create_task(client.read_pod("shop", f"p{number}")) for number in range(210)]
         async with asyncio.timeout(30):
             await hanging.wait()
         assert await client.read_lease("ours", "leader") == {}
         let_go.set()
-        await asyncio.gather(*logs)
+        await asyncio.gather(*pods)
+
+
+async def test_a_kubelet_that_hangs_holds_up_no_log_of_another_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes, "_TIMEOUT_SECONDS", 0.1)
+    asked = 0
+
+    async def handle(request: web.Request) -> web.Response:
+        nonlocal asked
+        if "/pods/dead-" in request.path:
+            asked += 1
+            await asyncio.sleep(60)
+        return web.Response(text="done")
+
+    async def read(name: str, node: str) -> str:
+        return (await client.read_pod_log("shop", name, "kaniko", lines=1, limit_bytes=9, node=node)).text
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as running, connect(str(running.make_url("")).rstrip("/")) as client:
+        for number in range(OPENS_AFTER):
+            with pytest.raises(UnavailableError):
+                await read(f"dead-{number}", "one")
+        with pytest.raises(UnavailableError, match="the kubelet of node one has given no answer since") as caught:
+            await client.guarded(lambda: None).read_pod_log(
+                "shop", "dead-9", "kaniko", lines=1, limit_bytes=9, node="one"
+            )
+        assert caught.value.retry_after_seconds > 0
+        assert asked == OPENS_AFTER
+        assert await read("alive", "two") == "done"

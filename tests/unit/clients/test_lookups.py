@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.lookups import AT_ONCE, PER_HOST, SILENT, UNPROVEN, Lookups, Subject
+from buildandpush.clients.lookups import AT_ONCE, PER_HOST, UNPROVEN, Lookups, Subject
+from buildandpush.clients.places import SILENT
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
 from tests.unit.core.factories import NOW

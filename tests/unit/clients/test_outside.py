@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from buildandpush.clients import circuits
 from buildandpush.clients import outside as module
+from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
 from tests.pinned import LOOPBACK, PinnedResolver
 from tests.unit.clients.fake_registry import make_certificates
@@ -307,3 +309,92 @@ async def test_how_a_host_answers_is_told_unless_it_is_inside(host: str, address
 @pytest.mark.parametrize(("host", "told"), [("127.0.0.1:5000", False), ("140.82.121.4", True), ("a..b", False)])
 async def test_addresses_and_bad_names_are_judged_without_a_resolver_of_our_own(host: str, told: bool) -> None:
     assert await Outside().may_tell(host) is told
+
+
+# ---- servers that hang, drip or have too much to do
+
+
+class Servers:
+    """Registries on loopback, and how the operator's requests to them end."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.outside = Outside(rules=LOOPBACK)
+        self.crowd = asyncio.Event()
+        """Set once a server has as many requests as it has connections."""
+
+    async def start(self, stack: AsyncExitStack, manner: str) -> str:
+        """A server that answers at once, hangs before its answer, or never ends it. Returns its address."""
+        let_go = asyncio.Event()
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            self.asked.append(manner)
+            if len(self.asked) >= module.CONNECTIONS_PER_HOST:
+                self.crowd.set()
+            if manner == "hangs":
+                await let_go.wait()
+            response = web.StreamResponse()
+            await response.prepare(request)
+            if manner == "drips":
+                await response.write(b"d")
+                await let_go.wait()
+            return response
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", handle)
+        server = await stack.enter_async_context(TestServer(app))
+        stack.callback(let_go.set)
+        return str(server.make_url("/v2/"))
+
+    async def ask(self, address: str, seconds: float) -> str:
+        """Ask, and wait for so long."""
+        try:
+            async with asyncio.timeout(seconds), self.outside.session().get(address) as response:
+                await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return type(error).__name__
+        return "answered"
+
+
+@pytest.fixture
+async def servers() -> AsyncIterator[Servers]:
+    made = Servers()
+    yield made
+    await made.outside.close()
+
+
+@pytest.mark.parametrize("manner", ["hangs", "drips"])
+async def test_a_server_that_does_not_answer_takes_nobody_elses_connections(manner: str, servers: Servers) -> None:
+    async with AsyncExitStack() as stack:
+        good, bad = await servers.start(stack, "answers"), await servers.start(stack, manner)
+        hanging = [asyncio.create_task(servers.ask(bad, 60)) for _ in range(100)]
+        async with asyncio.timeout(60):
+            await servers.crowd.wait()
+        assert await asyncio.gather(*(servers.ask(good, 60) for _ in range(40))) == ["answered"] * 40
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_a_server_that_hangs_is_soon_asked_no_more(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:
+    monkeypatch.setattr(circuits, "GIVEN_UP_SECONDS", 0.05)
+    async with AsyncExitStack() as stack:
+        good, bad = await servers.start(stack, "answers"), await servers.start(stack, "hangs")
+        ended = [await servers.ask(bad, 0.1) for _ in range(OPENS_AFTER + 5)]
+        assert ended == ["TimeoutError"] * OPENS_AFTER + ["RefusedError"] * 5
+        assert await servers.ask(good, 60) == "answered"
+        assert servers.asked == ["hangs"] * OPENS_AFTER + ["answers"]
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("https://contoso.azurecr.io/v2/shop/web/manifests/1", "contoso.azurecr.io"),
+        ("https://contoso.azurecr.io/oauth2/exchange", "contoso.azurecr.io"),
+        ("https://registry.example:5000/v2/", "registry.example:5000"),
+        ("https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token", "login.microsoftonline.com/contoso.com"),
+    ],
+)
+def test_each_registry_and_each_tenant_is_an_endpoint(url: str, endpoint: str) -> None:
+    """A tenant that one user names must not cut off all the others from Entra ID."""
+    assert module._endpoint_of(URL(url)) == endpoint

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import KubernetesError, ThrottledError, UnavailableError
 from buildandpush.handlers import queue as queue_module
 from buildandpush.handlers.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
 from tests.unit.handlers.fake_time import run_in_fake_time
@@ -329,6 +329,37 @@ def test_the_api_server_is_not_asked_before_it_wants_to_be() -> None:
             await asyncio.sleep(10_000)
         pauses = [later - earlier for earlier, later in zip(work.times, work.times[1:], strict=False)]
         assert pauses == [7, 2 * FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS]
+
+    run_in_fake_time(main())
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(7, 7.0), (0, 1.0), (300, LAST_BACKOFF_SECONDS)])
+def test_an_api_server_with_too_many_requests_gets_none_for_any_key(asked: int, pause: float) -> None:
+    async def main() -> None:
+        work = Recorder(ThrottledError("429", retry_after_seconds=asked))
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(0.1)
+            queue.add("b")
+            queue.add("c", 0.2)
+            await asyncio.sleep(1000)
+        assert work.times[0] == 0
+        assert work.times[1:] == [max(pause, 0.5)] * 3
+
+    run_in_fake_time(main())
+
+
+def test_a_key_that_the_api_server_does_not_answer_pauses_no_other() -> None:
+    """Its trouble may be with this one request, such as a webhook that it cannot reach."""
+
+    async def main() -> None:
+        work = Recorder(UnavailableError("503", retry_after_seconds=30))
+        async with running(work) as queue:
+            queue.add("a")
+            await asyncio.sleep(0.1)
+            queue.add("b")
+            await asyncio.sleep(1)
+        assert work.calls == [(0.0, "a"), (0.1, "b")]
 
     run_in_fake_time(main())
 

@@ -402,7 +402,7 @@ class Client:
         return await self._pass(lambda: self._cluster.get(kind, name))
 
     async def read_pod_log(
-        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None
+        self, namespace: str, name: str, container: str, *, lines: int, limit_bytes: int | None = None, node: str = ""
     ) -> PodLog:
         text = await self._pass(lambda: self._cluster.get("Pod", name).get("log", "error building image: it broke"))
         return PodLog(str(text), is_cut=False)

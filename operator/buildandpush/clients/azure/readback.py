@@ -62,6 +62,7 @@ class AcrReader:
             # For example content that does not match its digest, or a challenge that the client cannot read.
             problem = f"{host}: {str(error) or type(error).__name__}"
             passing = is_passing(getattr(error, "inner_exception", None)) or isinstance(error, TimeoutError)
+            pause = read_pause_of(error)
         message = clip_foreign(admit(problem, [credentials.password]))
         return ReadBack({}, digest_found=False, problem=message, passing=passing, retry_after_seconds=pause)
 

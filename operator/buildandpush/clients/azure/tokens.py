@@ -13,7 +13,7 @@ import structlog
 
 from buildandpush.clients.bounded import read_bounded
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.pauses import Pauses, read_pause
+from buildandpush.clients.pauses import Pauses, read_pause, read_pause_of
 from buildandpush.core.azure.errors import (
     UNTOLD,
     LoginError,
@@ -73,7 +73,8 @@ class AcrClient:
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an invalid host name. OpenSSL's errors are OSErrors.
             trouble = admit(str(error) or type(error).__name__, [hidden])
-            raise LoginError(await self._tell(unreachable(host, trouble), host)) from None
+            problem = await self._tell(unreachable(host, trouble), host)
+            raise LoginError(replace(problem, retry_after_seconds=read_pause_of(error))) from None
         if status != 200:
             words = _find_words(body)
             told = admit(body if words is None else words, [hidden], cut_behind=len(body) >= _MAX_BYTES)

@@ -1,0 +1,217 @@
+"""Servers that give no answer. They are left alone for a while, so that nobody waits for them, and everybody is told.
+
+After three requests in a row without an answer, an endpoint is asked no more for ten seconds, then twice as long each
+time, up to five minutes. Each time one request tries it. An answer of any kind ends this.
+"""
+
+import asyncio
+import math
+import ssl
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import aiohttp
+import structlog
+
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.places import Limits, Manner, Places
+from buildandpush.clients.recent import Recent
+
+_log = structlog.get_logger(__name__)
+
+OPENS_AFTER: Final = 3
+"""Requests in a row without an answer."""
+FIRST_OPEN_SECONDS: Final = 10.0
+LONGEST_OPEN_SECONDS: Final = 300.0
+SLOW_SECONDS: Final = 2.0
+"""An answer that takes longer is a slow one."""
+GIVEN_UP_SECONDS: Final = 10.0
+"""Whoever gives a request up after this time has waited for an answer in vain."""
+PATIENCE_SECONDS: Final = 3.0
+"""How long a request waits for a place. Then it is refused, and its worker does something else."""
+BUSY_SECONDS: Final = 5
+"""After how long a request that had no place should come again."""
+
+OUTSIDE_LIMITS: Final = Limits(at_once=256, per_host=32, doubtful=64, slow_per_host=16)
+"""Of the requests to registries, Entra ID and the resource manager."""
+KUBELET_LIMITS: Final = Limits(at_once=32, per_host=8, doubtful=16, slow_per_host=4)
+"""Of the requests for logs: each answer takes up to 1 MiB, and a kubelet that hangs takes up to 40 s."""
+
+
+class RefusedError(aiohttp.ClientConnectionError):
+    """The operator does not make a request now, since the server did not answer others."""
+
+    def __init__(self, message: str, *, retry_after_seconds: int, passing: bool) -> None:
+        """`passing` says whether the server may answer a moment later, rather than cannot be reached."""
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.passing = passing
+
+
+@dataclass
+class _Silence:
+    """An endpoint that gives no answer."""
+
+    since: datetime
+    failures: int = 0
+    failed_at: float = -math.inf
+    """When the last of them was noted, by the clock."""
+    passing: bool = False
+    open_seconds: float = 0.0
+    """For how long it is left alone; 0 while it is still asked."""
+    tried_at: float = 0.0
+    """When it may be asked again, by the clock."""
+    told_at: datetime | None = None
+    """The same, for people."""
+
+
+class Circuits:
+    """The endpoints that this process asks, by name."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        opens_after: int = OPENS_AFTER,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` counts seconds; `now` is for messages."""
+        self._opens_after = opens_after
+        self._clock = clock
+        self._now = now
+        self._places = Places(limits)
+        self._silences: Recent[str, _Silence] = Recent()
+        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def ask(self, endpoint: str) -> AsyncIterator[None]:
+        """Ask an endpoint in this block; raises RefusedError where it is not to be asked now.
+
+        An exception of a connection in the block counts as no answer.
+        """
+        await self._take_place(endpoint)
+        began = self._clock()
+        manner: Manner | None = None
+        try:
+            yield
+            manner = self._measure(began)
+        except (aiohttp.ClientResponseError, KubernetesError):
+            manner = self._measure(began)  # an answer that nobody can read, or a refusal
+            raise
+        except (aiohttp.ClientConnectionError, TimeoutError, OSError, UnavailableError) as error:
+            if _is_of_the_host(error):
+                manner = self._note_silence(endpoint, began, passing=_is_reached(error))
+            raise
+        except asyncio.CancelledError:
+            if self._clock() - began >= GIVEN_UP_SECONDS:
+                manner = self._note_silence(endpoint, began, passing=True)
+            raise
+        finally:
+            if manner in (Manner.QUICK, Manner.SLOW):
+                self._silences.pop(endpoint)
+            self._places.end(endpoint, manner)
+            self._let_in()
+
+    def _measure(self, began: float) -> Manner:
+        return Manner.SLOW if self._clock() - began > SLOW_SECONDS else Manner.QUICK
+
+    # ---- silence
+
+    def _note_silence(self, endpoint: str, began: float, *, passing: bool) -> Manner | None:
+        """A request that began then got no answer. Of several that ran side by side one counts. Returns how to treat
+        the endpoint: one whose connections break at once holds nobody up."""
+        silence = self._silences.get(endpoint) or self._silences.put(endpoint, _Silence(self._now()))
+        hung = Manner.SILENT if self._measure(began) is Manner.SLOW else None
+        if began < silence.failed_at:
+            return hung
+        silence.failed_at = self._clock()
+        silence.failures += 1
+        silence.passing = passing
+        if silence.failures >= self._opens_after:
+            self._open(endpoint, silence)
+        return hung
+
+    def _open(self, endpoint: str, silence: _Silence) -> None:
+        silence.open_seconds = min(silence.open_seconds * 2 or FIRST_OPEN_SECONDS, LONGEST_OPEN_SECONDS)
+        silence.tried_at = self._clock() + silence.open_seconds
+        silence.told_at = self._now() + timedelta(seconds=silence.open_seconds)
+        if silence.failures == self._opens_after:
+            _log.warning("endpoint.silent", endpoint=endpoint, failures=silence.failures)
+
+    def _refuse(self, endpoint: str, silence: _Silence) -> RefusedError:
+        left = max(silence.tried_at - self._clock(), 0.0)
+        again = f"it is tried again at {_say(silence.told_at)}" if left and silence.told_at else "it is being tried"
+        message = f"{endpoint} has given no answer since {_say(silence.since)}; {again}"
+        return RefusedError(message, retry_after_seconds=max(int(left) + 1, BUSY_SECONDS), passing=silence.passing)
+
+    # ---- places
+
+    async def _take_place(self, endpoint: str) -> None:
+        silence = self._silences.get(endpoint)
+        has_place = self._places.has_place(endpoint)
+        # One request tries it again, and the others do not wait for that.
+        is_tried = silence is not None and silence.open_seconds > 0 and self._places.is_asked(endpoint)
+        if silence is not None and (self._clock() < silence.tried_at or is_tried or not has_place):
+            raise self._refuse(endpoint, silence)
+        if not has_place:
+            await self._wait_for_place(endpoint)
+        else:
+            self._places.begin(endpoint)
+
+    async def _wait_for_place(self, endpoint: str) -> None:
+        """Wait until `_let_in` has taken a place for this request. A slow endpoint is not waited for."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            if self._places.manner(endpoint) is Manner.SLOW:
+                raise TimeoutError
+            self._waiting.append((endpoint, turn))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():  # it came at the last moment
+                self._places.end(endpoint, None)
+                self._let_in()
+            turn.cancel()
+            if not isinstance(error, TimeoutError):
+                raise
+            message = f"{endpoint} is busy: the operator has as many requests to it under way as it may have"
+            raise RefusedError(message, retry_after_seconds=BUSY_SECONDS, passing=True) from None
+
+    def _let_in(self) -> None:
+        """Give free places to those that wait, in the order in which they came."""
+        left: deque[tuple[str, asyncio.Future[None]]] = deque()
+        for endpoint, turn in self._waiting:
+            if turn.done():
+                continue
+            if self._silences.get(endpoint) is None and self._places.has_place(endpoint):
+                self._places.begin(endpoint)
+                turn.set_result(None)
+            else:
+                left.append((endpoint, turn))
+        self._waiting = left
+
+
+def _is_of_the_host(error: BaseException) -> bool:
+    """Whether an error says that the host does not answer. Certificates are a matter of who asks, and a connection that
+    the operator refuses itself says nothing. Neither does an API server that asks for a pause."""
+    if isinstance(error, RefusedError | aiohttp.ClientSSLError | ssl.SSLError):
+        return False
+    if isinstance(error, UnavailableError) and error.retry_after_seconds:
+        return False
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return not isinstance(cause, PermissionError | ssl.SSLError)
+
+
+def _is_reached(error: BaseException) -> bool:
+    """Whether the host was reached, and gave no answer."""
+    return not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+
+
+def _say(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else ""
