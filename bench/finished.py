@@ -1,9 +1,10 @@
 """Measures the operator with thousands of resources: memory, how long a start takes, and how long its loop is held.
 
-    KUBECONFIG=PATH python -m bench.finished [--finished N] [--running N] [--keep]
+    KUBECONFIG=PATH python -m bench.finished [--finished N] [--running N]
 
 The cluster needs an API server with the CRDs, and no nodes: the resources get the status that the operator writes, and
 their pods the status that a kubelet writes. The operator runs as a process of this machine and finds them all there.
+What a run has made stays, and the next one finds it.
 
 `peak` and `at rest` are the resident memory of the process. The start ends when the process has come to rest. The lag
 is how long a probe of the operator waits for its answer, so it holds the machine's own delays too. `writes` are the
@@ -37,7 +38,10 @@ from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 from tests.unit.handlers.cluster import Cluster
 
-NAMESPACE: Final = "bench-finished"
+FINISHED: Final = "bench-finished"
+RUNNING: Final = "bench-running"
+NOTHING: Final = "bench-nothing"
+"""Namespaces. The operator watches those that have what is measured."""
 _AT_ONCE: Final = 40
 _PORT: Final = 18099
 _PROBE_SECONDS: Final = 0.02
@@ -81,17 +85,13 @@ class Client(KubernetesClient):
         except ConflictError:
             return None
 
-    async def delete_namespace(self) -> None:
-        """Delete what was made, where the cluster has a controller manager."""
-        await self._request("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
-
     async def count_writes(self) -> dict[str, float]:
         """Writes that the API server has answered, by verb and resource."""
         return read_writes((await self._send("GET", "/metrics", limit=_MOST_METRICS)).decode())
 
-    async def patch_pod_status(self, name: str, status: Object) -> None:
+    async def patch_pod_status(self, namespace: str, name: str, status: Object) -> None:
         """As a kubelet does."""
-        await self._request("PATCH", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/status", body={"status": status})
+        await self._request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}/status", body={"status": status})
 
 
 class Filler:
@@ -101,24 +101,24 @@ class Filler:
         self._client = client
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def fill(self, count: int, prefix: str, make: Callable[[str], Awaitable[None]]) -> None:
+    async def fill(self, count: int, namespace: str, make: Callable[[str], Awaitable[None]]) -> None:
         async def one(number: int) -> None:
             async with self._places:
-                await make(f"{prefix}-{number}")
+                await make(f"build-{number}")
 
-        await self._client.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
+        await self._client.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
         await asyncio.gather(*(one(number) for number in range(count)))
 
     async def make_finished(self, sample: Object, name: str) -> None:
         """A resource whose pod is gone."""
-        created = await self._create(_renamed(sample["spec"], name), name)
+        created = await self._create(FINISHED, name, sample)
         if created is None:
             return
         await self._write_status(created, _renamed(sample["status"], name))
 
     async def make_running(self, sample: Object, pod: Object, name: str) -> None:
         """A resource whose pod runs."""
-        created = await self._create(_renamed(sample["spec"], name), name)
+        created = await self._create(RUNNING, name, sample)
         if created is None:
             return
         uid = created["metadata"]["uid"]
@@ -126,31 +126,30 @@ class Filler:
         manifest = _renamed({"metadata": pod["metadata"], "spec": pod["spec"]}, name)
         for key in ("uid", "resourceVersion", "generation"):
             del manifest["metadata"][key]
-        manifest["metadata"] |= {"name": pod_name, "namespace": NAMESPACE}
+        manifest["metadata"] |= {"name": pod_name, "namespace": RUNNING}
         manifest["metadata"]["ownerReferences"][0] |= {"name": name, "uid": uid}
         made = await self._client.create_pod(manifest)
-        await self._client.patch_pod_status(pod_name, _as_a_kubelet(pod["status"]))
+        await self._client.patch_pod_status(RUNNING, pod_name, _as_a_kubelet(pod["status"]))
         status = _renamed(sample["status"], name)
         status["run"]["specHash"] = hash_spec(parse_spec(created["spec"]))
         status["run"]["builds"][0] |= {"podName": pod_name, "podUid": made["metadata"]["uid"]}
         await self._write_status(created, status)
 
-    async def _create(self, spec: Object, name: str) -> Object | None:
-        body = {"apiVersion": meta.API_VERSION, "kind": meta.BUILD_KIND, "spec": spec}
-        applied = json.dumps({**body, "metadata": {"name": name, "namespace": NAMESPACE}})
+    async def _create(self, namespace: str, name: str, sample: Object) -> Object | None:
+        body = {"apiVersion": meta.API_VERSION, "kind": meta.BUILD_KIND, "spec": _renamed(sample["spec"], name)}
+        applied = json.dumps({**body, "metadata": {"name": name, "namespace": namespace}})
         body["metadata"] = {
             "name": name,
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied},
             "labels": {"app.kubernetes.io/part-of": "bench"},
         }
-        path = f"/apis/{meta.API_VERSION}/namespaces/{NAMESPACE}/{meta.BUILD_PLURAL}"
+        path = f"/apis/{meta.API_VERSION}/namespaces/{namespace}/{meta.BUILD_PLURAL}"
         return await self._client.create(path, body)
 
     async def _write_status(self, body: Object, status: Object) -> None:
         metadata = body["metadata"]
-        await self._client.patch_custom_status(
-            meta.BUILD_PLURAL, NAMESPACE, metadata["name"], metadata["resourceVersion"], status
-        )
+        place = metadata["namespace"], metadata["name"]
+        await self._client.patch_custom_status(meta.BUILD_PLURAL, *place, metadata["resourceVersion"], status)
 
 
 def _renamed(value: Object, name: str) -> Object:
@@ -198,8 +197,9 @@ class Figures:
 class Operator:
     """The operator as a process of this machine."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, namespaces: list[str]) -> None:
         self._log = log
+        self._namespaces = namespaces
 
     async def __aenter__(self) -> "Operator":
         environment = {
@@ -207,6 +207,7 @@ class Operator:
             "BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:v1.28.3",
             "BUILDANDPUSH_SOURCE_IMAGE": "operator:1",
             "BUILDANDPUSH_PORT": str(_PORT),
+            "BUILDANDPUSH_NAMESPACES": ",".join(self._namespaces),
         }
         self.began = time.monotonic()
         with self._log.open("wb") as log:
@@ -289,12 +290,15 @@ async def measure(arguments: argparse.Namespace, samples: dict[bool, tuple[Objec
     (finished, _), (running, pod) = samples[True], samples[False]
     async with await Client.connect() as client:
         filler = Filler(client)
-        await filler.fill(arguments.finished, "finished", lambda name: filler.make_finished(finished, name))
-        await filler.fill(arguments.running, "running", lambda name: filler.make_running(running, pod, name))
+        await filler.fill(arguments.finished, FINISHED, lambda name: filler.make_finished(finished, name))
+        await filler.fill(arguments.running, RUNNING, lambda name: filler.make_running(running, pod, name))
+        await filler.fill(0, NOTHING, lambda name: asyncio.sleep(0))
+        namespaces = [FINISHED] if arguments.finished else []
+        namespaces += [RUNNING] if arguments.running else []
         before = await client.count_writes()
         log = Path(tempfile.mkdtemp(prefix="bench-finished-")) / "operator.log"
-        print(f"made {arguments.finished} finished ones and {arguments.running} that run; the log is {log}", flush=True)
-        async with Operator(log) as operator:
+        print(f"{arguments.finished} finished ones and {arguments.running} that run; the log is {log}", flush=True)
+        async with Operator(log, namespaces or [NOTHING]) as operator:
             figures = await observe(operator)
             if arguments.seconds:
                 await asyncio.sleep(arguments.seconds)
@@ -303,8 +307,6 @@ async def measure(arguments: argparse.Namespace, samples: dict[bool, tuple[Objec
         figures.writes = {key: count - before.get(key, 0.0) for key, count in after.items() if _is_news(key)}
         figures.writes = {key: count for key, count in figures.writes.items() if count}
         print(figures)
-        if not arguments.keep:
-            await client.delete_namespace()
 
 
 def _is_news(key: str) -> bool:
@@ -315,10 +317,9 @@ def _is_news(key: str) -> bool:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure the operator with thousands of resources.")
-    parser.add_argument("--finished", type=int, default=0, help="how many finished resources to make; none by default")
-    parser.add_argument("--running", type=int, default=0, help="how many running ones to make; none by default")
+    parser.add_argument("--finished", type=int, default=0, help="how many finished resources; none by default")
+    parser.add_argument("--running", type=int, default=0, help="how many running ones; none by default")
     parser.add_argument("--seconds", type=int, default=0, help="how much longer to run after the start")
-    parser.add_argument("--keep", action="store_true", help="keep the namespace, to measure again with what is there")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # of the samples
     asyncio.run(measure(arguments, {finished: make_sample(finished=finished) for finished in (True, False)}))
