@@ -41,6 +41,7 @@ from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.passes import Passes
 from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
@@ -134,7 +135,8 @@ async def _lead(
         flux,
         store.find_node,
     )
-    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics))
+    quotas = Quotas(wake_build)
+    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
     queue: WorkQueue[Key] = WorkQueue(
         passes.run,
@@ -144,7 +146,7 @@ async def _lead(
     )
     metrics.watch_queue(queue.backlog)
     metrics.login_oldest_seconds.set_function(identities.oldest_seconds)
-    watcher = Watcher(store, queue)
+    watcher = Watcher(store, queue, quotas.note_room)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     crds = CrdWatch(client, reconciler.know_crd)
     ended = asyncio.Event()  # by a signal, by the loss of the lease, or because versions went back

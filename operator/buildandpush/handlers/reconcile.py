@@ -26,6 +26,7 @@ from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
 from buildandpush.handlers.kept import Object
+from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store, read_resource
@@ -57,8 +58,10 @@ class Reconciler:
         settings: BuildSettings,
         clock: Callable[[], datetime],
         meter: RunMeter,
+        quotas: Quotas,
     ) -> None:
         self._meter = meter
+        self._quotas = quotas
         self._sources = sources
         self._client = sources.kubernetes
         self._connectors = ConnectorReconciler(sources, store, clock)
@@ -158,8 +161,9 @@ class Reconciler:
 
     async def _write(self, key: Key, resource: Resource, decision: Decision) -> "_Written":
         """Write the status if it changed."""
-        status = decision.status.to_dict()
-        patch = merge_patch(resource.status.to_dict(), status)
+        if decision.status == resource.status:  # found sooner than by their JSON, which is most of such a pass
+            return _Written.NOTHING
+        patch = merge_patch(resource.status.to_dict(), decision.status.to_dict())
         if not patch:
             return _Written.NOTHING
         try:
@@ -234,13 +238,26 @@ class Reconciler:
         for action in decision.actions:
             if isinstance(action, Announce) and self._was_announced(world.resource.owner, action):
                 continue
+            if isinstance(action, CreatePod):
+                refusal = await self._create_pod(world, action)
+                refusals |= {action.name: refusal} if refusal is not None else {}
+                continue
             refused = await perform(self._client, self._store, world.resource.owner, action, world.now)
             if isinstance(refused, Waiting):
                 obstacle = refused
-            elif refused is not None and isinstance(action, CreatePod):
-                refusals[action.name] = refused
         await self._note_obstacle(world, decision, obstacle)
         return refusals
+
+    async def _create_pod(self, world: World, action: CreatePod) -> Refusal | None:
+        """Create a pod. Returns how it was refused. While a quota has no room, not every build asks the API server."""
+        owner = world.resource.owner
+        known = self._quotas.find_refusal(owner, world.now)
+        if known is not None:
+            return known
+        refused = await perform(self._client, self._store, owner, action, world.now)
+        refusal = refused if isinstance(refused, Refusal) else None
+        self._quotas.note(owner, refusal, world.now)
+        return refusal
 
     async def _note_obstacle(self, world: World, decision: Decision, obstacle: Waiting | None) -> None:
         """Keep the refusal of a pod's removal for the status of its run. For a run that has ended, write an Event."""

@@ -33,9 +33,11 @@ _IDENTITY: Final[Any] = meta.COMPONENT
 class Watcher:
     """Feeds the store and the queue."""
 
-    def __init__(self, store: Store, queue: WorkQueue[Key]) -> None:
+    def __init__(self, store: Store, queue: WorkQueue[Key], note_room: Callable[[str], None]) -> None:
+        """`note_room` is told the namespace of a pod that takes none of its quota any more."""
         self._store = store
         self._queue = queue
+        self._note_room = note_room
         self.relisted = asyncio.Event()
         """Set when kopf has listed afresh, as after a watch that was cut for too long."""
 
@@ -58,6 +60,9 @@ class Watcher:
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
         if owner is not None:
             self._queue.add(owner)
+        # https://kubernetes.io/docs/concepts/policy/resource-quotas/#object-count-quota
+        if event_type == "DELETED" or (body.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+            self._note_room(body["metadata"]["namespace"])
 
     def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
         """A connector changed. Builds that name it may wait for it, or may have failed for it."""

@@ -11,6 +11,7 @@ from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.handlers.metrics import Metrics
+from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import Key, Store
@@ -96,7 +97,8 @@ class Cluster:
         sources = make_sources(
             client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
         )
-        return Reconciler(sources, self.store, SETTINGS, lambda: self.now, RunMeter(self.metrics))
+        quotas = Quotas(lambda owner: None)
+        return Reconciler(sources, self.store, SETTINGS, lambda: self.now, RunMeter(self.metrics), quotas)
 
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of a process that has just started."""

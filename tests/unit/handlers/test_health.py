@@ -163,7 +163,9 @@ def test_a_watch_that_lived_is_set_up_again_at_once(lives: list[float], monkeypa
         health = Health(asyncio.get_running_loop().time)
         queue = WorkQueue[Any](lambda key: asyncio.sleep(0), workers=1)
         ended = asyncio.Event()
-        await run_kopf(Watcher(Store(), queue), (), ended, lambda: None, asyncio.Event(), health)
+        await run_kopf(
+            Watcher(Store(), queue, lambda namespace: None), (), ended, lambda: None, asyncio.Event(), health
+        )
 
     run_in_fake_time(main())
     first = FIRST_RESTART_SECONDS

@@ -42,7 +42,7 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
             seen.append(key)
 
         queue: WorkQueue[Key] = WorkQueue(work, workers=1)
-        watcher = Watcher(store, queue)
+        watcher = Watcher(store, queue, lambda namespace: None)
         for name in ("web", "gone", "same"):
             watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource(name)))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")
@@ -169,7 +169,7 @@ def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afre
     async def main() -> None:
         api, store = FakeApi(), Store()
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
-        watcher = Watcher(store, queue)
+        watcher = Watcher(store, queue, lambda namespace: None)
         task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health()))
         watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")

@@ -35,7 +35,7 @@ def store() -> Store:
 
 @pytest.fixture
 def watcher(store: Store, queue: Any) -> Watcher:
-    return Watcher(store, queue)
+    return Watcher(store, queue, lambda namespace: None)
 
 
 def resource(name: str = "web", *, version: int = 1) -> dict[str, Any]:
@@ -132,6 +132,24 @@ def test_connector_that_is_gone_is_looked_at_once_more(watcher: Watcher, queue: 
     watcher.on_connector("DELETED", resource("acr", version=2))
     assert store.get(CONNECTOR) is None
     assert queue.added == [CONNECTOR]
+
+
+@pytest.mark.parametrize(
+    ("event", "phase", "told"),
+    [
+        ("ADDED", "Pending", []),
+        ("MODIFIED", "Running", []),
+        ("MODIFIED", "Succeeded", ["shop"]),
+        ("MODIFIED", "Failed", ["shop"]),
+        ("DELETED", "Running", ["shop"]),
+    ],
+)
+def test_a_pod_that_takes_none_of_a_quota_any_more_is_told(
+    event: str, phase: str, told: list[str], store: Store, queue: Any
+) -> None:
+    found: list[str] = []
+    Watcher(store, queue, found.append).on_pod(event, {**pod(), "status": {"phase": phase}})
+    assert found == told
 
 
 def test_kopf_writes_nothing_on_any_object() -> None:

@@ -13,9 +13,11 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
+from buildandpush.core.facts import Owner
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.store import POD_KIND, Key, Store, place_of
@@ -85,17 +87,22 @@ class Operator:
         self.store = Store()
         self.cluster = cluster
         self.queue: WorkQueue[Key] = WorkQueue(self._reconcile, workers=1, clock=self._seconds)
-        self.watcher = Watcher(self.store, self.queue)
+        quotas = Quotas(self._wake)
+        self.watcher = Watcher(self.store, self.queue, quotas.note_room)
         self.client = Client(cluster, network)
-        self.remote = Remote(cluster, lambda owner: self.queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name)))
+        self.remote = Remote(cluster, self._wake)
         self.reconciler = Reconciler(
             make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.azure, revisions=self.remote),
             self.store,
             SETTINGS,
             lambda: cluster.now,
             RunMeter(metrics),
+            quotas,
         )
         self.relist(lists or cluster.list_kind)
+
+    def _wake(self, owner: Owner) -> None:
+        self.queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name))
 
     def _seconds(self) -> float:
         return self.cluster.now.timestamp()
