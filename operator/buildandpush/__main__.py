@@ -16,8 +16,8 @@ from buildandpush import __version__
 from buildandpush.api import meta
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.identity import IdentityLogins
-from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
+from buildandpush.clients.azure.sharedlogins import SharedLogins
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.gitremote import GitRemote
@@ -120,7 +120,7 @@ async def _lead(
     def wake_build(owner: Owner) -> None:
         queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name))
 
-    logins = Logins(acting, identities, config.login_settings, _utc_now, wake_connector)
+    logins = SharedLogins(acting, identities, config.login_settings, _utc_now, wake_connector)
     lookups: Lookups[Owner, Commit | bool] = Lookups(
         _utc_now, wake_build, first_backoff_seconds=config.first_backoff_seconds
     )

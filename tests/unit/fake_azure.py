@@ -155,10 +155,11 @@ def make_sources(
     flux: Any = None,
     first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
     on_login: Callable[[Reason], None] = lambda reason: None,
+    logins_class: type[Logins] = Logins,
 ) -> Sources:
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
     identities = IdentityLogins(azure, azure, clock, first_backoff_seconds, on_login)
-    logins = Logins(client, identities, SETTINGS, clock)
+    logins = logins_class(client, identities, SETTINGS, clock)
     return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions(), flux)

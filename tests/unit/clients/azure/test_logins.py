@@ -10,6 +10,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.sharedlogins import SharedLogins
 from buildandpush.clients.errors import ConflictError
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import parse_connector
@@ -300,3 +301,31 @@ async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeAp
     await asyncio.gather(*tasks)
     assert removed == [False]
     assert name in logins.logins_of(connector.uid)
+
+
+async def test_builds_that_ask_at_the_same_time_ask_the_api_server_once(api: FakeApi) -> None:
+    logins = make_sources(KubernetesClient(api), None, lambda: NOW, logins_class=SharedLogins).logins
+    needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
+    first = await logins.ensure_login("shop", needs)
+    api.requests.clear()
+    found = await asyncio.gather(*(logins.ensure_login("shop", needs) for _ in range(20)))
+    assert found == [first] * 20
+    assert len(api.requests) == 2 * 3, "connector, its Secret and the login: for the first, then for all the others"
+    api.requests.clear()
+    given = await asyncio.gather(*(logins.find_credentials("shop", "acr", HOST) for _ in range(20)))
+    assert len(set(given)) == 1
+    assert len(api.requests) == 2 * 2
+
+
+async def test_a_password_that_is_corrected_while_others_ask_is_the_one_that_counts(api: FakeApi) -> None:
+    logins = make_sources(KubernetesClient(api), None, lambda: NOW, logins_class=SharedLogins).logins
+    needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
+    before = asyncio.create_task(logins.ensure_login("shop", needs))
+    for _ in range(100):
+        if any(request.endswith("/secrets/acr-push") for request in api.requests):
+            break
+        await asyncio.sleep(0)
+    put_password(api, "second")
+    await logins.ensure_login("shop", needs)
+    assert password_in(made(api)) == "second"
+    await before
