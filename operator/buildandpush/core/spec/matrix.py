@@ -8,43 +8,32 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.strategy import (
-    MAX_AXES,
-    MAX_BUILDS,
-    MAX_CONCURRENCY,
-    MAX_EXPRESSION,
-    MAX_ITEMS,
-    MAX_VALUE,
-    Matrix,
-    Repeat,
-    Strategy,
-)
+from buildandpush.api.strategy import MAX_BUILDS, MAX_CONCURRENCY, Matrix, Repeat, Strategy
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.expressions.evaluate import render
-from buildandpush.core.expressions.tree import Constant, Value
+from buildandpush.core.expressions.tree import Value
+from buildandpush.core.spec.axes import (
+    MAX_VALUES,
+    PLAIN,
+    Evaluate,
+    Item,
+    list_strange,
+    read_axes,
+    read_exclude,
+    read_items,
+)
 from buildandpush.core.spec.combination import Combination
 from buildandpush.core.spec.expansion import evaluate_text
 from buildandpush.core.spec.scope import Occasion
 
 MAX_COMBINATIONS: Final = 1024
 """Combinations before exclude: each of them is looked at."""
-MAX_VALUES: Final = 16
-"""Values of one build, those of objects counted one by one. The status of a build has them all."""
 
 _KINDS: Final = ("matrix", "repeat", "parallelism")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _SHOWN: Final = 64
-_PLAIN: Final = ""
-"""The key of a value that is no object."""
-
-_Item = Mapping[str, str]
-"""One value of an axis: its text under `_PLAIN`, or the texts of an object by their keys."""
-_Evaluate = Callable[[str, str], Value]
-"""Field and text to what its expressions give."""
 
 
 def has_strategy(spec: BuildAndPushACRSpec) -> bool:
@@ -60,7 +49,7 @@ def expand_strategy(spec: BuildAndPushACRSpec, occasion: Occasion) -> tuple[Comb
     if spec.strategy is None or not has_strategy(spec):
         return (Combination(),)
     strategy = spec.strategy
-    _find_kind(strategy)
+    _check_kind(strategy)
     plan_concurrency(spec)
 
     def evaluate(field: str, text: str) -> Value:
@@ -98,18 +87,19 @@ def find_idle(spec: BuildAndPushACRSpec) -> dict[str, str]:
             found[f"strategy.{name}.nodeName"] = "the status numbers the builds"
     if strategy.repeat is not None and strategy.repeat.unit:
         found["strategy.repeat.unit"] = "it belongs to settings that are not used here"
+    for axis, value in list_strange(strategy.matrix):
+        found[f"strategy.matrix.exclude: {axis} {value!r}"] = "the axis has no such value, so nothing is taken out"
     return found
 
 
-def _find_kind(strategy: Strategy) -> str:
+def _check_kind(strategy: Strategy) -> None:
     given = [name for name in _KINDS if getattr(strategy, name) is not None]
     if len(given) != 1:
         has = f"it has {' and '.join(given)}" if given else "it has none of them"
         raise SpecInvalidError("strategy", f"{has}; give exactly one of matrix, repeat and parallelism")
-    return given[0]
 
 
-def _expand_repeat(repeat: Repeat, evaluate: _Evaluate) -> tuple[Combination, ...]:
+def _expand_repeat(repeat: Repeat, evaluate: Evaluate) -> tuple[Combination, ...]:
     for name, value in (("start", repeat.start), ("end", repeat.end), ("partitionSize", repeat.partition_size)):
         if value is not None:
             raise SpecInvalidError(f"strategy.repeat.{name}", "it has no meaning here; list the wanted items in items")
@@ -118,11 +108,11 @@ def _expand_repeat(repeat: Repeat, evaluate: _Evaluate) -> tuple[Combination, ..
     if repeat.times is not None:
         return _count(_read_number("strategy.repeat.times", repeat.times, 1, MAX_BUILDS))
     field = "strategy.repeat.items"
-    items = _read_items(field, repeat.items, evaluate)
-    if any(_PLAIN not in item for item in items):
+    items = read_items(field, repeat.items, evaluate)
+    if any(PLAIN not in item for item in items):
         raise SpecInvalidError(field, "an item is an object; write texts or numbers, or use strategy.matrix")
     return tuple(
-        Combination(index, len(items), item=item[_PLAIN], postfix=f"_{index}") for index, item in enumerate(items)
+        Combination(index, len(items), item=item[PLAIN], postfix=f"_{index}") for index, item in enumerate(items)
     )
 
 
@@ -130,8 +120,8 @@ def _count(total: int) -> tuple[Combination, ...]:
     return tuple(Combination(index, total, postfix=f"_{index}") for index in range(total))
 
 
-def _expand_matrix(matrix: Matrix, evaluate: _Evaluate) -> tuple[Combination, ...]:
-    axes = _read_axes(matrix.axes, evaluate)
+def _expand_matrix(matrix: Matrix, evaluate: Evaluate) -> tuple[Combination, ...]:
+    axes = read_axes(matrix.axes, evaluate)
     sizes = [len(items) for items in axes.values()]
     count = math.prod(sizes)
     if count > MAX_COMBINATIONS:
@@ -140,7 +130,7 @@ def _expand_matrix(matrix: Matrix, evaluate: _Evaluate) -> tuple[Combination, ..
             f"the axes have {count} combinations, and a run has up to {MAX_BUILDS} builds; take out values, or write "
             "several resources",
         )
-    kept = _exclude(sizes, _read_exclude(matrix.exclude or [], axes, evaluate))
+    kept = _exclude(sizes, read_exclude(matrix.exclude or [], axes, evaluate))
     if not kept:
         raise SpecInvalidError("strategy.matrix.exclude", "it leaves no combination to build; remove an entry")
     if len(kept) > MAX_BUILDS:
@@ -174,7 +164,7 @@ def _exclude(sizes: Sequence[int], rules: Sequence[Mapping[int, int]]) -> list[t
     ]
 
 
-def _pick(axes: Mapping[str, Sequence[_Item]], places: Sequence[int]) -> dict[str, str]:
+def _pick(axes: Mapping[str, Sequence[Item]], places: Sequence[int]) -> dict[str, str]:
     picked = {
         f"{name}.{key}" if key else name: text
         for (name, items), place in zip(axes.items(), places, strict=True)
@@ -186,89 +176,6 @@ def _pick(axes: Mapping[str, Sequence[_Item]], places: Sequence[int]) -> dict[st
             f"a build has {len(picked)} values, more than {MAX_VALUES}; leave out some of an object",
         )
     return picked
-
-
-def _read_axes(written: Mapping[str, Any], evaluate: _Evaluate) -> dict[str, list[_Item]]:
-    if not written:
-        raise SpecInvalidError("strategy.matrix", "it has no axis; give one, for example version: ['1', '2']")
-    if len(written) > MAX_AXES:
-        raise SpecInvalidError("strategy.matrix", f"it has {len(written)} axes, more than {MAX_AXES}; give fewer")
-    for name in written:
-        _check_name("strategy.matrix", name)
-    return {name: _read_items(f"strategy.matrix.{name}", given, evaluate) for name, given in written.items()}
-
-
-def _read_items(field: str, given: Any, evaluate: _Evaluate) -> list[_Item]:
-    if isinstance(given, str):
-        given = evaluate(field, given) if len(given) <= MAX_EXPRESSION else given
-    if not isinstance(given, list):
-        raise SpecInvalidError(
-            field,
-            f"{str(given)[:_SHOWN]!r} is no list; write for example ['1', '2'], or an expression that gives a list, "
-            'such as <+pipeline.variables.list.split(",")>',
-        )
-    if not given or len(given) > MAX_ITEMS:
-        raise SpecInvalidError(field, f"it has {len(given)} values; give from 1 to {MAX_ITEMS}")
-    items = [_read_item(field, value, evaluate) for value in given]
-    for place, item in enumerate(items):
-        if item in items[:place]:
-            text = ", ".join(item.values())[:_SHOWN]
-            raise SpecInvalidError(field, f"{text!r} is given twice; give each value once")
-    return items
-
-
-def _read_item(field: str, value: Any, evaluate: _Evaluate) -> _Item:
-    if not isinstance(value, dict):
-        return {_PLAIN: _read_text(field, value, evaluate)}
-    if not value or len(value) > MAX_VALUES:
-        raise SpecInvalidError(field, f"an object has {len(value)} values; give from 1 to {MAX_VALUES}")
-    for key in value:
-        _check_name(field, key)
-    return {key: _read_text(f"{field}.{key}", inner, evaluate) for key, inner in sorted(value.items())}
-
-
-def _read_text(field: str, value: Any, evaluate: _Evaluate) -> str:
-    if isinstance(value, str):
-        value = evaluate(field, value)
-    if not isinstance(value, str | bool | int | float):
-        raise SpecInvalidError(
-            field, "a value is neither a text, a number, true nor false; write one of these, or an object of them"
-        )
-    text = value if isinstance(value, str) else render((Constant(value),), {})
-    if len(text) > MAX_VALUE or not text.isprintable():
-        raise SpecInvalidError(
-            field, f"{text[:_SHOWN]!r} is too long or has signs that do not print; write up to {MAX_VALUE} characters"
-        )
-    return text
-
-
-def _read_exclude(
-    written: Sequence[Mapping[str, Any]], axes: Mapping[str, Sequence[_Item]], evaluate: _Evaluate
-) -> list[dict[int, int]]:
-    """For each entry the axes that it names by their places, each with the place of its value.
-
-    An entry with a value that its axis has not takes out nothing, as in pipelines."""
-    field = "strategy.matrix.exclude"
-    if len(written) > MAX_ITEMS:
-        raise SpecInvalidError(field, f"it has {len(written)} entries, more than {MAX_ITEMS}; give fewer")
-    names = list(axes)
-    rules = []
-    for entry in written:
-        unknown = [name for name in entry if name not in axes]
-        if unknown or not entry:
-            what = f"{str(unknown[0])[:_SHOWN]!r} is no axis" if unknown else "an entry names no axis"
-            raise SpecInvalidError(field, f"{what}; name one of {', '.join(names)}")
-        wanted = {name: _read_item(f"{field}.{name}", value, evaluate) for name, value in entry.items()}
-        if all(item in axes[name] for name, item in wanted.items()):
-            rules.append({names.index(name): axes[name].index(item) for name, item in wanted.items()})
-    return rules
-
-
-def _check_name(field: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise SpecInvalidError(
-            field, f"{name[:_SHOWN]!r} is no name; use up to 63 letters, digits, _ or -, the first a letter or _"
-        )
 
 
 def _read_number(field: str, value: int | str | None, lowest: int, highest: int) -> int:

@@ -203,6 +203,22 @@ def test_a_name_for_a_pipelines_steps_has_no_effect_and_the_condition_says_so() 
     assert "strategy.matrix.nodeName" in find_notes(written(matrix(a=["1"], nodeName="x")))[0]
 
 
+@pytest.mark.parametrize(
+    ("exclude", "named"),
+    [
+        ([{"a": "3.9"}], ["strategy.matrix.exclude: a '3.9'"]),
+        ([{"a": "3.11"}, {"a": 3.9, "b": True}], ["strategy.matrix.exclude: a '3.9'"]),
+        ([{"a": 3.11}, {"b": "true"}], []),
+        ([{"a": "<+pipeline.variables.x>"}, {"c": "y"}, {"d": {"e": "2"}}, {"nope": "1"}], []),
+    ],
+    ids=str,
+)
+def test_an_entry_of_exclude_that_takes_out_nothing_is_told(exclude: list[Any], named: list[str]) -> None:
+    axes = {"a": ["3.11", 3.12], "b": [True, None], "c": '<+pipeline.variables.x.split(",")>', "d": [{"e": "1"}]}
+    why = "the axis has no such value, so nothing is taken out"
+    assert list(find_notes(written(matrix(**axes, exclude=exclude)))) == [f"{each}: {why}" for each in named]
+
+
 AXES = st.dictionaries(
     st.sampled_from(["a", "b", "c", "d-e", "_f"]),
     st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True),
