@@ -25,7 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from buildandpush import __version__
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.core.azure.cloud import classify_host
+from buildandpush.core.azure.cloud import HostClass, classify_host
 
 PREFIX: Final = "buildandpush_"
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
@@ -35,6 +35,8 @@ OTHER: Final = "Other"
 """A reason that is none of this version's."""
 NO_ANSWER: Final = "none"
 """The code of a request that nobody answered."""
+UNTOLD: Final = "untold"
+"""The code of all requests to hosts that users name. Otherwise a user could explore the cluster's network with them."""
 
 _BUILD_SECONDS: Final = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _PASS_SECONDS: Final = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60)
@@ -67,7 +69,7 @@ class Metrics:
         self.families: list[Family] = []
         counter, gauge = partial(self._add, Counter), partial(self._add, Gauge)
 
-        self.builds = counter("builds_total", "Runs that have ended.", "result", "reason")
+        self.builds = counter("builds_total", "Builds of runs that have ended.", "result", "reason")
         self.builds_started = counter("builds_started_total", "Runs that have started.", "trigger")
         self.retries = counter(
             "retries_total",
@@ -76,13 +78,13 @@ class Metrics:
         )
         self.build_seconds = self._histogram(
             "build_duration_seconds",
-            "Time from the start of a run to its end, all attempts and waits included.",
+            "Time from the start of a build's run to the end of the run, all attempts and waits included.",
             _BUILD_SECONDS,
             "result",
         )
         self.phase_seconds = self._histogram(
             "build_phase_duration_seconds",
-            "Time that runs spent in each phase, observed when a run ends.",
+            "Time that builds spent in each phase, observed when their run ends.",
             _BUILD_SECONDS,
             "phase",
         )
@@ -139,7 +141,7 @@ class Metrics:
         # To find the series of a request takes longer than to count it. Hosts are words of users, so few are kept.
         self._of_api_request = lru_cache(_KEPT)(lambda verb, status: self.api_requests.labels(verb, code_label(status)))
         self._of_outside_request = lru_cache(_KEPT)(
-            lambda host, status: self.outside_requests.labels(classify_host(host), code_label(status))
+            lambda host, status: self.outside_requests.labels(*outside_labels(host, status))
         )
 
     def _add(self, make: type[M], name: str, text: str, *labels: str, **more: Any) -> M:
@@ -187,6 +189,12 @@ def code_label(status: int | None) -> str:
     if status is None:
         return NO_ANSWER
     return str(int(status)) if status in _STATUSES else f"{status // 100}xx"
+
+
+def outside_labels(host: str, status: int | None) -> tuple[str, str]:
+    """What a host is, and how it answered, as labels."""
+    kind = classify_host(host)
+    return kind, UNTOLD if kind is HostClass.OTHER else code_label(status)
 
 
 def cause_label(error: BaseException) -> str:

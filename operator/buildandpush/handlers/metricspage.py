@@ -10,11 +10,11 @@ from typing import Final
 from buildandpush.api.generated import escape_cell, write_or_check
 from buildandpush.api.meta import BUILD_KIND, CONNECTOR_KIND, Phase, Trigger
 from buildandpush.core.azure.cloud import HostClass
-from buildandpush.handlers.metrics import NO_ANSWER, OTHER, Metrics
+from buildandpush.handlers.metrics import NO_ANSWER, OTHER, UNTOLD, Metrics
 from buildandpush.handlers.runmeter import STATES
 
 LABELS: Final = {
-    "result": f"How the run ended: {Phase.SUCCEEDED}, {Phase.FAILED}, {Phase.IGNORED} (failed, and failureStrategies "
+    "result": f"How the build ended: {Phase.SUCCEEDED}, {Phase.FAILED}, {Phase.IGNORED} (failed, and failureStrategies "
     f"ignore it), {Phase.CANCELLED} or {Phase.SUPERSEDED}.",
     "reason": f"One of the [reasons](reasons.md), or {OTHER}.",
     "trigger": f"Why the run started: {', '.join(Trigger)}.",
@@ -27,7 +27,8 @@ LABELS: Final = {
     "request. `unexpected`: all else; the log has the details.",
     "verb": "The verb of HTTP, or WATCH.",
     "code": f"The status of HTTP, or `{NO_ANSWER}` if nobody answered. Numbers that HTTP does not define share a "
-    "label, for example 5xx.",
+    f"label, for example 5xx. `{UNTOLD}` for hosts of the class {HostClass.OTHER}: users name them, and nobody shall "
+    "learn here how the hosts of your network answer.",
     "host": f"What the host is: `{HostClass.REGISTRY}`, a registry of an Azure cloud; `{HostClass.ENTRA}`, Entra ID; "
     f"`{HostClass.RESOURCE_MANAGER}`, the resource manager; `{HostClass.NODE}`, the metadata service of the node; "
     f"`{HostClass.OTHER}`, all others, also the hosts of a custom cloud.",

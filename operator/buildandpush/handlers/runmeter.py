@@ -85,8 +85,9 @@ class RunMeter:
         goes_on = before is not None and before.finished_at is None
         if not goes_on:
             self._metrics.builds_started.labels(after.trigger).inc()
-        if before is not None and goes_on:
-            self._metrics.retries.labels(reason_label(cause)).inc(max(0, _attempts(after) - _attempts(before)))
+        more = _attempts(after) - _attempts(before) if before is not None and goes_on else 0
+        if more > 0:
+            self._metrics.retries.labels(reason_label(cause)).inc(more)
         if after.finished_at is not None:
             self._count_end(after)
 
@@ -136,5 +137,5 @@ def _attempts(run: RunStatus) -> int:
 
 
 def _find_cause(actions: Iterable[Action]) -> str:
-    """The reason that a decision announces."""
-    return next((action.reason for action in actions if isinstance(action, Announce)), "")
+    """Why an attempt failed, if one did. The same decision may announce that another build was accepted."""
+    return next((action.reason for action in actions if isinstance(action, Announce) and action.warning), "")

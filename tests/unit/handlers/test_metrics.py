@@ -12,9 +12,11 @@ from buildandpush.handlers.metrics import (
     CONTENT_TYPE,
     NO_ANSWER,
     OTHER,
+    UNTOLD,
     Metrics,
     cause_label,
     code_label,
+    outside_labels,
     reason_label,
 )
 from buildandpush.handlers.metricspage import LABELS, OF_THE_PROCESS, render_page
@@ -63,9 +65,24 @@ def test_a_code_is_a_label_only_if_it_means_something(status: int | None, label:
 def test_a_server_makes_few_series_whatever_it_answers(metrics: Metrics) -> None:
     for number, status in enumerate(range(1000)):
         metrics.count_outside_request(f"host-{number}.example", status)
+        metrics.count_outside_request(f"host-{number}.azurecr.io", status)
     text = metrics.render().decode()
     assert text.count("buildandpush_outside_requests_total{") < 80
     assert "host-" not in text
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "labels"),
+    [
+        ("contoso.azurecr.io", 401, ("azurecr.io", "401")),
+        ("contoso.azurecr.io", None, ("azurecr.io", NO_ANSWER)),
+        ("login.microsoftonline.com", 429, ("entra", "429")),
+        ("10.0.0.8", 200, ("other", UNTOLD)),
+        ("10.0.0.8", None, ("other", UNTOLD)),
+    ],
+)
+def test_nobody_learns_how_hosts_answer_that_users_name(host: str, status: int | None, labels: tuple[str, str]) -> None:
+    assert outside_labels(host, status) == labels
 
 
 @pytest.mark.parametrize(

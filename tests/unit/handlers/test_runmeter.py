@@ -9,8 +9,10 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.status import BuildStatus, Effective, RunStatus, Timings
 from buildandpush.clients.errors import UnavailableError
+from buildandpush.core.build.world import Decision
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.runmeter import measure_phases
+from buildandpush.handlers.runmeter import RunMeter, measure_phases
+from buildandpush.handlers.store import read_resource
 from tests.unit.handlers.cluster import WEB, Cluster
 from tests.unit.handlers.fake_api import Write
 
@@ -243,4 +245,19 @@ def ended(**changes: Any) -> RunStatus:
     ],
 )
 def test_a_run_spends_its_time_in_phases(run: Callable[[], RunStatus], phases: dict[str, float]) -> None:
-    assert measure_phases(run(), run().builds[0]) == phases
+    found = run()
+    assert measure_phases(found, found.builds[0]) == phases
+
+
+def test_each_build_of_a_run_is_counted() -> None:
+    process = Process()
+    meter, world = RunMeter(process.cluster.metrics), read_resource(process.cluster.store.get(WEB) or {})
+    run = ended()
+    failed = run.builds[0].model_copy(update={"key": "1", "phase": "Failed", "reason": "RunFailed"})
+    good = run.builds[0].model_copy(update={"reason": "Succeeded"})
+    status = world.status.model_copy(update={"run": run.model_copy(update={"builds": [good, failed]})})
+    meter.note_written(WEB, world, Decision(status))
+    assert process.count("builds_total", **GOOD) == 1
+    assert process.count("builds_total", result="Failed", reason="RunFailed") == 1
+    assert process.count("build_phase_duration_seconds_count", phase="build") == 2
+    assert process.count("build_phase_duration_seconds_count", phase="verify") == 0
