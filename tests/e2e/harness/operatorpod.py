@@ -72,7 +72,8 @@ class OperatorPod:
 
     def metrics(self) -> Metrics:
         """The metrics of all replicas by the pod's name."""
-        return {pod["metadata"]["name"]: _parse_metrics(self._ask(pod, "metrics")) for pod in self._pods()}
+        pods = [pod for pod in self._pods() if not _goes(pod)]
+        return {pod["metadata"]["name"]: _parse_metrics(self._ask(pod, "metrics")) for pod in pods}
 
     def _ask(self, pod: Object, path: str) -> bytes:
         return self.api.send("GET", f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:8080/proxy/{path}")
