@@ -19,6 +19,7 @@ LABELS: Final = {
     "reason": f"One of the [reasons](reasons.md), or {OTHER}.",
     "trigger": f"Why the run started: {', '.join(Trigger)}.",
     "phase": "`queue`: from the start of the run until a node took its first pod. `source`: the fetch of the source. "
+    "`start`: from when the node took the pod until kaniko ran, without the fetch. The node pulls images then. "
     "`build`: kaniko, with its push. `push`: kaniko, where it pushes an image that was built before. `verify`: from "
     "kaniko's end until the operator knew what the registry holds.",
     "state": f"{' or '.join(STATES)}. A run is {Phase.RUNNING} once kaniko runs.",

@@ -120,6 +120,9 @@ def measure_phases(run: RunStatus, build: BuildStatus) -> dict[str, float]:
         "source": timings.source_seconds,
         "push" if run.effective.push_only else "build": timings.build_seconds,
     }
+    if timings.waiting_seconds is not None and build.started_at is not None:
+        before = timings.waiting_seconds + (timings.source_seconds or 0)
+        found["start"] = max(0.0, (build.started_at - run.started_at).total_seconds() - before)
     verified = build.phase == Phase.SUCCEEDED and not run.effective.no_push
     # Of several builds only the last one's end is the run's.
     if verified and len(run.builds) == 1 and run.finished_at is not None and build.finished_at is not None:

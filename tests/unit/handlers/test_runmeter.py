@@ -216,13 +216,21 @@ def at(second: int) -> datetime:
 
 
 def ended(**changes: Any) -> RunStatus:
-    """A run that succeeded: 4 s in the queue, 3 s for the source, 20 s for kaniko, 2 s until it was verified."""
+    """A run that succeeded: 4 s in the queue, 3 s for the source, 2 s for containers to start, 20 s for kaniko, and 2 s
+    until it was verified."""
     effective = Effective(
         repository="contoso.azurecr.io/web", timeout_seconds=1, run_as_user=0, memory_limit="1", cpu_limit="1",
         executor_image="kaniko", no_push=changes.pop("no_push", None), push_only=changes.pop("push_only", None),
     )  # fmt: skip
     timings = Timings(waiting_seconds=4, source_seconds=3, build_seconds=20)
-    build = {"key": "0", "phase": "Succeeded", "pod_name": "p", "tags": ["latest"], "finished_at": at(30)}
+    build = {
+        "key": "0",
+        "phase": "Succeeded",
+        "pod_name": "p",
+        "tags": ["latest"],
+        "started_at": at(9),
+        "finished_at": at(30),
+    }
     built = BuildStatus(**{**build, "timings": timings, **changes})
     return RunStatus(
         number=1, spec_hash="h", generation=1, trigger="Spec", started_at=at(0), finished_at=at(32),
@@ -233,15 +241,27 @@ def ended(**changes: Any) -> RunStatus:
 @pytest.mark.parametrize(
     ("run", "phases"),
     [
-        pytest.param(ended, {"queue": 4, "source": 3, "build": 20, "verify": 2}, id="good"),
-        pytest.param(lambda: ended(attempt=2), {"source": 3, "build": 20, "verify": 2}, id="second attempt"),
-        pytest.param(lambda: ended(phase="Failed"), {"queue": 4, "source": 3, "build": 20}, id="failed"),
-        pytest.param(lambda: ended(no_push=True), {"queue": 4, "source": 3, "build": 20}, id="no push"),
+        pytest.param(ended, {"queue": 4, "source": 3, "start": 2, "build": 20, "verify": 2}, id="good"),
         pytest.param(
-            lambda: ended(push_only=True), {"queue": 4, "source": 3, "push": 20, "verify": 2}, id="push alone"
+            lambda: ended(attempt=2), {"source": 3, "start": 2, "build": 20, "verify": 2}, id="second attempt"
+        ),
+        pytest.param(lambda: ended(phase="Failed"), {"queue": 4, "source": 3, "start": 2, "build": 20}, id="failed"),
+        pytest.param(lambda: ended(no_push=True), {"queue": 4, "source": 3, "start": 2, "build": 20}, id="no push"),
+        pytest.param(
+            lambda: ended(push_only=True),
+            {"queue": 4, "source": 3, "start": 2, "push": 20, "verify": 2},
+            id="push alone",
         ),
         pytest.param(lambda: ended(timings=None), {}, id="pod lost"),
-        pytest.param(lambda: ended(timings=Timings(waiting_seconds=9)), {"queue": 9, "verify": 2}, id="no more known"),
+        pytest.param(lambda: ended(timings=Timings(source_seconds=9)), {"source": 9, "verify": 2}, id="no start known"),
+        pytest.param(
+            lambda: ended(started_at=None), {"queue": 4, "source": 3, "build": 20, "verify": 2}, id="kaniko never seen"
+        ),
+        pytest.param(
+            lambda: ended(started_at=at(5)),
+            {"queue": 4, "source": 3, "start": 0, "build": 20, "verify": 2},
+            id="clocks that differ",
+        ),
     ],
 )
 def test_a_run_spends_its_time_in_phases(run: Callable[[], RunStatus], phases: dict[str, float]) -> None:
