@@ -1,15 +1,17 @@
 """Each start, retry and end of a run is counted once by the process that wrote it, whatever became of the answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from buildandpush.api import meta
+from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, Effective, RunStatus, Timings
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.core.build.world import Decision
+from buildandpush.core.build.world import Announce, Decision
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter, measure_phases
 from buildandpush.handlers.store import read_resource
@@ -281,3 +283,16 @@ def test_each_build_of_a_run_is_counted() -> None:
     assert process.count("builds_total", result="Failed", reason="RunFailed") == 1
     assert process.count("build_phase_duration_seconds_count", phase="build") == 2
     assert process.count("build_phase_duration_seconds_count", phase="verify") == 0
+
+
+def test_a_retry_beside_a_build_that_is_accepted_has_the_reason_of_the_failure() -> None:
+    process = Process()
+    meter, world = RunMeter(process.cluster.metrics), read_resource(process.cluster.store.get(WEB) or {})
+    run = ended().model_copy(update={"finished_at": None})
+    again = run.model_copy(update={"builds": [run.builds[0].model_copy(update={"attempt": 2})]})
+    before, after = (world.status.model_copy(update={"run": state}) for state in (run, again))
+    actions = (Announce(False, Reason.ACCEPTED, "", "a"), Announce(True, Reason.EVICTED, "", "b"))
+    meter.note_written(WEB, replace(world, status=before), Decision(after, actions))
+    meter.note_written(WEB, replace(world, status=after), Decision(after, actions))
+    (family,) = process.cluster.metrics.retries.collect()
+    assert {sample.labels["reason"]: sample.value for sample in family.samples} == {"Evicted": 1}
