@@ -1,6 +1,7 @@
 """What the operator writes back: the status of BuildAndPushACR. Bounded, and never with a secret in it."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
@@ -30,6 +31,7 @@ MAX_HISTORY = 10
 """Entries of good and of failed runs each."""
 
 
+@lru_cache(maxsize=4096)  # the same few moments, at each look at a status
 def _rfc3339(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

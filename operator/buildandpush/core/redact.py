@@ -68,7 +68,8 @@ def mask_patterns(text: str) -> str:
         text = _JWT_CHARACTERS.sub(lambda found: _mask_tokens(found[0]), text)
     if '"' in text:
         text = _AUTH_ENTRY.sub(rf"\1{MASK}", text)
-    text = _AUTH_HEADER.sub(rf"\1 {MASK}", text)
+    if "Basic " in text or "Bearer " in text:
+        text = _AUTH_HEADER.sub(rf"\1 {MASK}", text)
     if "@" in text:
         text = _ADDRESS.sub(lambda found: _mask_userinfo(found[0]), text)
     return text
