@@ -23,7 +23,7 @@ AT_ONCE: Final = 20
 _COUNT: Final = re.compile(r"^apiserver_request_total\{(?P<labels>[^}]*)\} (?P<count>\S+)", re.MULTILINE)
 _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 _WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_PATIENCE_SECONDS: Final = 300.0
+_PATIENCE_SECONDS: Final = 1800.0
 
 
 class Api:

@@ -1,6 +1,6 @@
 """Measures many builds at once on simulated nodes: how close the operator comes to what the machine can do at all.
 
-    make bench            (python -m bench.burst [--short] [--only burst rate recover growth slow])
+    make bench            (python -m bench.burst [--short] [--builds N] [--only burst rate recover growth slow])
 
 kwok plays the nodes and the build pods, which take a second each. The limit is a bare client that creates the pod and
 patches the status three times for each build. It is measured in the same run, since all figures depend on the machine.
@@ -50,12 +50,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure many builds on simulated nodes.")
     parser.add_argument("--short", action="store_true", help="a hundred builds, and ratios with wide limits")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to measure; else all")
+    parser.add_argument("--builds", type=int, default=Sizes.burst, help="builds of a burst; 1,000 by default")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is stopped
     if arguments.short:
         figures, goals = compare(asyncio.run(measure(["burst", "recover"], SHORT))), SHORT_GOALS
     else:
-        figures, goals = asyncio.run(measure(arguments.only, Sizes())), GOALS
+        figures, goals = asyncio.run(measure(arguments.only, Sizes(burst=arguments.builds))), GOALS
         write_figures(LATEST, figures)
     print_table(figures, goals)
     return 1 if arguments.short and missed(figures, goals) else 0
