@@ -15,13 +15,15 @@ from tests.e2e.harness.build import Snapshot
 SUCCEEDED: Final = "Succeeded"
 _POLL_SECONDS: Final = 0.3
 
+Inflict = Callable[[Scene], AbstractContextManager[None]]
+
 
 @dataclass(frozen=True)
 class Fault:
     """A row of the table: what breaks and heals, and which ends are right."""
 
     name: str
-    inflict: Callable[[Scene], AbstractContextManager[None]]
+    inflict: Inflict
     """Breaks something when it is entered, and heals it when it is left, whatever happens in between."""
     lasts: float = 0
     """Seconds that the fault stays for. 0: what inflicts it waits for a condition itself."""
@@ -35,6 +37,8 @@ class Fault:
     """The spec of a quarter of the builds, if that is what breaks something."""
     spoiled_end: str = SUCCEEDED
     """The reason that these builds end with."""
+    tells: str = ""
+    """The reason of an Event that builds must have, if the fault is one that they see."""
     within: float = 180
     """Seconds after which everything has to be right again."""
     brief: bool = False
@@ -139,7 +143,7 @@ def _end_problem(fault: Fault, end: str, ended: Snapshot, pods: dict[str, str]) 
 
 def _push_problem(scene: Scene, name: str, ended: Snapshot, pushes: Counter[str]) -> str:
     for tag in ended.build["tags"]:
-        digest = scene.registry.digest(f"{scene.settings.registry_host}/{scene.namespace}/{name}", tag)
+        digest = scene.registry.digest(ended.run["effective"]["repository"], tag)
         if digest is None or digest != ended.status.get("digest"):
             return f"the registry has {digest} under {tag}, the status says {ended.status.get('digest')}"
         if not pushes[f"{name}/{tag}"]:

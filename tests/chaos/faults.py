@@ -1,14 +1,18 @@
 """The table of faults. A row says what breaks and heals, and which ends of the builds are right."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from tests.chaos import inflict, outages
-from tests.chaos.drill import Fault
+from tests.chaos.drill import Fault, Inflict
 
 
-def _stopped(name: str) -> partial:  # type: ignore[type-arg]
+def _stopped(name: str) -> Inflict:
     return partial(outages.component_stopped, name=name)
+
+
+def _registry(**action: Any) -> Inflict:
+    return partial(inflict.registry_answers, **action)
 
 
 FAULTS: Final = (
@@ -26,37 +30,55 @@ FAULTS: Final = (
     Fault("etcd-restored", outages.etcd_restored),
     Fault("scheduler-stopped", _stopped("kube-scheduler"), lasts=10, starts_within=True),
     Fault("controllers-stopped", _stopped("kube-controller-manager"), lasts=10, starts_within=True),
-    Fault("dns-stopped", _stopped("coredns"), lasts=10, attempts=4),
+    Fault("dns-stopped", _stopped("coredns"), lasts=25, attempts=4, tells="RegistryUnreachable"),
     # ---- pods and nodes
-    Fault("pods-deleted", inflict.pods_deleted, attempts=2, brief=True),
-    Fault("pods-drained", inflict.pods_drained, attempts=2),
+    Fault("pods-deleted", inflict.pods_deleted, attempts=2, tells="PodLost", brief=True),
+    Fault("pods-drained", inflict.pods_drained, attempts=2, tells="Evicted"),
     Fault("node-lost", outages.node_lost, lasts=10, attempts=2),
-    Fault("node-rebooted", outages.node_rebooted, attempts=2),
-    Fault("runtime-stopped", _stopped("containerd"), lasts=10),
-    Fault("disk-full", inflict.disk_full, lasts=10, attempts=5, starts_within=True),
+    Fault("node-rebooted", outages.node_rebooted, attempts=2, tells="NodeLost", within=240),
+    # The runtime does not tell how a container ended that ends while it is away, so builds wait until it is back.
+    Fault("runtime-stopped", _stopped("containerd"), lasts=10, attempts=2, opens_after=True),
+    Fault(
+        "disk-full",
+        inflict.disk_full,
+        lasts=10,
+        attempts=5,
+        starts_within=True,
+        spoiled=inflict.with_a_file,
+        tells="NodeDiskFull",
+    ),
     Fault(
         "storage-limit",
         inflict.nothing,
         spoiled=inflict.larger_than_its_limit,
         spoiled_end="StorageLimitExceeded",
+        tells="StorageLimitExceeded",
     ),
-    Fault("long-log", inflict.nothing, spoiled=inflict.with_a_long_log, spoiled_end="RunFailed"),
+    Fault("long-log", inflict.nothing, spoiled=inflict.with_a_long_log, spoiled_end="RunFailed", tells="RunFailed"),
     # ---- objects that builds need
-    Fault("secrets-removed", inflict.secrets_removed, lasts=10, starts_within=True),
-    Fault("connector-replaced", inflict.connector_replaced, lasts=5, starts_within=True),
+    Fault("secrets-removed", inflict.secrets_removed, lasts=10, starts_within=True, tells="SecretMissing"),
+    Fault("connector-replaced", inflict.connector_replaced, lasts=5, starts_within=True, tells="ConnectorMissing"),
     Fault("namespace-deleted", inflict.namespace_deleted),
-    Fault("webhook-down", inflict.webhook_away, lasts=10, starts_within=True),
-    Fault("status-near-its-bound", inflict.leader_lost, spoiled=inflict.with_a_large_status),
+    Fault("webhook-down", inflict.webhook_away, lasts=10, starts_within=True, tells="ApiRefused"),
+    Fault("large-status", inflict.leader_lost, spoiled=inflict.with_a_large_status),
     # ---- the registry and Entra ID
-    Fault("registry-500", partial(inflict.registry_answers, status=500), lasts=10, attempts=4, brief=True),
+    Fault("registry-500", _registry(status=500), lasts=10, attempts=4, tells="PushFailed", brief=True),
     Fault(
         "registry-429",
-        partial(inflict.registry_answers, status=429, headers={"Retry-After": "3"}),
+        _registry(status=429, headers={"Retry-After": "3"}),
         lasts=10,
         attempts=4,
+        tells="PushFailed",
     ),
-    Fault("registry-slow", partial(inflict.registry_answers, delaySeconds=2), lasts=15),
-    Fault("registry-gone", inflict.registry_gone, lasts=10, attempts=4),
-    Fault("uploads-forgotten", inflict.uploads_forgotten, lasts=10, attempts=4),
-    Fault("entra-down", inflict.entra_down, lasts=10, starts_within=True, spoiled=inflict.with_entra),
+    Fault("registry-slow", _registry(delaySeconds=2), lasts=15),
+    Fault("registry-gone", inflict.registry_gone, lasts=10, attempts=4, tells="RegistryUnreachable"),
+    Fault("uploads-forgotten", inflict.uploads_forgotten, lasts=10, attempts=4, tells="PushFailed"),
+    Fault(
+        "entra-down",
+        inflict.entra_down,
+        lasts=10,
+        starts_within=True,
+        spoiled=inflict.with_entra,
+        tells="LoginUnavailable",
+    ),
 )

@@ -98,16 +98,20 @@ def pods_drained(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def disk_full(scene: Scene) -> Iterator[None]:
-    """New build pods have no room for their source."""
+    """New build pods have room for one small file."""
     room = '{"medium": "Memory", "sizeLimit": "4Ki"}'
-    fill = [
-        f'JSONPatch{{op: "replace", path: "/spec/volumes/0/emptyDir", value: {room}}}',
-        # The harness knows by a changed container that the policy is in force.
-        'JSONPatch{op: "add", path: "/spec/initContainers/0/env/-", '
-        'value: Object.spec.initContainers.env{name: "FULL", value: "yes"}}',
-    ]
-    with changed_pods(scene.api, scene.namespace, f"[{', '.join(fill)}]"):
+    fill = f'JSONPatch{{op: "replace", path: "/spec/volumes/0/emptyDir", value: {room}}}'
+    # The harness knows by a changed container of its own pod, which has no such volume, that the policy is in force.
+    env = 'Object.spec.initContainers.env{name: "FULL", value: "yes"}'
+    mark = f'JSONPatch{{op: "add", path: "/spec/initContainers/0/env/-", value: {env}}}'
+    has_volume = 'object.spec.?volumes.orValue([]).exists(volume, volume.name == "workspace")'
+    with changed_pods(scene.api, scene.namespace, f"{has_volume} ? [{fill}, {mark}] : [{mark}]"):
         yield
+
+
+def with_a_file() -> Object:
+    """A build whose source is larger than the room of `disk_full`."""
+    return {"source": inline(f"{FROM}RUN echo built > /built\n", file="x" * 20_000)}
 
 
 def larger_than_its_limit() -> Object:
@@ -179,8 +183,9 @@ def webhook_away(scene: Scene) -> Iterator[None]:
 
 
 def with_a_large_status() -> Object:
-    """A build whose status is as large as a spec of this kind makes it."""
-    return {"tags": [f"{number:02}{'t' * 126}" for number in range(50)]}
+    """A build with as many tags as there may be, each as long as it may be, in a repository with a long name: all of
+    them stand in the status, with and without it."""
+    return {"tags": [f"{number:02}{'t' * 126}" for number in range(50)], "below": f"/{'r' * 100}"}
 
 
 # ---- the registry and Entra ID

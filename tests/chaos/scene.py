@@ -62,12 +62,14 @@ class Scene:
 
     # ---- builds
 
-    def start(self, count: int, *, gated: bool = False, **spec: Any) -> list[str]:
-        """Create builds; gives back their names. Those that are gated wait in a RUN line until the gate opens."""
+    def start(self, count: int, *, gated: bool = False, below: str = "", **spec: Any) -> list[str]:
+        """Create builds; gives back their names. Those that are gated wait in a RUN line until the gate opens. `below`
+        makes their repositories' names longer."""
         names = [f"build-{number}" for number in range(len(self.names), len(self.names) + count)]
         for name in names:
             dockerfile = f"{FROM}{self.gate.run_line if gated else ''}RUN echo {name} > /built\n"
-            changes = {"source": inline(dockerfile), "resources": SMALL, **spec}
+            repository = f"{self.settings.registry_host}/{self.namespace}/{name}{below}"
+            changes = {"repository": repository, "source": inline(dockerfile), "resources": SMALL, **spec}
             self.api.create(build_manifest(self.namespace, name, changes))
             self.names.append(name)
         return names
@@ -104,6 +106,11 @@ class Scene:
         """The build pods."""
         return self.api.list("Pod", self.namespace, labels=f"{meta.LABEL_COMPONENT}={meta.COMPONENT_BUILD}")
 
+    def told(self) -> set[str]:
+        """The reasons of all Events about builds."""
+        events = self.api.list("Event", self.namespace)
+        return {event["reason"] for event in events if event["involvedObject"]["kind"] == BUILD}
+
     def describe(self) -> str:
         """The builds in words."""
         with suppress(*UNREACHED):
@@ -123,7 +130,7 @@ class Scene:
         found = Counter(self.pushed_before)
         for entry in self._manifest_puts():
             if entry["status"] == 201:
-                *_, build, _, tag = entry["path"].split("/")
+                _, _, _, build, *_, tag = entry["path"].split("/")
                 found[f"{build}/{tag}"] += 1
         return found
 

@@ -21,6 +21,7 @@ def test_a_fault_loses_and_doubles_nothing(fault: Fault, scene: Scene, outcomes:
     outcomes.append(outcome)
     assert (outcome.lost, outcome.doubled) == (0, 0), outcome.why
     assert outcome.in_flight >= BUILDS // 2, "the fault met too few builds to say anything"
+    assert {fault.tells} - {""} <= scene.told(), "the builds saw nothing of the fault"
     assert scene.orphans() == []
     assert find_leaks(scene.api, scene.registry, scene.namespace, scene.azure.list_secrets()) == []
     scene.clear()
