@@ -56,8 +56,8 @@ def scene(
     settings: Settings,  # noqa: F811
     shell: Shell,  # noqa: F811
 ) -> Iterator[Scene]:
-    """A namespace with a login, and an operator in a pod that was not killed before."""
-    if operator.restarts():
+    """A namespace with a login, and an operator in a pod that the kubelet would soon start again."""
+    if operator.restarts() > 1:
         operator.renew()
     found = Scene(api, azure, gate, namespace, operator, registry, settings, shell)
     found.log_in()

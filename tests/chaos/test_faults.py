@@ -6,6 +6,7 @@ import pytest
 
 from tests.chaos.drill import Fault, Outcome, drill
 from tests.chaos.faults import FAULTS
+from tests.chaos.inflict import MANY
 from tests.chaos.scene import Scene
 from tests.e2e.harness.fixtures import find_leaks
 
@@ -24,4 +25,5 @@ def test_a_fault_loses_and_doubles_nothing(fault: Fault, scene: Scene, outcomes:
     assert {fault.tells} - {""} <= scene.told(), "the builds saw nothing of the fault"
     assert scene.orphans() == []
     assert find_leaks(scene.api, scene.registry, scene.namespace, scene.azure.list_secrets()) == []
-    scene.clear()
+    if BUILDS >= MANY:  # the garbage collector takes its time after an outage
+        scene.clear()
