@@ -103,7 +103,9 @@ class Cluster:
         self.images = 0
         self.violations: list[str] = []
         self.created_pods: dict[str, int] = {}
-        self.finished_runs: dict[tuple[str, int], tuple[str, str | None]] = {}
+        self.made: dict[tuple[str, int], int] = {}
+        """How many builds each ended run made itself."""
+        self.finished_runs: dict[tuple[str, int], tuple[tuple[str, str | None], ...]] = {}
         self.writes = 0
 
     # ---- objects
@@ -331,6 +333,23 @@ class Remote:
         return Commit(git.commit, "refs/heads/main")
 
 
+def build_of(pod: Object, run: Object) -> Object:
+    """What a status says of the build that a pod is for; empty if it has no such build."""
+    key = pod["metadata"]["labels"][meta.LABEL_BUILD]
+    return next((build for build in run.get("builds", ()) if build["key"] == key), {})
+
+
+def is_sibling(pod: Object, other: Object) -> bool:
+    """Whether two pods are for different builds of one run, whose tags differ."""
+    one, two = pod["metadata"]["labels"], other["metadata"]["labels"]
+    return bool(one[meta.LABEL_RUN] == two[meta.LABEL_RUN] and one[meta.LABEL_BUILD] != two[meta.LABEL_BUILD])
+
+
+def is_going(build: Object) -> bool:
+    """Whether a build in a status is on its way."""
+    return build["phase"] in ("Pending", "Running")
+
+
 def reads_back(pod: Object) -> bool:
     """Whether it is no build pod but one that reads a push back."""
     return bool(pod["metadata"]["labels"][meta.LABEL_COMPONENT] == meta.COMPONENT_READ_BACK)
@@ -429,7 +448,7 @@ class Client:
         if resource is None or resource["metadata"]["uid"] != owner["uid"]:
             return  # the garbage collector takes it at once
         run = resource["status"].get("run") or {}
-        build = (run.get("builds") or [{}])[0]
+        build = build_of(manifest, run)
         if reads_back(manifest):
             if run.get("finishedAt") or (build.get("readBack") or {}).get("podName") != name:
                 cluster.violations.append(f"pod {name} was created without being announced in the status")
@@ -446,9 +465,11 @@ class Client:
             and is_alive(pod)
             and not reads_back(pod)
             and not cluster.is_given_up(pod)
+            and not is_sibling(pod, manifest)
         ]
         if others:
             cluster.violations.append(f"pod {name} was created while {others} lived")
+        self._check_places(manifest, resource, run)
         self._check_commit(manifest, resource, run)
         secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
         if ("Secret", secret) not in cluster.objects:
@@ -458,12 +479,22 @@ class Client:
             if login.expires_at is not None and login.expires_at <= cluster.now - SLACK:
                 cluster.violations.append(f"pod {name} was created with a login that had ended")
 
+    def _check_places(self, manifest: Object, resource: Object, run: Object) -> None:
+        """No more builds of a run are on their way than it has places."""
+        places = (resource["spec"].get("strategy") or {}).get("maxConcurrency") or 64
+        begun = [build["key"] for build in run.get("builds", ()) if is_going(build) and build.get("podUid")]
+        beside = [key for key in begun if key != manifest["metadata"]["labels"][meta.LABEL_BUILD]]
+        if len(beside) >= places:
+            self._cluster.violations.append(f"pod {manifest['metadata']['name']} was created beyond {places} places")
+
     def _check_commit(self, manifest: Object, resource: Object, run: Object) -> None:
-        """A run that follows a branch builds one commit, which its status names before there is a pod."""
+        """A run that polls, or has several builds, builds one commit, which its status names before there is a pod."""
         git = source_of(manifest).get("git")
         if git is None:
             return
         name, commit = resource["metadata"]["name"], git.get("commit")
+        if commit is None and len(run["builds"]) == 1 and "poll" not in resource["spec"]["source"]["git"]:
+            return  # its pod finds out what the branch is at
         if commit is None or commit != (run.get("source") or {}).get("commit"):
             self._cluster.violations.append(f"{name}: run {run['number']} builds {commit} without saying so")
         known = self._cluster.commits.setdefault((resource["metadata"]["uid"], run["number"]), str(commit))
@@ -561,16 +592,40 @@ class Client:
         self._check_rebuild(obj, old)
         self._check_outage(name, before, after)
         self._check_new_commit(obj, before, after)
-        if after.get("finishedAt"):
-            build = after["builds"][0]
-            ended = (build["phase"], build.get("digest"))
+        self._check_taken_over(name, before, after)
+        for build in after.get("builds", ()):
             if build.get("digest") and build["digest"] not in cluster.labels:
                 cluster.violations.append(f"{name}: run {after['number']} names a digest that was never pushed")
-            known = cluster.finished_runs.setdefault((uid, after["number"]), ended)
-            if known != ended:
-                cluster.violations.append(f"{name}: run {after['number']} flipped from {known} to {ended}")
-        elif (uid, after.get("number", 0)) in cluster.finished_runs:
-            cluster.violations.append(f"{name}: run {after['number']} was opened again")
+        self._check_end(uid, name, after)
+
+    def _check_end(self, uid: str, name: str, after: Object) -> None:
+        """A run that has ended stays as it is."""
+        cluster, place = self._cluster, (uid, after.get("number", 0))
+        if not after.get("finishedAt"):
+            if place in cluster.finished_runs:
+                cluster.violations.append(f"{name}: run {after['number']} was opened again")
+            return
+        if any(map(is_going, after["builds"])):
+            cluster.violations.append(f"{name}: run {after['number']} ended before its builds")
+        ended = tuple((build["phase"], build.get("digest")) for build in after["builds"])
+        known = cluster.finished_runs.setdefault(place, ended)
+        cluster.made[place] = len([build for build in after["builds"] if "fromRun" not in build])
+        if known != ended:
+            cluster.violations.append(f"{name}: run {after['number']} flipped from {known} to {ended}")
+
+    def _check_taken_over(self, name: str, before: Object, after: Object) -> None:
+        """A run that is asked for failed builds alone, or follows an outage, builds nothing good again."""
+        if not before or after["number"] == before["number"]:
+            return
+        alone = str(after.get("rebuild", "")).startswith("failed-") or after["trigger"] == "RetryAfterOutage"
+        same = after["specHash"] == before["specHash"] and len(after["builds"]) == len(before["builds"]) > 1
+        bad = any(build["phase"] == "Failed" for build in before["builds"])
+        for old, new in zip(before["builds"], after["builds"], strict=False):
+            taken = new.get("fromRun") is not None
+            if taken and (old["phase"] != "Succeeded" or old.get("digest") != new.get("digest")):
+                self._cluster.violations.append(f"{name}: run {after['number']} takes over what did not succeed")
+            if alone and same and bad and old["phase"] == "Succeeded" and not taken:
+                self._cluster.violations.append(f"{name}: run {after['number']} builds again what succeeded")
 
     def _check_rebuild(self, obj: Object, old: Object) -> None:
         """A value that becomes complete has had its run, or nothing happens until the user acts."""

@@ -31,7 +31,9 @@ from tests.unit.simulation.cluster import (
     Network,
     Registry,
     Remote,
+    build_of,
     is_alive,
+    is_going,
     is_touched,
     reads_back,
     stamp,
@@ -195,6 +197,37 @@ class World(RuleBasedStateMachine):
         tags = ["<+pipeline.sequenceId>", "latest"]
         self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), tags=tags, repository=f"{HOST}/shop/{name}"))
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        builds=st.integers(1, 4),
+        places=st.sampled_from([None, 1, 2]),
+        numbered=st.booleans(),
+        git=st.booleans(),
+    )
+    def apply_matrix(self, name: str, builds: int, places: int | None, numbered: bool, git: bool) -> None:
+        """Builds of one run, each with its own tags. The status shows what became of each."""
+        strategy = {"parallelism": builds, **({"maxConcurrency": places} if places else {})}
+        tags = [f"{name}-<+strategy.iteration>"]
+        tags += ["<+pipeline.sequenceId>-<+strategy.iteration>"] if numbered else []
+        changes: dict[str, Any] = {"strategy": strategy, "tags": tags, "repository": f"{HOST}/shop/{name}"}
+        if git:
+            changes["source"] = {"git": {"url": "https://git.example/shop.git", "revision": "main"}}
+        self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), **changes))
+
+    @rule(name=st.sampled_from(NAMES), good=st.integers(0, 2), how=st.sampled_from(["run", "evicted"]))
+    def one_of_several_fails_and_is_built_alone(self, name: str, good: int, how: str) -> None:
+        """So that often enough a run takes over what an earlier one made."""
+        self.apply_matrix(name, 3, None, False, False)
+        self.life_goes_on(2, False)
+        for _ in range(4 * good):
+            self.node_takes_pod_a_step_further(0)
+        for index in range(3):
+            self.node_takes_pod_a_step_further(index)
+            self.pod_fails(index, how)
+        self.life_goes_on(2, False)
+        self.ask_for_rebuild(name, True)
+        self.life_goes_on(2, True)
+
     @rule(name=st.sampled_from(NAMES), action=st.sampled_from(["Ignore", "Retry"]), met=st.booleans())
     def apply_with_strategies(self, name: str, action: str, met: bool) -> None:
         settings = {"spec": {"retryCount": 2, "retryIntervals": ["20s"]}} if action == "Retry" else {}
@@ -250,11 +283,12 @@ class World(RuleBasedStateMachine):
     def git_answers(self) -> None:
         self.operator.remote.answer()
 
-    @rule(name=st.sampled_from(NAMES))
-    def ask_for_rebuild(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), failed=st.booleans())
+    def ask_for_rebuild(self, name: str, failed: bool) -> None:
         found = self.cluster.objects.get((meta.BUILD_KIND, name))
+        value = self._next().replace("v", "failed-") if failed else self._next()
         if found is not None:
-            self.cluster.apply(meta.BUILD_KIND, name, found["spec"], {meta.ANNOTATION_REBUILD: self._next()})
+            self.cluster.apply(meta.BUILD_KIND, name, found["spec"], {meta.ANNOTATION_REBUILD: value})
 
     @rule(name=st.sampled_from(NAMES))
     def cancel(self, name: str) -> None:
@@ -628,9 +662,9 @@ class World(RuleBasedStateMachine):
                 assert self._is_settled(obj), (name, obj["spec"], obj["status"])
 
     def _check_counts(self) -> None:
-        """Each end of a run was counted once, whatever happened to the write that told it."""
+        """Each end of a build was counted once, whatever happened to the write that told it."""
         (family,) = self.metrics.builds.collect()
-        counted, ended = sum(sample.value for sample in family.samples), len(self.cluster.finished_runs)
+        counted, ended = sum(sample.value for sample in family.samples), sum(self.cluster.made.values())
         assert counted == ended or (self.gaps and counted < ended), (counted, ended)
 
     def _skip_to_the_next_run(self) -> None:
@@ -665,7 +699,8 @@ class World(RuleBasedStateMachine):
             owner = pod["metadata"]["ownerReferences"][0]["uid"]
             of = [obj for obj in self.cluster.objects.values() if obj["metadata"].get("uid") == owner]
             run = (of[0]["status"].get("run") or {}) if of else {}
-            build = run["builds"][0] if run and "finishedAt" not in run else {}
+            build = build_of(pod, run) if "finishedAt" not in run else {}
+            build = build if build and is_going(build) else {}
             awaited = (build.get("readBack") or {}).get("podName") if reads_back(pod) else build.get("podName")
             waited_for = awaited == pod["metadata"]["name"]
             if of and is_alive(pod) and not pod["metadata"].get("deletionTimestamp") and not waited_for:
@@ -697,9 +732,10 @@ class World(RuleBasedStateMachine):
         handled = waits or rebuild is None or rebuild in status.get("handledRebuilds", [])
         complete = obj["spec"].get("suspend") or rebuild is None or rebuild == status.get("completedRebuild")
         # A run whose attempt must be repeated cannot go on beside an invalid spec; it waits for the correction.
-        stuck = invalid and run is not None and "podUid" not in run["builds"][0]
+        stuck = invalid and run is not None and all("podUid" not in build for build in run["builds"] if is_going(build))
         # What failed through nobody's fault, or since a policy refused its pod, is built by itself once it can be.
-        again = run is not None and ("nextRunAt" in run or run["builds"][0].get("reason") == Reason.POD_REFUSED)
+        refused = run is not None and any(build.get("reason") == Reason.POD_REFUSED for build in run["builds"])
+        again = run is not None and ("nextRunAt" in run or refused)
         goes_on = again and not waits and "when" not in obj["spec"]
         polled = waits or "when" in obj["spec"] or self._is_built(obj)
         return seen and (ended or stuck) and handled and bool(complete) and not goes_on and polled
@@ -708,7 +744,7 @@ class World(RuleBasedStateMachine):
         """Whether the commit that the branch is at has had its run, or needs none."""
         git = obj["spec"]["source"].get("git")
         run = obj["status"].get("run")
-        if git is None or run is None:
+        if git is None or run is None or "poll" not in git:
             return True
         newest, built = self.cluster.git.commit, (run.get("source") or {}).get("commit")
         if newest == built:
