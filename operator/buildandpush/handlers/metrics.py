@@ -138,8 +138,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
 
-        # To find the series of a request takes longer than to count it. Hosts are words of users, so few are kept.
+        # To find a series takes longer than to count. Hosts are words of users, so few are kept.
         self._of_api_request = lru_cache(_KEPT)(lambda verb, status: self.api_requests.labels(verb, code_label(status)))
+        self._of_pass = lru_cache(_KEPT)(self.pass_seconds.labels)
         self._of_outside_request = lru_cache(_KEPT)(
             lambda host, status: self.outside_requests.labels(*outside_labels(host, status))
         )
@@ -174,7 +175,7 @@ class Metrics:
 
     def note_pass(self, kind: str, seconds: float, error: BaseException | None) -> None:
         """A pass over a resource of this kind ended."""
-        self.pass_seconds.labels(kind).observe(seconds)
+        self._of_pass(kind).observe(seconds)
         if error is not None:
             self.pass_errors.labels(kind, cause_label(error)).inc()
 
