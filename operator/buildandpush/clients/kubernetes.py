@@ -369,14 +369,13 @@ class KubernetesClient:
         full_query = {**(query or {})}
         if method in ("POST", "PATCH"):
             full_query["fieldManager"] = meta.COMPONENT
-        prepared = await self._api.param_serialize(
-            method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
+        # Without the body: it would be copied value by value, and it is plain JSON already.
+        prepared = await self._api.param_serialize(method, path, header_params=headers, auth_settings=["BearerToken"])
         url = f"{prepared[1]}?{urlencode(full_query)}" if full_query else prepared[1]
         status: int | None = None
         try:
             response = await self._api.call_api(
-                prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=seconds
+                prepared[0], url, prepared[2], body, prepared[4], _request_timeout=seconds
             )
             status = response.status
             return response

@@ -98,9 +98,9 @@ class FakeApi:
     # ---- what kubernetes.aio's ApiClient has
 
     async def param_serialize(
-        self, method: str, path: str, *, header_params: Any = None, body: Any = None, auth_settings: Any = None
+        self, method: str, path: str, *, header_params: Any = None, auth_settings: Any = None
     ) -> tuple[Any, ...]:
-        return method, f"https://kubernetes{path}", header_params, copy.deepcopy(body), []
+        return method, f"https://kubernetes{path}", header_params, None, []
 
     async def call_api(
         self, method: str, url: str, headers: Any, body: Any, post_params: Any, *, _request_timeout: Any = None
@@ -114,7 +114,8 @@ class FakeApi:
             raise AssertionError(f"unknown request: {method} {parts.path}")
         place = (match["plural"], unquote(match["namespace"] or ""), unquote(match["name"] or ""))
         try:
-            return self._answer(method, place, match["sub"], parse_qs(parts.query), headers, body)
+            sent = None if body is None else json.loads(json.dumps(body))
+            return self._answer(method, place, match["sub"], parse_qs(parts.query), headers, sent)
         except _RefusedError as refused:
             answer = {"kind": "Status", "code": refused.status, "reason": refused.reason, "message": refused.message}
             return FakeAnswer(refused.status, json.dumps(answer).encode())
