@@ -4,6 +4,7 @@ emulated Azure. It needs no root, and it ends with the `with` that it was begun 
 There is no controller manager. What the bench needs of it, an account for pods and nodes without a taint, is made here.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -43,6 +44,7 @@ HOSTS: Final = tuple(f"bench{number}.azurecr.io" for number in range(10))
 NODES: Final = 5
 _PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
 _START_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.5
 _TOLD_LINES: Final = 10
 
 # Production names lead to the emulated Azure, as the DNS of the local cluster does it.
@@ -84,6 +86,7 @@ class Plane:
             "BUILDANDPUSH_EGRESS_ALLOWED": "127.0.0.0/8",
             "BUILDANDPUSH_POD_NAME": "bench",
             "BUILDANDPUSH_POD_NAMESPACE": "default",
+            "BUILDANDPUSH_LEASE_SECONDS": "60",  # longer than any wait for the processor on a busy machine
             "BUILDANDPUSH_PORT": str(port),
             "BUILDANDPUSH_STATE_DIR": str(self.settings.state),
         }
@@ -100,10 +103,16 @@ class Plane:
 
     def stop_operator(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End the operator, with SIGTERM as Kubernetes does it, or as the caller says."""
-        if self.operator is not None:
-            self.operator.send_signal(number)
-            self.operator.wait(timeout=_START_SECONDS)
-            self.operator = None
+        operator, self.operator = self.operator, None
+        if operator is not None:
+            operator.send_signal(number)
+            operator.wait(timeout=_START_SECONDS)
+
+    async def guard_operator(self) -> None:
+        """Wait until the operator ends without being stopped, as when it loses its lease, and raise RuntimeError."""
+        while self.operator is None or self.operator.poll() is None:  # noqa: ASYNC110 - a process has no Event
+            await asyncio.sleep(_LOOK_SECONDS)
+        raise RuntimeError(f"the operator has ended with exit code {self.operator.returncode}")
 
     def operator_cpu_seconds(self) -> float:
         """The processor time that the operator has used so far."""

@@ -98,7 +98,10 @@ async def operating(plane: Plane, api: Api) -> AsyncIterator[Object]:
             check(watched)
         pod = (await api.call("GET", pods_path(NAMESPACE)))["items"][0]
         await clear(plane, api)
-        yield pod
+        async with asyncio.TaskGroup() as group:
+            guard = group.create_task(plane.guard_operator())
+            yield pod
+            guard.cancel()
         await clear(plane, api)
     finally:
         await asyncio.to_thread(plane.stop_operator)
