@@ -1,16 +1,21 @@
 """The plans of all builds of a run."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.builds import PlannedBuild, plan_builds
 from buildandpush.core.spec.codebase import Codebase
+from buildandpush.core.spec.matrix import plan_concurrency
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import SETTINGS, spec
 
+PAGE = Path(__file__).parents[4] / "docs" / "strategy.md"
 GIT = {"git": {"url": "https://git.example/shop.git", "revision": "main"}}
 MAIN = Codebase("https://git.example/shop.git", "c0ffee12" * 5, "refs/heads/main")
 AB = {"matrix": {"a": ["x", "y"]}}
@@ -133,3 +138,17 @@ def test_one_combination_that_is_left_has_all_for_itself() -> None:
 
 def test_a_run_with_as_many_builds_as_there_may_be_is_planned() -> None:
     assert len(plan({"parallelism": 64}, tags=["<+strategy.iteration>"])) == 64
+
+
+def test_the_sample_in_the_docs_makes_the_builds_that_the_page_says() -> None:
+    text = PAGE.read_text()
+    (sample,) = re.findall("```yaml\n(.*?)```", text, re.DOTALL)
+    spec_ = parse_spec(yaml.safe_load(sample)["spec"])
+    builds = plan_builds(spec_, SETTINGS, Occasion(7))
+    assert [build.plan.destinations for build in builds] == [
+        ("contoso.azurecr.io/base/web:3.11", "contoso.azurecr.io/base/web:3.11-7"),
+        ("contoso.azurecr.io/base/web:3.12", "contoso.azurecr.io/base/web:3.12-7"),
+        ("contoso.azurecr.io/base/worker:3.12", "contoso.azurecr.io/base/worker:3.12-7"),
+    ]
+    assert "three builds, of which two run at the same time" in text
+    assert plan_concurrency(spec_) == 2
