@@ -40,6 +40,11 @@ class Snapshot:
         return dict(builds[0])
 
     @property
+    def builds(self) -> dict[str, Object]:
+        """The builds of the run by their keys."""
+        return {item["key"]: item for item in self.run.get("builds") or []}
+
+    @property
     def failure(self) -> Object:
         return dict(self.build.get("failure") or {})
 
