@@ -19,7 +19,7 @@ from tests.unit.pipelines.shapefiles import GOLDEN, NAMES, import_shape
 pytestmark = pytest.mark.e2e
 
 # The operator refuses these, and the API server does not know why.
-TAKEN_ALL_THE_SAME: Final = {"hostile", "matrix", "open-expressions", "refused", "variables"}
+TAKEN_ALL_THE_SAME: Final = {"hostile", "open-expressions", "refused", "variables"}
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,7 @@ def test_a_resource_that_is_made_anew_counts_on_after_the_registrys_tags(
 
 
 def test_a_field_that_has_no_effect_yet_is_refused_and_not_ignored(make_build: BuildFactory) -> None:
-    build = make_build(strategy={"repeat": {"times": 2}})
+    build = make_build(outputs={"configMap": "digest"})
     refused = build.wait_reason("SpecInvalid")
-    assert "strategy: it is not supported yet" in refused.condition("Ready")["message"]
+    assert "outputs.configMap: it is not supported yet" in refused.condition("Ready")["message"]
     assert build.pods() == []

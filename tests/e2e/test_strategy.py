@@ -49,6 +49,7 @@ def by_tag(now: Snapshot) -> dict[str, Object]:
     return {item["tags"][0]: item for item in now.builds.values()}
 
 
+@pytest.mark.proves("strategy.matrix.maxConcurrency")
 def test_a_matrix_makes_an_image_for_each_combination_and_two_at_a_time(
     make_build: BuildFactory, gate: Gate, registry: Registry
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_cancelled_run_ends_with_all_of_its_builds(make_build: BuildFactory, a
     assert len(build.pods()) <= 2
 
 
+@pytest.mark.proves("strategy.repeat.items")
 def test_each_build_has_its_own_time_and_its_own_attempts(make_build: BuildFactory, gate: Gate) -> None:
     """One takes too long, one fails until it may pass, and the third is built at once."""
     once = gate.run_line.replace("until", "if !").replace("do sleep 0.2; done", "then exit 5; fi")
@@ -137,6 +139,7 @@ def test_each_build_has_its_own_time_and_its_own_attempts(make_build: BuildFacto
     assert attempts["again"] > 1
 
 
+@pytest.mark.proves("strategy.parallelism")
 def test_builds_alike_are_told_apart_by_their_number(make_build: BuildFactory, registry: Registry) -> None:
     build = make_build(
         source=inline(LABELLED),

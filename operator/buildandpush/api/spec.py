@@ -442,7 +442,11 @@ class BuildAndPushACRSpec(ApiModel):
     workspace: Workspace | None = Field(None, description="The volume for the plugin flags that name a path.")
     outputs: Outputs | None = Field(None, description="Further forms of the results.")
     when: When | None = Field(None, description="The condition under which a run is built.")
-    strategy: Strategy | None = Field(None, description="Several builds in one run. Not supported yet.")
+    strategy: Strategy | None = Field(
+        None,
+        description="Several builds in one run, by exactly one of matrix, repeat and parallelism. "
+        "docs/strategy.md has it all.",
+    )
     failure_strategies: list[FailureStrategy] | None = Field(
         None,
         max_length=16,

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import ANY, BuildSettings
+from buildandpush.core.spec.builds import plan_builds
 from buildandpush.core.spec.noeffect import find_notes
-from buildandpush.core.spec.plan import parse_spec, plan_build
+from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.scope import Occasion
 from buildandpush.pipelines.notes import Level, Notes
 
@@ -22,7 +23,7 @@ def check_spec(spec: Mapping[str, Any], notes: Notes, *, insecure: Sequence[str]
     settings = BuildSettings(_IMAGE, _IMAGE, service_accounts=(ANY,), insecure_registries=tuple(insecure))
     try:
         parsed = parse_spec(spec)
-        plan_build(parsed, settings, Occasion(run_number))
+        plan_builds(parsed, settings, Occasion(run_number))
     except SpecInvalidError as error:
         notes.add(Level.INVALID, str(error))
         return

@@ -21,7 +21,7 @@ _MAX_TEXT: Final = 64 * 1024
 
 EXPANDED: Final = (
     "repository", "tags", "dockerfile", "context", "target", "labels", "buildArgs", "remoteCacheImage",
-    "when.condition", "source.git.revision", "source.git.paths",
+    "when.condition", "source.git.revision", "source.git.paths", "strategy",
 )  # fmt: skip
 """Fields in which the operator puts values in place of expressions. docs/expressions.md has them all."""
 _EXPANDED_FIRST: Final = frozenset(field for field in EXPANDED if "." not in field)
@@ -31,6 +31,8 @@ _VARIABLES: Final = ("pipeline.variables.", "stage.variables.")
 _HOLDERS: Final = ("pipeline", "stage")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _USED: Final = re.compile(r"(?:pipeline|stage)\.variables\.([A-Za-z_][A-Za-z0-9_]{0,127})")
+_LOOPED: Final = ("matrix.", "repeat.", "strategy.", "stage.matrix.", "step.identifierPostFix")
+"""What the operator replaces in each build of a strategy."""
 _SECRET_FIELDS: Final = ("envDockerSecrets.", "fileDockerSecrets.")
 """Where the operator reads the Secret that an expression names."""
 
@@ -201,8 +203,11 @@ def explain_open(spec: Mapping[str, object], notes: Notes) -> None:
         for expression in dict.fromkeys(_ANY.findall(text)):
             if expression[2:].startswith(_VARIABLES) and set(_USED.findall(expression)) <= known:
                 continue
+            expanded = field.split(".", maxsplit=1)[0] in _EXPANDED_FIRST or field in EXPANDED
+            if expanded and spec.get("strategy") and expression[2:].startswith(_LOOPED):
+                continue
             remedy = next((words for begin, words in _REMEDIES if expression[2:].startswith(begin)), "")
-            if remedy or (field.split(".", maxsplit=1)[0] not in _EXPANDED_FIRST and field not in EXPANDED):
+            if remedy or not expanded:
                 notes.todo(f"{field}: {shown(expression)} is not replaced here; {remedy or 'write its value'}")
 
 

@@ -34,7 +34,6 @@ from buildandpush.core.spec.scope import (
 _OPEN: Final = "<+"
 _NUMBER: Final = Member(Name("pipeline"), Constant("sequenceId"))
 _NO_STEPS: Final = "no other steps run here; write the value, or set it from outside as one of variables"
-_NO_STRATEGY: Final = "strategy is not supported yet; write a resource for each of its builds"
 _ROOTS: Final = {
     "input": "a pipeline asks for it when it starts; write the value",
     "secrets": "nothing reads secrets into a text here; buildArgsFrom and buildSecrets take a value from a Secret",
@@ -45,9 +44,9 @@ _ROOTS: Final = {
     "org": "there is no organization here; write the value, or make it one of variables",
     "project": "there is no project here; write the value, or make it one of variables",
     "variable": "give it in variables, and write <+pipeline.variables.…>",
-    "matrix": _NO_STRATEGY,
-    "repeat": _NO_STRATEGY,
-    "strategy": _NO_STRATEGY,
+    "matrix": "there is no strategy.matrix; give it, or write the value",
+    "repeat": "there is no strategy.repeat with items; give it, or write the value",
+    "strategy": "there is no strategy; give it, or write the value",
 }
 """Names that pipelines know and nothing here does, by their first part, each with what to do."""
 _TEXTS: Final = ("repository", "dockerfile", "context", "target", "remote_cache_image")

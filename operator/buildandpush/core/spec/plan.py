@@ -163,7 +163,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
             "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
         )
     check_length("repository", spec.repository)
-    refuse_unsupported(spec.to_dict(), occasion)
+    refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
     needed = codebase_names(written)
     tags = plan_tags(spec, options.flags, occasion.number)
@@ -302,13 +302,7 @@ def _parse_user(value: int | str | None, options: BuildOptions) -> int:
     return int(text)
 
 
-UNSUPPORTED: Final = ("strategy",)
-
-
-def refuse_unsupported(values: Mapping[str, Any], occasion: Occasion) -> None:
+def refuse_unsupported(values: Mapping[str, Any]) -> None:
     """Raise SpecInvalidError for the first field that is set but not supported. An empty value counts as unset."""
-    for name in UNSUPPORTED:
-        if occasion.combination is None and values.get(name) not in (None, "", [], {}, False):
-            raise SpecInvalidError(name, "it is not supported yet; remove it")
     if (values.get("outputs") or {}).get("configMap"):
         raise SpecInvalidError("outputs.configMap", "it is not supported yet; remove it")

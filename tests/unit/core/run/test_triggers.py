@@ -510,7 +510,7 @@ class TestRetention:
         assert [entry.number for entry in decision.status.history] == kept
 
 
-@pytest.mark.parametrize(("field", "value"), [("strategy", {"parallelism": 2})])
+@pytest.mark.parametrize(("field", "value"), [("outputs", {"configMap": "digest"})])
 def test_a_field_without_effect_is_refused_and_never_ignored(field: str, value: Any) -> None:
     decision = decide(world(resource(spec(**{field: value}))))
     assert reason_of(decision) == Reason.SPEC_INVALID

@@ -95,7 +95,7 @@ def test_revision_and_folder_of_a_source_have_them_too() -> None:
         ({"tags": ["<+trigger.branch>"]}, ["<+trigger.branch> has no value here (null)"]),
         ({"tags": ["<+pipeline.nope>"]}, ["<+pipeline.nope> is unknown here; known are pipeline.sequenceId"]),
         ({"tags": ["<+input>"]}, ["<+input> has no value here: a pipeline asks for it"]),
-        ({"tags": ["<+matrix.a>"]}, ["<+matrix.a>", "strategy is not supported yet"]),
+        ({"tags": ["<+matrix.a>"]}, ["<+matrix.a>", "there is no strategy.matrix; give it"]),
         ({"labels": {"a": "<+execution.steps.x.output>"}}, ["labels.a: <+execution.steps.x.output>", "no other steps"]),
         ({"labels": {"a": "<+pipeline.stages.x.output>"}}, ["<+pipeline.stages.x.output>", "no other steps"]),
         ({"buildArgs": {"A": '<+secrets.getValue("npm")>'}}, ["buildArgs.A: <+secrets.getValue(…)>", "buildArgsFrom"]),

@@ -99,7 +99,6 @@ REFUSED: dict[str, dict[str, Any]] = {
     "inline root": {"source": {"inline": {"files": {".": ""}}}},
     "inline too large": {"source": {"inline": {"files": {"Dockerfile": "x" * (100 * 1024), "b": "x" * (100 * 1024)}}}},
     "inline too large once written": {"source": {"inline": {"files": {"Dockerfile": "\n" * (125 * 1024)}}}},
-    "strategy": {"strategy": {"matrix": {"a": ["1"]}}},
     "configMap": {"outputs": {"configMap": "x"}},
     "dockerfile is a folder": {"dockerfile": "./"},
     "dockerfile is a URL": {"dockerfile": "https://x/Dockerfile"},

@@ -71,6 +71,7 @@ def test_each_combination_is_a_build(axes: dict[str, Any], builds: list[dict[str
     ],
     ids=str,
 )
+@pytest.mark.proves("strategy.matrix.exclude")
 def test_an_entry_of_exclude_takes_out_what_has_all_of_its_values(exclude: list[Any], builds: list[str]) -> None:
     found = expand(matrix(a=["x", "y"], b=["1", "2"], exclude=exclude), variables={"off": "1"})
     assert ["".join(each.matrix.values()) for each in found] == builds
@@ -84,10 +85,12 @@ def test_an_object_is_excluded_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("strategy", [{"parallelism": 3}, {"parallelism": "3"}, {"repeat": {"times": "3"}}], ids=str)
+@pytest.mark.proves("strategy.parallelism", "strategy.repeat.times")
 def test_a_number_makes_so_many_builds_alike(strategy: dict[str, Any]) -> None:
     assert expand(strategy) == tuple(Combination(index, 3, postfix=f"_{index}") for index in range(3))
 
 
+@pytest.mark.proves("strategy.repeat.items")
 def test_each_item_of_repeat_is_a_build() -> None:
     assert [(each.item, each.total) for each in expand({"repeat": {"items": ["a", 2]}})] == [("a", 2), ("2", 2)]
     items = '<+pipeline.variables.list.split(",")>'
@@ -155,6 +158,7 @@ TOO_MANY = {f"axis{number}": ["1", "2"] for number in range(7)}
     ],
     ids=lambda value: str(value)[:50],
 )  # fmt: skip
+@pytest.mark.proves("strategy.repeat.start", "strategy.repeat.end", "strategy.repeat.partitionSize")
 def test_what_makes_no_builds_is_refused_with_field_and_remedy(strategy: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(SpecInvalidError) as caught:
         expand(strategy, source=GIT, variables={"one": "v1,v2"})
@@ -175,6 +179,7 @@ def test_what_makes_no_builds_is_refused_with_field_and_remedy(strategy: dict[st
     ],
     ids=str,
 )
+@pytest.mark.proves("strategy.maxConcurrency", "strategy.matrix.maxConcurrency", "strategy.repeat.maxConcurrency")
 def test_max_concurrency_counts_wherever_pipelines_have_it(strategy: Any, number: int) -> None:
     assert plan_concurrency(written(strategy)) == number
 
@@ -194,6 +199,7 @@ def test_a_max_concurrency_that_is_none_is_refused(strategy: dict[str, Any], wor
         expand(strategy)
 
 
+@pytest.mark.proves("strategy.matrix.nodeName", "strategy.repeat.nodeName", "strategy.repeat.unit")
 def test_a_name_for_a_pipelines_steps_has_no_effect_and_the_condition_says_so() -> None:
     strategy = {"repeat": {"items": ["a"], "nodeName": "x_<+repeat.item>", "unit": "Count"}}
     assert find_notes(written(strategy)) == (
