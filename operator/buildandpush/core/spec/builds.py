@@ -13,6 +13,7 @@ from buildandpush.core.spec.expansion import is_unknown
 from buildandpush.core.spec.matrix import expand_strategy, has_strategy
 from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.scope import Occasion, names_codebase
+from buildandpush.core.spec.strategy import condition_names
 
 _SHOWN: Final = 200
 
@@ -61,6 +62,12 @@ def _check_shared(spec: BuildAndPushACRSpec, plan: BuildPlan) -> None:
         raise SpecInvalidError(
             "source.upload", "a folder is sent to one build, and strategy makes several; use another kind of source"
         )
+    git = spec.source.git
+    if git is not None and not _is_shared(git.revision) and (git.poll is not None or condition_names(spec.when)):
+        field = "source.git.poll" if git.poll is not None else "when.condition"
+        raise SpecInvalidError(
+            field, "it speaks of one commit, and the builds of strategy have several revisions; write one revision"
+        )
     paths = plan.options.workspace.paths
     if paths and not plan.options.push_only:
         raise SpecInvalidError(
@@ -87,15 +94,21 @@ def _list_destinations(spec: BuildAndPushACRSpec, plan: BuildPlan, *, knows_comm
     """What is pushed, as far as it is known. A tag that all builds share counts even if its value comes later."""
     if plan.options.no_push:
         return
-    if not knows_commit and is_unknown(plan.repository) and not _is_shared(spec.repository):
+    is_own = not _is_shared(spec.repository) or not _has_one_commit(spec)
+    if not knows_commit and is_unknown(plan.repository) and is_own:
         return
     repository = spec.repository if not knows_commit and is_unknown(plan.repository) else plan.repository
-    later = [tag for tag in spec.tags or () if _is_later(tag) and _is_shared(tag)] if not knows_commit else []
+    knows_all = knows_commit or not _has_one_commit(spec)
+    later = [] if knows_all else [tag for tag in spec.tags or () if _is_later(tag) and _is_shared(tag)]
     yield from (f"{repository}:{tag}" for tag in (*plan.tags, *later))
 
 
 def _is_shared(text: str) -> bool:
     return not any(names_combination(part) for part in read_text(text))
+
+
+def _has_one_commit(spec: BuildAndPushACRSpec) -> bool:
+    return spec.source.git is None or _is_shared(spec.source.git.revision)
 
 
 def _is_later(text: str) -> bool:

@@ -20,7 +20,6 @@ from buildandpush.core.expressions.tree import (
     find_paths,
 )
 from buildandpush.core.spec.codebase import Codebase, explain_empty
-from buildandpush.core.spec.combination import names_combination
 from buildandpush.core.spec.scope import (
     CODEBASE,
     DETAILS,
@@ -167,8 +166,6 @@ def _check(field: str, node: Node, scope: Scope, spec: BuildAndPushACRSpec) -> N
             name = "secrets.getValue(…)" if path[0] == "secrets" else ".".join(path)[:_SHOWN]
             raise SpecInvalidError(field, f"<+{name}> has no value here: {remedy}")
     check_names(node, scope)
-    if names_combination(node) and field.startswith("source."):
-        raise SpecInvalidError(field, "all builds of a run have one source; write it out, or write a resource for each")
     if names_codebase(node) and field.startswith("strategy."):
         raise SpecInvalidError(
             field, "<+codebase.…> speaks of the commit, which is known too late for this; write it out"

@@ -382,6 +382,20 @@ class TestOneCommit:
         pods = [action for action in scene.settle().actions if isinstance(action, CreatePod)]
         assert ["a" * 40 in str(pod.manifest["metadata"]["annotations"]) for pod in pods] == [True]
 
+    def test_builds_with_revisions_of_their_own_have_commits_of_their_own(self) -> None:
+        source = {"git": {"url": "https://git.example/shop.git", "revision": "<+matrix.branch>"}}
+        raw = matrix({"matrix": {"branch": ["main", "next"]}}, source=source, tags=["<+codebase.branch>"])
+        scene = Scene(raw)
+        for place, branch in enumerate(("main", "next")):
+            asked = AskCommit(GitRevision("https://git.example/shop.git", branch), NOW)
+            scene.answers[asked] = Commit(f"{place}" * 40, f"refs/heads/{branch}")
+        pods = [action for action in scene.step().actions if isinstance(action, CreatePod)]
+        assert [f"{place}" * 40 in str(pod.manifest["metadata"]) for place, pod in enumerate(pods)] == [True, True]
+        assert [build.source.commit for build in scene.run.builds if build.source] == ["0" * 40, "1" * 40]
+        assert [build.tags for build in scene.run.builds] == [["main"], ["next"]]
+        assert scene.run.source is None
+        assert scene.step().status == scene.of.status
+
     def test_two_builds_that_come_to_one_tag_are_refused_before_there_is_a_pod(self) -> None:
         tags = ['<+codebase.branch.replace("main", matrix.os == "alpine" ? "x" : "x")>-<+matrix.python>']
         scene = self.scene(tags=tags)

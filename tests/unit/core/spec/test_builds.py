@@ -83,10 +83,11 @@ def test_items_of_repeat_are_told_apart_too() -> None:
          ["tags: '<+matrix.a>' becomes 'y z', which is no tag", "(in build 1 (a=y z))"]),
         (AB, {"tags": ["<+matrix.b>"]}, ["tags: <+matrix.b> is unknown here", "matrix.a", "(in build 0 (a=x))"]),
         (AB, {"tags": ["<+repeat.item>"]}, ["tags: <+repeat.item> has no value here"]),
-        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "revision": "<+matrix.a>"}}},
-         ["source.git.revision: all builds of a run have one source"]),
-        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "paths": ["<+stage.matrix.a>"]}}},
-         ["source.git.paths: all builds of a run have one source"]),
+        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "revision": "<+matrix.a>", "poll": {}}}},
+         ["source.git.poll: it speaks of one commit, and the builds of strategy have several revisions"]),
+        (AB, {"tags": ["<+matrix.a>"], "source": {"git": {**GIT["git"], "revision": "<+matrix.a>"}},
+              "when": {"condition": '<+codebase.branch> == "main"'}},
+         ["when.condition: it speaks of one commit"]),
         (AB, {"tags": ["<+matrix.a>"], "when": {"condition": '<+matrix.a> == "x"'}},
          ["when.condition: it is asked once for the whole run", "strategy.matrix.exclude"]),
         (AB, {"tags": ["<+matrix.a>"], "when": {"condition": "<+strategy.iteration> > 0"}},
@@ -152,3 +153,13 @@ def test_the_sample_in_the_docs_makes_the_builds_that_the_page_says() -> None:
     ]
     assert "three builds, of which two run at the same time" in text
     assert plan_concurrency(spec_) == 2
+
+
+def test_builds_may_have_revisions_and_folders_of_their_own() -> None:
+    source = {"git": {**GIT["git"], "revision": "release/<+matrix.a>", "paths": ["services/<+matrix.a>"]}}
+    builds = plan(AB, source=source, tags=["<+codebase.branch.replace('/', '-')>"])
+    gits = [build.plan.source.git for build in builds]
+    assert [(git.revision, git.paths) for git in gits if git is not None] == [
+        ("release/x", ["services/x"]),
+        ("release/y", ["services/y"]),
+    ]
