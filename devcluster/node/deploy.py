@@ -34,6 +34,8 @@ def deploy_operator(settings: Settings) -> None:
         "builds.firstBackoffSeconds": str(FIRST_BACKOFF_SECONDS),
         "builds.startTimeoutSeconds": str(_START_TIMEOUT_SECONDS),
         "builds.platform": f"linux/{read_architecture()}",
+        "limits.namespaceAnnotation": "true",
+        "limits.priorities": "true",
     }
     arguments = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
     # Entra ID and the resource manager of the dev cluster have certificates of its own authority.

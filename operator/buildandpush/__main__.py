@@ -19,6 +19,7 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.resource_manager import ResourceManager
 from buildandpush.clients.azure.sharedlogins import SharedLogins
 from buildandpush.clients.azure.tokens import AcrClient
+from buildandpush.clients.clusterfacts import ClusterFacts
 from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.gitremote import GitRemote
 from buildandpush.clients.kubernetes import KubernetesClient
@@ -114,13 +115,15 @@ async def _lead(
     entra = EntraClient(outside, acting)
     identities = IdentityLogins(entra, AcrClient(outside), _utc_now, config.first_backoff_seconds, metrics.count_login)
 
-    def wake_connector(namespace: str, name: str) -> None:
-        queue.add(Key(meta.CONNECTOR_KIND, namespace, name))
+    def wake(key: Key) -> None:
+        queue.add(key)
 
     def wake_build(owner: Owner) -> None:
-        queue.add(Key(meta.BUILD_KIND, owner.namespace, owner.name))
+        wake(Key(meta.BUILD_KIND, owner.namespace, owner.name))
 
-    logins = SharedLogins(acting, identities, config.login_settings, _utc_now, wake_connector)
+    logins = SharedLogins(
+        acting, identities, config.login_settings, _utc_now, lambda *place: wake(Key(meta.CONNECTOR_KIND, *place))
+    )
     lookups: Lookups[Owner, Commit | bool] = Lookups(
         _utc_now, wake_build, first_backoff_seconds=config.first_backoff_seconds
     )
@@ -134,9 +137,12 @@ async def _lead(
         Revisions(acting, logins, git, lookups),
         flux,
         store.find_node,
+        ClusterFacts(
+            client, time.monotonic, namespaces=config.read_namespaces, priorities=config.read_priority_classes
+        ),
     )
     quotas = Quotas(wake_build)
-    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas)
+    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
     queue: WorkQueue[Key] = WorkQueue(
         passes.run,

@@ -15,7 +15,7 @@ from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.api.status import MAX_IMAGE
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings, ProxySettings
+from buildandpush.core.settings import BuildSettings, LoginSettings, PortalSettings, ProxySettings, SlotLimits
 from buildandpush.core.spec.platform import parse_platform
 from buildandpush.core.spec.quantity import parse_cpu, parse_memory, quantity_value
 from buildandpush.core.spec.registries import parse_mirrors
@@ -129,6 +129,14 @@ class OperatorConfig(BaseModel):
     """How long the others wait before they take the place of a leader that is not heard of."""
     state_dir: str = ""
     """Folder that outlives the operator's container, for what a process leaves to the one after it. Default: none."""
+    max_concurrent_builds: int = Field(0, ge=0)
+    """How many builds may have a pod at once, in all namespaces together. 0: any number."""
+    max_concurrent_builds_per_namespace: int = Field(0, ge=0)
+    """The same in each namespace."""
+    read_namespaces: bool = False
+    """Whether the operator may read Namespaces, whose annotation may allow fewer builds at once."""
+    read_priority_classes: bool = False
+    """Whether the operator may read PriorityClasses, by whose values builds wait."""
     workers: int = Field(200, ge=1, le=500)
     """Resources worked on at the same time, at most a quarter of them of one namespace."""
     port: int = Field(8080, ge=1, le=65535)
@@ -247,6 +255,11 @@ class OperatorConfig(BaseModel):
             start_timeout_seconds=self.start_timeout_seconds,
             node_lost_timeout_seconds=self.node_lost_timeout_seconds,
             first_backoff_seconds=self.first_backoff_seconds,
+            slots=SlotLimits(
+                self.max_concurrent_builds,
+                self.max_concurrent_builds_per_namespace,
+                asks_namespaces=self.read_namespaces,
+            ),
         )
 
 

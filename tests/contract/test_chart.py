@@ -227,12 +227,43 @@ def test_the_nodes_are_asked_only_where_that_decides_something(
 
 
 @pytest.mark.parametrize(
+    ("setting", "resource", "variable"),
+    [
+        ("namespaceAnnotation", "namespaces", "BUILDANDPUSH_READ_NAMESPACES"),
+        ("priorities", "priorityclasses", "BUILDANDPUSH_READ_PRIORITY_CLASSES"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("is_set", "confined", "may"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_what_the_order_of_waiting_builds_needs_is_read_only_where_the_installer_wants_it(
+    shell: Shell, setting: str, resource: str, variable: str, is_set: bool, confined: bool, may: bool
+) -> None:
+    arguments = ("--set", f"limits.{setting}={str(is_set).lower()}")
+    documents = _render(shell, *arguments, *(("--set", "watchNamespaces={shop}") if confined else ()))
+    container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    assert {"name": variable, "value": str(may).lower()} in container["env"]
+    roles = [role for kind in ("Role", "ClusterRole") for role in _of_kind(documents, kind) if not _for_users(role)]
+    granted = [rule["verbs"] for role in roles for rule in role["rules"] if resource in rule["resources"]]
+    assert granted == ([["get"]] if may else [])
+
+
+def test_limits_reach_the_operator(shell: Shell) -> None:
+    limits = ("--set", "limits.maxConcurrentBuilds=30", "--set", "limits.maxConcurrentBuildsPerNamespace=3")
+    container = _of_kind(_render(shell, *limits), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
+    values = {item["name"]: item.get("value") for item in container["env"]}
+    assert values["BUILDANDPUSH_MAX_CONCURRENT_BUILDS"] == "30"
+    assert values["BUILDANDPUSH_MAX_CONCURRENT_BUILDS_PER_NAMESPACE"] == "3"
+
+
+@pytest.mark.parametrize(
     ("arguments", "words"),
     [
         pytest.param((), ["image.repository is not set", "--set image.repository"], id="no image"),
         pytest.param((*_IMAGE, "--set", "imagee.tag=1"), ["imagee", "not allowed"], id="unknown value"),
         pytest.param((*_IMAGE, "--set", "image.tagg=1"), ["tagg", "not allowed"], id="unknown value deep down"),
         pytest.param((*_IMAGE, "--set", "workers=many"), ["workers", "integer"], id="workers in words"),
+        pytest.param((*_IMAGE, "--set", "limits.maxConcurrentBuilds=-1"), ["limits", "minimum"], id="a limit below 0"),
         pytest.param((*_IMAGE, "--set", "workers=0"), ["workers", "minimum"], id="no workers"),
         pytest.param((*_IMAGE, "--set", "userNamespaces=true"), ["userNamespaces", "Auto"], id="user namespaces"),
         pytest.param(

@@ -37,6 +37,8 @@ REQUESTED = {
 LEASE = {"get", "create", "patch"}
 NODES = {"nodes": {"list"}}
 """Of the whole cluster, so not where the operator is confined to some namespaces."""
+ORDER = {"namespaces": {"get"}, "priorityclasses.scheduling.k8s.io": {"get"}}
+"""Of the whole cluster too, where the installer wants it, as in the local cluster: the order of builds that wait."""
 CRDS = {"customresourcedefinitions.apiextensions.k8s.io": {"get"}}
 """Of the whole cluster as well, and by name, wherever the operator is confined to."""
 CRD_NAMES = ["buildandpushacrs.buildandpush.dev", "azureconnectors.buildandpush.dev"]
@@ -66,7 +68,7 @@ def test_the_api_server_grants_exactly_these_verbs(shell: Shell) -> None:
     names = f"(?:{'|'.join(map(re.escape, ['buildandpush-identity', *CRD_NAMES]))})?"
     rows = re.findall(rf"^(\S+) +\[\] +\[{names}\] +\[(.*)\]$", done.out, re.MULTILINE)
     granted = {name: set(verbs.split()) for name, verbs in rows if not name.startswith("selfsubject")}
-    assert granted == GRANTED | NODES | CRDS, done.out + done.err
+    assert granted == GRANTED | NODES | ORDER | CRDS, done.out + done.err
 
 
 def test_the_crds_are_read_by_name_alone(shell: Shell) -> None:
@@ -100,6 +102,7 @@ def test_nothing_of_flux_is_read_where_the_installer_does_not_want_it(shell: She
         "get leases.coordination.k8s.io",
         "create leases.coordination.k8s.io",
         "list namespaces",
+        "patch namespaces",
         "create serviceaccounts --subresource=token",
         "get nodes",
         "list customresourcedefinitions.apiextensions.k8s.io",
@@ -116,7 +119,7 @@ def test_the_client_makes_exactly_the_requests_that_are_granted() -> None:
     asyncio.run(_call_every_method(KubernetesClient(transport)))
     rights = _rights_of(transport.requests)
     assert rights.pop("leases.coordination.k8s.io") == LEASE
-    assert rights == REQUESTED | NODES | CRDS
+    assert rights == REQUESTED | NODES | ORDER | CRDS
 
 
 def test_leases_are_the_operators_own_alone(shell: Shell) -> None:
@@ -153,7 +156,11 @@ async def _call_every_method(client: KubernetesClient) -> None:
         "read_nodes": [(), ("token",)],
         "read_crd": [("x",)],
         "list_custom": [("buildandpushacrs", "n"), ("azureconnectors", None)],
-        "get": [(f"/apis/source.toolkit.fluxcd.io/v1/namespaces/n/{name}/x",) for name in FLUX],
+        "get": [
+            *((f"/apis/source.toolkit.fluxcd.io/v1/namespaces/n/{name}/x",) for name in FLUX),
+            ("/api/v1/namespaces/x",),
+            ("/apis/scheduling.k8s.io/v1/priorityclasses/x",),
+        ],
         "list_path": [(f"/apis/source.toolkit.fluxcd.io/v1/{name}",) for name in FLUX],
         "watch_path": [],  # asks for the same as a list, and is granted beside it
     }

@@ -6,8 +6,9 @@ import pytest
 
 from devcluster.settings import Settings
 from tests.e2e.harness.api import CONNECTOR, Api
-from tests.e2e.harness.build import Build
+from tests.e2e.harness.build import FROM, Build, inline
 from tests.e2e.harness.fixtures import BuildFactory, LoginFactory, connector_manifest, secret_manifest
+from tests.e2e.harness.gate import Gate
 from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.waiting import eventually
 
@@ -73,6 +74,26 @@ def test_the_connector_itself_says_what_it_misses(make_login: LoginFactory, api:
     assert kinds == {"Ready", "Reconciling"}, "whoever waits for it goes on waiting"
     make_login(connector=False)
     eventually(lambda: ready() == ("True", "CredentialsFound"), "connector with its Secret", within=30)
+
+
+@pytest.mark.usefixtures("login")
+def test_a_build_beyond_the_limit_of_its_namespace_is_queued(
+    make_build: BuildFactory, api: Api, namespace: str, gate: Gate
+) -> None:
+    api.patch(
+        "Namespace", namespace, None, {"metadata": {"annotations": {"buildandpush.dev/max-concurrent-builds": "1"}}}
+    )
+    first = make_build(source=inline(f"{FROM}{gate.run_line}"))
+    gate.wait_arrival()
+    second = make_build()
+    waiting = second.wait_reason("Queued")
+    assert waiting.told("Completed") == ("False", "Queued")
+    assert f"namespace {namespace} may have 1 build at once" in waiting.condition("Ready")["message"]
+    assert second.pods() == []
+    assert first.read().status["phase"] == "Running"
+    gate.open()
+    first.wait_succeeded()
+    second.wait_succeeded()
 
 
 @pytest.mark.usefixtures("login")

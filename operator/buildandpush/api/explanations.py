@@ -74,7 +74,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "The annotation buildandpush.dev/cancel names this run, so the operator stops it.", NO_REMEDY
     ),
     Reason.RETRYING: _e("The attempt failed. The next one starts by itself.", NO_REMEDY),
-    Reason.QUEUED: _e("The build waits until another build of its run has ended.", NO_REMEDY),
+    Reason.QUEUED: _e("The build waits until another build has ended.", NO_REMEDY),
     Reason.SUSPENDED: _e("suspend is true, so no new run starts.", "Set suspend to false to go on."),
     Reason.CONNECTOR_MISSING: _e(
         "The AzureConnector does not exist in this namespace.",

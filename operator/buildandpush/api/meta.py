@@ -57,6 +57,9 @@ ANNOTATION_CANCEL: Final = f"{GROUP}/cancel"
 ANNOTATION_VERIFY: Final = f"{GROUP}/verify"
 """On a connector: another value than the last one asks for a login afresh."""
 
+ANNOTATION_MAX_BUILDS: Final = f"{GROUP}/max-concurrent-builds"
+"""On a Namespace: how many of its builds may have a pod at once, where that is fewer than the installer allows."""
+
 ANNOTATION_CERTIFICATES: Final = f"{GROUP}/trusted-certificates"
 ANNOTATION_SOURCE: Final = f"{GROUP}/source"
 """On a build pod: the JSON request that its init container reads through a downward-API file."""

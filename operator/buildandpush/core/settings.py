@@ -28,6 +28,31 @@ class ProxySettings:
 
 
 @dataclass(frozen=True)
+class SlotLimits:
+    """How many builds may have a pod at once."""
+
+    operator: int = 0
+    """In all namespaces together; 0 for any number."""
+    namespace: int = 0
+    """In each namespace; 0 for any number."""
+    lowered: Mapping[str, int] = field(default_factory=dict)
+    """By namespace, where the namespace itself allows fewer."""
+    asks_namespaces: bool = False
+    """Whether a namespace may do so."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there may be any limit."""
+        return bool(self.operator or self.namespace or self.asks_namespaces)
+
+    def of(self, namespace: str) -> int | None:
+        """How many builds a namespace may have; None for any number."""
+        found = [self.namespace] if self.namespace else []
+        found += [self.lowered[namespace]] if namespace in self.lowered else []
+        return min(found, default=None)
+
+
+@dataclass(frozen=True)
 class BuildSettings:
     """Defaults and images of build pods."""
 
@@ -82,6 +107,7 @@ class BuildSettings:
     source_limits: SourceLimits = USUAL_LIMITS
     registry_mirrors: tuple[str, ...] = ()
     """Mirrors where the spec names none, in the form of its registryMirrors."""
+    slots: SlotLimits = SlotLimits()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.azure.resource_manager import ResourceManager
+from buildandpush.clients.clusterfacts import ClusterFacts
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.inputs import find_keys, read_secret_values
@@ -74,6 +75,8 @@ class Sources:
     flux: FluxClient
     find_node: Callable[[str, str], str] = lambda namespace, pod: ""
     """The node of a pod by namespace and name; empty where it is not known."""
+    cluster: ClusterFacts | None = None
+    """What the installer lets the operator read of namespaces and priority classes; None for nothing."""
 
     def is_at_hand(self, namespace: str, question: Question) -> bool:
         """Whether the answer comes quickly: from memory, or from the API server."""

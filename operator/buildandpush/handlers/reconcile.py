@@ -11,7 +11,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.recent import Recent
-from buildandpush.core.build.questions import Answer, AskPusher, Question
+from buildandpush.core.build.questions import Answer, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.crdgap import find_fields
@@ -29,6 +29,7 @@ from buildandpush.handlers.kept import Object
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.runmeter import RunMeter
+from buildandpush.handlers.slots import Slots
 from buildandpush.handlers.store import Key, Store, read_resource
 
 _log = structlog.get_logger(__name__)
@@ -59,7 +60,11 @@ class Reconciler:
         clock: Callable[[], datetime],
         meter: RunMeter,
         quotas: Quotas,
+        wake: Callable[[Key], None] = lambda key: None,
     ) -> None:
+        """`wake` is called for a build that may go on, since another has ended."""
+        lost_after = timedelta(seconds=settings.node_lost_timeout_seconds)
+        self._slots = Slots(store, settings.slots, lost_after, wake)
         self._meter = meter
         self._quotas = quotas
         self._sources = sources
@@ -99,6 +104,7 @@ class Reconciler:
             if body is None:
                 self._ends_told.pop(key, None)
                 self._meter.forget(key)
+                self._slots.forget(key, self._clock())
                 return None
             resource = read_resource(body)
             self._meter.see(key, resource)
@@ -118,6 +124,7 @@ class Reconciler:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
                 await self._tell_end(key, world)
+                self._slots.settle(key, self._clock())
                 stands = self._obstacles.get(resource.owner.uid) is not None
                 return _seconds_until_due(world, decision, at_most=WAIT if stands else None)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
@@ -157,7 +164,16 @@ class Reconciler:
     async def _answer(self, world: World, question: Question) -> Answer:
         if isinstance(question, AskPusher):
             return self._store.find_pusher(world.resource.owner, question.repository)
+        if isinstance(question, AskSlot):
+            return await self._answer_slot(world, question)
         return await answer_question(self._sources, world.resource, question, world.now)
+
+    async def _answer_slot(self, world: World, question: AskSlot) -> str:
+        owner, facts = world.resource.owner, self._sources.cluster
+        priority = await facts.find_priority(question.priority_class) if facts is not None else 0
+        lowered = await facts.find_limit(owner.namespace) if facts is not None else None
+        key = Key(meta.BUILD_KIND, owner.namespace, owner.name)
+        return self._slots.answer(key, question, world.now, priority=priority, lowered=lowered)
 
     async def _write(self, key: Key, resource: Resource, decision: Decision) -> "_Written":
         """Write the status if it changed."""

@@ -85,6 +85,8 @@ class Store:
         """The builds that a fact holds for, by namespace and what it says."""
         self._pods: dict[Place, _PodEntry] = {}
         self._pods_by_owner: dict[str, dict[str, Place]] = {}
+        self._live: set[Place] = set()
+        """Build pods that have not ended."""
         self.relapsed = asyncio.Event()
         """Set once versions are known to have gone back, as they do when etcd is restored from an older snapshot."""
 
@@ -190,6 +192,8 @@ class Store:
         self._forget_pod(place)
         self._pods[place] = entry
         self._pods_by_owner.setdefault(entry.pod.owner_uid, {})[entry.pod.name] = place
+        if not entry.pod.ended and not entry.pod.reads_back:
+            self._live.add(place)
         return entry.owner
 
     def drop_pod(self, body: Object) -> Key | None:
@@ -203,6 +207,10 @@ class Store:
     def pods_of(self, owner_uid: str) -> dict[str, PodObservation]:
         """The pods of one resource, by name."""
         return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
+
+    def live_pods(self) -> list[tuple[str, PodObservation]]:
+        """The build pods that have not ended, with their namespaces."""
+        return [(place[0], self._pods[place].pod) for place in self._live]
 
     def find_node(self, namespace: str, pod: str) -> str:
         """The node that a pod is known to be on; empty for none."""
@@ -233,6 +241,7 @@ class Store:
         return keys
 
     def _forget_pod(self, place: Place) -> None:
+        self._live.discard(place)
         entry = self._pods.pop(place, None)
         if entry is None:
             return

@@ -10,6 +10,7 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
@@ -58,6 +59,7 @@ class Cluster:
     links: FakeLinks = field(default_factory=FakeLinks)
     revisions: FakeRevisions = field(default_factory=FakeRevisions)
     now: datetime = NOW
+    settings: BuildSettings = SETTINGS
     store: Store = field(default_factory=Store)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -98,7 +100,7 @@ class Cluster:
             client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
         )
         quotas = Quotas(lambda owner: None)
-        return Reconciler(sources, self.store, SETTINGS, lambda: self.now, RunMeter(self.metrics), quotas)
+        return Reconciler(sources, self.store, self.settings, lambda: self.now, RunMeter(self.metrics), quotas)
 
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of a process that has just started."""

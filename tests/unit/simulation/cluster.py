@@ -19,6 +19,7 @@ from buildandpush.clients.lists import Listing
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, Owner, Proof, ReadBack, Trouble
+from buildandpush.core.pod.observation import observe_pod
 from buildandpush.core.pod.readback import Report, parse_claim, render_report
 from buildandpush.core.settings import BuildSettings
 from tests.unit.fake_azure import FakeAzure
@@ -376,9 +377,15 @@ class _Pause:
 class Client:
     """The operator's view of the cluster: the methods of KubernetesClient, through an unreliable network."""
 
-    def __init__(self, cluster: Cluster, network: Network) -> None:
+    def __init__(self, cluster: Cluster, network: Network, limit: int = 0) -> None:
+        """At most `limit` builds may have a pod at once; 0: any number."""
         self._cluster = cluster
         self._network = network
+        self._limit = limit
+        self._is_late = False
+        """Whether a write lands that the operator was told had failed."""
+        self.known_pods: set[str] = set()
+        """Those that this operator may know: they stood in its first list, or it made them itself."""
         self.leads = True
         """Whether this operator holds the Lease. Another that takes it over waits until this one knows: see `Lease`."""
 
@@ -392,7 +399,7 @@ class Client:
         if fault == "lost":
             raise UnavailableError("the request was lost")
         if fault == "late" and writes:
-            self._network.late.append(work)
+            self._network.late.append(lambda: self._land(work))
             raise UnavailableError("no answer yet")
         if request in self._cluster.refused:
             raise _refusal(self._cluster.refused[request])
@@ -404,6 +411,13 @@ class Client:
         if fault == "answer-lost":
             raise UnavailableError("the answer was lost")
         return copied(result)
+
+    def _land(self, work: Callable[[], Any]) -> None:
+        self._is_late = True
+        try:
+            work()
+        finally:
+            self._is_late = False
 
     def _guard(self, *, writes: bool) -> None:
         """As the real client: no write without the Lease."""
@@ -438,7 +452,25 @@ class Client:
         created = cluster.create("Pod", {**manifest, "status": {"phase": "Pending"}})
         cluster.created_pods[name] = cluster.created_pods.get(name, 0) + 1
         self._check_creation(manifest)
+        self._check_limit(manifest)
         return created
+
+    def _check_limit(self, manifest: Object) -> None:
+        """Never more build pods than the limit, of those that this operator may know."""
+        name = manifest["metadata"]["name"]
+        if not self._limit or self._is_late or reads_back(manifest):
+            return
+        others = [
+            pod["metadata"]["name"]
+            for pod in self._cluster.pods()
+            if pod["metadata"]["name"] in self.known_pods - {name}
+            and not observe_pod(pod).ended
+            and not reads_back(pod)
+            and not self._cluster.is_given_up(pod)
+        ]
+        self.known_pods.add(name)
+        if len(others) >= self._limit:
+            self._cluster.violations.append(f"pod {name} was created beyond the limit, beside {others}")
 
     def _check_creation(self, manifest: Object) -> None:
         """What must hold whenever a pod comes into being."""

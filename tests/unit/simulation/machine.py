@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Owner
-from buildandpush.core.settings import BuildSettings
+from buildandpush.core.settings import BuildSettings, SlotLimits
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.quotas import Quotas
@@ -84,22 +85,33 @@ def drive(work: Coroutine[Any, Any, Any]) -> Any:
 class Operator:
     """One life of the operator process: its store, its watches and its queue."""
 
-    def __init__(self, cluster: Cluster, network: Network, metrics: Metrics, lists: Lists | None = None) -> None:
-        """`lists` is what the API server's cache has, where that lags behind."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        network: Network,
+        metrics: Metrics,
+        lists: Lists | None = None,
+        *,
+        limit: int = 0,
+    ) -> None:
+        """`lists` is what the API server's cache has, where that lags behind. At most `limit` builds may have a pod at
+        once; 0: any number."""
         self.store = Store()
         self.cluster = cluster
         self.queue: WorkQueue[Key] = WorkQueue(self._reconcile, workers=1, clock=self._seconds)
         quotas = Quotas(self._wake)
         self.watcher = Watcher(self.store, self.queue, quotas.note_room)
-        self.client = Client(cluster, network)
+        self.client = Client(cluster, network, limit)
+        self.client.known_pods.update(pod["metadata"]["name"] for pod in (lists or cluster.list_kind)(POD_KIND).items)
         self.remote = Remote(cluster, self._wake)
         self.reconciler = Reconciler(
             make_sources(self.client, Registry(cluster), lambda: cluster.now, cluster.azure, revisions=self.remote),
             self.store,
-            SETTINGS,
+            replace(SETTINGS, slots=SlotLimits(namespace=limit)),
             lambda: cluster.now,
             RunMeter(metrics),
             quotas,
+            self.queue.add,
         )
         self.relist(lists or cluster.list_kind)
 
@@ -160,9 +172,10 @@ class World(RuleBasedStateMachine):
 
     steps = 0
 
-    @initialize(identity=st.booleans(), loses_last=st.booleans())
-    def begin(self, identity: bool, loses_last: bool) -> None:
+    @initialize(identity=st.booleans(), loses_last=st.booleans(), limit=st.sampled_from([0, 1]))
+    def begin(self, identity: bool, loses_last: bool, limit: int) -> None:
         self.loses_last = loses_last
+        self.limit = limit
         self.cluster = Cluster()
         self.network = Network()
         self.counter = 0
@@ -175,11 +188,11 @@ class World(RuleBasedStateMachine):
         """What all operators have counted, one after the other."""
         self.gaps = False
         """Whether an end may have come that no operator counted: it ended itself, or the resource was gone."""
-        self.operator = Operator(self.cluster, self.network, self.metrics)
+        self.operator = Operator(self.cluster, self.network, self.metrics, limit=limit)
 
     def _start_operator(self, lists: Lists | None = None) -> None:
         self.gaps = True
-        self.operator = Operator(self.cluster, self.network, self.metrics, lists)
+        self.operator = Operator(self.cluster, self.network, self.metrics, lists, limit=self.limit)
 
     def _next(self) -> str:
         self.counter += 1

@@ -19,7 +19,7 @@ from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import again, decide, polling, start
 from buildandpush.core.run.polling import Polled
-from buildandpush.handlers import answers, reconcile
+from buildandpush.handlers import answers, reconcile, slots
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.simulation.cluster import Client
@@ -79,6 +79,10 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
+    "gives out more slots than there are": [
+        (slots, "has_slot", lambda *known: True),
+        (slots, "choose", lambda waiters, *known: list(waiters)),
+    ],
     "drops a key whose work failed": [(WorkQueue, "_run_once", _forget)],
     "starts a run anew before its time": [
         (start, "is_due_again", lambda world: bool(world.resource.status.run and world.resource.status.run.next_run_at))
@@ -107,6 +111,7 @@ WORDS = {
     "writes what stands there already": "changed nothing",
     "takes a pod that runs for one that has ended": "lived",
     "leaves a pod alone that outlived its run": "outlived its run",
+    "gives out more slots than there are": "beyond the limit",
     "drops a key whose work failed": "",
     "starts a run anew before its time": "before its time",
     "never offers a refused pod again": "",

@@ -11,7 +11,15 @@ from buildandpush.core.backoff import refusal_seconds
 from buildandpush.core.build import failed, podended, progress
 from buildandpush.core.build.planning import occasion_of, plan_run
 from buildandpush.core.build.podended import find_live_pod
-from buildandpush.core.build.questions import AskAllTags, AskFluxArtifact, AskLivePod, AskLogin, AskObjects, AskTags
+from buildandpush.core.build.questions import (
+    AskAllTags,
+    AskFluxArtifact,
+    AskLivePod,
+    AskLogin,
+    AskObjects,
+    AskSlot,
+    AskTags,
+)
 from buildandpush.core.build.revision import ask_commit, pin, pin_artifact
 from buildandpush.core.build.status import accepted_message, announce, build_of, derive_needs, run_of, with_status
 from buildandpush.core.build.waiting import WAIT, wait
@@ -69,6 +77,9 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan)
     if instead is not None:
         return instead
+    obstacle = _ask_slot(world, run, build, plan)
+    if obstacle:
+        return wait(world, Reason.QUEUED, obstacle)
     owner = world.resource.owner
     # The recorded name, not one made afresh: an upgrade may change how names are made.
     attempt = Attempt(build.pod_name, run.number, int(build.key), build.attempt, run.spec_hash)
@@ -77,6 +88,15 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     fresh = build.reason in (None, Reason.QUEUED)
     events = (announce(world, Reason.ACCEPTED, accepted_message(run)),) if fresh else ()
     return Decision(progress.note_inputs(world, login, inputs), (*events, CreatePod(build.pod_name, manifest)))
+
+
+def _ask_slot(world: World, run: RunStatus, build: BuildStatus, plan: BuildPlan) -> str:
+    """What the build waits for, though it has all that its pod needs; empty if it may create the pod."""
+    if not world.settings.slots.is_set:
+        return ""
+    template = plan.options.pod_template
+    priority_class = (template.priority_class_name if template else None) or ""
+    return answer(world, AskSlot(build.pod_name, run.started_at, priority_class))
 
 
 def _plan(world: World, run: RunStatus, settings: BuildSettings) -> BuildPlan:

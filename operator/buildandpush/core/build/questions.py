@@ -188,6 +188,17 @@ class AskPusher(Asks[str | None]):
     repository: str
 
 
+@dataclass(frozen=True)
+class AskSlot(Asks[str]):
+    """What does the build have to wait for before it may create its pod? The answer is empty if it may."""
+
+    pod: str
+    """The name that its pod will have."""
+    since: datetime
+    """When its run was accepted."""
+    priority_class: str = ""
+
+
 RemoteQuestion = (
     AskLogin
     | AskLivePod
@@ -209,7 +220,7 @@ RemoteQuestion = (
 )
 """Questions whose answers cost a request."""
 
-Question = RemoteQuestion | AskPusher
+Question = RemoteQuestion | AskPusher | AskSlot
 Answer = (
     LoginSecretRef
     | Waiting

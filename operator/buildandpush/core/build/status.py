@@ -25,6 +25,7 @@ _GOOD: Final = frozenset(
         Reason.CANCELLED,
         Reason.SKIPPED,
         Reason.NOTHING_FAILED,
+        Reason.QUEUED,
     }
 )
 

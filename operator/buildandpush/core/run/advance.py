@@ -134,6 +134,7 @@ def _count_places(world: World) -> int:
 def _queue(world: World) -> Decision:
     """The build waits until a sibling has ended."""
     run = cast("RunStatus", world.resource.status.run)
-    changes = {"phase": Phase.PENDING, "reason": Reason.QUEUED, "message": describe(Reason.QUEUED)}
+    message = describe(Reason.QUEUED, "another build of its run")
+    changes = {"phase": Phase.PENDING, "reason": Reason.QUEUED, "message": message}
     build = build_of(run).model_copy(update=changes)
     return Decision(world.resource.status.model_copy(update={"run": run.model_copy(update={"builds": [build]})}))
