@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -115,7 +116,7 @@ async def test_without_limits_nobody_waits() -> None:
 
 async def test_the_first_that_waits_is_woken_once_a_build_ends(shop: Shop) -> None:
     await shop.work(WEB, API)
-    shop.now += (later := shop.now.resolution * 10**6)
+    shop.now += (later := timedelta(seconds=1))
     await shop.work(MAIL)
     shop.now += later
     shop.woken.clear()
@@ -147,6 +148,19 @@ async def test_a_new_process_counts_the_pods_that_are_there(shop: Shop) -> None:
     shop.start()
     await shop.work(API)
     assert not shop.has_pod(API)
+
+
+async def test_a_pod_that_a_queueing_system_holds_keeps_its_place_and_is_waited_for(shop: Shop) -> None:
+    """As Kueue does, by a scheduling gate."""
+    await shop.work(WEB)
+    pod = shop.pod
+    gate = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "gated"}
+    shop.api.put("pods", {**pod, "status": {"phase": "Pending", "conditions": [gate]}})
+    for _ in range(3):
+        shop.now += timedelta(days=1)
+        await shop.work(WEB, API)
+        assert [shop.build(key)["reason"] for key in (WEB, API)] == ["SchedulingGated", "Queued"]
+    assert len(shop.pods) == 1
 
 
 async def test_a_lower_limit_stops_no_build_that_has_its_pod() -> None:
