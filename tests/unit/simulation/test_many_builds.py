@@ -7,6 +7,7 @@ import pytest
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.handlers.metrics import Metrics
 from tests.unit.simulation.cluster import HOST, Cluster, Network
 from tests.unit.simulation.machine import Operator, spec
 
@@ -39,7 +40,7 @@ def test_many_builds_cost_one_exchange() -> None:
     for number in range(BUILDS):
         repository = f"{HOST}/shop/web{number % REPOSITORIES}"
         cluster.apply(meta.BUILD_KIND, f"b{number}", spec(repository=repository, tags=[str(number)]))
-    operator = Operator(cluster, Network())
+    operator = Operator(cluster, Network(), Metrics())
     work_until_idle(operator, cluster)
     assert len(cluster.created_pods) == BUILDS
     for pod in cluster.pods():
