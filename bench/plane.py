@@ -42,6 +42,8 @@ SECRET: Final = "of-the-bench"  # noqa: S105 - logs in to the emulated Azure of 
 HOSTS: Final = tuple(f"bench{number}.azurecr.io" for number in range(10))
 """Registries. The last one is the slow one."""
 NODES: Final = 5
+IDENTITY: Final = "bench"
+"""Who holds the Lease."""
 _PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-scheduler", "kwok")
 _START_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
@@ -84,7 +86,7 @@ class Plane:
             "BUILDANDPUSH_SOURCE_IMAGE": "source:bench",
             "BUILDANDPUSH_CA_FILE": str(self.settings.ca_certificate),
             "BUILDANDPUSH_EGRESS_ALLOWED": "127.0.0.0/8",
-            "BUILDANDPUSH_POD_NAME": "bench",
+            "BUILDANDPUSH_POD_NAME": IDENTITY,
             "BUILDANDPUSH_POD_NAMESPACE": "default",
             "BUILDANDPUSH_LEASE_SECONDS": "60",  # longer than any wait for the processor on a busy machine
             "BUILDANDPUSH_PORT": str(port),

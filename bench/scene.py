@@ -11,7 +11,7 @@ from typing import Final
 import yaml
 
 from bench.api import Api, Object, Watched, builds_path, connectors_path, in_turn, pods_path, watching
-from bench.plane import APPLICATION, HOSTS, NODES, SECRET, TENANT, Plane
+from bench.plane import APPLICATION, HOSTS, IDENTITY, NODES, SECRET, TENANT, Plane
 from bench.registry import TAG
 from buildandpush.api import meta
 from devcluster.settings import REPOSITORY_ROOT
@@ -41,7 +41,7 @@ def build(name: str, *, push: bool, host: str = HOSTS[0], held: bool = False) ->
 
 
 async def prepare(plane: Plane, api: Api) -> None:
-    """CRDs, nodes, and a namespace with a connector for each registry."""
+    """CRDs, nodes, the operator's Lease, and a namespace with a connector for each registry."""
     for path in sorted((REPOSITORY_ROOT / "crds").glob("*.yaml")):
         crd = yaml.safe_load(path.read_text())
         await api.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
@@ -51,6 +51,9 @@ async def prepare(plane: Plane, api: Api) -> None:
         await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
     secret = {"metadata": {"name": "login"}, "stringData": {"clientSecret": SECRET}}
     await api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/secrets", secret)
+    # Of a Lease that nobody holds the operator would first wait whether somebody else takes it.
+    lease = {"metadata": {"name": "buildandpush-operator"}, "spec": {"holderIdentity": IDENTITY}}
+    await api.call("POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", lease)
     await _wait_served(api)
     for host in HOSTS:
         await api.call("POST", connectors_path(NAMESPACE), _describe_connector(plane, host))
