@@ -17,7 +17,7 @@ from buildandpush.core.build.questions import AskReadBack
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
-from buildandpush.core.run import again, decide, polling, start
+from buildandpush.core.run import advance, again, decide, fold, polling, start
 from buildandpush.core.run.polling import Polled
 from buildandpush.handlers import answers, reconcile, slots
 from buildandpush.handlers.queue import WorkQueue
@@ -57,6 +57,11 @@ def _without_source(run: RunStatus, conditions: ConditionSet, pod: PodObservatio
     return run.model_copy(update={"source": None})
 
 
+def _take_over_all(last: RunStatus | None, spec_hash: str, trigger: Any, request: Any) -> Any:
+    builds = last.builds if last is not None and last.spec_hash == spec_hash else []
+    return {build.key: build.model_copy(update={"from_run": 1}) for build in builds}
+
+
 UNREAD = Confirmed(ReadBack({}, digest_found=False, problem="it does not answer"))
 _WRITE = Reconciler._write
 _ANSWER = answers.answer_question
@@ -94,6 +99,10 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "asks for the commit anew for each attempt": [(failed, "with_source", _without_source)],
     "builds a commit that needs no run": [(polling, "_is_touched", lambda *asked: True)],
     "builds a commit twice": [(polling, "_built_commit", lambda run: None)],
+    "lets more builds begin than there are places": [(advance, "_count_places", lambda world: 64)],
+    "builds again what succeeded": [(start, "find_good_builds", lambda last, spec_hash, trigger, request: {})],
+    "takes over what did not succeed": [(start, "find_good_builds", _take_over_all)],
+    "ends a run before its builds": [(fold, "has_ended", lambda build: True)],
 }
 
 
@@ -121,6 +130,10 @@ WORDS = {
     "asks for the commit anew for each attempt": "went from commit",
     "builds a commit that needs no run": "builds nothing new",
     "builds a commit twice": "builds nothing new",
+    "lets more builds begin than there are places": "places",
+    "builds again what succeeded": "builds again",
+    "takes over what did not succeed": "takes over|was never pushed",
+    "ends a run before its builds": "before its builds|opened again",
 }
 """What the world says of each; for those without a word, that a run never ends."""
 
