@@ -12,9 +12,11 @@ from typing import Any, Final
 import pytest
 from azure.core.exceptions import AzureError
 
+from buildandpush.api.meta import BUILD_KIND
 from buildandpush.clients import gitremote, image, kubernetes, outside, watchstream
 from buildandpush.clients.azure import entra, tokens
 from buildandpush.clients.errors import KubernetesError
+from buildandpush.clients.lists import parse_page
 from buildandpush.core import text
 from buildandpush.core.azure import errors, token
 from buildandpush.core.azure.credential import ClientSecret
@@ -51,6 +53,7 @@ from buildandpush.core.run.unreadable import read_status
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.registries import parse_mirrors
 from buildandpush.core.spec.tags import expand_tag
+from buildandpush.handlers.kept import keep
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.readback.login import read_authorization
 from buildandpush.source.archive.azureblob import BlobLogin, explain_blob, sign_url
@@ -216,6 +219,18 @@ BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
 }
 """Functions that get text which came through the door. They are linear without it, too."""
 
+
+def _body_with(words: str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": words, "namespace": "shop", "resourceVersion": "1"},
+        "spec": {"repository": words, "tags": [words]},
+    }
+
+
+def _page_with(words: str) -> bytes:
+    return json.dumps({"items": [_body_with(words)]}).encode()
+
+
 DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "admit": lambda words: admit(words, SECRETS, size=len(words)),
     "admit_end": lambda words: admit_end(words, SECRETS, size=len(words)),
@@ -286,6 +301,8 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a tag": expand_tag,
     "a mirror": _quietly(lambda words: parse_mirrors("registryMirrors", (words,)), SpecInvalidError),
     "a rebuild request": wants_failed_only,
+    "a resource that is kept": lambda words: keep(BUILD_KIND, _body_with(words)).unpack(),
+    "a page of a list": lambda words: parse_page(_page_with(words), most_values=2**20),
     "a line of the operator's log": _without_secrets,
 }
 """Functions that get a stranger's text as it is."""
@@ -310,6 +327,7 @@ def test_twice_the_values_of_a_pipeline_take_at_most_thrice_the_time() -> None:
 
 
 HAND_ON: Final = {
+    "clients/clusterfacts.py: ClusterFacts.find_limit",
     "clients/azure/entra.py: EntraClient._fetch_assertion",
     "clients/azure/readback.py: AcrReader.read_back",
     "clients/azure/resource_manager.py: ResourceManager._find_subscription",
