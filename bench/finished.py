@@ -1,12 +1,12 @@
 """Measures the operator with thousands of resources: memory, how long a start takes, and how long its loop is held.
 
-    KUBECONFIG=PATH python -m bench.finished [--finished N] [--running N]
+    [KUBECONFIG=PATH] python -m bench.finished [--finished N] [--running N]
 
-The cluster needs an API server with the CRDs, and no nodes: the resources get the status that the operator writes, and
-their pods the status that a kubelet writes. The operator runs as a process of this machine and finds them all there.
-What a run has made stays, and the next one finds it.
+The resources get the status that the operator writes, and their pods the status that a kubelet writes. The operator
+runs as a process of this machine and finds them all there. Without KUBECONFIG it starts a control plane of its own.
+With it, what a run makes stays in that cluster, and the next one finds it. The cluster needs the CRDs and no nodes.
 
-`peak` and `at rest` are the resident memory of the process. The start ends when the process has come to rest. The lag
+`peak` and `at rest` are the resident memory of the process. A start ends when each resource has been looked at. The lag
 is how long a probe of the operator waits for its answer, so it holds the machine's own delays too. `writes` are the
 API server's own count (apiserver_request_total). All figures are of one run on one machine: compare within a run.
 """
@@ -17,19 +17,25 @@ import copy
 import json
 import logging
 import os
+import re
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import structlog
+from kubernetes import aio
 
+from bench.api import Api
 from bench.builds import read_writes
+from bench.plane import run_plane
+from bench.scene import prepare
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError
 from buildandpush.clients.kubernetes import KubernetesClient
@@ -49,8 +55,10 @@ _LOOK_SECONDS: Final = 0.25
 _REST_SECONDS: Final = 4.0
 _REST_SHARE: Final = 0.05
 """A process that has used less of a processor than this for so many seconds is at rest."""
-_LONGEST_SECONDS: Final = 300.0
 _MOST_METRICS: Final = 64 * 2**20
+_LONGEST_SECONDS: Final = 900.0
+_PASSES: Final = re.compile(r"^buildandpush_reconcile_duration_seconds_count\{.*\} (\S+)", re.MULTILINE)
+_LAG: Final = re.compile(r'^buildandpush_event_loop_lag_seconds_bucket\{le="(.*)"\} (\S+)', re.MULTILINE)
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
@@ -88,6 +96,15 @@ class Client(KubernetesClient):
     async def count_writes(self) -> dict[str, float]:
         """Writes that the API server has answered, by verb and resource."""
         return read_writes((await self._send("GET", "/metrics", limit=_MOST_METRICS)).decode())
+
+    async def count_builds(self, namespace: str) -> int:
+        """How many builds there are, those of earlier runs included."""
+        count, token = 0, ""
+        while True:
+            page = await self.list_custom(meta.BUILD_PLURAL, namespace, token, names_only=True)
+            count, token = count + len(page.items), page.token
+            if not token:
+                return count
 
     async def patch_pod_status(self, namespace: str, name: str, status: Object) -> None:
         """As a kubelet does."""
@@ -172,9 +189,10 @@ class Figures:
 
     ready_seconds: float = 0.0
     """From the start until it can work."""
-    rest_seconds: float = 0.0
-    """From the start until it has come to rest."""
-    cpu_seconds: float = 0.0
+    looked_seconds: float = 0.0
+    """From the start until it has looked at each resource once."""
+    looked_cpu_seconds: float = 0.0
+    """What it had used of a processor by then."""
     peak_mib: float = 0.0
     rest_mib: float = 0.0
     lags: list[float] = field(default_factory=list)
@@ -185,8 +203,8 @@ class Figures:
         lags = sorted(self.lags)
         at = statistics.quantiles(lags, n=100)[98] if len(lags) > 1 else 0.0
         return (
-            f"  start {self.rest_seconds:6.1f} s, ready {self.ready_seconds:.1f} s, "
-            f"processor {self.cpu_seconds:.1f} s\n"
+            f"  start {self.looked_seconds:6.1f} s, ready {self.ready_seconds:.1f} s, "
+            f"processor {self.looked_cpu_seconds:.1f} s\n"
             f"  memory peak {self.peak_mib:6.0f} MiB, at rest {self.rest_mib:.0f} MiB\n"
             f"  lag p99 {at * 1000:6.0f} ms, most {max(lags, default=0) * 1000:.0f} ms of {len(lags)} probes\n"
             f"  {self.loop}\n"
@@ -197,13 +215,15 @@ class Figures:
 class Operator:
     """The operator as a process of this machine."""
 
-    def __init__(self, log: Path, namespaces: list[str]) -> None:
+    def __init__(self, kubeconfig: str, log: Path, namespaces: list[str]) -> None:
+        self._kubeconfig = kubeconfig
         self._log = log
         self._namespaces = namespaces
 
     async def __aenter__(self) -> "Operator":
         environment = {
             **os.environ,
+            "KUBECONFIG": self._kubeconfig,
             "BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:v1.28.3",
             "BUILDANDPUSH_SOURCE_IMAGE": "operator:1",
             "BUILDANDPUSH_PORT": str(_PORT),
@@ -238,36 +258,52 @@ class Operator:
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-async def observe(operator: Operator) -> Figures:
-    """Watch the process until it has come to rest."""
+async def observe(operator: Operator, count: int) -> Figures:
+    """Watch the process until it has looked at so many resources and has come to rest."""
     figures = Figures()
     async with aiohttp.ClientSession(base_url=f"http://127.0.0.1:{_PORT}") as session:
         probing = asyncio.create_task(_probe(session, operator, figures))
         try:
-            await _wait_for_rest(operator, figures)
+            await _wait_for_rest(session, operator, figures, count)
         finally:
             probing.cancel()
-        async with session.get("/loopz") as answer:
-            figures.loop = " ".join((await answer.text()).split())
-    figures.cpu_seconds, figures.peak_mib = operator.cpu_seconds(), operator.peak_mib()
+        figures.loop = await _read_lag(session)
+    figures.peak_mib = operator.peak_mib()
     await asyncio.sleep(_REST_SECONDS)
     figures.rest_mib = operator.mib()
     return figures
 
 
-async def _wait_for_rest(operator: Operator, figures: Figures) -> None:
+async def _wait_for_rest(session: aiohttp.ClientSession, operator: Operator, figures: Figures, count: int) -> None:
     looks: list[tuple[float, float]] = []
     while time.monotonic() - operator.began < _LONGEST_SECONDS:
         await asyncio.sleep(_LOOK_SECONDS)
         if not operator.alive:
             raise SystemExit("the operator has ended; see its log")
         now, used = time.monotonic(), operator.cpu_seconds()
+        if not figures.looked_seconds and figures.ready_seconds and await _count_passes(session) >= count:
+            figures.looked_seconds, figures.looked_cpu_seconds = now - operator.began, used
         looks = [look for look in looks if now - look[0] <= _REST_SECONDS] + [(now, used)]
         rested = now - looks[0][0] >= _REST_SECONDS - _LOOK_SECONDS * 2
-        if figures.ready_seconds and rested and used - looks[0][1] <= _REST_SHARE * _REST_SECONDS:
-            figures.rest_seconds = looks[0][0] - operator.began
+        if figures.looked_seconds and rested and used - looks[0][1] <= _REST_SHARE * _REST_SECONDS:
             return
-    figures.rest_seconds = float("inf")  # so the figures are those of a process at work
+    raise SystemExit(f"the operator is not at rest after {_LONGEST_SECONDS:.0f} s")
+
+
+async def _count_passes(session: aiohttp.ClientSession) -> float:
+    async with session.get("/metrics") as answer:
+        return sum(map(float, _PASSES.findall(await answer.text())))
+
+
+async def _read_lag(session: aiohttp.ClientSession) -> str:
+    """How often the event loop came round late, by the operator's own count."""
+    async with session.get("/metrics") as answer:
+        found = dict(_LAG.findall(await answer.text()))
+    total = float(found["+Inf"])
+    late = {f"> {edge} s": f"{(total - float(found[edge])) / total:.1%}" for edge in ("0.05", "0.1", "0.5")}
+    async with session.get("/loopz") as answer:
+        longest = " ".join((await answer.text()).split())
+    return f"loop late {late} of {total:.0f}; {longest}"
 
 
 async def _probe(session: aiohttp.ClientSession, operator: Operator, figures: Figures) -> None:
@@ -285,10 +321,12 @@ async def _probe(session: aiohttp.ClientSession, operator: Operator, figures: Fi
         await asyncio.sleep(_PROBE_SECONDS)
 
 
-async def measure(arguments: argparse.Namespace, samples: dict[bool, tuple[Object, Object]]) -> None:
+async def measure(kubeconfig: str, arguments: argparse.Namespace, samples: dict[bool, tuple[Object, Object]]) -> None:
     """Fill, start the operator, and print the figures."""
     (finished, _), (running, pod) = samples[True], samples[False]
-    async with await Client.connect() as client:
+    configuration = aio.client.Configuration()
+    await aio.config.load_kube_config(kubeconfig, client_configuration=configuration)
+    async with Client.of(configuration) as client:
         filler = Filler(client)
         await filler.fill(arguments.finished, FINISHED, lambda name: filler.make_finished(finished, name))
         await filler.fill(arguments.running, RUNNING, lambda name: filler.make_running(running, pod, name))
@@ -297,9 +335,10 @@ async def measure(arguments: argparse.Namespace, samples: dict[bool, tuple[Objec
         namespaces += [RUNNING] if arguments.running else []
         before = await client.count_writes()
         log = Path(tempfile.mkdtemp(prefix="bench-finished-")) / "operator.log"
-        print(f"{arguments.finished} finished ones and {arguments.running} that run; the log is {log}", flush=True)
-        async with Operator(log, namespaces or [NOTHING]) as operator:
-            figures = await observe(operator)
+        counts = {namespace: await client.count_builds(namespace) for namespace in namespaces}
+        print(f"{counts or 'nothing'}; the log is {log}", flush=True)
+        async with Operator(kubeconfig, log, namespaces or [NOTHING]) as operator:
+            figures = await observe(operator, sum(counts.values()))
             if arguments.seconds:
                 await asyncio.sleep(arguments.seconds)
                 print(f"  {arguments.seconds} s later {operator.mib():.0f} MiB, peak {operator.peak_mib():.0f} MiB")
@@ -314,6 +353,18 @@ def _is_news(key: str) -> bool:
     return "leases" not in key and "reviews" not in key
 
 
+def _start_plane(stack: ExitStack) -> str:
+    """A control plane for this run alone. Returns the path of its kubeconfig."""
+    plane = stack.enter_context(run_plane())
+
+    async def fill() -> None:
+        async with Api.connect(plane.settings) as api:
+            await prepare(plane, api)
+
+    asyncio.run(fill())
+    return str(plane.settings.kubeconfig)
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure the operator with thousands of resources.")
@@ -322,7 +373,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=0, help="how much longer to run after the start")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # of the samples
-    asyncio.run(measure(arguments, {finished: make_sample(finished=finished) for finished in (True, False)}))
+    samples = {finished: make_sample(finished=finished) for finished in (True, False)}
+    with ExitStack() as stack:
+        kubeconfig = os.environ.get("KUBECONFIG") or _start_plane(stack)
+        asyncio.run(measure(kubeconfig, arguments, samples))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,11 @@ _log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS: Final = 120.0
 """How often everything is listed afresh: what vanished while a watch was cut never gets an event."""
-RELIST_SECONDS: Final = 1.0
-"""How long kopf has to be silent after a list of its own, which is an event for each object."""
+RELIST_SECONDS: Final = 3.0
+"""How long kopf has to be silent after a list of its own, which is an event for each object, and a request for each
+hundred of them."""
+RETRY_SECONDS: Final = 1.0
+"""How long until a first list that failed is tried again."""
 LONGEST_RELIST_SECONDS: Final = 60.0
 """How long such a list is waited for."""
 _AT_ONCE: Final = 20
@@ -72,7 +75,7 @@ async def list_all(
     while True:
         if await refresh_once(client, store, queue, namespaces, health, names_only=False):
             return
-        await asyncio.sleep(RELIST_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def refresh_once(

@@ -14,6 +14,7 @@ from buildandpush.handlers.listing import (
     LONGEST_RELIST_SECONDS,
     REFRESH_SECONDS,
     RELIST_SECONDS,
+    RETRY_SECONDS,
     list_all,
     refresh,
     refresh_once,
@@ -54,7 +55,7 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
         ]
         await asyncio.sleep(1)
         seen.clear()
-        await asyncio.sleep(REFRESH_SECONDS + 2)
+        await asyncio.sleep(REFRESH_SECONDS + RELIST_SECONDS + 1)
         assert {key.name for key in seen} == {"web", "gone", "new"}
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
         for task in tasks:
@@ -70,11 +71,11 @@ def test_list_that_fails_is_tried_again_later() -> None:
         api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
         task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event(), Health()))
-        await asyncio.sleep(REFRESH_SECONDS + 2)
+        await asyncio.sleep(REFRESH_SECONDS + RELIST_SECONDS + 1)
         assert not task.done()
         api.refuse = lambda verb, plural, name: None
         api.put(meta.BUILD_PLURAL, resource())
-        await asyncio.sleep(REFRESH_SECONDS + 2)
+        await asyncio.sleep(REFRESH_SECONDS + RELIST_SECONDS + 1)
         assert store.get(WEB) is not None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -160,7 +161,7 @@ def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None
         begun = asyncio.get_running_loop().time()
         await list_all(KubernetesClient(api), store, queue, ("shop",), Health())
         assert queue.added == [WEB]
-        assert asyncio.get_running_loop().time() - begun >= 2 * RELIST_SECONDS
+        assert asyncio.get_running_loop().time() - begun >= 2 * RETRY_SECONDS
 
     run_in_fake_time(main())
 
@@ -173,10 +174,10 @@ def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afre
         task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health()))
         watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")
-        await asyncio.sleep(5)
+        await asyncio.sleep(RELIST_SECONDS + 2)
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is not None
         watcher.on_resource(meta.BUILD_KIND, None, api.put(meta.BUILD_PLURAL, resource("still-there")))
-        await asyncio.sleep(2)
+        await asyncio.sleep(RELIST_SECONDS + 1)
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
         assert store.get(Key(meta.BUILD_KIND, "shop", "still-there")) is not None
         task.cancel()

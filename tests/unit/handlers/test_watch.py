@@ -1,5 +1,6 @@
 """Every event lands in the store and as a key in the queue; what the watches missed comes by the fresh lists."""
 
+import dataclasses
 from typing import Any
 
 import kopf
@@ -162,6 +163,8 @@ def test_kopf_writes_nothing_on_any_object() -> None:
 def test_kopf_holds_little_at_once() -> None:
     """It lists by pages, lets go of an object soon after its event, and copies none to compare it with."""
     settings = kopf.OperatorSettings()
+    known = {field.name for part in (settings.watching, settings.queueing) for field in dataclasses.fields(part)}
+    assert {"chunk_size", "idle_timeout"} <= known, "kopf takes any attribute and knows these no more"
     configure_kopf(settings)
     assert settings.watching.chunk_size is not None
     assert settings.watching.chunk_size <= 100
