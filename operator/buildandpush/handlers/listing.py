@@ -1,7 +1,7 @@
 """Lists everything afresh, page by page: what vanished or changed while a watch was cut gets no event."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -70,11 +70,15 @@ async def _wait_for_silence(relisted: asyncio.Event) -> None:
 async def list_all(
     client: KubernetesClient, store: Store, queue: WorkQueue[Key], namespaces: tuple[str, ...], health: Health
 ) -> None:
-    """List everything. Try again until the API server has answered."""
+    """List everything. Try again until the API server has answered.
+
+    Only the first try asks for bodies. It ends without success if it takes longer than the API server keeps the state
+    of a list. The others then read what is missing, so each of them gets further.
+    """
     health.turn(Loop.LIST, "nothing has been listed yet")
-    while True:
-        if await refresh_once(client, store, queue, namespaces, health, names_only=False):
-            return
+    names_only = False
+    while not await refresh_once(client, store, queue, namespaces, health, names_only=names_only):
+        names_only = True
         await asyncio.sleep(RETRY_SECONDS)
 
 
@@ -117,13 +121,13 @@ async def _refresh_kind(
     listed: dict[Place, int] = {}
     while True:
         listed |= {place_of(body): version_of(body) for body in page.items}
-        if names_only:
-            await _read_changed(client, store, wake, kind, page.items)
-        else:
+        if not names_only:
             await _take_in(store, wake, kind, page.items)
         if not page.token:
             break
         page = await _fetch_page(client, kind, namespace, page.token, names_only=names_only)
+    if names_only:  # after the last page, since the API server keeps the state of a list for minutes only
+        await _read_changed(client, store, wake, kind, listed)
     older = find_older(listed, version, before)
     if older is not None:
         store.note_relapse(kind, *older)
@@ -149,12 +153,11 @@ async def _take_in(store: Store, wake: Wake, kind: str, bodies: Iterable[Object]
             await asyncio.sleep(0)
 
 
-async def _read_changed(client: KubernetesClient, store: Store, wake: Wake, kind: str, names: Iterable[Object]) -> None:
+async def _read_changed(
+    client: KubernetesClient, store: Store, wake: Wake, kind: str, listed: Mapping[Place, int]
+) -> None:
     """Read the objects that are newer than what is known of them."""
-    for name in names:
-        place = place_of(name)
-        if version_of(name) <= store.version(kind, place):
-            continue
+    for place in [place for place, version in listed.items() if version > store.version(kind, place)]:
         try:
             body = await _read(client, kind, place)
         except NotFoundError:

@@ -11,6 +11,7 @@ from buildandpush.clients import kubernetes
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers.health import Health
 from buildandpush.handlers.listing import (
+    _PLURALS,
     LONGEST_RELIST_SECONDS,
     REFRESH_SECONDS,
     RELIST_SECONDS,
@@ -314,5 +315,29 @@ def test_the_list_waits_until_kopf_has_told_all_of_its_own() -> None:
         assert len(api.requests) > 3, "a list without end is not waited for"
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    run_in_fake_time(main())
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_first_list_that_takes_too_long_gets_further_with_each_try() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        for number in range(9):
+            api.put(meta.BUILD_PLURAL, resource(f"b{number}"))
+
+        asked: list[str] = []
+
+        def compact_after_a_page(verb: str, plural: str, name: str) -> None:
+            asked.append(plural)
+            if asked.count(meta.BUILD_PLURAL) == 2:
+                api.compact()
+
+        api.refuse = compact_after_a_page
+        await list_all(KubernetesClient(api), store, queue, (), Health())
+        assert len(names(store)) == 9
+        read = {request.rpartition("/")[2] for request in api.requests} - {"pods", *_PLURALS.values()}
+        assert read == {f"b{number}" for number in range(2, 9)}, "those of the first page were known already"
 
     run_in_fake_time(main())
