@@ -5,28 +5,14 @@ asks again at least every five minutes.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.build.slots import Waiter, choose, describe_limits, has_slot
 from buildandpush.core.settings import SlotLimits
 from buildandpush.handlers.store import Key, Store
-
-
-@dataclass
-class _Pass:
-    """What one resource has asked for in the pass that is under way, and what it has."""
-
-    asked: set[str] = field(default_factory=set)
-    waiting: dict[str, Waiter] = field(default_factory=dict)
-    given: set[str] = field(default_factory=set)
-    """Names of pods that it may create."""
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.waiting or self.given)
 
 
 class Slots:
@@ -41,7 +27,14 @@ class Slots:
         self._limits = limits
         self._lost_after = lost_after
         self._wake = wake
-        self._passes: dict[Key, _Pass] = {}
+        self._waiting: dict[str, dict[Waiter, Key]] = {}
+        """By namespace."""
+        self._own: dict[Key, dict[str, Waiter]] = {}
+        """The same by resource and name of the pod."""
+        self._asked: dict[Key, set[str]] = {}
+        """For which pods a resource has asked in the pass that is under way."""
+        self._given: dict[Key, set[str]] = {}
+        """Pods that a resource may create, until its pass has come to its end."""
         self._turns: dict[str, int] = {}
         """When each namespace got its last slot; larger for later."""
         self._woken: set[Waiter] = set()
@@ -53,21 +46,36 @@ class Slots:
         """What a build waits for; empty if it may create its pod. `priority` is the value of its priority class;
         `lowered` is how many builds its namespace allows itself, None for as many as the installer does."""
         self._lower(key.namespace, lowered)
-        current = self._passes.setdefault(key, _Pass())
-        current.asked.add(question.pod)
-        if question.pod in current.given:
+        self._asked.setdefault(key, set()).add(question.pod)
+        if question.pod in self._given.get(key, ()):
             return ""
+        self._leave(key, question.pod)
         waiter = Waiter(key.namespace, question.pod, question.since, priority)
-        current.waiting[question.pod] = waiter
-        self._woken.discard(waiter)
+        self._waiting.setdefault(key.namespace, {})[waiter] = key
+        self._own.setdefault(key, {})[question.pod] = waiter
         used = self._count(now)
         may_go = has_slot(self._limits, used, key.namespace)  # most often it may not, and then nobody is compared
-        if not may_go or waiter not in choose(self._waiters(), self._limits, used, self._turns):
+        everyone = [one for waiting in self._waiting.values() for one in waiting] if may_go else []
+        if waiter not in choose(everyone, self._limits, used, self._turns):
             return describe_limits(self._limits, key.namespace)
-        del current.waiting[question.pod]
-        current.given.add(question.pod)
+        self._leave(key, question.pod)
+        self._given.setdefault(key, set()).add(question.pod)
         self._turns[key.namespace] = max(self._turns.values(), default=0) + 1
         return ""
+
+    def _leave(self, key: Key, pod: str) -> None:
+        """A build does not wait any more."""
+        own = self._own.get(key, {})
+        waiter = own.pop(pod, None)
+        if waiter is None:
+            return
+        self._woken.discard(waiter)
+        if not own:
+            del self._own[key]
+        waiting = self._waiting[key.namespace]
+        del waiting[waiter]
+        if not waiting:
+            del self._waiting[key.namespace]
 
     def _lower(self, namespace: str, limit: int | None) -> None:
         if self._limits.lowered.get(namespace) != limit:
@@ -78,34 +86,30 @@ class Slots:
     def settle(self, key: Key, now: datetime) -> None:
         """A pass has come to its end, and all that it wanted to create is created or refused. What it did not ask for
         it does not need any more."""
-        current = self._passes.get(key)
-        if current is not None:
-            current.given.clear()
-            current.waiting = {pod: waiter for pod, waiter in current.waiting.items() if pod in current.asked}
-            current.asked.clear()
-            if current.is_empty:
-                del self._passes[key]
+        self._given.pop(key, None)
+        asked = self._asked.pop(key, set())
+        for pod in [pod for pod in self._own.get(key, ()) if pod not in asked]:
+            self._leave(key, pod)
         self._wake_next(now)
 
     def forget(self, key: Key, now: datetime) -> None:
         """A resource is gone."""
-        self._passes.pop(key, None)
-        self._wake_next(now)
+        self._asked.pop(key, None)
+        self.settle(key, now)
 
     def _wake_next(self, now: datetime) -> None:
         """Have those looked at that may have a slot now."""
-        owners = {waiter: key for key, current in self._passes.items() for waiter in current.waiting.values()}
-        self._woken &= owners.keys()
-        if not owners:
+        if not self._waiting:
             self._turns.clear()  # nobody waits, so it is nobody's turn
             return
-        for waiter in choose(owners, self._limits, self._count(now), self._turns):
+        used = self._count(now)
+        free = [namespace for namespace in self._waiting if has_slot(self._limits, used, namespace)]
+        # After most passes there is none, and thousands may wait.
+        able = [waiter for namespace in free for waiter in self._waiting[namespace]]
+        for waiter in choose(able, self._limits, used, self._turns):
             if waiter not in self._woken:
                 self._woken.add(waiter)
-                self._wake(owners[waiter])
-
-    def _waiters(self) -> Iterable[Waiter]:
-        return [waiter for current in self._passes.values() for waiter in current.waiting.values()]
+                self._wake(self._waiting[waiter.namespace][waiter])
 
     def _count(self, now: datetime) -> Counter[str]:
         """The slots that are taken, by namespace: by pods that live, and by those that are about to be created."""
@@ -114,5 +118,5 @@ class Slots:
             for namespace, pod in self._store.live_pods()
             if pod.deleted_at is None or now < pod.deleted_at + self._lost_after
         }
-        live |= {(key.namespace, pod) for key, current in self._passes.items() for pod in current.given}
+        live |= {(key.namespace, pod) for key, given in self._given.items() for pod in given}
         return Counter(namespace for namespace, _ in live)
