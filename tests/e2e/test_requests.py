@@ -111,8 +111,8 @@ def test_a_queued_change_waits_for_the_run_on_its_way(make_build: BuildFactory, 
 
 @pytest.mark.proves("firstRunNumber")
 def test_a_first_number_goes_on_where_a_pipeline_stopped(make_build: BuildFactory) -> None:
-    build = make_build(firstRunNumber=1042, tags=["<+pipeline.sequenceId>"])
-    assert build.wait_end(run=1042).build["tags"] == ["1042"]
+    build = make_build(firstRunNumber=4712, tags=["<+pipeline.sequenceId>"])
+    assert build.wait_end(run=4712).build["tags"] == ["4712"]
 
 
 def test_a_numbered_tag_that_is_taken_is_not_overwritten(make_build: BuildFactory, registry: Registry) -> None:
