@@ -204,6 +204,7 @@ def _retry(
     set_progress(conditions, Reason.RETRYING, text)
     following = BuildStatus(
         key=build.key,
+        matrix=build.matrix,
         phase=Phase.PENDING,
         attempt=attempt,
         pod_name=naming.build_pod_name(owner.name, owner.uid, run=run.number, build=int(build.key), attempt=attempt),

@@ -161,6 +161,11 @@ class TestTheEnd:
         scene.answers[AskLivePod(name_of(1))] = broken(1)
         assert created(scene.settle()) == [name_of(1, attempt=2)]
 
+    def test_a_further_attempt_knows_what_its_build_is_for(self) -> None:
+        scene = running(matrix(failureStrategies=[rule("Retry", retryCount=1)]))
+        scene.see(broken(1)).settle()
+        assert scene.build(1).matrix == {"os": "alpine", "python": "3.13"}
+
     def test_links_of_all_builds_are_asked_for_at_the_end(self) -> None:
         scene = running(matrix(subscriptionId="Production"))
         for tag in ("alpine-3.12", "alpine-3.13", "debian-3.12", "debian-3.13"):
