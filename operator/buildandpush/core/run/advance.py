@@ -119,8 +119,10 @@ def _admit(world: World, going: list[BuildStatus]) -> list[BuildStatus]:
     being stopped has places for all, since they only end."""
     if world.wish.is_cancelled or world.wish.is_outdated or world.wish.is_replaced:
         return going
-    places = _count_places(world)
-    return [build for number, build in enumerate(going) if number < places or _has_begun(world, build)]
+    begun = {build.key for build in going if _has_begun(world, build)}
+    others = [build.key for build in going if build.key not in begun]
+    first = set(others[: max(0, _count_places(world) - len(begun))])
+    return [build for build in going if build.key in begun | first]
 
 
 def _count_places(world: World) -> int:

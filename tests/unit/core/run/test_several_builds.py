@@ -206,6 +206,16 @@ class TestConcurrency:
         assert created(scene.step()) == [name_of(2)]
         assert scene.run.number == 1
 
+    def test_a_smaller_max_concurrency_lets_no_build_begin_beside_those_that_run(self) -> None:
+        scene = Scene()
+        full = Refusal(Reason.QUOTA_EXCEEDED, "exceeded quota: few", final=False)
+        scene.step()
+        scene.see(pod_of(1), pod_of(2)).step(refusals={name_of(0): full, name_of(3): full})
+        scene.of = replace(scene.of, spec=matrix(QUEUE_OF_TWO), generation=2)
+        assert created(scene.step()) == []
+        scene.see(pushed(1)).settle()
+        assert created(scene.step()) == [name_of(0)]
+
     def test_a_cancelled_run_ends_its_queue_too(self) -> None:
         scene = Scene(matrix(QUEUE_OF_TWO))
         scene.settle()
