@@ -5,7 +5,7 @@ from typing import cast
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.api.status import MAX_BUILDS, BuildStatus, RunStatus
 from buildandpush.core.build.status import build_of, with_status
 from buildandpush.core.build.step import step
 from buildandpush.core.build.waiting import WAIT, hold
@@ -126,11 +126,12 @@ def _admit(world: World, going: list[BuildStatus]) -> list[BuildStatus]:
 
 
 def _count_places(world: World) -> int:
-    """How many builds of the run may be on their way at once. An invalid spec lets no other begin."""
+    """How many builds of the run may be on their way at once. With an invalid spec each of them says so: no pod can be
+    made from it."""
     try:
         return plan_concurrency(parse_spec(world.resource.spec))
     except SpecInvalidError:
-        return 0
+        return MAX_BUILDS
 
 
 def _queue(world: World) -> Decision:

@@ -216,6 +216,16 @@ class TestConcurrency:
         scene.see(pushed(1)).settle()
         assert created(scene.step()) == [name_of(0)]
 
+    def test_a_run_whose_queue_cannot_begin_waits_for_a_correction_and_says_so(self) -> None:
+        scene = Scene(matrix(QUEUE_OF_TWO))
+        scene.settle()
+        scene.see(pod_of(0), pod_of(1)).settle()
+        scene.of = replace(scene.of, spec=matrix({**QUEUE_OF_TWO, "maxConcurrency": 3}), generation=2)
+        scene.see(pushed(0), pushed(1)).settle()
+        assert scene.condition("Completed")[:2] == ("True", Reason.SPEC_INVALID)
+        scene.of = replace(scene.of, spec=matrix(QUEUE_OF_TWO), generation=3)
+        assert created(scene.settle()) == all_names([2, 3])
+
     def test_a_cancelled_run_ends_its_queue_too(self) -> None:
         scene = Scene(matrix(QUEUE_OF_TWO))
         scene.settle()
