@@ -96,3 +96,13 @@ class ConditionSet:
             reason=Reason.ACCEPTED,
             message="",
         )
+
+
+def keep_times(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:
+    """The conditions after a decision that set some of them twice. The transition time of a value that is the same as
+    before the decision stays."""
+    known = {(item.type, item.status): item.last_transition_time for item in before}
+    return [
+        item.model_copy(update={"last_transition_time": known.get((item.type, item.status), item.last_transition_time)})
+        for item in after
+    ]

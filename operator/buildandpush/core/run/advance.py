@@ -18,6 +18,7 @@ from buildandpush.core.build.world import (
     RenumberedError,
     World,
 )
+from buildandpush.core.conditions import keep_times
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Waiting
@@ -32,11 +33,15 @@ from buildandpush.core.spec.plan import parse_spec
 
 def advance(world: World, run: RunStatus) -> Decision:
     """The next step of a run."""
+    before = world.resource.status.conditions
     world = replace(observe_generation(world, run), wish=find_wish(world, run))
     try:
-        return _step_alone(world) if len(run.builds) == 1 else _step_all(world, run)
+        decision = _step_alone(world) if len(run.builds) == 1 else _step_all(world, run)
     except RenumberedError as renumbered:
         return Decision(start.renumber(world, renumbered.number), wake_at=world.now)
+    # A spec that is refused for one build is accepted for another, so a condition may be set twice.
+    conditions = keep_times(before, decision.status.conditions)
+    return replace(decision, status=decision.status.model_copy(update={"conditions": conditions}))
 
 
 def hold_run(world: World, waiting: Waiting) -> Decision:

@@ -226,6 +226,17 @@ class TestConcurrency:
         scene.of = replace(scene.of, spec=matrix(QUEUE_OF_TWO), generation=3)
         assert created(scene.settle()) == all_names([2, 3])
 
+    def test_nothing_is_written_while_all_builds_wait_for_a_correction(self) -> None:
+        scene = Scene()
+        scene.answers[login_question()] = Waiting(Reason.SECRET_MISSING, "Secret 'acr-login'")
+        scene.settle()
+        scene.of = replace(scene.of, spec=matrix(timeout="never"), generation=2)
+        scene.settle()
+        before = scene.of.status
+        scene.now = NOW + timedelta(minutes=1)
+        assert scene.condition("Completed")[0] == "True"
+        assert scene.step().status == before
+
     def test_a_cancelled_run_ends_its_queue_too(self) -> None:
         scene = Scene(matrix(QUEUE_OF_TWO))
         scene.settle()
@@ -428,6 +439,9 @@ class TestOneCommit:
         value, reason, message = scene.condition("SpecValid")
         assert (value, reason) == ("False", Reason.SPEC_INVALID)
         assert "both push contoso.azurecr.io/shop/web:x-3.12" in message
+        before = scene.of.status
+        scene.now = NOW + timedelta(minutes=1)
+        assert scene.step().status == before
 
 
 class TestNumbers:
