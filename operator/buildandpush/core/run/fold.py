@@ -14,6 +14,7 @@ from buildandpush.api.status import (
     BuildStatus,
     Effective,
     RunStatus,
+    SourceStatus,
 )
 from buildandpush.core.build.status import build_of, conditions_of, set_progress, with_status
 from buildandpush.core.build.world import Action, Announce, CreatePod, Decision, World
@@ -72,18 +73,19 @@ def _put_together(run: RunStatus, steps: Mapping[str, Decision]) -> RunStatus:
     first = effective[run.builds[0].key]
     latest = next(iter(runs.values()), run).effective
     common = latest.model_copy(update={"repository": first.repository, "cache_repository": first.cache_repository})
+    alone = {build.key for build in run.builds if build.source is not None}
+    source = _share_source(run.source, [found.source for key, found in runs.items() if key not in alone])
     room = max(_LEAST_TEXT, _ALL_TEXT // len(run.builds))
     builds = [
-        _shorten(_keep_own(build, steps.get(build.key), effective[build.key], common), room) for build in run.builds
+        _shorten(_keep_own(build, steps.get(build.key), effective[build.key], common, source), room)
+        for build in run.builds
     ]
-    alone = {build.key for build in run.builds if build.source is not None}
-    sources = [found.source for key, found in runs.items() if key not in alone and found.source != run.source]
     everyone = (run, *runs.values())
     return run.model_copy(
         update={
             "builds": builds,
             "effective": common,
-            "source": sources[-1] if sources else run.source,
+            "source": source,
             "inputs": _merge_inputs(run, runs.values()),
             "generation": max(found.generation for found in everyone),
             "without_user_namespace": any(found.without_user_namespace for found in everyone) or None,
@@ -94,7 +96,28 @@ def _put_together(run: RunStatus, steps: Mapping[str, Decision]) -> RunStatus:
     )
 
 
-def _keep_own(build: BuildStatus, step: Decision | None, values: Effective, common: Effective) -> BuildStatus:
+def _share_source(known: SourceStatus | None, found: Iterable[SourceStatus | None]) -> SourceStatus | None:
+    """What all builds have fetched. What is known first counts; a build that fetched something else has its own."""
+    for other in found:
+        if other is None or known is None:
+            known = known or other
+        elif not _is_other(known, other):
+            missing = {name: value for name, value in other if getattr(known, name) is None}
+            known = known.model_copy(update=missing)
+    return known
+
+
+def _is_other(known: SourceStatus | None, found: SourceStatus | None) -> bool:
+    """Whether a build has fetched something else than is known."""
+    if known is None or found is None:
+        return False
+    pairs = ((known.commit, found.commit), (known.digest, found.digest))
+    return any(before and after and before != after for before, after in pairs)
+
+
+def _keep_own(
+    build: BuildStatus, step: Decision | None, values: Effective, common: Effective, source: SourceStatus | None
+) -> BuildStatus:
     """The build after its step, with what is its own."""
     changes: dict[str, Any] = {
         "repository": values.repository if values.repository != common.repository else None,
@@ -105,7 +128,7 @@ def _keep_own(build: BuildStatus, step: Decision | None, values: Effective, comm
     alone = cast("RunStatus", step.status.run)
     kept = keep_conditions(step.status.conditions, BUILD_CONDITIONS, MAX_BUILD_CONDITION)
     changes["conditions"] = kept or None
-    changes["source"] = alone.source if build.source is not None else None
+    changes["source"] = alone.source if build.source is not None or _is_other(source, alone.source) else None
     return build_of(alone).model_copy(update=changes)
 
 

@@ -444,6 +444,24 @@ class TestOneCommit:
         assert scene.step().status == before
 
 
+class TestWhatPodsFetched:
+    ARCHIVE: ClassVar = {"archive": {"url": "https://files.example/shop.tar.gz", "unverified": True}}
+
+    def test_builds_that_fetched_something_else_say_so_and_the_status_settles(self) -> None:
+        scene = Scene(matrix(source=self.ARCHIVE))
+        scene.settle()
+        for key, content in enumerate("aabb"):
+            report = json.dumps({"facts": {"digest": f"sha256:{content * 64}"}})
+            fetched = container("source", terminated=terminated(0, message=report))
+            scene.see(pod_of(key, initContainerStatuses=[fetched]))
+        scene.settle()
+        assert scene.run.source is not None
+        assert scene.run.source.digest == f"sha256:{'a' * 64}"
+        assert [build.source and build.source.digest for build in scene.run.builds] == [
+            None, None, f"sha256:{'b' * 64}", f"sha256:{'b' * 64}",
+        ]  # fmt: skip
+
+
 class TestNumbers:
     def test_no_two_events_and_no_two_pods_have_one_name(self) -> None:
         scene = Scene(matrix({"parallelism": 64}, tags=["v<+strategy.iteration>"]))
