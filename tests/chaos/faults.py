@@ -38,7 +38,7 @@ FAULTS: Final = (
     Fault("node-lost", outages.node_lost, lasts=10, attempts=2),
     Fault("node-rebooted", outages.node_rebooted, attempts=2, tells="NodeLost", within=300),
     # The runtime does not tell how a container ended that ends while it is away, so builds wait until it is back.
-    Fault("runtime-stopped", _stopped("containerd"), lasts=10, attempts=2, opens_after=True),
+    Fault("runtime-stopped", _stopped("containerd"), lasts=10, attempts=2),
     Fault(
         "disk-full",
         inflict.disk_full,

@@ -1,6 +1,7 @@
 """What becomes of a run whose pod has ended or is gone. kaniko's words count as far as others confirm them."""
 
 from dataclasses import replace
+from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
@@ -23,6 +24,9 @@ from buildandpush.core.facts import Waiting
 from buildandpush.core.pod.failure import FailureVerdict, classify_failure, failed_container
 from buildandpush.core.pod.observation import PodObservation
 
+_UNTOLD: Final = frozenset({Reason.EVICTED, Reason.KILLED, Reason.NODE_LOST, Reason.POD_LOST, Reason.PREEMPTED})
+"""Reasons that say how a pod ended, and not whether kaniko had pushed by then."""
+
 
 def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
     """The build's pod, read from the API server."""
@@ -44,6 +48,9 @@ def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     verdict = _classify(world, run, pod)
     if world.wish.is_cancelled:
         return failed.end_cancelled(world, verdict.failure, pod)
+    pushed = find_pushed_image(world, run) if verdict.reason in _UNTOLD and pod.kaniko.terminated else None
+    if pushed is not None:
+        return succeeded.succeed_without_pod(world, pushed)
     verdict = explain_start(world, _await_base_image(world, verdict), pod)
     return failed.fail_attempt(world, tell_tags(world, run, verdict), pod)
 

@@ -231,6 +231,24 @@ class TestGivingUp:
         assert decision.status.digest == proof
         assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.RETRYING)
 
+    @pytest.mark.parametrize("proof", [DIGEST, None])
+    @pytest.mark.parametrize(
+        ("code", "reason", "reason_of_pod", "tells"),
+        [
+            (255, "Unknown", "", "NodeLost"),  # the node's runtime was away while kaniko ended
+            (137, "Error", "", "Killed"),
+            (137, "Error", "Evicted", "Evicted"),
+        ],
+    )
+    def test_one_whose_end_nobody_saw_has_failed_unless_its_push_is_proved(
+        self, code: int, reason: str, reason_of_pod: str, tells: str, proof: str | None
+    ) -> None:
+        ended = ended_pod(code, DIGEST, reason=reason, reason_of_pod=reason_of_pod)
+        decision = decide(world(seen(), pods=(ended,), answers={PUSH_LOG: "", PROOF: proof}))
+        assert decision.status.digest == proof
+        assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.RETRYING)
+        assert (tells in (run_of(decision).builds[0].message or "")) is (proof is None)
+
     def test_one_that_went_on_is_left_to_it(self) -> None:
         waits = replace(pod(spec_changes={"nodeName": ""}, phase="Pending"), created_at=NOW)
         later = NOW + timedelta(seconds=SETTINGS.pending_timeout_seconds)
