@@ -44,11 +44,12 @@ def _walk(schema: Schema, path: str) -> Iterator[str]:
 
 
 def find_fields(value: Mapping[str, Any], path: str = "status") -> frozenset[str]:
-    """The fields that are set in a JSON object or a merge patch, by their paths. Lists count as a whole."""
+    """The fields that are set in a JSON object or a merge patch, by their paths. The items of a list have its path."""
     found: set[str] = set()
     for name, inner in value.items():
         if inner is not None:
             found.add(f"{path}.{name}")
-        if isinstance(inner, Mapping):
-            found |= find_fields(inner, f"{path}.{name}")
+        for item in inner if isinstance(inner, list) else [inner]:
+            if isinstance(item, Mapping):
+                found |= find_fields(item, f"{path}.{name}")
     return frozenset(found)

@@ -193,6 +193,8 @@ class Reconciler:
         self._store.put(meta.BUILD_KIND, body)
         self._meter.note_written(key, resource, decision)
         self._note_pruned(find_fields(patch), find_fields(body.get("status") or {}))
+        if body["metadata"]["resourceVersion"] == resource.resource_version:
+            return _Written.NOTHING  # all of it is what the API server drops; writing it again would not end
         self._log_transition(resource, decision)
         return _Written.CHANGE
 

@@ -45,4 +45,10 @@ def test_a_crd_without_this_version_lacks_everything(installed: dict[str, Any]) 
 
 def test_the_fields_of_a_patch_are_those_that_it_sets() -> None:
     patch = {"phase": "Pending", "digest": None, "run": {"number": 1, "source": None}, "conditions": [{"type": "x"}]}
-    assert find_fields(patch) == {"status.phase", "status.run", "status.run.number", "status.conditions"}
+    assert find_fields(patch) == {
+        "status.phase",
+        "status.run",
+        "status.run.number",
+        "status.conditions",
+        "status.conditions.type",
+    }

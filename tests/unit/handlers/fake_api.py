@@ -312,10 +312,12 @@ def _prune(value: Object, fields: frozenset[str]) -> Object:
     result = copy.deepcopy(value)
     for field_ in fields:
         *path, last = field_.split(".")
-        part: Any = result
+        parts: list[Any] = [result]
         for name in path:
-            part = part.get(name) or {}
-        part.pop(last, None)
+            found = [part.get(name) or {} for part in parts]
+            parts = [item for part in found for item in (part if isinstance(part, list) else [part])]
+        for part in parts:
+            part.pop(last, None)
     return result
 
 

@@ -191,6 +191,29 @@ async def test_a_field_that_comes_back_is_not_dropped_any_more(cluster: Cluster)
     assert condition(cluster, "CrdCurrent") == {}
 
 
+SEVERAL: dict[str, Any] = {"strategy": {"parallelism": 2}, "tags": ["v<+strategy.iteration>"]}
+
+
+async def test_builds_of_a_run_whose_conditions_are_dropped_write_no_status_without_end(cluster: Cluster) -> None:
+    cluster.api.pruned = frozenset({"run.builds.conditions", "run.builds.matrix", "run.builds.fromRun"})
+    cluster.apply(**SEVERAL)
+    reconciler = cluster.make_reconciler()
+    for _ in range(3):
+        cluster.watch()
+        await reconciler.reconcile(WEB)
+    assert len(cluster.pods) == 2
+    fetched = {"name": "source", "state": {"terminated": {"exitCode": 0, "message": "{}"}}}
+    for pod in cluster.pods:
+        running = {"phase": "Running", "initContainerStatuses": [fetched]}
+        cluster.api.put("pods", {**pod, "status": running})
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    before = len(cluster.api.requests)
+    await reconciler.reconcile(WEB)
+    patches = [request for request in cluster.api.requests[before:] if request.startswith("PATCH")]
+    assert len(patches) <= 1
+
+
 async def test_a_status_that_cannot_be_read_is_told_and_costs_no_pod(cluster: Cluster) -> None:
     reconciler = cluster.make_reconciler()
     await settle(cluster, reconciler)
