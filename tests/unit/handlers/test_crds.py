@@ -214,6 +214,20 @@ async def test_builds_of_a_run_whose_conditions_are_dropped_write_no_status_with
     assert len(patches) <= 1
 
 
+async def test_where_the_builds_of_a_run_would_be_mixed_up_none_starts(cluster: Cluster) -> None:
+    cluster.apply(**SEVERAL, repository="contoso.azurecr.io/shop/v<+strategy.iteration>")
+    reconciler = cluster.make_reconciler()
+    reconciler.know_crd(frozenset({"status.run.builds.repository", "status.run.builds.source"}))
+    cluster.watch()
+    assert await reconciler.reconcile(WEB)
+    assert cluster.pods == []
+    assert condition(cluster, "SpecValid")["message"].startswith("strategy: the CRD ")
+    reconciler.know_crd(frozenset())
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    assert len(cluster.pods) == 2
+
+
 async def test_a_status_that_cannot_be_read_is_told_and_costs_no_pod(cluster: Cluster) -> None:
     reconciler = cluster.make_reconciler()
     await settle(cluster, reconciler)

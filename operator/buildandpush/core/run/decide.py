@@ -27,7 +27,7 @@ from buildandpush.core.run.advance import advance, hold_run
 from buildandpush.core.run.builds import has_ended
 from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outcome import outcome_of
-from buildandpush.core.run.outdated import note_outdated
+from buildandpush.core.run.outdated import LOOK_AGAIN, check_strategy, note_outdated
 from buildandpush.core.run.planning import is_wanted, next_occasion, plan_next
 from buildandpush.core.run.rebuild import wants_rebuild
 from buildandpush.core.run.retention import find_expired_pods, find_lingering, find_orphans, find_spent_readers
@@ -84,6 +84,11 @@ def _idle(world: World) -> Decision:
         builds = plan_next(world, spec, start.next_run_number(spec, status.run))
     except SpecInvalidError as error:
         return acceptance.reject(world, error)
+    try:
+        if len(builds) > 1:
+            check_strategy(world)
+    except SpecInvalidError as error:
+        return replace(acceptance.reject(world, error), wake_at=world.now + LOOK_AGAIN)
     if spec.suspend:
         return _suspend(world, spec) if new_generation else _quiet(world)
     trigger = start.find_trigger(world, hash_spec(spec), surroundings_changed=changed)

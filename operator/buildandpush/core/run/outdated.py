@@ -8,11 +8,26 @@ from buildandpush.api.meta import BUILD_PLURAL, GROUP, ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.core.build.status import announce, conditions_of, with_status
 from buildandpush.core.build.world import Decision, World
+from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.run.rebuild import COMPLETED_FIELD, HANDLED_FIELD
 
+_OF_BUILDS: Final = tuple(f"status.run.builds.{name}" for name in ("repository", "cacheRepository", "source"))
+"""What the builds of a run have of their own. Without it one would be taken for another."""
+
 LOOK_AGAIN: Final = timedelta(minutes=10)
 """How often a request is looked at that only a newer CRD can hold."""
+
+
+def check_strategy(world: World) -> None:
+    """Raise SpecInvalidError where the CRD drops what tells the builds of a run apart."""
+    dropped = [field for field in _OF_BUILDS if field in world.pruned]
+    if dropped:
+        raise SpecInvalidError(
+            "strategy",
+            f"the CRD {BUILD_PLURAL}.{GROUP} is older and lacks {' and '.join(dropped)}, so the builds of a "
+            "run cannot be told apart; apply the CRDs of the operator's version",
+        )
 
 
 def note_outdated(world: World, decision: Decision) -> Decision:
