@@ -15,6 +15,9 @@ from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.scope import Occasion, names_codebase
 from buildandpush.core.spec.strategy import condition_names
 
+MAX_TEXT: Final = 48 * 1024
+"""Bytes that the status of a run has for the values and tags of its builds. A larger status could not be written."""
+_MAX_TAG: Final = 128
 _SHOWN: Final = 200
 
 
@@ -43,6 +46,7 @@ def plan_builds(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Oc
     builds = tuple(_plan(spec, settings, replace(occasion, combination=each)) for each in combinations)
     if len(builds) > 1:
         _check_shared(spec, builds[0].plan)
+        _check_size(spec, builds)
         _check_destinations(spec, builds, knows_commit=occasion.codebase is not None)
     return builds
 
@@ -73,6 +77,21 @@ def _check_shared(spec: BuildAndPushACRSpec, plan: BuildPlan) -> None:
         raise SpecInvalidError(
             plan.options.flags.field_of(next(iter(paths))),
             "each build of strategy would write this file; leave the flag out, or write a resource for each build",
+        )
+
+
+def _check_size(spec: BuildAndPushACRSpec, builds: Sequence[PlannedBuild]) -> None:
+    """Raise SpecInvalidError for more text than the status of a run can hold."""
+    size = 0
+    for build in builds:
+        size += sum(len(f"{name}{value}".encode()) for name, value in build.combination.named().items())
+        # Tags that depend on the commit are not there yet.
+        size += sum(map(len, build.plan.tags)) + _MAX_TAG * max(0, len(spec.tags or ()) - len(build.plan.tags))
+    if size > MAX_TEXT:
+        raise SpecInvalidError(
+            "strategy",
+            f"the values and tags of its {len(builds)} builds have {size} bytes, more than the {MAX_TEXT} that a "
+            "status holds; write fewer or shorter ones, or several resources",
         )
 
 

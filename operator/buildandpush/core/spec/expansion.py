@@ -88,10 +88,11 @@ def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushAC
 
 
 def _holds_expression(spec: BuildAndPushACRSpec) -> bool:
-    return any(_OPEN in text for text in _texts_of(spec))
+    return any(_OPEN in text for text in texts_of(spec))
 
 
-def _texts_of(spec: BuildAndPushACRSpec) -> list[str]:
+def texts_of(spec: BuildAndPushACRSpec) -> list[str]:
+    """The texts in which each build has its own values."""
     texts = [text for name in _TEXTS if (text := getattr(spec, name))]
     texts += [text for name in _MAPS for text in (getattr(spec, name) or {}).values()]
     texts += spec.tags or []
@@ -205,7 +206,7 @@ def is_unknown(text: str) -> bool:
 def codebase_names(spec: BuildAndPushACRSpec) -> frozenset[str]:
     """What the spec needs of the run's commit. Empty for texts that cannot be read: `expand_spec` refuses those."""
     found: set[str] = set()
-    for text in _texts_of(spec):
+    for text in texts_of(spec):
         if _OPEN in text:
             found |= names_in(_read(text))
     return frozenset(found)

@@ -9,7 +9,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.strategy import MAX_BUILDS, MAX_CONCURRENCY, Matrix, Repeat, Strategy
@@ -26,11 +26,16 @@ from buildandpush.core.spec.axes import (
     read_items,
 )
 from buildandpush.core.spec.combination import Combination
-from buildandpush.core.spec.expansion import evaluate_text
+from buildandpush.core.spec.expansion import evaluate_text, texts_of
 from buildandpush.core.spec.scope import Occasion
 
 MAX_COMBINATIONS: Final = 1024
 """Combinations before exclude: each of them is looked at."""
+MAX_EFFORT: Final = 32 * 1024
+"""Characters of texts with expressions, taken once for each build, since each build has its own values in them. A
+decision reads them all while nothing else goes on."""
+_SHORT: Final = 512
+"""Characters of a text that counts a quarter, because it is read once for all builds."""
 
 _KINDS: Final = ("matrix", "repeat", "parallelism")
 _SHOWN: Final = 64
@@ -51,6 +56,31 @@ def expand_strategy(spec: BuildAndPushACRSpec, occasion: Occasion) -> tuple[Comb
     strategy = spec.strategy
     _check_kind(strategy)
     plan_concurrency(spec)
+    looped = _weigh(strategy.to_dict())
+    _check_effort(looped, 1)
+    builds = _expand(spec, strategy, occasion)
+    _check_effort(looped + _weigh(texts_of(spec)), len(builds))
+    return builds
+
+
+def _weigh(value: Any) -> int:
+    """How much there is to read: characters of the texts with expressions."""
+    if isinstance(value, str):
+        return 0 if "<+" not in value else len(value) if len(value) > _SHORT else -(-len(value) // 4)
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(_weigh, inner))
+
+
+def _check_effort(characters: int, builds: int) -> None:
+    if characters * builds > MAX_EFFORT:
+        raise SpecInvalidError(
+            "strategy",
+            f"the expressions of {builds} builds take {characters * builds} characters to read, more than {MAX_EFFORT} "
+            f"(texts of up to {_SHORT} characters count a quarter); write fewer or shorter ones, or several resources",
+        )
+
+
+def _expand(spec: BuildAndPushACRSpec, strategy: Strategy, occasion: Occasion) -> tuple[Combination, ...]:
 
     def evaluate(field: str, text: str) -> Value:
         return evaluate_text(field, text, spec, occasion)

@@ -163,3 +163,35 @@ def test_builds_may_have_revisions_and_folders_of_their_own() -> None:
         ("release/x", ["services/x"]),
         ("release/y", ["services/y"]),
     ]
+
+
+FULL: dict[str, Any] = {f"axis{place}": ["\U0001f600" * 256] for place in range(15)}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "tags"),
+    [
+        ({"matrix": {**FULL, "last": [str(number) for number in range(64)]}}, ["<+matrix.last>"]),
+        ({"parallelism": 64}, [f"{number}{'x' * 100}-<+strategy.iteration>" for number in range(10)]),
+        ({"parallelism": 64}, ["<+strategy.iteration>", *(f"{number}<+codebase.branch>" for number in range(9))]),
+    ],
+)
+def test_values_and_tags_that_no_status_could_hold_are_refused(strategy: Any, tags: list[str]) -> None:
+    with pytest.raises(SpecInvalidError, match="more than the 49152 that a status holds"):
+        plan(strategy, tags=tags, source=GIT)
+
+
+@pytest.mark.parametrize("length", [100, 900])
+def test_texts_that_would_keep_the_operator_busy_for_long_are_refused(length: int) -> None:
+    arguments = {f"A{number}": "<+strategy.iteration>" * (length // 20) for number in range(64)}
+    with pytest.raises(SpecInvalidError, match="take [0-9]+ characters to read, more than"):
+        plan({"parallelism": 64}, tags=["<+strategy.iteration>"], buildArgs=arguments)
+    assert (
+        len(plan({"parallelism": 2}, tags=["<+strategy.iteration>"], buildArgs=dict(list(arguments.items())[:8]))) == 2
+    )
+
+
+def test_a_strategy_that_would_is_refused_before_its_expressions_are_read() -> None:
+    values = [f"{number}<+pipeline.name.repeat()>{'<+no.such.name>' * 60}" for number in range(60)]
+    with pytest.raises(SpecInvalidError, match="take [0-9]+ characters to read, more than"):
+        plan({"matrix": {"a": values}}, tags=["<+strategy.iteration>"])
