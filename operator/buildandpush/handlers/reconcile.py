@@ -95,7 +95,11 @@ class Reconciler:
         """Work on one resource. Returns the seconds until the next look, or None."""
         if key.kind == meta.CONNECTOR_KIND:
             return await self._connectors.reconcile(key)
-        return await self._reconcile_build(key)
+        try:
+            return await self._reconcile_build(key)
+        except Exception:
+            self._slots.fail(key, self._clock())
+            raise
 
     async def _reconcile_build(self, key: Key) -> float | None:
         refusals: dict[str, Refusal] = {}
@@ -272,6 +276,7 @@ class Reconciler:
         known = self._quotas.find_refusal(owner, world.now)
         if known is not None:
             return known
+        self._slots.note_offered(Key(meta.BUILD_KIND, owner.namespace, owner.name), action.name)
         refused = await perform(self._client, self._store, owner, action, world.now)
         refusal = refused if isinstance(refused, Refusal) else None
         self._quotas.note(owner, refusal, world.now)

@@ -8,11 +8,15 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.build.slots import Waiter, choose, describe_limits, has_slot
 from buildandpush.core.settings import SlotLimits
 from buildandpush.handlers.store import Key, Store
+
+PATIENCE: Final = timedelta(seconds=30)
+"""How long a slot is kept for a build that was woken. Its passes may fail, or wait for their turn for an hour."""
 
 
 class Slots:
@@ -35,10 +39,13 @@ class Slots:
         """For which pods a resource has asked in the pass that is under way."""
         self._given: dict[Key, set[str]] = {}
         """Pods that a resource may create, until its pass has come to its end."""
+        self._offered: dict[Key, set[str]] = {}
+        """Those of them that the API server was asked to create, so that they may exist."""
         self._turns: dict[str, int] = {}
         """When each namespace got its last slot; larger for later."""
-        self._woken: set[Waiter] = set()
-        """Those that were woken and have not asked since. Their pass may have failed, and then waits by itself."""
+        self._woken: dict[Waiter, datetime] = {}
+        """Those that were woken and have not asked since, and when. Their pass may have failed, and then waits by
+        itself."""
 
     def answer(
         self, key: Key, question: AskSlot, now: datetime, *, priority: int = 0, lowered: int | None = None
@@ -55,7 +62,7 @@ class Slots:
         self._own.setdefault(key, {})[question.pod] = waiter
         used = self._count(now)
         may_go = has_slot(self._limits, used, key.namespace)  # most often it may not, and then nobody is compared
-        everyone = [one for waiting in self._waiting.values() for one in waiting] if may_go else []
+        everyone = [one for name in self._waiting for one in self._find_present(name, now)] if may_go else []
         if waiter not in choose(everyone, self._limits, used, self._turns):
             return describe_limits(self._limits, key.namespace)
         self._leave(key, question.pod)
@@ -69,7 +76,7 @@ class Slots:
         waiter = own.pop(pod, None)
         if waiter is None:
             return
-        self._woken.discard(waiter)
+        self._woken.pop(waiter, None)
         if not own:
             del self._own[key]
         waiting = self._waiting[key.namespace]
@@ -83,10 +90,23 @@ class Slots:
             own = {} if limit is None else {namespace: limit}
             self._limits = replace(self._limits, lowered={**others, **own})
 
+    def note_offered(self, key: Key, pod: str) -> None:
+        """The API server is about to be asked to create a pod."""
+        self._offered.setdefault(key, set()).add(pod)
+
+    def fail(self, key: Key, now: datetime) -> None:
+        """A pass has failed, and comes again. Slots for pods that it has not offered to the API server are free. One
+        that it has offered may exist, though the answer was lost."""
+        given = self._given.pop(key, set()) & self._offered.get(key, set())
+        if given:
+            self._given[key] = given
+        self._wake_next(now)
+
     def settle(self, key: Key, now: datetime) -> None:
         """A pass has come to its end, and all that it wanted to create is created or refused. What it did not ask for
         it does not need any more."""
         self._given.pop(key, None)
+        self._offered.pop(key, None)
         asked = self._asked.pop(key, set())
         for pod in [pod for pod in self._own.get(key, ()) if pod not in asked]:
             self._leave(key, pod)
@@ -105,11 +125,15 @@ class Slots:
         used = self._count(now)
         free = [namespace for namespace in self._waiting if has_slot(self._limits, used, namespace)]
         # After most passes there is none, and thousands may wait.
-        able = [waiter for namespace in free for waiter in self._waiting[namespace]]
+        able = [waiter for namespace in free for waiter in self._find_present(namespace, now)]
         for waiter in choose(able, self._limits, used, self._turns):
             if waiter not in self._woken:
-                self._woken.add(waiter)
+                self._woken[waiter] = now
                 self._wake(self._waiting[waiter.namespace][waiter])
+
+    def _find_present(self, namespace: str, now: datetime) -> list[Waiter]:
+        """Those of a namespace that wait, without those that were woken and did not come."""
+        return [one for one in self._waiting[namespace] if now < self._woken.get(one, now) + PATIENCE]
 
     def _count(self, now: datetime) -> Counter[str]:
         """The slots that are taken, by namespace: by pods that live, and by those that are about to be created."""

@@ -8,10 +8,12 @@ from typing import Any, cast
 import pytest
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import UnavailableError
+from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.settings import SlotLimits
 from buildandpush.handlers.quotas import RETRY
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.slots import PATIENCE
 from buildandpush.handlers.store import Key
 from tests.unit.core.factories import SETTINGS, spec
 from tests.unit.handlers.cluster import WEB, Cluster
@@ -249,3 +251,42 @@ async def test_a_higher_priority_comes_first(shop: Shop) -> None:
     assert not shop.has_pod(API)
     await shop.work(MAIL)
     assert shop.has_pod(MAIL)
+
+
+async def test_a_slot_that_a_failed_pass_did_not_use_goes_to_others(shop: Shop) -> None:
+    """The API server may refuse this status for ever, and each try asks for the slot again."""
+    shop.api.refuse = lambda verb, plural, name: (
+        (422, "the status is refused") if (verb, plural, name) == ("PATCH", meta.BUILD_PLURAL, "web") else None
+    )
+    shop.operator._slots.answer(WEB, AskSlot("web-pod", shop.now), shop.now)
+    shop.woken.clear()
+    with pytest.raises(KubernetesError):
+        await shop.operator.reconcile(WEB)
+    await shop.work(API)
+    assert shop.has_pod(API)
+
+
+async def test_a_build_that_was_woken_and_does_not_come_holds_up_nobody(shop: Shop) -> None:
+    """Its passes fail, or it is kept apart since it held the event loop."""
+    await shop.work(WEB, API)
+    shop.now += timedelta(seconds=1)
+    await shop.work(MAIL)
+    shop.end(WEB)
+    await shop.work(WEB)
+    assert shop.woken == [API]
+    await shop.work(MAIL)
+    assert not shop.has_pod(MAIL)
+    shop.now += PATIENCE
+    await shop.work(WEB)
+    assert shop.woken == [API, MAIL]
+    await shop.work(MAIL)
+    assert shop.has_pod(MAIL)
+
+
+async def test_a_build_that_comes_late_has_its_turn_again(shop: Shop) -> None:
+    await shop.work(WEB, API)
+    shop.end(WEB)
+    await shop.work(WEB)
+    shop.now += PATIENCE
+    await shop.work(API)
+    assert shop.has_pod(API)
