@@ -15,6 +15,9 @@ NAMES_PAGE_SIZE: Final = 500
 NAMES_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
 
+NO_VERSION: Final = "0"
+"""The version of a list that does not say its own."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -37,7 +40,7 @@ class _Named(BaseModel):
 
 
 class _ListMeta(BaseModel):
-    version: str = Field("0", alias="resourceVersion")
+    version: str = Field("", alias="resourceVersion")
     token: str = Field("", alias="continue")
 
 
@@ -49,8 +52,11 @@ class _Names(BaseModel):
 def parse_page(data: bytes, *, most_values: int) -> Listing:
     """A page of whole objects. Raises UnreadableError."""
     answer = parse_json(data, most_values=most_values)
+    if not isinstance(answer, dict):
+        raise UnreadableError("the answer is no list")
     metadata = answer.get("metadata") or {}
-    return Listing(answer.get("items") or [], metadata.get("resourceVersion") or "0", metadata.get("continue") or "")
+    version = _read_version(metadata.get("resourceVersion"))
+    return Listing(answer.get("items") or [], version, metadata.get("continue") or "")
 
 
 def parse_names(data: bytes) -> Listing:
@@ -60,7 +66,12 @@ def parse_names(data: bytes) -> Listing:
         page = _Names.model_validate_json(data)
     except ValidationError as error:
         raise UnreadableError("the answer is no list of names") from error
-    return Listing([_read_name(item.metadata) for item in page.items or ()], page.metadata.version, page.metadata.token)
+    version = _read_version(page.metadata.version)
+    return Listing([_read_name(item.metadata) for item in page.items or ()], version, page.metadata.token)
+
+
+def _read_version(version: Any) -> str:
+    return version if isinstance(version, str) and version.isdecimal() else NO_VERSION
 
 
 def _read_name(name: _Name) -> Object:

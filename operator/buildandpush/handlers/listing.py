@@ -9,7 +9,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.lists import Listing
+from buildandpush.clients.lists import NO_VERSION, Listing
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health, Loop
 from buildandpush.handlers.kept import Object, version_of
@@ -117,6 +117,9 @@ async def _refresh_kind(
     before it was asked for. So an object that is older in it tells that versions went back."""
     before = store.versions(kind, namespace)
     page = await _fetch_page(client, kind, namespace, "", names_only=names_only)
+    if page.resource_version == NO_VERSION:
+        # All that it lacks would look as if versions had gone back.
+        raise UnavailableError(f"the list of {kind} has no version, so it is none of the API server's")
     version = int(page.resource_version)
     listed: dict[Place, int] = {}
     while True:

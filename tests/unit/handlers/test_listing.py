@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from buildandpush.handlers.listing import (
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.watch import Watcher
-from tests.unit.handlers.fake_api import FakeApi
+from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 from tests.unit.handlers.test_watch import WEB, QueueStub, pod, resource
 
@@ -341,3 +342,27 @@ def test_a_first_list_that_takes_too_long_gets_further_with_each_try() -> None:
         assert read == {f"b{number}" for number in range(2, 9)}, "those of the first page were known already"
 
     run_in_fake_time(main())
+
+
+@pytest.mark.parametrize("names_only", [True, False])
+@pytest.mark.parametrize(
+    "answer",
+    [{"items": None}, {"metadata": {"resourceVersion": ""}, "items": []}, {"metadata": {"resourceVersion": "0x"}}, []],
+)
+def test_a_list_without_a_version_fails_and_says_nothing_of_what_is_gone(answer: Any, names_only: bool) -> None:
+    """It may come from a proxy. As version 0 it would tell that versions went back, and the operator would end."""
+
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource()))
+
+        async def call_api(*_: Any, **__: Any) -> FakeAnswer:
+            return FakeAnswer(200, json.dumps(answer).encode())
+
+        api.call_api = call_api  # type: ignore[method-assign]
+        assert not await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=names_only)
+        assert not store.relapsed.is_set()
+        assert store.get(WEB) is not None
+
+    asyncio.run(main())
