@@ -62,6 +62,16 @@ class Quotas:
             if refusal is None:
                 self.note_room(owner.namespace)
 
+    def forget(self, namespace: str, name: str) -> None:
+        """A resource is gone. The room that comes free is for others."""
+        line = self._lines.get(namespace)
+        if line is None:
+            return
+        for uid in [uid for uid, (owner, _) in line.waiting.items() if owner.name == name]:
+            del line.waiting[uid]
+        if not line.waiting:
+            del self._lines[namespace]
+
     def note_room(self, namespace: str) -> None:
         """There may be room: a pod has just fitted in, has ended or is gone. The next build tries at once."""
         line = self._lines.get(namespace)

@@ -109,6 +109,7 @@ class Reconciler:
                 self._ends_told.pop(key, None)
                 self._meter.forget(key)
                 self._slots.forget(key, self._clock())
+                self._quotas.forget(key.namespace, key.name)
                 return None
             resource = read_resource(body)
             self._meter.see(key, resource)

@@ -103,6 +103,21 @@ def test_a_build_that_is_gone_holds_up_no_other(quotas: Quotas, woken: list[str]
     assert quotas.find_refusal(owner("c"), NOW) is None
 
 
+async def test_resources_that_are_gone_are_not_woken_in_place_of_others(woken: list[str]) -> None:
+    """Nor kept: whoever makes and deletes resources while a quota is full would fill the memory."""
+    cluster = Cluster()
+    quotas = Quotas(lambda found: woken.append(found.name))
+    reconciler = cluster.make_reconciler()
+    reconciler._quotas = quotas
+    for name in ("gone", "other"):
+        quotas.note(owner(name), full(name), NOW)
+    await reconciler.reconcile(Key(meta.BUILD_KIND, "shop", "gone"))
+    quotas.note_room("shop")
+    assert woken == ["other"]
+    await reconciler.reconcile(Key(meta.BUILD_KIND, "shop", "other"))
+    assert not quotas._lines
+
+
 async def test_a_thousand_waiting_builds_offer_one_pod() -> None:
     """And each of them says what it waits for."""
     cluster = Cluster()
