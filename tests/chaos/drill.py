@@ -31,8 +31,6 @@ class Fault:
     """The most attempts that a build may need."""
     starts_within: bool = False
     """Whether half of the builds are created while the fault lasts, and not before it."""
-    opens_after: bool = False
-    """Whether builds wait at the gate until the fault is over."""
     spoiled: Callable[[], Object] | None = None
     """The spec of a quarter of the builds, if that is what breaks something."""
     spoiled_end: str = SUCCEEDED
@@ -78,8 +76,7 @@ def drill(fault: Fault, scene: Scene, builds: int) -> Outcome:
         with fault.inflict(scene):
             if fault.starts_within:
                 spoiled |= _start(fault, scene, rest, gated=False)
-            if not fault.opens_after:
-                scene.gate.open()
+            scene.gate.open()
             time.sleep(fault.lasts)  # the length of an outage, and no wait for anything
     finally:
         scene.gate.open()
