@@ -29,8 +29,13 @@ def annotate(api: Api, build: Build, name: str, value: str) -> None:
 
 
 def live(pods: list[Object]) -> list[str]:
-    """The names of the pods that have not ended."""
-    return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") in (None, "Pending", "Running")]
+    """The names of the pods whose kaniko has not ended. The phase of a pod follows a moment later."""
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if pod["status"].get("phase") in (None, "Pending", "Running")
+        and not any("terminated" in item["state"] for item in pod["status"].get("containerStatuses") or ())
+    ]
 
 
 def wait_end(build: Build, at_most: int, run: int = 1) -> Snapshot:

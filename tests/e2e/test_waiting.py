@@ -90,7 +90,7 @@ def test_a_build_beyond_the_limit_of_its_namespace_is_queued(
     assert waiting.told("Completed") == ("False", "Queued")
     assert f"namespace {namespace} may have 1 build at once" in waiting.condition("Ready")["message"]
     assert second.pods() == []
-    assert first.read().status["phase"] == "Running"
+    first.wait(lambda now: now.status["phase"] == "Running", "the first one running")
     gate.open()
     first.wait_succeeded()
     second.wait_succeeded()
