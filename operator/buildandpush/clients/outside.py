@@ -130,11 +130,18 @@ class Outside:
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
             del self._retired[session]
-            task = asyncio.create_task(session.close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close_soon(session)
 
         self._retired[session] = asyncio.get_running_loop().call_later(RETIREMENT_SECONDS, close)
+        # Whoever changes certificates faster than sessions retire breaks off his own requests, and fills no memory.
+        for oldest in list(self._retired)[: max(len(self._retired) - MAX_SESSIONS, 0)]:
+            self._retired.pop(oldest).cancel()
+            self._close_soon(oldest)
+
+    def _close_soon(self, session: aiohttp.ClientSession) -> None:
+        task = asyncio.create_task(session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def transport(self, ca_bundle: str = "") -> AioHttpTransport:
         """The same session for Azure's clients, which leave it open."""

@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from buildandpush import __version__
+from buildandpush.api.meta import Phase, Trigger
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.core.azure.cloud import HostClass, classify_host
@@ -43,6 +44,8 @@ _PASS_SECONDS: Final = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60)
 _LAG_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _KEPT: Final = 256
 _REASONS: Final = frozenset(map(str, Reason))
+_PHASES: Final = frozenset(map(str, Phase))
+_TRIGGERS: Final = frozenset(map(str, Trigger))
 _STATUSES: Final = frozenset(HTTPStatus)
 
 # For each counter the library writes a second series, with the time of its making. Nobody here needs it.
@@ -183,6 +186,16 @@ class Metrics:
 def reason_label(reason: str | None) -> str:
     """A reason as a label."""
     return str(reason) if reason in _REASONS else OTHER
+
+
+def phase_label(phase: str) -> str:
+    """How a build ended as a label. A status holds any text, whoever wrote it."""
+    return phase if phase in _PHASES else OTHER
+
+
+def trigger_label(trigger: str) -> str:
+    """Why a run started as a label."""
+    return trigger if trigger in _TRIGGERS else OTHER
 
 
 def code_label(status: int | None) -> str:

@@ -13,7 +13,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.build.world import Action, Announce, Decision, Resource
 from buildandpush.core.run.outcome import outcome_of
-from buildandpush.handlers.metrics import Metrics, reason_label
+from buildandpush.handlers.metrics import Metrics, phase_label, reason_label, trigger_label
 from buildandpush.handlers.store import Key
 
 STATES: Final = (Phase.PENDING, Phase.RUNNING)
@@ -84,7 +84,7 @@ class RunMeter:
             return
         goes_on = before is not None and before.finished_at is None
         if not goes_on:
-            self._metrics.builds_started.labels(after.trigger).inc()
+            self._metrics.builds_started.labels(trigger_label(after.trigger)).inc()
         more = _attempts(after) - _attempts(before) if before is not None and goes_on else 0
         if more > 0:
             self._metrics.retries.labels(reason_label(cause)).inc(more)
@@ -97,10 +97,12 @@ class RunMeter:
                 self._count_build(run, build)
 
     def _count_build(self, run: RunStatus, build: BuildStatus) -> None:
-        self._metrics.builds.labels(build.phase, reason_label(build.reason)).inc()
+        result = phase_label(build.phase)
+        self._metrics.builds.labels(result, reason_label(build.reason)).inc()
         ended = run.finished_at if len(run.builds) == 1 else build.finished_at
         if ended is not None:
-            self._metrics.build_seconds.labels(build.phase).observe((ended - run.started_at).total_seconds())
+            seconds_in_all = max(0.0, (ended - run.started_at).total_seconds())  # a clock may have jumped
+            self._metrics.build_seconds.labels(result).observe(seconds_in_all)
         for phase, seconds in measure_phases(run, build).items():
             self._metrics.phase_seconds.labels(phase).observe(seconds)
 

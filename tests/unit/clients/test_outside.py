@@ -115,6 +115,15 @@ async def test_sessions_that_are_retired_are_closed_at_the_end_too(monkeypatch: 
     assert all(session.closed for session in sessions)
 
 
+async def test_whoever_changes_certificates_all_the_time_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_SESSIONS", 2)
+    outside = Outside()
+    sessions: list[aiohttp.ClientSession] = [outside.session(f"{CA}# {number}") for number in range(7)]
+    await asyncio.gather(*outside._closing)
+    assert [session.closed for session in sessions] == [True] * 3 + [False] * 4
+    await outside.close()
+
+
 class Connections:
     """A server on loopback that counts who comes."""
 

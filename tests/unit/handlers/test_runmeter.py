@@ -12,6 +12,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, Effective, RunStatus, Timings
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.build.world import Announce, Decision
+from buildandpush.handlers.metrics import phase_label, trigger_label
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter, measure_phases
 from buildandpush.handlers.store import read_resource
@@ -296,3 +297,8 @@ def test_a_retry_beside_a_build_that_is_accepted_has_the_reason_of_the_failure()
     meter.note_written(WEB, replace(world, status=after), Decision(after, actions))
     (family,) = process.cluster.metrics.retries.collect()
     assert {sample.labels["reason"]: sample.value for sample in family.samples} == {"Evicted": 1}
+
+
+def test_words_that_somebody_wrote_into_a_status_make_no_series() -> None:
+    assert (phase_label("Succeeded"), phase_label("hunter22")) == ("Succeeded", "Other")
+    assert (trigger_label("Spec"), trigger_label("hunter22")) == ("Spec", "Other")

@@ -188,9 +188,11 @@ def find_good_builds(
     So it is where the user asks for the failed builds alone, and where a run is started by itself after an outage.
     """
     asked = trigger is Trigger.RETRY_AFTER_OUTAGE or (trigger is Trigger.REBUILD and wants_failed_only(request))
-    if last is None or not asked or last.spec_hash != spec_hash or not failed_builds(last):
+    if last is None or not asked or last.spec_hash != spec_hash:
         return {}
     good = [build for build in last.builds if build.phase == Phase.SUCCEEDED]
+    if len(good) == len(last.builds):
+        return {}
     return {build.key: build.model_copy(update={"from_run": build.from_run or last.number}) for build in good}
 
 

@@ -312,6 +312,20 @@ class TestRebuild:
             scene.see(broken(2, run=number)).settle()
         assert [build.from_run for build in scene.run.builds] == [1, 1, None, 1]
 
+    def test_after_a_cancelled_run_what_has_not_succeeded_is_built(self) -> None:
+        scene = running()
+        scene.see(pushed(0), pushed(1)).settle()
+        scene.of = replace(scene.of, cancel="1")
+        scene.see(broken(2), broken(3)).settle()
+        assert scene.of.status.phase == Phase.CANCELLED
+        scene.of = replace(scene.of, rebuild="failed-1")
+        assert created(scene.settle()) == all_names([2, 3], run=2)
+
+    def test_after_an_ignored_failure_that_build_is_built(self) -> None:
+        scene = one_failed(matrix(failureStrategies=[rule("Ignore")]))
+        scene.of = replace(scene.of, rebuild="failed-1")
+        assert created(scene.settle()) == [name_of(2, run=2)]
+
     def test_another_value_builds_everything_again(self) -> None:
         scene = one_failed()
         scene.of = replace(scene.of, rebuild="now")
