@@ -1,7 +1,10 @@
 """Waits for one upload: `python3 -m buildandpush.source.upload` in the same container sends it through a socket."""
 
+import os
+import select
 import shutil
 import socket
+import struct
 import tempfile
 from pathlib import Path
 from time import monotonic
@@ -16,6 +19,8 @@ from buildandpush.source.report import SourceError
 from buildandpush.source.upload.ignored import drop_ignored
 from buildandpush.source.upload.post import CHUNK, Answer, socket_path
 
+_FAREWELL_SECONDS: Final = 5.0
+"""How long the sender of a good upload may take to end."""
 _OF_ITS_USER: Final = 0o600
 """The socket's mode. Commands in the container run as its user, too."""
 
@@ -35,13 +40,36 @@ def fetch_upload(upload: dict[str, Any], root: Path, limits: SourceLimits = USUA
                 waiting.settimeout(_left(deadline))
                 connection, _ = waiting.accept()
                 with connection:
+                    sender = _find_sender(connection)
                     answer = _answer(connection, root, deadline, upload, limits)
                     answer.send(connection)
                 if not answer.problem:
+                    _see_off(sender)
                     return SourceFacts()
                 problem = answer.problem
         except TimeoutError:
             raise SourceError(Reason.UPLOAD_NOT_RECEIVED, _tell_end(seconds, problem)) from None
+
+
+def _find_sender(connection: socket.socket) -> int:
+    """The process at the other end. https://man7.org/linux/man-pages/man7/unix.7.html"""
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", told)[0])
+
+
+def _see_off(sender: int) -> None:
+    """Wait until the sender has ended: the end of this container would kill it, and its user would see exit code 137
+    after a good upload."""
+    if sender == os.getpid():
+        return
+    try:
+        ended = os.pidfd_open(sender)
+    except OSError:  # it has ended, or nobody may look
+        return
+    try:
+        select.select([ended], [], [], _FAREWELL_SECONDS)
+    finally:
+        os.close(ended)
 
 
 def _answer(

@@ -206,3 +206,24 @@ def test_only_the_containers_own_user_may_send(start: Start, capsys: pytest.Capt
         connection.connect(str(socket_path()))
     assert send(make_tar(FILES), capsys)[0] == 0
     waiting.ended.result(10)
+
+
+LINGERS = """
+import sys, time
+from buildandpush.source.upload.__main__ import main
+from buildandpush.source.upload.post import socket_path
+code = main(sys.stdin.buffer, socket_path())
+time.sleep(1)  # what a slow machine takes until the process ends
+sys.exit(code)
+"""
+
+
+def test_the_container_ends_after_the_sender_whose_user_sees_how_it_ended(start: Start) -> None:
+    waiting = start()
+    environment = {**os.environ, "TMPDIR": str(socket_path().parent)}
+    sender = subprocess.Popen([sys.executable, "-c", LINGERS], stdin=subprocess.PIPE, env=environment)
+    assert sender.stdin is not None
+    sender.stdin.write(make_tar(FILES))
+    sender.stdin.close()
+    waiting.ended.result(timeout=30)
+    assert sender.poll() == 0, "the end of the container would have killed it"
