@@ -43,10 +43,10 @@ class Gate:
 
     @property
     def run_line(self) -> str:
-        """The Dockerfile's line that waits at the gate; needs busybox."""
+        """The Dockerfile's line that waits at the gate; needs busybox. A request without an answer is made again."""
         address, port = self._server.server_address[:2]
         url = f"http://{address!s}:{port}/"
-        return f"RUN echo at the gate; until wget -q -O /dev/null {url} 2>/dev/null; do sleep 0.2; done\n"
+        return f"RUN echo at the gate; until timeout 5 wget -q -O /dev/null {url} 2>/dev/null; do sleep 0.2; done\n"
 
     def wait_arrival(self, *, within: float = 60) -> None:
         """Wait until a build stands at the gate."""
