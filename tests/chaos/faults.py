@@ -33,8 +33,9 @@ FAULTS: Final = (
     # kaniko's own retries may outlast it, so that no build tells of it.
     Fault("dns-stopped", _stopped("coredns"), lasts=25, attempts=4),
     # ---- pods and nodes
-    Fault("pods-deleted", inflict.pods_deleted, attempts=2, tells="PodLost", brief=True),
-    Fault("pods-drained", inflict.pods_drained, attempts=2, tells="Evicted"),
+    # On a quick machine builds end well within the grace period of their pods, so that none tells of it.
+    Fault("pods-deleted", inflict.pods_deleted, attempts=2, brief=True),
+    Fault("pods-drained", inflict.pods_drained, attempts=2),
     Fault("node-lost", outages.node_lost, lasts=10, attempts=2),
     Fault("node-rebooted", outages.node_rebooted, attempts=2, tells="NodeLost", within=300),
     # The runtime does not tell how a container ended that ends while it is away. The image tells if it was pushed.
