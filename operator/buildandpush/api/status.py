@@ -8,6 +8,7 @@ from pydantic import Field, PlainSerializer
 
 from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
+from buildandpush.api.strategy import MAX_BUILDS
 
 MAX_MESSAGE = 1024
 MAX_REASON = 64
@@ -19,7 +20,6 @@ MAX_ARTIFACT_FILE = 16384
 MAX_ARTIFACTS = 100
 MAX_ARTIFACTS_BYTES = 48 * 1024
 """Of their JSON: the whole status stays within 128 KiB. Tags and links as people have them take less than half."""
-MAX_BUILDS = 64
 MAX_BUILD_CONDITION = 256
 MAX_BUILD_CONDITIONS = 8
 MAX_HANDLED_REBUILDS = 10

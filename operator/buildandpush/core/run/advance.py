@@ -5,7 +5,8 @@ from typing import cast
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import MAX_BUILDS, BuildStatus, RunStatus
+from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.api.strategy import MAX_BUILDS
 from buildandpush.core.build.status import build_of, with_status
 from buildandpush.core.build.step import step
 from buildandpush.core.build.waiting import WAIT, hold

@@ -29,6 +29,12 @@ def name_build(build: BuildStatus) -> str:
     return f"build {build.key} ({values})" if values else f"build {build.key}"
 
 
+def begin_with(build: BuildStatus) -> str:
+    """The name of a build of several as the beginning of a sentence."""
+    name = name_build(build)
+    return name[:1].upper() + name[1:]
+
+
 def effective_of(run: RunStatus, build: BuildStatus) -> Effective:
     """The values in force for one build of the run."""
     own = {"repository": build.repository, "cache_repository": build.cache_repository}

@@ -21,7 +21,7 @@ from buildandpush.core.build.world import Action, Announce, CreatePod, Decision,
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
-from buildandpush.core.run.builds import effective_of, has_ended, keep_conditions, name_build
+from buildandpush.core.run.builds import begin_with, effective_of, has_ended, keep_conditions, name_build
 from buildandpush.core.run.conclude import conclude
 from buildandpush.core.run.outcome import Outcome, outcome_of
 from buildandpush.core.run.status import announce_end
@@ -165,8 +165,7 @@ def _actions(build: BuildStatus, steps: Mapping[str, Decision]) -> list[Action]:
 
 def _name(event: Announce, build: BuildStatus) -> Announce:
     """The Event of one build among several, which says of which."""
-    name = name_build(build)
-    message = clip(f"{name[:1].upper()}{name[1:]}: {event.message}", MAX_MESSAGE)
+    message = clip(f"{begin_with(build)}: {event.message}", MAX_MESSAGE)
     return replace(event, message=message, key=f"build-{build.key}-{event.key}")
 
 
@@ -222,6 +221,5 @@ def _explain(reason: str) -> str:
 
 
 def _tell(build: BuildStatus, item: BuildCondition, others: int) -> str:
-    name = name_build(build)
     more = f" So it is with {others} more." if others else ""
-    return clip(f"{name[:1].upper()}{name[1:]}: {item.message or ''}{more}", MAX_MESSAGE)
+    return clip(f"{begin_with(build)}: {item.message or ''}{more}", MAX_MESSAGE)

@@ -8,7 +8,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, BuildStatus, RunStatus
 from buildandpush.core.explain import describe
-from buildandpush.core.run.builds import has_ended, name_build
+from buildandpush.core.run.builds import begin_with, has_ended, name_build
 from buildandpush.core.text import clip
 
 _WORST_FIRST: Final = (Phase.SUPERSEDED, Phase.CANCELLED, Phase.FAILED, Phase.IGNORED, Phase.SUCCEEDED)
@@ -51,7 +51,7 @@ def _tell_way(builds: list[BuildStatus]) -> Outcome:
     telling = [build for build in going if build.reason not in (None, Reason.QUEUED)]
     first = (telling or going)[0]
     phase = Phase.RUNNING if any(build.phase == Phase.RUNNING for build in going) else Phase.PENDING
-    message = f"{_count(builds)} {_capital(name_build(first))}: {first.message or describe(Reason.ACCEPTED)}"
+    message = f"{_count(builds)} {begin_with(first)}: {first.message or describe(Reason.ACCEPTED)}"
     return Outcome(phase, first.reason or Reason.ACCEPTED, clip(message, MAX_MESSAGE))
 
 
@@ -77,7 +77,3 @@ def _count(builds: list[BuildStatus]) -> str:
     waiting = len(builds) - sum(counted[phase] for phase in _WORDS)
     told += [f"{waiting} wait"] if waiting else []
     return f"Of {len(builds)} builds, {', '.join(told)}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A whole commit id, of SHA-1 or SHA-256."""
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
 _PULL_REQUEST: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/([0-9]{1,10})/(?:head|merge|from)")

@@ -1,6 +1,5 @@
 """Fields and flags of a spec that change nothing. They are accepted, and the condition SpecValid names them."""
 
-import re
 from typing import Final
 
 from buildandpush.api.flagtable import FLAGS, Treatment
@@ -9,6 +8,7 @@ from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
 from buildandpush.core.spec import caching, registries, risks, tags
+from buildandpush.core.spec.codebase import COMMIT_ID
 from buildandpush.core.spec.flags import (
     ARTIFACT_FILE,
     PUSH_ONLY,
@@ -32,7 +32,6 @@ _BUILD_FIELDS: Final = (
 )  # fmt: skip
 """Fields without meaning where an image is only pushed."""
 
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 _Note = tuple[str, str]
 """What has no effect, and why."""
@@ -86,7 +85,7 @@ def _of_fields(spec: BuildAndPushACRSpec, flags: PluginFlags) -> list[_Note]:
     if spec.cache_to:
         notes.append(("cacheTo", _KANIKO_CACHE))
     git = spec.source.git
-    if git is not None and git.poll is not None and _COMMIT.fullmatch(git.revision):
+    if git is not None and git.poll is not None and COMMIT_ID.fullmatch(git.revision):
         notes.append(("source.git.poll", "the revision is the id of a commit, which never becomes another"))
     if spec.workspace and spec.workspace.persistent_volume_claim and not _names_path(flags):
         notes.append(("workspace", "no flag in envVariables names a path on it"))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,6 +18,7 @@ from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
+from buildandpush.core.spec.codebase import COMMIT_ID
 from buildandpush.core.spec.expansion import codebase_names, expand_spec, needs_details
 from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_labels, plan_options, plan_snapshot_mode
 from buildandpush.core.spec.paths import plan_context, resolve_file
@@ -37,7 +38,6 @@ from buildandpush.core.spec.texts import check_build_arguments, check_subscripti
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
 _DEFAULT_TAG = "latest"
-_COMMIT_ID: Final = "[0-9a-f]{40}|[0-9a-f]{64}"
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def _must_resolve(git: GitSource | None, occasion: Occasion) -> bool:
     if git is None:
         return False
     several = occasion.combination is not None and occasion.combination.total > 1
-    return git.poll is not None or (several and re.fullmatch(_COMMIT_ID, git.revision) is None)
+    return git.poll is not None or (several and COMMIT_ID.fullmatch(git.revision) is None)
 
 
 def _plan_flux(source: Source, options: BuildOptions) -> tuple[str, str] | None:
