@@ -3,6 +3,7 @@
 import base64
 import json
 import ssl
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -302,7 +303,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "a mirror": _quietly(lambda words: parse_mirrors("registryMirrors", (words,)), SpecInvalidError),
     "a rebuild request": wants_failed_only,
     "a resource that is kept": lambda words: keep(BUILD_KIND, _body_with(words)).unpack(),
-    "a page of a list": lambda words: parse_page(_page_with(words), most_values=2**20),
+    "a page of a list": lambda words: parse_page(_page_with(words), most_values=sys.maxsize),
     "a line of the operator's log": _without_secrets,
 }
 """Functions that get a stranger's text as it is."""
