@@ -6,7 +6,8 @@ Events of ours, stable names to search for:
     build.status_changed  pod.created  pod.adopted  pod.gone_already  event.refused
     status.refused  login.not_removed
     crd.outdated  crd.newer  crd.current  crd.not_read  crd.field_dropped
-    registry.unreachable  endpoint.silent  nodes.user_namespaces  nodes.not_read  store.refresh_failed  store.relapsed
+    registry.unreachable  endpoint.silent  nodes.user_namespaces  nodes.not_read
+    store.refresh_failed  store.unread  store.relapsed
     flux.not_allowed  flux.watch_failed  git.failed  lookup.failed
     limits.not_read
     pass.slow  pass.alone  loop.held  journal.strike  journal.not_read  journal.not_written

@@ -41,6 +41,11 @@ class ThrottledError(UnavailableError):
     request would meet the same."""
 
 
+class BrokenAnswerError(UnavailableError):
+    """The server answered a read, and nothing can be made of the answer: it is too long, it is no JSON, or it tells of
+    the server's own trouble (500), such as a conversion webhook that fails. Other objects may be readable."""
+
+
 class TroubleError(UnavailableError):
     """The API server answered a write with its own trouble (500), such as an admission webhook that it cannot reach.
 

@@ -16,6 +16,7 @@ from buildandpush.api import meta
 from buildandpush.clients.bounded import TooLongError, read_bounded
 from buildandpush.clients.circuits import KUBELET_LIMITS, Circuits, RefusedError
 from buildandpush.clients.errors import (
+    BrokenAnswerError,
     ConflictError,
     DeniedError,
     KubernetesError,
@@ -35,7 +36,7 @@ from buildandpush.clients.lists import (
 from buildandpush.clients.pauses import read_pause
 from buildandpush.clients.watchstream import read_events
 from buildandpush.core.foreign import admit
-from buildandpush.core.jsonvalue import UnreadableError, parse_json
+from buildandpush.core.jsonvalue import UnreadableError, parse_json, parse_object
 
 Object = dict[str, Any]
 OnAnswer = Callable[[str, int | None], None]
@@ -319,10 +320,9 @@ class KubernetesClient:
     ) -> Object:
         data = await self._send(method, path, query=query, body=body)
         try:
-            result: Object = parse_json(data, most_values=_MAX_ANSWER)
+            return parse_object(data, most_values=_MAX_ANSWER)
         except UnreadableError as error:
-            raise UnavailableError(f"{method} {path}: {error}") from error
-        return result
+            raise BrokenAnswerError(f"{method} {path}: {error}") from error
 
     async def _send(
         self,
@@ -383,7 +383,7 @@ class KubernetesClient:
             self._on_answer("WATCH" if full_query.get("watch") else method, status)
 
 
-class _LongAnswerError(UnavailableError):
+class _LongAnswerError(BrokenAnswerError):
     """The answer is longer than any that is one."""
 
 
@@ -410,7 +410,9 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
         return TroubleError(status, message, request)
     if status == 429:
         return ThrottledError(f"{request}: {status} {message}")
-    if status >= 500:
+    if status == 500:
+        return BrokenAnswerError(f"{request}: {status} {message}")
+    if status > 500:
         return UnavailableError(f"{request}: {status} {message}")
     return KubernetesError(status, reason, message)
 

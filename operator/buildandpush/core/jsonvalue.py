@@ -29,9 +29,9 @@ def parse_json(data: str | bytes, *, most_values: int = MAX_VALUES) -> Any:
         raise UnreadableError("the answer is not JSON") from error
 
 
-def parse_object(data: str | bytes) -> dict[str, Any]:
+def parse_object(data: str | bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:
     """The JSON object that a text stands for; raises UnreadableError for anything else."""
-    value = parse_json(data)
+    value = parse_json(data, most_values=most_values)
     if not isinstance(value, dict):
         raise UnreadableError("the answer is no JSON object")
     return value

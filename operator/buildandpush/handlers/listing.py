@@ -7,7 +7,13 @@ from typing import Final
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
+from buildandpush.clients.errors import (
+    BrokenAnswerError,
+    KubernetesError,
+    NotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
 from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lists import NO_VERSION, Listing
 from buildandpush.clients.pause import pause
@@ -29,6 +35,13 @@ LONGEST_RELIST_SECONDS: Final = 60.0
 """How long such a list is waited for."""
 _AT_ONCE: Final = 20
 """How many objects are taken in before others have their turn at the event loop."""
+
+_MOST_UNANSWERED: Final = 3
+"""As many reads without an answer, and the API server does not answer: no other object is asked for then."""
+_FAILING_SECONDS: Final = 60.0
+"""As long for reads that fail, and the API server itself is in trouble, such as one whose etcd has no leader."""
+_MOST_NAMED: Final = 10
+"""So many objects that cannot be read does a line of the log name."""
 
 _PLURALS: Final = {meta.BUILD_KIND: meta.BUILD_PLURAL, meta.CONNECTOR_KIND: meta.CONNECTOR_PLURAL}
 _KINDS: Final = (POD_KIND, *_PLURALS)
@@ -94,7 +107,8 @@ async def refresh_once(
     """List everything afresh. A namespace that cannot be listed does not keep others from it.
 
     Gives back whether the API server answered for each, be it by a refusal. The operator is able to work while at least
-    one namespace can be listed. With `names_only` the lists hold no bodies, and only what has changed is read.
+    one namespace can be listed, even if an object in it cannot be read. With `names_only` the lists hold no bodies, and
+    only what has changed is read.
     """
     answered, listed = True, False
     for namespace in namespaces or (None,):
@@ -156,16 +170,53 @@ async def _take_in(store: Store, wake: Wake, kind: str, bodies: Iterable[Object]
             await asyncio.sleep(0)
 
 
+class _Unread:
+    """The objects that could not be read after one list. One of them is no reason to stop; an API server that is in
+    trouble is one."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._errors: dict[Place, str] = {}
+        self._unanswered = 0
+        self._seconds = 0.0
+
+    def add(self, place: Place, error: KubernetesError | UnavailableError, seconds: float) -> None:
+        """A read failed after so many seconds. Raises its error where any other read is likely to fail too."""
+        self._errors[place] = str(error)
+        self._seconds += seconds
+        self._unanswered += not isinstance(error, KubernetesError | BrokenAnswerError)
+        is_away = self._unanswered >= _MOST_UNANSWERED or self._seconds > _FAILING_SECONDS
+        if is_away or isinstance(error, ThrottledError):
+            raise error
+
+    def tell(self) -> None:
+        """Log them in one line."""
+        if self._errors:
+            places = [f"{namespace}/{name}" for namespace, name in list(self._errors)[:_MOST_NAMED]]
+            error = next(iter(self._errors.values()))
+            _log.warning("store.unread", kind=self._kind, count=len(self._errors), objects=places, error=error)
+
+
 async def _read_changed(
     client: KubernetesClient, store: Store, wake: Wake, kind: str, listed: Mapping[Place, int]
 ) -> None:
-    """Read the objects that are newer than what is known of them."""
+    """Read the objects that are newer than what is known of them.
+
+    One that cannot be read keeps no other from it. It stays as it was known, and the next list has it read again.
+    Raises the error of a read where the API server itself seems to be in trouble.
+    """
+    clock, unread = asyncio.get_running_loop().time, _Unread(kind)
     for place in [place for place, version in listed.items() if version > store.version(kind, place)]:
+        begun = clock()
         try:
             body = await _read(client, kind, place)
         except NotFoundError:
             continue  # the watch tells of its end, or the next list
+        except (KubernetesError, UnavailableError) as error:
+            unread.add(place, error, clock() - begun)
+            continue
         await _take_in(store, wake, kind, (body,))
+    unread.tell()
 
 
 async def _read(client: KubernetesClient, kind: str, place: Place) -> Object:

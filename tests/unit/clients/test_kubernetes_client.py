@@ -16,6 +16,7 @@ from buildandpush.api import meta
 from buildandpush.clients import kubernetes
 from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.errors import (
+    BrokenAnswerError,
     ConflictError,
     DeniedError,
     KubernetesError,
@@ -220,7 +221,7 @@ async def test_a_log_without_end_is_read_to_its_limit(api: ApiServer, client: Ku
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"x" * (17 * 2**20)])
 async def test_an_answer_without_bounds_is_no_answer(body: bytes, api: ApiServer, client: KubernetesClient) -> None:
     api.answers.append(web.Response(body=body))
-    with pytest.raises(UnavailableError):
+    with pytest.raises(BrokenAnswerError):
         await client.read_pod("shop", "p1")
 
 
@@ -331,7 +332,7 @@ async def test_refusal_is_told_in_the_operators_words(
     with pytest.raises((KubernetesError, UnavailableError)) as caught:
         await CALLS[name][0](client)
     # Nothing of an installation stands in the way of a reading: its trouble is the server's own, and passes.
-    expected = UnavailableError if kind is TroubleError and name.startswith(("read", "list")) else kind
+    expected = BrokenAnswerError if kind is TroubleError and name.startswith(("read", "list")) else kind
     assert type(caught.value) is expected
     assert "because of this" in str(caught.value)
     if isinstance(caught.value, KubernetesError):
@@ -393,10 +394,10 @@ async def test_endless_refusal_is_not_repeated_in_full(api: ApiServer, client: K
     assert len(str(caught.value)) < 1000
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>captive portal</html>", b"{", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"<html>captive portal</html>", b"{", b"\xff", b"[]", b"null"])
 async def test_good_answer_that_is_no_json_is_no_answer(body: bytes, api: ApiServer, client: KubernetesClient) -> None:
     api.answers.append(web.Response(body=body))
-    with pytest.raises(UnavailableError):
+    with pytest.raises(BrokenAnswerError):
         await client.read_pod("shop", "p1")
 
 

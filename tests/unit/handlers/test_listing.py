@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -366,3 +368,112 @@ def test_a_list_without_a_version_fails_and_says_nothing_of_what_is_gone(answer:
         assert store.get(WEB) is not None
 
     asyncio.run(main())
+
+
+def answer_reads(api: FakeApi, start: str, answer: Callable[[], Awaitable[FakeAnswer]]) -> None:
+    """Have the reads of objects whose names begin like this answered otherwise."""
+    call = api.call_api
+
+    async def call_api(method: str, url: str, *more: Any, **named: Any) -> FakeAnswer:
+        path = urlsplit(url).path
+        if not path.rpartition("/")[2].startswith(start):
+            return await call(method, url, *more, **named)
+        api.requests.append(f"{method} {path}")
+        return await answer()
+
+    api.call_api = call_api  # type: ignore[method-assign]
+
+
+async def break_off() -> FakeAnswer:
+    raise TimeoutError
+
+
+async def tell_of_trouble() -> FakeAnswer:
+    """As where etcd has no leader."""
+    await asyncio.sleep(7)
+    return FakeAnswer(500, b'{"message": "etcdserver: request timed out"}')
+
+
+def answering(status: int, data: bytes = b"") -> Callable[[], Awaitable[FakeAnswer]]:
+    """Answer so."""
+
+    async def answer() -> FakeAnswer:
+        return FakeAnswer(status, data)
+
+    return answer
+
+
+BROKEN = {
+    "too long": (200, b"x" * (17 * 2**20)),
+    "no JSON": (200, b"<html>"),
+    "no object": (200, b"[]"),
+    "conversion": (500, b'{"message": "conversion webhook for buildandpush.dev/v1, Kind=BuildAndPushACR failed"}'),
+    "refused": (403, b'{"message": "no opinion"}'),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_an_object_that_cannot_be_read_keeps_no_other_from_it(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr("buildandpush.handlers.listing._log.warning", lambda event, **said: told.append(said))
+
+    async def main() -> None:
+        api, store, health = FakeApi(), Store(), Health()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource("a-bad")))
+        known = store.get(Key(meta.BUILD_KIND, "shop", "a-bad"))
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, resource("gone")))
+        api.drop(meta.BUILD_PLURAL, "shop", "gone")
+        api.put(meta.BUILD_PLURAL, {**resource("a-bad"), "spec": {"context": "x"}})
+        api.put(meta.BUILD_PLURAL, resource("new"))
+        api.put(meta.CONNECTOR_PLURAL, resource("acr"))
+        answer_reads(api, "a-bad", answering(*BROKEN[broken]))
+        assert await refresh_once(KubernetesClient(api), store, queue, (), health)
+        assert names(store) == {"a-bad", "new"}
+        assert store.get(Key(meta.BUILD_KIND, "shop", "a-bad")) == known, "it stays as it was known"
+        assert [key.name for key in queue.added] == ["new", "gone", "acr"]
+        assert health.find_trouble() is None
+        assert [(said["kind"], said["count"], said["objects"]) for said in told] == [
+            (meta.BUILD_KIND, 1, ["shop/a-bad"])
+        ]
+
+    asyncio.run(main())
+
+
+def test_work_begins_though_one_object_cannot_be_read() -> None:
+    """The first list, with bodies, fails with its page. The next one asks for names."""
+
+    async def main() -> None:
+        api, store, health = FakeApi(), Store(), Health()
+        queue: Any = QueueStub()
+        for name in ("bad", "web"):
+            api.put(meta.BUILD_PLURAL, resource(name))
+        answer_reads(api, "bad", answering(*BROKEN["conversion"]))
+        once = iter([(500, "conversion webhook failed")])
+        api.refuse = lambda verb, plural, name: next(once, None) if plural == meta.BUILD_PLURAL else None
+        await list_all(KubernetesClient(api), store, queue, (), health)
+        assert queue.added == [WEB]
+        assert health.find_trouble() is None
+
+    run_in_fake_time(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [(break_off, 3), (answering(429), 1), (answering(503), 3), (tell_of_trouble, 9)],
+    ids=["no answer", "too many requests", "starting", "slow trouble"],
+)
+def test_an_api_server_in_trouble_is_not_asked_for_every_object(
+    answer: Callable[[], Awaitable[FakeAnswer]], asked: int
+) -> None:
+    async def main() -> None:
+        api, store, health = FakeApi(), Store(), Health()
+        queue: Any = QueueStub()
+        for number in range(100):
+            api.put(meta.BUILD_PLURAL, resource(f"web-{number:02}"))
+        answer_reads(api, "web-", answer)
+        assert not await refresh_once(KubernetesClient(api), store, queue, (), health)
+        assert sum("/web-" in request for request in api.requests) == asked
+        assert f"/web-{asked - 1:02}" in (health.find_trouble() or "")
+
+    run_in_fake_time(main())
