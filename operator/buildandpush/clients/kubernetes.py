@@ -93,6 +93,8 @@ class KubernetesClient:
         self._guard = guard
         self._on_answer = on_answer
         self._kubelets = kubelets or Circuits(KUBELET_LIMITS)
+        self._whole_lists: set[str] = set()
+        """Paths of lists that come with whole objects though names were asked for."""
 
     def guarded(self, guard: Callable[[], None]) -> Self:
         """The same connection, each write guarded."""
@@ -296,14 +298,17 @@ class KubernetesClient:
             raise UnavailableError(f"GET {path}: {error or type(error).__name__}") from error
 
     async def _list_page(self, path: str, query: Mapping[str, Any], token: str, *, names_only: bool = False) -> Listing:
-        """One page of a list. Objects that are too long together come in a smaller page."""
-        limit = NAMES_PAGE_SIZE if names_only else WHOLE_PAGE_SIZE
+        """One page of a list. Objects that are too long together come in a smaller page. So do those of a server that
+        sends whole objects where names were asked for."""
+        limit = WHOLE_PAGE_SIZE if not names_only or path in self._whole_lists else NAMES_PAGE_SIZE
         accept = NAMES_ONLY if names_only else _JSON
         while True:
             page = {**query, "limit": limit, **({"continue": token} if token else {})}
             try:
                 data = await self._send("GET", path, query=page, accept=accept)
-                return parse_names(data) if names_only else parse_page(data, most_values=_MAX_ANSWER)
+                if not names_only:
+                    return parse_page(data, most_values=_MAX_ANSWER)
+                return self._note_form(path, parse_names(data))
             except _LongAnswerError:
                 if limit < _FEWER:
                     raise
@@ -314,6 +319,14 @@ class KubernetesClient:
                 if error.status == _GONE and token:
                     raise UnavailableError(f"GET {path}: {error}") from error
                 raise
+
+    def _note_form(self, path: str, page: Listing) -> Listing:
+        """Remember whether the server sends whole objects in this list."""
+        if page.is_whole:
+            self._whole_lists.add(path)
+        else:
+            self._whole_lists.discard(path)
+        return page
 
     async def _request(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Object | None = None

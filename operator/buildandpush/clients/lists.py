@@ -12,8 +12,10 @@ Object = dict[str, Any]
 WHOLE_PAGE_SIZE: Final = 100
 """A build takes some 10 KiB, a pod some 20 KiB. While a page is parsed, the event loop stands still."""
 NAMES_PAGE_SIZE: Final = 500
-NAMES_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-"""https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+_PARTIAL: Final = "PartialObjectMetadataList"
+NAMES_ONLY: Final = f"application/json;as={_PARTIAL};g=meta.k8s.io;v=v1,application/json"
+"""A server that knows no metadata alone would answer 406 to it, so whole objects are asked for as the second choice.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
 
 NO_VERSION: Final = "0"
 """The version of a list that does not say its own."""
@@ -27,6 +29,8 @@ class Listing:
     resource_version: str
     token: str = ""
     """Asks for the next page, which has the same state; empty at the end."""
+    is_whole: bool = False
+    """Whether the server sent whole objects, though no more than names were asked for."""
 
 
 class _Name(BaseModel):
@@ -45,6 +49,7 @@ class _ListMeta(BaseModel):
 
 
 class _Names(BaseModel):
+    kind: str = ""
     metadata: _ListMeta = _ListMeta()
     items: list[_Named] | None = None
 
@@ -67,7 +72,8 @@ def parse_names(data: bytes) -> Listing:
     except ValidationError as error:
         raise UnreadableError("the answer is no list of names") from error
     version = _read_version(page.metadata.version)
-    return Listing([_read_name(item.metadata) for item in page.items or ()], version, page.metadata.token)
+    items = [_read_name(item.metadata) for item in page.items or ()]
+    return Listing(items, version, page.metadata.token, is_whole=page.kind != _PARTIAL)
 
 
 def _read_version(version: Any) -> str:

@@ -26,7 +26,7 @@ from buildandpush.clients.errors import (
     UnavailableError,
 )
 from buildandpush.clients.kubernetes import KubernetesClient, OnAnswer, PodLog
-from buildandpush.clients.lists import Listing
+from buildandpush.clients.lists import NAMES_PAGE_SIZE, WHOLE_PAGE_SIZE, Listing
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
@@ -97,6 +97,9 @@ async def client(server: tuple[ApiServer, str]) -> AsyncIterator[KubernetesClien
     async with connect(server[1]) as connected:
         yield connected
 
+
+PARTIAL_OR_WHOLE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+"""As Kubernetes' own clients ask for metadata alone."""
 
 Call = Callable[[KubernetesClient], Awaitable[Any]]
 BUILDS = f"/apis/{meta.GROUP}/{meta.VERSION}/namespaces/shop/{meta.BUILD_PLURAL}"
@@ -283,10 +286,44 @@ async def test_a_list_of_names_asks_for_no_bodies_and_keeps_no_more_than_version
 ) -> None:
     name = {"namespace": "shop", "name": "web", "resourceVersion": "4"}
     body = {"metadata": {**name, "managedFields": [{"fieldsV1": {}}]}}
-    api.answers.append(web.json_response({"metadata": {"resourceVersion": "5", "continue": "t"}, "items": [body]}))
+    page = {"kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "5", "continue": "t"}, "items": [body]}
+    api.answers.append(web.json_response(page))
     listing = await client.list_custom(meta.BUILD_PLURAL, None, names_only=True)
     assert listing == Listing([{"metadata": name}], "5", "t")
-    assert api.seen[0].headers["Accept"].startswith("application/json;as=PartialObjectMetadataList;")
+    assert api.seen[0].headers["Accept"] == PARTIAL_OR_WHOLE
+
+
+async def test_a_server_that_knows_no_metadata_alone_sends_whole_objects_in_pages_of_their_own_size(
+    api: ApiServer, client: KubernetesClient
+) -> None:
+    """It would answer 406 if nothing else were taken."""
+    name = {"namespace": "shop", "name": "web", "resourceVersion": "4"}
+    pod = {"metadata": {**name, "labels": {"a": "b"}}, "spec": {"containers": [{"name": "kaniko"}]}}
+    whole = {"kind": "PodList", "metadata": {"resourceVersion": "5", "continue": "t"}, "items": [pod]}
+    partial = {**whole, "kind": "PartialObjectMetadataList", "items": []}
+    api.answers += [web.json_response(page) for page in (whole, whole, partial, partial)]
+    first = await client.list_pods("shop", names_only=True)
+    assert (first.items, first.resource_version, first.token) == ([{"metadata": name}], "5", "t")
+    for _ in range(3):
+        await client.list_pods("shop", "t", names_only=True)
+    await client.list_pods("other", names_only=True)
+    assert [int(seen.query["limit"]) for seen in api.seen] == [
+        *(NAMES_PAGE_SIZE, WHOLE_PAGE_SIZE, WHOLE_PAGE_SIZE),
+        NAMES_PAGE_SIZE,  # an upgraded server
+        NAMES_PAGE_SIZE,  # another list may come from another server
+    ]
+
+
+async def test_objects_of_the_largest_size_fit_into_a_page_of_names_too(
+    api: ApiServer, client: KubernetesClient
+) -> None:
+    largest = 3 * 2**20
+    body = {"metadata": {"namespace": "shop", "name": "web", "resourceVersion": "4"}, "data": "x" * largest}
+    for number in (6, 6, 5):
+        page = {"kind": "PodList", "metadata": {"resourceVersion": "5"}, "items": [body] * number}
+        api.answers.append(web.json_response(page))
+    listing = await client.list_pods("shop", names_only=True)
+    assert len(listing.items) == int(api.seen[-1].query["limit"]) == 5
 
 
 @pytest.mark.parametrize("body", ["[]", "", '{"items":[{}]}', '{"items":[{"metadata":{"name":1}}]}', "[" * 100_000])

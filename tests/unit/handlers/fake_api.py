@@ -209,8 +209,9 @@ class FakeApi:
         if name:
             return FakeAnswer(200, json.dumps(self._find(place)).encode())
         version, items = self._select(place, query)
-        if "PartialObjectMetadataList" in headers["Accept"]:
-            items = [{"metadata": body["metadata"]} for body in items]
+        kind = "List"
+        if headers["Accept"].startswith("application/json;as=PartialObjectMetadataList;"):
+            kind, items = "PartialObjectMetadataList", [{"metadata": body["metadata"]} for body in items]
         metadata = {"resourceVersion": str(version)}
         limit = int(query.get("limit", ["0"])[0])
         if limit and len(items) > limit:
@@ -218,7 +219,7 @@ class FakeApi:
             metadata["continue"] = f"{plural}-{self._uid}"
             self._pages[metadata["continue"]] = (version, items[limit:])
             items = items[:limit]
-        return FakeAnswer(200, json.dumps({"kind": "List", "metadata": metadata, "items": items}).encode())
+        return FakeAnswer(200, json.dumps({"kind": kind, "metadata": metadata, "items": items}).encode())
 
     def _select(self, place: tuple[str, str, str], query: Any) -> tuple[int, list[Object]]:
         """The objects that a list asks for, and the version of the state that they are from."""
