@@ -86,6 +86,9 @@ class _Reader:
         self._text = text
         self.place = place
         self._parts = 0
+        self._next_at = -1
+        self._next = ("", "")
+        """The token that stands at `_next_at`. Each is looked at a dozen times: for each sign that it may be."""
         self._brackets = [False]
         """For each parenthesis and bracket around the place: does `>` end it? The innermost one is the last."""
 
@@ -188,7 +191,12 @@ class _Reader:
 
     def _peek(self) -> tuple[str, str]:
         """Kind and text of the next token."""
-        self._skip_space()
+        if self.place != self._next_at:
+            self._skip_space()
+            self._next, self._next_at = self._read_token(), self.place
+        return self._next
+
+    def _read_token(self) -> tuple[str, str]:
         match = _TOKEN.match(self._text, self.place)
         if match is None or match.lastgroup is None:
             if self.place >= len(self._text):

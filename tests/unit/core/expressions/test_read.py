@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buildandpush.core.expressions import reader
 from buildandpush.core.expressions.reader import read_condition, read_text
 from buildandpush.core.expressions.tree import (
     MAX_DEPTH,
@@ -200,3 +201,18 @@ def test_what_is_written_is_read_again(node: Node) -> None:
             raise
     else:
         assert read == (node,)
+
+
+def test_each_token_of_a_text_is_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is looked at for each sign that it may be, and to find it is most of the work."""
+    places: list[int] = []
+    find = reader._Reader._read_token
+
+    def note(self: reader._Reader) -> tuple[str, str]:
+        places.append(self.place)
+        return find(self)
+
+    monkeypatch.setattr(reader._Reader, "_read_token", note)
+    text = "".join(f'<+a.b{number} + "x" == c ? (1) : !d>' for number in range(40))
+    assert len(read_text(text)) == 40
+    assert len(places) == len(set(places))
