@@ -30,6 +30,9 @@ from buildandpush.core.spec.scope import (
     names_in,
 )
 
+MAX_TEXTS: Final = 16 * 1024
+"""Characters of all texts with expressions. To read so many takes up to 0.2 s, while nothing else goes on."""
+
 _OPEN: Final = "<+"
 _NUMBER: Final = Member(Name("pipeline"), Constant("sequenceId"))
 _NO_STEPS: Final = "no other steps run here; write the value, or set it from outside as one of variables"
@@ -62,10 +65,18 @@ def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushAC
     """The spec with values in place of expressions. In tags `<+pipeline.sequenceId>` stays: see `tags`.
 
     Until the commit is known, what depends on it has a value that `is_unknown` tells, and tags that do are left out.
-    Raises SpecInvalidError for an expression that cannot be read or has no value.
+    Raises SpecInvalidError for an expression that cannot be read or has no value, and for more text than can be read in
+    a short time.
     """
-    if not _holds_expression(spec):
+    size = sum(len(text) for text in texts_of(spec) if _OPEN in text)
+    if not size:
         return spec
+    if size > MAX_TEXTS:
+        raise SpecInvalidError(
+            "spec",
+            f"its texts with expressions have {size} characters together, more than {MAX_TEXTS}; write shorter ones, "
+            "or make one of variables of what several have in common",
+        )
     scope = build_scope(spec, occasion)
 
     def expand(field: str, text: str) -> str:
@@ -85,10 +96,6 @@ def expand_spec(spec: BuildAndPushACRSpec, occasion: Occasion) -> BuildAndPushAC
         changes["tags"] = [_check_tag(tag, value) for tag, value in expanded if is_known or not is_unknown(value)]
     changes["source"] = _expand_source(spec, expand)
     return spec.model_copy(update=changes)
-
-
-def _holds_expression(spec: BuildAndPushACRSpec) -> bool:
-    return any(_OPEN in text for text in texts_of(spec))
 
 
 def texts_of(spec: BuildAndPushACRSpec) -> list[str]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.codebase import Codebase
-from buildandpush.core.spec.expansion import codebase_names, expand_spec, is_unknown, needs_details
+from buildandpush.core.spec.expansion import MAX_TEXTS, codebase_names, expand_spec, is_unknown, needs_details
 from buildandpush.core.spec.plan import parse_spec, plan_build
 from buildandpush.core.spec.scope import STAND_IN, Occasion
 from buildandpush.core.spec.strategy import condition_names, is_met
@@ -164,3 +164,18 @@ def test_any_text_is_planned_or_refused(text: str, field: str) -> None:
     else:
         said = "nothing"
     assert len(said) < 1500
+
+
+def test_texts_that_would_keep_the_operator_busy_for_long_are_refused() -> None:
+    tag, each = "<+pipeline.sequenceId>", 512
+    values = {f"A{number}": "<+1>" * (each // 4) for number in range(MAX_TEXTS // each)}
+    with pytest.raises(
+        SpecInvalidError, match=f"have {MAX_TEXTS + len(tag)} characters together, more than {MAX_TEXTS}"
+    ):
+        plan_build(written(tags=[tag], buildArgs=values), SETTINGS, RUN)
+    fewer = dict(list(values.items())[1:])
+    plain = {f"P{number}": "x" * 4096 for number in range(20)}  # what has no expression is only copied
+    plan = plan_build(written(tags=[tag], buildArgs={**fewer, **plain}), SETTINGS, RUN)
+    assert plan.build_args["A1"] == "1" * 128
+    with pytest.raises(SpecInvalidError, match="characters together"):
+        plan_build(written(tags=[tag], buildArgs=fewer, labels={"a": "<+1>" * 128}), SETTINGS, RUN)
