@@ -6,14 +6,14 @@ goes without the fact.
 
 import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import structlog
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes import KubernetesClient, Object
 from buildandpush.clients.recent import Recent
 
 _log = structlog.get_logger(__name__)
@@ -35,35 +35,44 @@ class ClusterFacts:
         self._clock = clock
         self._namespaces = namespaces
         self._priorities = priorities
-        self._known: Recent[str, tuple[float, dict[str, Any] | None]] = Recent()
+        self._known: Recent[str, tuple[float, int | None]] = Recent()
+        """By path: until when it holds, and what was found."""
 
     async def find_limit(self, namespace: str) -> int | None:
         """How many builds a namespace allows itself at once, by its annotation; None if it does not say. Raises
         UnavailableError."""
         if not self._namespaces:
             return None
-        body = await self._read(f"/api/v1/namespaces/{quote(namespace, safe='')}") or {}
-        text = ((body.get("metadata") or {}).get("annotations") or {}).get(meta.ANNOTATION_MAX_BUILDS) or ""
-        return int(text) if _NUMBER.fullmatch(text) else None
+        return await self._find(f"/api/v1/namespaces/{quote(namespace, safe='')}", _read_limit)
 
     async def find_priority(self, name: str) -> int:
         """The value of a priority class; 0 for none, or one that cannot be read. Raises UnavailableError."""
         if not self._priorities or not name:
             return 0
-        body = await self._read(f"/apis/scheduling.k8s.io/v1/priorityclasses/{quote(name, safe='')}") or {}
-        value = body.get("value")
-        return value if isinstance(value, int) else 0
+        path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{quote(name, safe='')}"
+        return await self._find(path, _read_priority) or 0
 
-    async def _read(self, path: str) -> dict[str, Any] | None:
+    async def _find(self, path: str, read: Callable[[Object], int | None]) -> int | None:
+        """What `read` finds in the object of a path. Nothing else of it is kept: an annotation may have 256 KiB."""
         known = self._known.get(path)
         if known is not None and self._clock() < known[0]:
             return known[1]
-        kept, body = KEPT_SECONDS, None
+        kept, found = KEPT_SECONDS, None
         try:
-            body = await self._client.get(path)
+            found = read(await self._client.get(path))
         except KubernetesError as error:
             if error.status in (401, 403):
                 kept = KEPT_REFUSED_SECONDS
                 _log.info("limits.not_read", path=path, error=str(error))
-        self._known.put(path, (self._clock() + kept, body))
-        return body
+        self._known.put(path, (self._clock() + kept, found))
+        return found
+
+
+def _read_limit(body: Object) -> int | None:
+    text = ((body.get("metadata") or {}).get("annotations") or {}).get(meta.ANNOTATION_MAX_BUILDS) or ""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def _read_priority(body: Object) -> int | None:
+    value = body.get("value")
+    return value if isinstance(value, int) else None

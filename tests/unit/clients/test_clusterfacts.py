@@ -96,3 +96,13 @@ async def test_an_api_server_that_does_not_answer_is_asked_again_later(server: S
         await facts.find_limit("shop")
     server.annotate("2")
     assert await facts.find_limit("shop") == 2
+
+
+async def test_no_more_is_kept_than_what_is_read(server: Server) -> None:
+    server.annotate("2")
+    server.answers[LOW] = {"value": -100, "description": "x" * 1000}
+    facts = server.facts()
+    await facts.find_limit("shop")
+    await facts.find_priority("batch-low")
+    await facts.find_limit("other")
+    assert [found for _, (_, found) in facts._known.items()] == [2, -100, None]
