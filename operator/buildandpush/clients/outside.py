@@ -123,7 +123,7 @@ class Outside:
 
     async def _ask(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Every request passes here: one to a server that does not answer is refused, one too many waits a moment."""
-        await self._buckets.wait(request.method, request.url.authority, request.url.path)
+        await self._buckets.wait(request.url.authority, request.url.path)
         async with self._circuits.ask(_endpoint_of(request.url)):
             return await handler(request)
 
