@@ -63,7 +63,7 @@ class Registry:
     async def get(self, path: str) -> tuple[dict[str, Any], str]:
         """Body and Link header of a page of the metadata API, for the admin, whom alone the catalog is shown to."""
         headers = {"Authorization": aiohttp.encode_basic_auth(self.host.split(".", 1)[0], ADMIN)}
-        async with self.outside.session().get(f"https://{self.host}{path}", headers=headers) as answer:
+        async with (await self.outside.session()).get(f"https://{self.host}{path}", headers=headers) as answer:
             assert answer.status == 200, await answer.text()
             return await answer.json(), answer.headers.get("Link", "")
 
@@ -78,7 +78,7 @@ class Registry:
         token = await AcrClient(self.outside).fetch_access_token(self.host, self.refresh_token, [scope])
         url = path if path.startswith("https://") else f"https://{self.host}/v2/{path}"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": media_type or "application/octet-stream"}
-        async with self.outside.session().request(method, url, data=body, headers=headers) as answer:
+        async with (await self.outside.session()).request(method, url, data=body, headers=headers) as answer:
             assert answer.status in (201, 202), await answer.text()
             place = answer.headers.get("Location", "")
             return place if place.startswith("https://") else f"https://{self.host}{place}"
@@ -97,7 +97,7 @@ async def registry(azure: Azure, settings: Settings) -> AsyncIterator[Registry]:
         "scope": "https://containerregistry.azure.net/.default",
     }
     url = f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"
-    async with outside.session().post(url, data=form) as answer:
+    async with (await outside.session()).post(url, data=form) as answer:
         token = (await answer.json())["access_token"]
     refresh = await AcrClient(outside).exchange(host, TENANT, token)
     yield Registry(azure, outside, host, refresh)

@@ -23,6 +23,8 @@ from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
 from buildandpush.clients.buckets import Buckets
 from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits, RefusedError
+from buildandpush.clients.recent import Recent
+from buildandpush.clients.shared import Shared
 from buildandpush.core.azure.cloud import is_cloud_registry
 
 # Not `connect`, which also limits the wait for one of the host's connections.
@@ -84,32 +86,46 @@ class Outside:
         self._circuits = circuits or Circuits(OUTSIDE_LIMITS)
         self._buckets = buckets or Buckets()
         self._node: aiohttp.ClientSession | None = None
+        self._loading: Shared[str, ssl.SSLContext | str] = Shared()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
-        """The one used last at the end."""
+        """By the certificates that are trusted beside the usual ones. The one used last at the end."""
         self._retired: dict[aiohttp.ClientSession, asyncio.TimerHandle] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
-    def trust(self, ca_bundle: str = "") -> ssl.SSLContext:
+    async def trust(self, ca_bundle: str = "") -> ssl.SSLContext:
         """The certificates that count; raises ssl.SSLError for ones that cannot be used."""
-        found = _load_trust(self._ca_file, ca_bundle)
-        if isinstance(found, str):
-            raise ssl.SSLError(found)
-        return found
+        return await self._load(_certificates_in(ca_bundle))
 
-    def session(self, ca_bundle: str = "") -> aiohttp.ClientSession:
-        """The session for hosts that these certificates are trusted for."""
-        found = self._sessions.pop(ca_bundle, None)
+    async def session(self, ca_bundle: str = "") -> aiohttp.ClientSession:
+        """The session for hosts that these certificates are trusted for. Bundles that hold the same certificates share
+        one. Raises ssl.SSLError for certificates that cannot be used."""
+        certificates = _certificates_in(ca_bundle)
+        trusted = await self._load(certificates)
+        found = self._sessions.pop(certificates, None)
         if found is None or found.closed:
-            found = self._make(ca_bundle)
-        self._sessions[ca_bundle] = found
+            found = self._make(trusted)
+        self._sessions[certificates] = found
         # The usual certificates' is never retired: clients of Azure's keep it.
         own = [bundle for bundle in self._sessions if bundle]
         for bundle in own[: max(len(own) - MAX_SESSIONS, 0)]:
             self._retire(self._sessions.pop(bundle))
         return found
 
-    def _make(self, ca_bundle: str) -> aiohttp.ClientSession:
-        trusted = self.trust(ca_bundle)
+    async def _load(self, certificates: str) -> ssl.SSLContext:
+        """The context that trusts these certificates too, read once in a thread: that takes some 50 ms."""
+        found = _CONTEXTS.get((self._ca_file, certificates))
+        if found is None:
+            found = await self._loading.ask(certificates, partial(self._read, certificates))
+        if isinstance(found, str):
+            raise ssl.SSLError(found)
+        return found
+
+    async def _read(self, certificates: str) -> ssl.SSLContext | str:
+        place = (self._ca_file, certificates)
+        known = _CONTEXTS.get(place)  # read while this one waited for its turn
+        return known or _CONTEXTS.put(place, await asyncio.to_thread(_load_trust, *place))
+
+    def _make(self, trusted: ssl.SSLContext) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             ssl=trusted if self._verifies else False,
             limit=0,  # no host waits for the connections of another
@@ -143,9 +159,9 @@ class Outside:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def transport(self, ca_bundle: str = "") -> AioHttpTransport:
+    async def transport(self, ca_bundle: str = "") -> AioHttpTransport:
         """The same session for Azure's clients, which leave it open."""
-        return AioHttpTransport(session=self.session(ca_bundle), session_owner=False)
+        return AioHttpTransport(session=await self.session(ca_bundle), session_owner=False)
 
     def node_transport(self) -> AioHttpTransport:
         """A session for the node's metadata service. It connects to any address and knows no proxy, so nobody but the
@@ -258,12 +274,13 @@ def _make_session(
     )
 
 
-@lru_cache(maxsize=MAX_SESSIONS)
-def _load_trust(ca_file: str, ca_bundle: str) -> ssl.SSLContext | str:
-    """The certificates that count, or why they cannot be used. Reading the usual ones takes some 50 ms, in which
-    nothing else runs, so that failures are remembered, too."""
+_CONTEXTS: Final[Recent[tuple[str, str], ssl.SSLContext | str]] = Recent(MAX_SESSIONS)
+"""The certificates that count, by file and bundle, or why they cannot be used."""
+
+
+def _load_trust(ca_file: str, certificates: str) -> ssl.SSLContext | str:
+    """The certificates that count, or why they cannot be used. OpenSSL reads most of them without Python's lock."""
     try:
-        certificates = _certificates_in(ca_bundle) if ca_bundle else ""
         context = ssl.create_default_context()
         if ca_file:
             context.load_verify_locations(cafile=ca_file)
@@ -275,13 +292,16 @@ def _load_trust(ca_file: str, ca_bundle: str) -> ssl.SSLContext | str:
 
 
 def _certificates_in(bundle: str) -> str:
-    """The certificates without what stands between them. OpenSSL takes ASCII, and comments are in any language."""
+    """The certificates of a bundle without what stands between them; empty for none. OpenSSL takes ASCII, and comments
+    are in any language. Raises ssl.SSLError."""
+    if not bundle:
+        return ""
     blocks = [
         f"{_BEGIN}{inner}{_END}"
-        for inner, found, _ in (part.partition(_END) for part in bundle.split(_BEGIN)[1:])
+        for inner, found, _ in (part.partition(_END) for part in bundle.replace("\r\n", "\n").split(_BEGIN)[1:])
         if found
     ]
-    certificates = "\n".join(blocks)
+    certificates = "\n".join(dict.fromkeys(blocks))
     if len(blocks) != bundle.count(_BEGIN) or not blocks or not certificates.isascii():
         raise ssl.SSLError("the certificates are not in PEM form")
     return certificates

@@ -61,7 +61,7 @@ class RegistryClient:
         more. So is a registry that has too much to do.
         """
         try:
-            image = self._open(repository, credentials)
+            image = await self._open(repository, credentials)
         except NotReadError as error:
             return error.to_read_back()
         loop = asyncio.get_running_loop()
@@ -107,7 +107,7 @@ class RegistryClient:
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials) -> ReadBack:
         """Ask the registry what each tag names. Never raises for what the registry does."""
         try:
-            image = self._open(repository, credentials)
+            image = await self._open(repository, credentials)
         except NotReadError as error:
             return error.to_read_back()
         try:
@@ -122,7 +122,7 @@ class RegistryClient:
         After 100,000 tags it is asked no further.
         """
         try:
-            return await self._open(repository, credentials).fetch_tags()
+            return await (await self._open(repository, credentials)).fetch_tags()
         except NotReadError as error:
             await self._note(error.to_read_back(), repository, credentials)
             return None
@@ -132,14 +132,14 @@ class RegistryClient:
     ) -> Proof:
         """The digest that all tags name, if the image's own label says that this run made it."""
         try:
-            image = self._open(repository, credentials)
+            image = await self._open(repository, credentials)
         except NotReadError as error:
             return Proof(None, str(error), passing=error.passing, retry_after_seconds=error.retry_after_seconds)
         proof = await prove_image(image, tags, run_label)
         unread = ReadBack({}, digest_found=False, problem=proof.problem, retry_after_seconds=proof.retry_after_seconds)
         return replace(proof, problem=(await self._note(unread, repository, credentials)).problem)
 
-    def _open(self, repository: str, credentials: Credentials) -> Image:
+    async def _open(self, repository: str, credentials: Credentials) -> Image:
         host, path = repository.split("/", 1)
         if host not in credentials.hosts:
             raise NotReadError(f"the connector does not serve {host} any more")
@@ -147,7 +147,7 @@ class RegistryClient:
         if paused is not None:
             raise NotReadError(paused[0].problem, passing=True, retry_after_seconds=paused[1])
         try:
-            session = self._outside.session(credentials.ca_bundle)
+            session = await self._outside.session(credentials.ca_bundle)
             authorization = aiohttp.encode_basic_auth(credentials.username, credentials.password)
         except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
             raise NotReadError(f"the connector's login cannot be used: {error}") from error

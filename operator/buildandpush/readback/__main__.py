@@ -75,7 +75,7 @@ async def read_back(
 
 async def _read(claim: Claim, outside: Outside, ca_bundle: str, authorization: str) -> Report:
     host, path = claim.repository.split("/", 1)
-    session = outside.session(ca_bundle)
+    session = await outside.session(ca_bundle)
     report = Report(ReadBack({}, digest_found=False, problem="nothing was read"))
     # kaniko's own order where plain http is allowed.
     for scheme in ("https", "http") if claim.tls == "plain" else ("https",):

@@ -58,7 +58,10 @@ async def fetch(body: bytes, headers: Mapping[str, str]) -> tuple[str, bytes, st
 
     outside = Outside(rules=LOOPBACK)
     try:
-        async with serve(handle) as host, outside.session(make_certificates()[0]).get(f"https://{host}/") as response:
+        async with (
+            serve(handle) as host,
+            (await outside.session(make_certificates()[0])).get(f"https://{host}/") as response,
+        ):
             return response.headers["Content-Type"], await response.read(), await response.text()
     finally:
         await outside.close()

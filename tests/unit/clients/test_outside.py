@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -19,10 +20,12 @@ from buildandpush.clients import circuits
 from buildandpush.clients import outside as module
 from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
+from buildandpush.clients.recent import Recent
 from tests.pinned import LOOPBACK, PinnedResolver
 from tests.unit.clients.fake_registry import make_certificates
 
-CA = make_certificates()[0]
+AUTHORITIES = [make_certificates.__wrapped__()[0] for _ in range(7)]
+CA, OTHER_CA = AUTHORITIES[:2]
 
 
 def subjects(context: ssl.SSLContext) -> list[Any]:
@@ -40,9 +43,9 @@ def subjects(context: ssl.SSLContext) -> list[Any]:
         CA.replace("CERTIFICATE", "TRUSTED CERTIFICATE") + CA,
     ],
 )
-async def test_certificates_are_found_between_comments(bundle: str) -> None:
-    module._load_trust.cache_clear()  # OpenSSL may have loaded the usual certificates into one that others used
-    assert len(subjects(Outside().trust(bundle))) == 1
+async def test_certificates_are_found_between_comments(bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CONTEXTS", Recent())  # OpenSSL loads the usual ones into a context once it is used
+    assert len(subjects(await Outside().trust(bundle))) == 1
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ async def test_certificates_are_found_between_comments(bundle: str) -> None:
 )
 async def test_certificates_that_are_none_are_told(bundle: str) -> None:
     with pytest.raises(ssl.SSLError):
-        Outside().trust(bundle)
+        await Outside().trust(bundle)
 
 
 async def test_certificates_are_read_once_good_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,17 +74,47 @@ async def test_certificates_are_read_once_good_or_not(monkeypatch: pytest.Monkey
         return made[-1]
 
     monkeypatch.setattr(ssl, "create_default_context", make)
+    monkeypatch.setattr(module, "_CONTEXTS", Recent())
     nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
-    for bundle in (f"{CA}# once", nonsense) * 3:
+    outside = Outside()
+    for bundle in (CA, f"# once\n{CA}", CA.replace("\n", "\r\n"), nonsense) * 3:
         with suppress(ssl.SSLError):
-            Outside().trust(bundle)
+            await outside.trust(bundle)
     assert len(made) == 2
+
+
+async def test_bundles_with_the_same_certificates_share_a_session() -> None:
+    outside = Outside()
+    sessions = [await outside.session(bundle) for bundle in (CA, f"{CA}# once more", f"{CA}{CA}", OTHER_CA)]
+    assert sessions[0] is sessions[1] is sessions[2] is not sessions[3]
+    await outside.close()
+
+
+async def test_nothing_stands_still_while_certificates_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many who come meanwhile wait for the same reading."""
+    loop, reading, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    usual, made = ssl.create_default_context, []
+
+    def make() -> ssl.SSLContext:
+        loop.call_soon_threadsafe(reading.set)
+        made.append(go_on.wait(20))
+        return usual()
+
+    monkeypatch.setattr(module, "_CONTEXTS", Recent())
+    monkeypatch.setattr(ssl, "create_default_context", make)
+    outside = Outside()
+    waiting = asyncio.gather(*(outside.session(CA) for _ in range(3)))
+    await reading.wait()
+    go_on.set()
+    assert len(set(await waiting)) == 1
+    assert made == [True], "read once, and while this test went on"
+    await outside.close()
 
 
 @pytest.mark.parametrize("path", ["/no/such/file", __file__])
 async def test_a_file_of_certificates_that_cannot_be_read_is_told(path: str) -> None:
     with pytest.raises(ssl.SSLError):
-        Outside(path).trust()
+        await Outside(path).trust()
 
 
 @pytest.fixture
@@ -94,10 +127,10 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("few")
 async def test_the_session_used_longest_ago_is_closed_once_nobody_can_use_it() -> None:
     outside = Outside()
-    usual = outside.session()
-    first, second = (outside.session(f"{CA}# {number}") for number in (1, 2))
-    assert outside.session(f"{CA}# 1") is first
-    outside.session(f"{CA}# 3")
+    usual = await outside.session()
+    first, second = [await outside.session(ca) for ca in AUTHORITIES[:2]]
+    assert await outside.session(AUTHORITIES[0]) is first
+    await outside.session(AUTHORITIES[2])
     assert not second.closed, "somebody may be reading from it"
     await asyncio.sleep(0.05)
     assert [session.closed for session in (usual, first, second)] == [False, False, True]
@@ -109,7 +142,7 @@ async def test_the_session_used_longest_ago_is_closed_once_nobody_can_use_it() -
 async def test_sessions_that_are_retired_are_closed_at_the_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_SESSIONS", 1)
     outside = Outside()
-    sessions: list[aiohttp.ClientSession] = [outside.session(f"{CA}# {number}") for number in range(3)]
+    sessions: list[aiohttp.ClientSession] = [await outside.session(ca) for ca in AUTHORITIES[:3]]
     assert not any(session.closed for session in sessions)
     await outside.close()
     assert all(session.closed for session in sessions)
@@ -118,7 +151,7 @@ async def test_sessions_that_are_retired_are_closed_at_the_end_too(monkeypatch: 
 async def test_whoever_changes_certificates_all_the_time_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_SESSIONS", 2)
     outside = Outside()
-    sessions: list[aiohttp.ClientSession] = [outside.session(f"{CA}# {number}") for number in range(7)]
+    sessions: list[aiohttp.ClientSession] = [await outside.session(ca) for ca in AUTHORITIES]
     await asyncio.gather(*outside._closing)
     assert [session.closed for session in sessions] == [True] * 3 + [False] * 4
     await outside.close()
@@ -152,7 +185,7 @@ async def test_no_name_and_no_address_leads_to_a_forbidden_address(scheme: str, 
         resolver = PinnedResolver("127.0.0.1", server.port) if host.endswith(".io") else None
         outside = Outside(resolver=resolver)
         with pytest.raises(aiohttp.ClientConnectorError) as caught:
-            await outside.session().get(f"{scheme}://{host}:{server.port}/")
+            await (await outside.session()).get(f"{scheme}://{host}:{server.port}/")
         await outside.close()
         assert isinstance(caught.value.os_error, ForbiddenAddressError)
         assert server.count == 0
@@ -162,7 +195,7 @@ async def test_the_installer_may_allow_an_address() -> None:
     async with Connections() as server:
         outside = Outside(rules=LOOPBACK)
         with pytest.raises(aiohttp.ClientError):
-            await outside.session().get(f"http://127.0.0.1:{server.port}/")
+            await (await outside.session()).get(f"http://127.0.0.1:{server.port}/")
         await outside.close()
         assert server.count
 
@@ -201,7 +234,7 @@ async def test_the_proxy_of_the_environment_is_used_but_for_the_hosts_that_are_e
         monkeypatch.setenv("no_proxy", "near.example.com")
         outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
         for host in ("far.example.com", "near.example.com"):
-            async with outside.session().get(f"http://{host}/") as answer:
+            async with (await outside.session()).get(f"http://{host}/") as answer:
                 assert answer.status == 204
         await outside.close()
     assert [head.split("\r\n")[0] for head in proxy.heads] == ["GET http://far.example.com/ HTTP/1.1"]
@@ -221,7 +254,7 @@ async def test_the_environment_is_read_once_for_each_host(monkeypatch: pytest.Mo
     async with Listener() as server:
         outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
         for host in ("a.example.com", "b.example.com", "a.example.com"):
-            async with outside.session().get(f"http://{host}/"):
+            async with (await outside.session()).get(f"http://{host}/"):
                 pass
         await outside.close()
     assert asked == ["a.example.com", "b.example.com"]
@@ -235,7 +268,7 @@ async def test_no_login_of_a_netrc_goes_to_a_host(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("NETRC", str(netrc))
     async with Listener() as server:
         outside = Outside(resolver=PinnedResolver("127.0.0.1", server.port), rules=LOOPBACK)
-        async with outside.session().get("http://a.example.com/"):
+        async with (await outside.session()).get("http://a.example.com/"):
             pass
         await outside.close()
     assert "authorization" not in server.heads[0].lower()
@@ -269,9 +302,11 @@ async def test_each_request_is_told_by_its_host_and_the_status_of_its_answer() -
             on_answer=lambda host, status: told.append((host, status)),
         )
         for status in (200, 404, 302):
-            await outside.session().get(f"http://contoso.azurecr.io:{server.port}/{status}", allow_redirects=False)
+            await (await outside.session()).get(
+                f"http://contoso.azurecr.io:{server.port}/{status}", allow_redirects=False
+            )
         with pytest.raises(aiohttp.ClientError):
-            await outside.session().get(f"http://127.0.0.1:{broken.port}/")
+            await (await outside.session()).get(f"http://127.0.0.1:{broken.port}/")
         with pytest.raises(aiohttp.ClientError):
             await outside.node_transport().session.get(f"http://127.0.0.1:{broken.port}/")
         await outside.close()
@@ -358,7 +393,7 @@ class Servers:
     async def ask(self, address: str, seconds: float) -> str:
         """Ask, and wait for so long."""
         try:
-            async with asyncio.timeout(seconds), self.outside.session().get(address) as response:
+            async with asyncio.timeout(seconds), (await self.outside.session()).get(address) as response:
                 await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             return type(error).__name__

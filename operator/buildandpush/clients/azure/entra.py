@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.identity.aio import (
     CertificateCredential,
     ClientAssertionCredential,
@@ -100,12 +101,13 @@ class EntraClient:
 
     async def _hold(self, resolved: Resolved) -> _HeldCredential:
         uid, version = resolved.connector.uid, login_version(resolved)
+        transport = await self._outside.transport()  # before the look, so that of two that come together one makes it
         held = self._held.get(uid)
         if held is not None and held.version == version:
             return held
         assertion = _Assertion()
         try:
-            made = _HeldCredential(version, self._make(resolved, assertion), assertion)
+            made = _HeldCredential(version, self._make(resolved, assertion, transport), assertion)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise LoginError(_unusable(error, resolved.credential)) from None
         self._held[uid] = made
@@ -113,12 +115,12 @@ class EntraClient:
             await held.credential.close()
         return made
 
-    def _make(self, resolved: Resolved, assertion: _Assertion) -> AsyncTokenCredential:
+    def _make(self, resolved: Resolved, assertion: _Assertion, transport: AioHttpTransport) -> AsyncTokenCredential:
         credential = resolved.credential
         # Without instance discovery, azure-identity asks no other host if the authority is genuine.
         settings: dict[str, Any] = {
             "authority": find_cloud(resolved.connector.spec).authority,
-            "transport": self._outside.transport(),
+            "transport": transport,
             "disable_instance_discovery": True,
             **ONE_TRY,
         }

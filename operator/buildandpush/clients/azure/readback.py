@@ -69,7 +69,7 @@ class AcrReader:
     @asynccontextmanager
     async def _open(self, repository: str, credentials: Credentials) -> AsyncIterator[ContainerRegistryClient]:
         host = repository.split("/", 1)[0]
-        sent = self._outside.transport(credentials.ca_bundle)
+        sent = await self._outside.transport(credentials.ca_bundle)
         transport = _HeldLogin(sent, repository, credentials.password, self._tokens)
         client = ContainerRegistryClient(
             f"https://{host}", _NoCredential(), audience=REGISTRY_AUDIENCE, transport=transport, **ONE_TRY

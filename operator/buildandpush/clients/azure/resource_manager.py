@@ -117,14 +117,14 @@ class ResourceManager:
         """The id of a subscription that is named by its id or its display name."""
         if re.fullmatch(GUID_PATTERN, subscription):
             return subscription
-        async with SubscriptionClient(_HeldToken(token), **self._arguments(cloud)) as client:
+        async with SubscriptionClient(_HeldToken(token), **await self._arguments(cloud)) as client:
             async for item in client.subscriptions.list():
                 if (item.display_name or "").lower() == subscription.lower() and item.subscription_id:
                     return str(item.subscription_id)
         raise _NotFoundError
 
     async def _list_registries(self, cloud: Cloud, token: str, subscription_id: str) -> dict[str, str]:
-        client = ContainerRegistryManagementClient(_HeldToken(token), subscription_id, **self._arguments(cloud))
+        client = ContainerRegistryManagementClient(_HeldToken(token), subscription_id, **await self._arguments(cloud))
         async with client:
             return {
                 item.properties.login_server.lower(): str(item.id)
@@ -132,11 +132,11 @@ class ResourceManager:
                 if item.properties is not None and item.properties.login_server
             }
 
-    def _arguments(self, cloud: Cloud) -> dict[str, Any]:
+    async def _arguments(self, cloud: Cloud) -> dict[str, Any]:
         return {
             "base_url": cloud.resource_manager,
             "credential_scopes": [f"{cloud.resource_manager_audience}/.default"],
-            "transport": self._outside.transport(),
+            "transport": await self._outside.transport(),
             **ONE_TRY,
         }
 

@@ -66,7 +66,7 @@ class AcrClient:
         url = f"https://{host}/oauth2/{path}"
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
-            session = self._outside.session(ca_bundle)
+            session = await self._outside.session(ca_bundle)
             async with session.post(url, data=form, headers=headers, allow_redirects=False) as response:
                 body = (await read_bounded(response.content, _MAX_BYTES, cut=True)).decode(errors="replace")
                 status, pause = response.status, read_pause(response.status, response.headers)

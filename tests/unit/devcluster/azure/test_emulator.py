@@ -178,7 +178,7 @@ class TestExchange:
 
         async def is_let_in(method: str, path: str) -> bool:
             url, headers = f"https://{HOST}/v2/{path}", {"Authorization": f"Bearer {token}"}
-            async with running.outside.session().request(method, url, headers=headers) as answer:
+            async with (await running.outside.session()).request(method, url, headers=headers) as answer:
                 return answer.status != 401  # there are no images behind this registry
 
         assert await is_let_in("GET", "shop/web/manifests/latest")
