@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 from buildandpush.api.spec import BuildAndPushACRSpec
-from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.api.status import RunStatus
 from buildandpush.core.build.revision import find_artifact, find_codebase
 from buildandpush.core.build.status import build_of
 from buildandpush.core.build.world import World
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.settings import BuildSettings
-from buildandpush.core.spec.combination import Combination
-from buildandpush.core.spec.matrix import expand_strategy, has_strategy
+from buildandpush.core.spec.matrix import has_strategy
 from buildandpush.core.spec.plan import BuildPlan, plan_build
 from buildandpush.core.spec.scope import Occasion
 
@@ -21,15 +20,11 @@ def occasion_of(world: World, spec: BuildAndPushACRSpec, run: RunStatus) -> Occa
     occasion = Occasion(run.number, find_codebase(spec, run), owner.name, owner.uid, run.started_at, find_artifact(run))
     if not has_strategy(spec):
         return occasion
-    return replace(occasion, combination=_find_combination(spec, occasion, build_of(run)))
-
-
-def _find_combination(spec: BuildAndPushACRSpec, occasion: Occasion, build: BuildStatus) -> Combination:
-    """What the strategy gives to the build."""
-    found = next((each for each in expand_strategy(spec, occasion) if each.key == build.key), None)
+    key = build_of(run).key
+    found = world.expansions.find(spec, occasion, key)
     if found is None:
-        raise SpecInvalidError("strategy", f"it has no build {build.key} any more, which is on its way; restore it")
-    return found
+        raise SpecInvalidError("strategy", f"it has no build {key} any more, which is on its way; restore it")
+    return replace(occasion, combination=found)
 
 
 def plan_run(

@@ -22,6 +22,7 @@ from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.matrix import Expansions
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class World:
     """Whether the number of the run stands. A run whose builds have no pods yet may get another."""
     wish: Wish = GO_ON
     """What has become of the user's wish for the run that is on its way."""
+    expansions: Expansions = field(default_factory=Expansions, compare=False, repr=False)
+    """What the strategy of the spec was expanded to: once for all builds, and for all worlds made from this one."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import math
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
@@ -61,6 +62,20 @@ def expand_strategy(spec: BuildAndPushACRSpec, occasion: Occasion) -> tuple[Comb
     builds = _expand(spec, strategy, occasion)
     _check_effort(looped + _weigh(texts_of(spec)), len(builds))
     return builds
+
+
+class Expansions:
+    """Keeps what a strategy was expanded to. All builds of a run ask for it, in each of their steps."""
+
+    def __init__(self) -> None:
+        self._last: tuple[BuildAndPushACRSpec, Occasion, dict[str, Combination]] | None = None
+
+    def find(self, spec: BuildAndPushACRSpec, occasion: Occasion, key: str) -> Combination | None:
+        """What the strategy gives to the build of this key; None for none. Raises SpecInvalidError."""
+        occasion = replace(occasion, codebase=None, artifact=None)  # no strategy may speak of them: see `expansion`
+        if self._last is None or self._last[0] != spec or self._last[1] != occasion:
+            self._last = (spec, occasion, {each.key: each for each in expand_strategy(spec, occasion)})
+        return self._last[2].get(key)
 
 
 def _weigh(value: Any) -> int:

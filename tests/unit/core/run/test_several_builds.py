@@ -10,10 +10,15 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
+from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.api.strategy import Strategy
 from buildandpush.core.build.questions import AskCommit, AskLinks, AskLivePod, AskLog
 from buildandpush.core.build.world import CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Commit, GitRevision, Links, Waiting
 from buildandpush.core.run.decide import decide
+from buildandpush.core.spec import matrix as strategies
+from buildandpush.core.spec.combination import Combination
+from buildandpush.core.spec.scope import Occasion
 from tests.unit.core.factories import NOW, REPOSITORY, container, login_question, rule, spec, terminated, world
 from tests.unit.core.run.several import (
     Scene,
@@ -492,3 +497,19 @@ class TestNumbers:
         scene.settle()
         assert scene.of.status.phase == FAILED
         assert size_of(scene) <= 128 * 1024
+
+
+def test_a_strategy_is_expanded_once_for_all_builds_of_a_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    expanded: list[Occasion] = []
+    expand = strategies._expand
+
+    def note(spec: BuildAndPushACRSpec, strategy: Strategy, occasion: Occasion) -> tuple[Combination, ...]:
+        expanded.append(occasion)
+        return expand(spec, strategy, occasion)
+
+    scene = Scene(matrix({"repeat": {"times": 64}}, tags=["<+strategy.iteration>"]))
+    scene.step()
+    monkeypatch.setattr(strategies, "_expand", note)
+    decision = decide(world(scene.of, answers=scene.answers))
+    assert len(created(decision)) == 64
+    assert len(expanded) == 1
