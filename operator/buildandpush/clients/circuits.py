@@ -1,7 +1,8 @@
 """Servers that give no answer. They are left alone for a while, so that nobody waits for them, and everybody is told.
 
 After three requests in a row without an answer, an endpoint is asked no more for ten seconds, then twice as long each
-time, up to five minutes. Each time one request tries it. An answer of any kind ends this.
+time, up to five minutes. Each time one request tries it. An answer of any kind ends this, be it a certificate that is
+not trusted.
 """
 
 import asyncio
@@ -105,7 +106,9 @@ class Circuits:
             manner = self._measure(began)  # an answer that nobody can read, or a refusal
             raise
         except (aiohttp.ClientConnectionError, TimeoutError, OSError, UnavailableError) as error:
-            if _is_of_the_host(error):
+            if _is_certificate(error):
+                manner = self._measure(began)
+            elif _is_of_the_host(error):
                 manner = self._note_silence(endpoint, began, passing=_is_reached(error))
             raise
         except asyncio.CancelledError:
@@ -197,9 +200,15 @@ class Circuits:
         self._waiting = left
 
 
+def _is_certificate(error: BaseException) -> bool:
+    """Whether the host has sent a certificate, which this request does not trust. So it is there, and another request
+    may trust it."""
+    return isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError)
+
+
 def _is_of_the_host(error: BaseException) -> bool:
-    """Whether an error says that the host does not answer. Certificates are a matter of who asks, and a connection that
-    the operator refuses itself says nothing. Neither does an API server that asks for a pause."""
+    """Whether an error says that the host does not answer. What TLS finds wrong may be a matter of who asks, and a
+    connection that the operator refuses itself says nothing. Neither does an API server that asks for a pause."""
     if isinstance(error, RefusedError | aiohttp.ClientSSLError | ssl.SSLError):
         return False
     if isinstance(error, UnavailableError) and error.retry_after_seconds:

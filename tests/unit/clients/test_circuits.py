@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,7 +124,16 @@ def test_one_request_tries_it_again_each_time_later() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("answer", [None, aiohttp.ClientResponseError(None, ())])  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        aiohttp.ClientResponseError(None, ()),  # type: ignore[arg-type]
+        aiohttp.ClientConnectorCertificateError(None, ssl.SSLCertVerificationError()),  # type: ignore[arg-type]
+        ssl.SSLCertVerificationError(),
+    ],
+    ids=["good", "unreadable", "a certificate that is not trusted", "the same without a wrapper"],
+)
 def test_an_answer_of_any_kind_ends_it(answer: Exception | None) -> None:
     async def test(world: World) -> None:
         await world.kill(DEAD)
