@@ -277,7 +277,7 @@ class Reconciler:
         known = self._quotas.find_refusal(owner, world.now)
         if known is not None:
             return known
-        self._slots.note_offered(Key(meta.BUILD_KIND, owner.namespace, owner.name), action.name)
+        self._slots.note_offered(Key(meta.BUILD_KIND, owner.namespace, owner.name), action.name, self._clock())
         refused = await perform(self._client, self._store, owner, action, world.now)
         refusal = refused if isinstance(refused, Refusal) else None
         self._quotas.note(owner, refusal, world.now)

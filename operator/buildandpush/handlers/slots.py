@@ -17,6 +17,11 @@ from buildandpush.handlers.store import Key, Store
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a slot is kept for a build that was woken. Its passes may fail, or wait for their turn for an hour."""
+UNANSWERED: Final = timedelta(minutes=3)
+"""How long a slot is kept for a pod whose creation gets no answer, as where an admission webhook hangs. The API server
+ends a request within a minute, and what exists then stands in the next list, which comes every two minutes."""
+_LAST: Final = -(2**31)
+"""Below the priority of any class."""
 
 
 class Slots:
@@ -39,8 +44,11 @@ class Slots:
         """For which pods a resource has asked in the pass that is under way."""
         self._given: dict[Key, set[str]] = {}
         """Pods that a resource may create, until its pass has come to its end."""
-        self._offered: dict[Key, set[str]] = {}
-        """Those of them that the API server was asked to create, so that they may exist."""
+        self._offered: dict[Key, dict[str, datetime]] = {}
+        """Those of them that the API server was asked to create, so that they may exist, and since when."""
+        self._behind: dict[Key, dict[str, datetime]] = {}
+        """Pods whose creation got no answer for too long, and since when. They come behind those that wait by then, for
+        a while even behind those of a lower priority."""
         self._turns: dict[str, int] = {}
         """When each namespace got its last slot; larger for later."""
         self._woken: dict[Waiter, datetime] = {}
@@ -54,10 +62,14 @@ class Slots:
         `lowered` is how many builds its namespace allows itself, None for as many as the installer does."""
         self._lower(key.namespace, lowered)
         self._asked.setdefault(key, set()).add(question.pod)
+        self._take_back(key, now)
         if question.pod in self._given.get(key, ()):
             return ""
         self._leave(key, question.pod)
-        waiter = Waiter(key.namespace, question.pod, question.since, priority)
+        since = self._behind.get(key, {}).get(question.pod)
+        if since is not None and now < since + UNANSWERED:
+            priority = _LAST
+        waiter = Waiter(key.namespace, question.pod, since or question.since, priority)
         self._waiting.setdefault(key.namespace, {})[waiter] = key
         self._own.setdefault(key, {})[question.pod] = waiter
         used = self._count(now)
@@ -90,14 +102,24 @@ class Slots:
             own = {} if limit is None else {namespace: limit}
             self._limits = replace(self._limits, lowered={**others, **own})
 
-    def note_offered(self, key: Key, pod: str) -> None:
+    def note_offered(self, key: Key, pod: str, now: datetime) -> None:
         """The API server is about to be asked to create a pod."""
-        self._offered.setdefault(key, set()).add(pod)
+        self._offered.setdefault(key, {}).setdefault(pod, now)
+
+    def _take_back(self, key: Key, now: datetime) -> None:
+        """Take back the slots of pods whose creation has got no answer for too long. If one exists all the same, it is
+        known by now, and counts by itself."""
+        offered = self._offered.get(key, {})
+        for pod in [pod for pod, since in offered.items() if now >= since + UNANSWERED]:
+            del offered[pod]
+            self._given.get(key, set()).discard(pod)
+            self._behind.setdefault(key, {})[pod] = now
 
     def fail(self, key: Key, now: datetime) -> None:
         """A pass has failed, and comes again. Slots for pods that it has not offered to the API server are free. One
         that it has offered may exist, though the answer was lost."""
-        given = self._given.pop(key, set()) & self._offered.get(key, set())
+        self._take_back(key, now)
+        given = self._given.pop(key, set()) & self._offered.get(key, {}).keys()
         if given:
             self._given[key] = given
         self._wake_next(now)
@@ -105,9 +127,12 @@ class Slots:
     def settle(self, key: Key, now: datetime) -> None:
         """A pass has come to its end, and all that it wanted to create is created or refused. What it did not ask for
         it does not need any more."""
-        self._given.pop(key, None)
+        given = self._given.pop(key, set())
         self._offered.pop(key, None)
         asked = self._asked.pop(key, set())
+        behind = {pod: since for pod, since in self._behind.pop(key, {}).items() if pod in asked - given}
+        if behind:
+            self._behind[key] = behind
         for pod in [pod for pod in self._own.get(key, ()) if pod not in asked]:
             self._leave(key, pod)
         self._wake_next(now)

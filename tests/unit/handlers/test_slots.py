@@ -13,7 +13,7 @@ from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.settings import SlotLimits
 from buildandpush.handlers.quotas import RETRY
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.slots import PATIENCE
+from buildandpush.handlers.slots import PATIENCE, UNANSWERED
 from buildandpush.handlers.store import Key
 from tests.unit.core.factories import SETTINGS, spec
 from tests.unit.handlers.cluster import WEB, Cluster
@@ -199,6 +199,37 @@ async def test_a_pod_whose_creation_got_no_answer_keeps_its_slot(shop: Shop) -> 
     assert shop.build(API)["reason"] == "Queued"
     await shop.operator.reconcile(WEB)
     assert [pod["metadata"]["ownerReferences"][0]["name"] for pod in shop.pods] == ["web"]
+
+
+async def test_a_creation_that_never_gets_an_answer_holds_up_nobody_for_long(shop: Shop) -> None:
+    """As where an admission webhook hangs for the pods of one build."""
+
+    def refuse(verb: str, plural: str, name: str) -> tuple[int, str] | None:
+        return (504, "request did not complete within 34s") if (verb, plural) == ("POST", "pods") else None
+
+    shop.facts.priorities = {"urgent": 1000}
+    body = shop.api.get(meta.BUILD_PLURAL, "shop", "web")
+    shop.api.put(meta.BUILD_PLURAL, {**body, "spec": {**body["spec"], "podTemplate": {"priorityClassName": "urgent"}}})
+    shop.api.refuse = refuse
+    began = shop.now
+    while shop.now < began + UNANSWERED:
+        with pytest.raises(UnavailableError):
+            await shop.work(WEB)
+        await shop.work(API, MAIL)
+        assert [shop.build(key)["reason"] for key in (API, MAIL)] == ["Queued", "Queued"]
+        shop.now += timedelta(minutes=1)
+    shop.woken.clear()
+    await shop.work(WEB)
+    assert shop.build(WEB)["reason"] == "Queued", "it waits behind the others, whatever its priority"
+    assert shop.woken == [API]
+    shop.api.refuse = lambda verb, plural, name: None
+    await shop.work(WEB, API, WEB)
+    assert shop.has_pod(API)
+    shop.end(API)
+    shop.now += UNANSWERED
+    await shop.work(WEB)
+    assert shop.has_pod(WEB), "it has its turn again"
+    assert shop.operator._slots._behind == {}
 
 
 async def test_a_resource_that_is_deleted_while_it_waits_holds_up_nobody(shop: Shop) -> None:
