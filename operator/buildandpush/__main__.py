@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -36,16 +37,17 @@ from buildandpush.handlers.crds import CrdWatch
 from buildandpush.handlers.fluxwatch import FluxWatch
 from buildandpush.handlers.health import Health, Loop, serve_health
 from buildandpush.handlers.journal import Journal
-from buildandpush.handlers.listing import list_all, refresh
+from buildandpush.handlers.listing import list_all, refresh, refresh_kind
 from buildandpush.handlers.looplag import LoopLag
 from buildandpush.handlers.metrics import Metrics
 from buildandpush.handlers.nodes import NodeWatch
 from buildandpush.handlers.passes import Passes
+from buildandpush.handlers.podwatch import PodWatch
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.store import POD_KIND, Key, Store
 from buildandpush.handlers.watch import Watcher, run_kopf
 from buildandpush.telemetry import configure_logging
 
@@ -155,11 +157,13 @@ async def _lead(
     watcher = Watcher(store, queue, quotas.note_room)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     crds = CrdWatch(client, reconciler.know_crd)
-    ended = asyncio.Event()  # by a signal, by the loss of the lease, or because versions went back
+    # Ended by a signal, by the loss of the lease, or because versions went back.
+    listed, ended = asyncio.Event(), asyncio.Event()
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     health.stalled_seconds = queue.stalled_seconds
     tasks = [
-        asyncio.create_task(_work(client, store, queue, config, nodes, crds, health), name="queue"),
+        *_watch_pods(client, store, queue, watcher, config, listed),
+        asyncio.create_task(_work(client, store, queue, config, nodes, crds, health, listed), name="queue"),
         asyncio.create_task(crds.run(), name="crds"),
         asyncio.create_task(
             refresh(client, store, queue, config.namespace_list, watcher.relisted, health), name="refresh"
@@ -197,6 +201,22 @@ async def _lead(
     await outside.close()
 
 
+def _watch_pods(
+    client: KubernetesClient,
+    store: Store,
+    queue: WorkQueue[Key],
+    watcher: Watcher,
+    config: OperatorConfig,
+    listed: asyncio.Event,
+) -> list[asyncio.Task[None]]:
+    tasks = []
+    for namespace in config.namespace_list or (None,):
+        list_pods = partial(refresh_kind, client, store, queue.add, POD_KIND, namespace)
+        watch = PodWatch(client, namespace, list_pods, watcher.on_pod, listed)
+        tasks.append(asyncio.create_task(watch.run(), name=f"pods of {namespace or 'all'}"))
+    return tasks
+
+
 async def _work(
     client: KubernetesClient,
     store: Store,
@@ -205,11 +225,13 @@ async def _work(
     nodes: NodeWatch | None,
     crds: CrdWatch,
     health: Health,
+    listed: asyncio.Event,
 ) -> None:
     """Work, but not before the pods that are there have been listed: another operator may have made them."""
     if nodes is not None:
         await nodes.look()
     await list_all(client, store, queue, config.namespace_list, health)
+    listed.set()
     await crds.look()  # before anything is written that an older CRD may drop
     await queue.run()
 

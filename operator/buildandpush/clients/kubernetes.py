@@ -49,6 +49,7 @@ _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
 _EVENT_PAGE_SIZE: Final = 100
 """A kubelet joins Events of a kind, so a pod has few."""
+_BUILD_PODS: Final = {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _MAX_ANSWER: Final = 16 * 2**20
 """Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
@@ -241,9 +242,13 @@ class KubernetesClient:
 
     async def list_pods(self, namespace: str | None, token: str = "", *, names_only: bool = False) -> Listing:
         """A page of the build pods, of one namespace or of all. See `list_custom`."""
-        path = _core_path(namespace, "pods") if namespace else "/api/v1/pods"
-        query = {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
-        return await self._list_page(path, query, token, names_only=names_only)
+        return await self._list_page(_pods_path(namespace), {**_BUILD_PODS}, token, names_only=names_only)
+
+    def watch_pods(self, namespace: str | None, version: str) -> AsyncIterator[Object]:
+        """The changes of the build pods after a version, of one namespace or of all. See `watch_path`. A BOOKMARK has
+        no pod, only the version that everything has been told up to.
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks"""
+        return self._watch(_pods_path(namespace), version, _BUILD_PODS, bookmarks=True)
 
     async def list_custom(
         self, plural: str, namespace: str | None, token: str = "", *, names_only: bool = False
@@ -284,15 +289,21 @@ class KubernetesClient:
             if not token:
                 return Listing(items, version)
 
-    async def watch_path(self, path: str, version: str) -> AsyncIterator[Object]:
+    def watch_path(self, path: str, version: str) -> AsyncIterator[Object]:
         """The changes of these objects after a version, until the API server ends the watch. See `read_events`."""
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": _WATCH_SECONDS}
+        return self._watch(path, version, {})
+
+    async def _watch(
+        self, path: str, version: str, selector: Mapping[str, str], *, bookmarks: bool = False
+    ) -> AsyncIterator[Object]:
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": _WATCH_SECONDS, **selector}
+        query |= {"allowWatchBookmarks": "true"} if bookmarks else {}
         try:
             response = await self._open("GET", path, query=query, seconds=_WATCH_SECONDS + _TIMEOUT_SECONDS)
             async with response.response as stream:
                 if response.status >= 400:
                     raise _refusal(response.status, await read_bounded(stream.content, _MAX_ANSWER), f"GET {path}")
-                async for event in read_events(stream.content.iter_any()):
+                async for event in read_events(stream.content.iter_any(), bookmarks=bookmarks):
                     yield event
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise UnavailableError(f"GET {path}: {error or type(error).__name__}") from error
@@ -432,6 +443,10 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
 
 def _core_path(namespace: str | None, *parts: str) -> str:
     return f"/api/v1/namespaces/{namespace}/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _pods_path(namespace: str | None) -> str:
+    return _core_path(namespace, "pods") if namespace else "/api/v1/pods"
 
 
 def _lease_path(namespace: str, *name: str) -> str:

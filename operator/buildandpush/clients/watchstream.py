@@ -13,9 +13,10 @@ _MAX_EVENT: Final = 16 * 2**20
 _CHANGES: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
-async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The changes, as `type` and `object`. Raises KubernetesError for the error that a watch ends with, such as 410 for
-    a version that is too old, TooLongError, and UnavailableError for what is no event.
+async def read_events(chunks: AsyncIterator[bytes], *, bookmarks: bool = False) -> AsyncIterator[dict[str, Any]]:
+    """The changes, as `type` and `object`, with the bookmarks if they are wanted. Raises KubernetesError for
+    the error that a watch ends with, such as 410 for a version that is too old, TooLongError, and UnavailableError for
+    what is no event.
     https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes"""
     rest = bytearray()
     async for chunk in chunks:
@@ -26,7 +27,7 @@ async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, A
             raise TooLongError(f"an event is longer than {_MAX_EVENT} bytes")
         for line in lines:
             event = _parse_event(bytes(line))
-            if event["type"] in _CHANGES:
+            if event["type"] in _CHANGES or (bookmarks and event["type"] == "BOOKMARK"):
                 yield event
 
 

@@ -114,7 +114,7 @@ async def refresh_once(
     for namespace in namespaces or (None,):
         try:
             for kind in _KINDS:
-                await _refresh_kind(client, store, queue.add, kind, namespace, names_only=names_only)
+                await refresh_kind(client, store, queue.add, kind, namespace, names_only=names_only)
             listed = True
             health.turn(Loop.LIST)
         except (KubernetesError, UnavailableError) as error:
@@ -124,11 +124,14 @@ async def refresh_once(
     return answered
 
 
-async def _refresh_kind(
-    client: KubernetesClient, store: Store, wake: Wake, kind: str, namespace: str | None, *, names_only: bool
-) -> None:
-    """Take in all pages of a list. All of them have the state of the first one, which is never behind what was known
-    before it was asked for. So an object that is older in it tells that versions went back."""
+async def refresh_kind(
+    client: KubernetesClient, store: Store, wake: Wake, kind: str, namespace: str | None, *, names_only: bool = True
+) -> str:
+    """Take in all pages of a list. Returns its version.
+
+    All pages have the state of the first one, which is never behind what was known before it was asked for. So an
+    object that is older in it tells that versions went back.
+    """
     before = store.versions(kind, namespace)
     page = await _fetch_page(client, kind, namespace, "", names_only=names_only)
     if page.resource_version == NO_VERSION:
@@ -150,6 +153,7 @@ async def _refresh_kind(
         store.note_relapse(kind, *older)
     for key in store.drop_unlisted(kind, listed, version, namespace):
         wake(key)
+    return str(version)
 
 
 async def _fetch_page(

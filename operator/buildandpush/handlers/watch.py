@@ -1,4 +1,4 @@
-"""The event source. kopf watches; every change goes into the store, and its key into the queue.
+"""The event source. kopf watches our two kinds; every change goes into the store, and its key into the queue.
 
 Only `on.event` handlers are used: kopf's state-keeping ones write finalizers and annotations on the objects.
 """
@@ -53,10 +53,8 @@ class Watcher:
         elif self._store.put(kind, body):
             self._queue.add(key_of(kind, body))
 
-    def on_pod(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A build pod was added, changed or deleted. An event without a type comes from a list."""
-        if event_type is None:
-            self.relisted.set()
+    def on_pod(self, event_type: str, body: dict[str, Any]) -> None:
+        """A build pod was added, changed or deleted."""
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
         if owner is not None:
             self._queue.add(owner)
@@ -92,10 +90,6 @@ def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
     async def on_connector(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
         watcher.on_connector(type, dict(body))
 
-    @kopf.on.event("", "v1", "pods", labels={meta.LABEL_MANAGED_BY: meta.COMPONENT}, registry=registry, id="pod")
-    async def on_pod(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        watcher.on_pod(type, dict(body))
-
     return registry
 
 
@@ -114,8 +108,8 @@ class _NoDiffBase(kopf.DiffBaseStorage):
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Configure kopf: it writes nothing on any object, waits briefly, watches only our pods, and holds little at once:
-    it lists by pages, and lets go of an object soon after its event."""
+    """Configure kopf: it writes nothing on any object, waits briefly, and holds little at once: it lists by pages, and
+    lets go of an object soon after its event."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.request_timeout = 60
@@ -126,7 +120,6 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = WHOLE_PAGE_SIZE
     settings.queueing.idle_timeout = _IDLE_SECONDS
     settings.persistence.diffbase_storage = _NoDiffBase()
-    settings.watching.label_selectors["v1", "pods"] = f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"
 
 
 async def run_kopf(

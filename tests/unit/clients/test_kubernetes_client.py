@@ -339,6 +339,27 @@ async def test_list_of_all_namespaces(api: ApiServer, client: KubernetesClient) 
     assert [seen.path for seen in api.seen] == ["/api/v1/pods", f"/apis/{meta.API_VERSION}/{meta.CONNECTOR_PLURAL}"]
 
 
+@pytest.mark.parametrize(("namespace", "path"), [(None, "/api/v1/pods"), ("shop", "/api/v1/namespaces/shop/pods")])
+async def test_a_watch_tells_of_build_pods_alone_and_how_far_it_has_come(
+    namespace: str | None, path: str, api: ApiServer, client: KubernetesClient
+) -> None:
+    events = [
+        {"type": "ADDED", "object": POD},
+        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}},
+    ]
+    api.answers = [web.Response(text="".join(json.dumps(event) + "\n" for event in events))]
+    assert [event async for event in client.watch_pods(namespace, "7")] == events
+    query = {**api.seen[0].query}
+    assert int(query.pop("timeoutSeconds")) > 0
+    assert api.seen[0].path == path
+    assert query == {
+        "watch": "true",
+        "resourceVersion": "7",
+        "labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}",
+        "allowWatchBookmarks": "true",
+    }
+
+
 async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: KubernetesClient) -> None:
     api.answers += [web.json_response({"metadata": {"resourceVersion": "5"}, "items": None}) for _ in range(2)]
     assert (await client.list_pods("shop")).items == []
