@@ -53,3 +53,22 @@ def find_fields(value: Mapping[str, Any], path: str = "status") -> frozenset[str
             if isinstance(item, Mapping):
                 found |= find_fields(item, f"{path}.{name}")
     return frozenset(found)
+
+
+def find_dropped(patch: Mapping[str, Any], stored: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of a merge patch that did not come into the object that it was for.
+
+    Most often that is none, and then nothing is compared but the values of the patch.
+    """
+    if _holds(stored, patch):
+        return frozenset()
+    return find_fields(patch) - find_fields(stored)
+
+
+def _holds(stored: Any, sent: Any) -> bool:
+    """Whether all of the sent value is stored."""
+    if not isinstance(sent, Mapping):
+        return bool(stored == sent)
+    if not isinstance(stored, Mapping):
+        return False
+    return all(inner is None or _holds(stored.get(name), inner) for name, inner in sent.items())

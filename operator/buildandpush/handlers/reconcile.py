@@ -1,6 +1,6 @@
 """One pass over one resource: decide, answer, write the status, act. It repeats until nothing is left to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -14,7 +14,7 @@ from buildandpush.clients.recent import Recent
 from buildandpush.core.build.questions import Answer, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
-from buildandpush.core.crdgap import find_fields
+from buildandpush.core.crdgap import find_dropped, find_fields
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.patch import merge_patch
@@ -197,7 +197,7 @@ class Reconciler:
             raise
         self._store.put(meta.BUILD_KIND, body)
         self._meter.note_written(key, resource, decision)
-        self._note_pruned(find_fields(patch), find_fields(body.get("status") or {}))
+        self._note_pruned(patch, body.get("status") or {})
         if body["metadata"]["resourceVersion"] == resource.resource_version:
             return _Written.NOTHING  # all of it is what the API server drops; writing it again would not end
         self._log_transition(resource, decision)
@@ -213,12 +213,13 @@ class Reconciler:
             self._meter.note_unanswered(key, resource, decision)
             raise
 
-    def _note_pruned(self, sent: frozenset[str], stored: frozenset[str]) -> None:
+    def _note_pruned(self, sent: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
         """Fields that do not come back were dropped, whatever is known of the CRD."""
-        dropped = sent - stored
+        dropped = find_dropped(sent, stored)
         if not dropped <= self._pruned:
             _log.error("crd.field_dropped", fields=sorted(dropped - self._pruned))
-        self._pruned = (self._pruned - sent) | dropped
+        if self._pruned or dropped:
+            self._pruned = (self._pruned - find_fields(sent)) | dropped
 
     async def _tell_unwritten(self, resource: Resource, refused: Waiting) -> None:
         """Announce by an Event that the status was refused: the status itself cannot say it."""

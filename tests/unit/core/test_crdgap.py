@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api.crd import build_crd, connector_crd
-from buildandpush.core.crdgap import CrdGap, find_fields, find_gap
+from buildandpush.core.crdgap import CrdGap, find_dropped, find_fields, find_gap
 
 
 def status_of(crd: dict[str, Any]) -> dict[str, Any]:
@@ -52,3 +52,28 @@ def test_the_fields_of_a_patch_are_those_that_it_sets() -> None:
         "status.conditions",
         "status.conditions.type",
     }
+
+
+@pytest.mark.parametrize(
+    ("stored", "dropped"),
+    [
+        ({"phase": "Pending", "run": {"number": 1, "rebuild": "x"}, "conditions": [{"type": "x"}]}, set()),
+        ({"phase": "Pending", "run": {"number": 1}, "conditions": [{"type": "x"}]}, {"run.rebuild"}),
+        ({"phase": "Pending", "run": {"number": 2, "rebuild": "y"}, "conditions": [{"type": "x"}]}, set()),
+        ({"phase": "Pending", "run": {"number": 1, "rebuild": "x"}, "conditions": [{}]}, {"conditions.type"}),
+        ({"run": "1"}, {"phase", "run.number", "run.rebuild", "conditions", "conditions.type"}),
+        ({}, {"phase", "run", "run.number", "run.rebuild", "conditions", "conditions.type"}),
+    ],
+)
+def test_what_does_not_come_back_was_dropped(stored: dict[str, Any], dropped: set[str]) -> None:
+    patch = {
+        "phase": "Pending",
+        "digest": None,
+        "run": {"number": 1, "rebuild": "x", "source": None},
+        "conditions": [{"type": "x"}],
+    }
+    assert find_dropped(patch, stored) == {f"status.{name}" for name in dropped}
+
+
+def test_an_empty_object_that_does_not_come_back_was_dropped() -> None:
+    assert find_dropped({"links": {}}, {}) == {"status.links"}

@@ -11,7 +11,7 @@ from buildandpush.core.build import failed, podended, progress
 from buildandpush.core.build.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.build.podended import find_live_pod
 from buildandpush.core.build.questions import AskLogin, AskPodEvents
-from buildandpush.core.build.status import build_of, derive_needs
+from buildandpush.core.build.status import build_of, derive_needs, run_of
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import Action, CancelPod, Decision, DeletePod, World, answer
 from buildandpush.core.explain import describe
@@ -21,6 +21,8 @@ from buildandpush.core.pod.standstill import STANDS_STILL, Standstill, find_stan
 
 RENEWAL_WAIT: Final = timedelta(seconds=30)
 """How long until a login that could not be renewed is tried again."""
+SETTLES: Final = timedelta(seconds=2)
+"""How long a new pod may take until it runs, before its status says that it was created. Times have a grain of 1 s."""
 STOP_PATIENCE: Final = timedelta(seconds=120)
 """How long a kubelet may take to end a pod whose deadline was lowered."""
 
@@ -44,6 +46,8 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     phase, reason, message = progress.describe_live_pod(
         pod, standstill, upload_to=world.resource.owner.namespace if run.effective.upload else ""
     )
+    if reason is Reason.POD_CREATED and _is_fresh(world, pod):
+        return Decision(world.resource.status, wake_at=_settles_at(pod))
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
@@ -54,6 +58,17 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     renew_at = world.now + RENEWAL_WAIT if isinstance(login, Waiting) else login.renew_at
     times = (limit and limit[0], renew_at, _next_look(world, pod))
     return replace(decision, wake_at=min((at for at in times if at is not None), default=None))
+
+
+def _is_fresh(world: World, pod: PodObservation) -> bool:
+    """Whether the pod was created only just now. Most pods are on their way a moment later, and the status then says
+    both at once: a status is the most expensive write of a build. Until then the pod itself is the record of it."""
+    settles = _settles_at(pod)
+    return build_of(run_of(world)).pod_uid is None and settles is not None and world.now < settles
+
+
+def _settles_at(pod: PodObservation) -> datetime | None:
+    return pod.created_at + SETTLES if pod.created_at is not None else None
 
 
 def _find_standstill(world: World, pod: PodObservation) -> Standstill | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from buildandpush.core.build.questions import (
     AskProof,
     AskTags,
 )
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.core.build.world import Decision, Refusal, Resource
 from buildandpush.core.facts import Inputs, Links, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
@@ -111,14 +112,22 @@ def with_links(links: Links) -> Decision:
     return going_on(seen(raw), ended_pod(0, DIGEST), answers={READ_BACK: RICH, question: links})
 
 
-def stuck(reason: str = "", *, message: str = "", minutes: int = 0, node: str = "node1", **more: Any) -> Decision:
+def stuck(
+    reason: str = "",
+    *,
+    message: str = "",
+    minutes: int = 0,
+    node: str = "node1",
+    created_at: datetime = NOW,
+    **more: Any,
+) -> Decision:
     """A pod whose container waits, some minutes after its start."""
     waiting = {"waiting": {"reason": reason, "message": message}}
     statuses = [{"name": "kaniko", "state": waiting}] if reason else []
     begun = {"startTime": "2026-11-24T12:00:00Z"} if node else {}
     made = replace(
         pod(phase="Pending", spec_changes={"nodeName": node}, containerStatuses=statuses, **begun, **more),
-        created_at=NOW,
+        created_at=created_at,
     )
     return going_on(started(), made, now=NOW + timedelta(minutes=minutes))
 
@@ -244,7 +253,7 @@ CASES: dict[str, Callable[[], Decision]] = {
     "running-with-a-login-that-cannot-be-renewed": lambda: going_on(
         seen(), running_pod(), answers={login_question(renewal=True): Waiting(Reason.LOGIN_FAILED, "x")}
     ),
-    "pending": stuck,
+    "pending": lambda: stuck(created_at=NOW - SETTLES),
     "pending-without-a-sandbox": lambda: no_sandbox(minutes=2),
     "pending-without-a-sandbox-for-good": lambda: no_sandbox(minutes=6),
     "unschedulable": lambda: stuck(
