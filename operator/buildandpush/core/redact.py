@@ -47,6 +47,8 @@ def mask_values(text: str, secrets: Iterable[str]) -> str:
     Of more values than can be looked for, WITHHELD stands for the whole text.
     """
     values = {value for value in secrets if _MIN_LENGTH <= len(value) <= len(text)}
+    if not values:
+        return text
     if len(values) > MAX_VALUES or sum(map(len, values)) > MAX_VALUE_CHARACTERS:
         return WITHHELD
     forms = _probable({form for value in values for form in _encodings(value)}, text)

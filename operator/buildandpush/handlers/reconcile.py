@@ -11,7 +11,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.recent import Recent
-from buildandpush.core.build.questions import Answer, AskPusher, AskSlot, Question
+from buildandpush.core.build.questions import Answer, AskLogin, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.crdgap import find_dropped, find_fields
@@ -103,6 +103,7 @@ class Reconciler:
 
     async def _reconcile_build(self, key: Key) -> float | None:
         refusals: dict[str, Refusal] = {}
+        logins: dict[Question, Answer] = {}
         for _ in range(_MAX_ROUNDS):
             body = self._store.get(key)
             if body is None:
@@ -116,12 +117,22 @@ class Reconciler:
             pods = self._store.pods_of(resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
             world = World(
-                resource, self._clock(), self._settings, pods, refusals=refusals, obstacle=obstacle, pruned=self._pruned
+                resource,
+                self._clock(),
+                self._settings,
+                pods,
+                logins,
+                refusals=refusals,
+                obstacle=obstacle,
+                pruned=self._pruned,
             )
-            decision = await self._decide(world)
+            decision, answers = await self._decide(world)
             written = await self._write(key, resource, decision)
             if written is _Written.CONFLICT:
+                logins = {}
                 continue  # the resource changed meanwhile; decide afresh
+            # What was just written changes no login. All else is looked up anew.
+            logins = {asked: found for asked, found in answers.items() if isinstance(asked, AskLogin)}
             self._note_end(key, resource, decision)
             refusals |= await self._act(world, decision)
             created = any(isinstance(action, CreatePod) for action in decision.actions)
@@ -152,17 +163,17 @@ class Reconciler:
         if known != self._ends_told[key] and world.now - run.finished_at < _TELL_AGAIN:
             await perform(self._client, self._store, world.resource.owner, event, world.now)
 
-    async def _decide(self, world: World) -> Decision:
+    async def _decide(self, world: World) -> tuple[Decision, Mapping[Question, Answer]]:
         """Decide, and answer what the decision asks. A status that holds whatever the answers are is written before
-        answers that take long."""
+        answers that take long. Returns all answers, too."""
         owner, status = world.resource.owner, world.resource.status
         while True:
             decision = decide(world)
             if not decision.questions:
-                return decision
+                return decision, world.answers
             slow = [asked for asked in decision.questions if not self._sources.is_at_hand(owner.namespace, asked)]
             if slow and decision.status != status:
-                return replace(decision, questions=frozenset())
+                return replace(decision, questions=frozenset()), world.answers
             answers = {question: await self._answer(world, question) for question in decision.questions}
             world = replace(world, answers={**world.answers, **answers})
 

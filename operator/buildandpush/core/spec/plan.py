@@ -15,6 +15,7 @@ from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import FluxArtifact
+from buildandpush.core.memo import LAST_SUBJECTS, remembered
 from buildandpush.core.naming import connector_name
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
@@ -138,6 +139,7 @@ class BuildPlan:
         )
 
 
+@remembered(LAST_SUBJECTS)
 def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
     """The spec as a model. Raises SpecInvalidError for a spec that the CRD does not allow."""
     try:
@@ -148,6 +150,7 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
         raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
 
 
+@remembered(LAST_SUBJECTS)
 def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occasion) -> BuildPlan:
     """Resolve and check every value. Raises SpecInvalidError with field, value and remedy.
 

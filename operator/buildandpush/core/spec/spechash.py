@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from buildandpush.api.flagtable import FLAGS, Treatment
 from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.core.memo import LAST_SUBJECTS, remembered
 from buildandpush.core.spec.flags import PluginFlags, parse_flags, shaping_flags
 
 VERSION: Final = "v2"
@@ -34,6 +35,7 @@ _GIT_DEFAULTS: Final[dict[str, Any]] = {
 }
 
 
+@remembered(LAST_SUBJECTS)
 def hash_spec(spec: BuildAndPushACRSpec) -> str:
     """`v2:` and the sha256 over canonical JSON of the set, non-default values of the shaping fields.
 
