@@ -1,13 +1,14 @@
 """One pass over one connector: writes into its status whether it can log in, and which login Secrets it has."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
+from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
 from buildandpush.core.azure.connector import (
@@ -19,6 +20,8 @@ from buildandpush.core.azure.connector import (
 )
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
+from buildandpush.core.backoff import slow_down
+from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.facts import Waiting
 from buildandpush.core.patch import merge_patch
 from buildandpush.handlers.answers import Sources
@@ -29,7 +32,6 @@ from buildandpush.handlers.store import Key, Store
 _log = structlog.get_logger(__name__)
 
 _RECHECK_SECONDS: Final = 60.0
-_WAITING_RECHECK_SECONDS: Final = 10.0
 
 
 class ConnectorReconciler:
@@ -58,7 +60,15 @@ class ConnectorReconciler:
             body = await self._write(key, body, check, connector)
         if body is None:
             return None  # the change that made the conflict comes as an event of its own
-        return _RECHECK_SECONDS if isinstance(check, LoggedIn) else _WAITING_RECHECK_SECONDS
+        return _RECHECK_SECONDS if isinstance(check, LoggedIn) else self._recheck_seconds(body)
+
+    def _recheck_seconds(self, body: Object) -> float:
+        """Until the next look at a connector that cannot log in. A change of it comes as an event. One of its Secret or
+        of a server does not."""
+        conditions = {item.type: item for item in read_connector_status(body).conditions}
+        ready, now = conditions.get(ConditionType.READY), self._clock()
+        waited = now - ready.last_transition_time if ready is not None and ready.status == "False" else timedelta()
+        return slow_down(waited, WAIT, LONGEST_WAIT).total_seconds()
 
     async def _check(self, connector: Connector) -> Check:
         """Whether the connector can log in, or how the API server refused the question."""

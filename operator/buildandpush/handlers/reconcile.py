@@ -79,6 +79,8 @@ class Reconciler:
         """Whose end, by uid and number of the run, this process has told last."""
         self._obstacles: Recent[str, Waiting] = Recent()
         """How the API server refused to end a pod, by uid of the resource, until it does."""
+        self._unchanged: dict[Key, tuple[str, datetime]] = {}
+        """Of resources that wait: their version, and since when this process knows it."""
         self._announced: Recent[tuple[str, str, str], bool] = Recent()
         """Events that this process has written: by uid of the resource, what they are about, and reason."""
 
@@ -108,6 +110,7 @@ class Reconciler:
             body = self._store.get(key)
             if body is None:
                 self._ends_told.pop(key, None)
+                self._unchanged.pop(key, None)
                 self._meter.forget(key)
                 self._slots.forget(key, self._clock())
                 self._quotas.forget(key.namespace, key.name)
@@ -125,6 +128,7 @@ class Reconciler:
                 refusals=refusals,
                 obstacle=obstacle,
                 pruned=self._pruned,
+                unchanged_since=self._find_since(key, resource),
             )
             decision, answers = await self._decide(world)
             written = await self._write(key, resource, decision)
@@ -141,10 +145,20 @@ class Reconciler:
                 # event, since that event may be lost.
                 await self._tell_end(key, world)
                 self._slots.settle(key, self._clock())
+                if decision.wake_at is None:
+                    del self._unchanged[key]  # most have come to their end
                 stands = self._obstacles.get(resource.owner.uid) is not None
                 return _seconds_until_due(world, decision, at_most=WAIT if stands else None)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
+
+    def _find_since(self, key: Key, resource: Resource) -> datetime:
+        """Since when the resource is as it is, as far as this process knows."""
+        version, since = self._unchanged.get(key, ("", self._clock()))
+        if version != resource.resource_version:
+            since = self._clock()
+        self._unchanged[key] = (resource.resource_version, since)
+        return since
 
     def _note_end(self, key: Key, resource: Resource, decision: Decision) -> None:
         """The actions of a decision announce an end that was decided here."""

@@ -7,7 +7,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import TroubleError, UnavailableError
-from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster
@@ -120,6 +120,25 @@ async def test_a_run_on_its_way_says_what_keeps_it_from_its_end_and_comes_to_it(
     assert cluster.ready == ("False", "BuildFailed")
 
 
+async def test_what_is_refused_for_long_is_asked_for_less_often_until_the_resource_changes(
+    cluster: Cluster, reconciler: Reconciler
+) -> None:
+    await work(cluster, reconciler)
+    cluster.start_kaniko()
+    await work(cluster, reconciler)
+    cluster.api.logs[cluster.pod["metadata"]["name"]] = "error building image: no"
+    cluster.end_kaniko(1)
+    cluster.api.refuse = refuse("GET secrets", 403, POLICY)
+    assert await work(cluster, reconciler) == WAIT.total_seconds()
+    cluster.now += timedelta(minutes=5)
+    assert await work(cluster, reconciler) == 30
+    cluster.now += timedelta(hours=5)
+    assert await work(cluster, reconciler) == LONGEST_WAIT.total_seconds()
+    body = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
+    cluster.api.put(meta.BUILD_PLURAL, {**body, "spec": {**body["spec"], "retries": 5}})
+    assert await work(cluster, reconciler) == WAIT.total_seconds(), "the change may be what helps"
+
+
 @pytest.mark.parametrize(("status", "message"), [(403, "policy x denies it"), (500, WEBHOOK)])
 async def test_a_pod_that_may_not_be_stopped_is_told_until_it_may(
     status: int, message: str, cluster: Cluster, reconciler: Reconciler
@@ -186,6 +205,9 @@ async def test_a_connector_whose_secret_may_not_be_read_says_so_and_heals(
 
     cluster.api.refuse = refuse("GET secrets", status, message)
     assert await reconciler.reconcile(CONNECTOR) == WAIT.total_seconds()
+    for minutes, seconds in ((5, 30.0), (500, 300.0)):
+        cluster.now += timedelta(minutes=minutes)
+        assert await reconciler.reconcile(CONNECTOR) == seconds
     assert ready()[:2] == ("False", "QuotaExceeded" if message is QUOTA else "ApiRefused")
     assert message in ready()[2]
     cluster.api.refuse = lambda verb, plural, name: None

@@ -16,6 +16,7 @@ from buildandpush.core.build import progress
 from buildandpush.core.build.planning import plan_run
 from buildandpush.core.build.questions import AskLivePod, AskLogin, AskProof, AskPushed, AskReadBack
 from buildandpush.core.build.status import announce, build_of, derive_needs, is_news, run_of
+from buildandpush.core.build.waiting import WAIT, look_again
 from buildandpush.core.build.world import CreatePod, Decision, DeletePod, World, answer
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.explain import describe
@@ -30,7 +31,6 @@ OWN_PATIENCE: Final = timedelta(minutes=5)
 """How long the operator itself asks a registry that is there but does not answer."""
 READER_PATIENCE: Final = timedelta(minutes=15)
 """How long a pod may take that asks instead: until it has a node and its image, and has asked."""
-WAIT: Final = timedelta(seconds=10)
 _SHORTEST, _LONGEST = timedelta(seconds=5), timedelta(seconds=60)
 
 
@@ -155,7 +155,7 @@ def _ask_on(world: World, pod: PodObservation, asked: ReadBackStatus | None, unr
 def _wait(world: World, pod: PodObservation, waiting: Waiting) -> Decision:
     """The connector or its Secret is missing or refused. As before a pod, a user has all the time to correct it."""
     told = describe(waiting.reason, waiting.message, waiting.remedy)
-    return replace(_tell(world, pod, None, waiting.reason, told), wake_at=world.now + WAIT)
+    return replace(_tell(world, pod, None, waiting.reason, told), wake_at=look_again(world))
 
 
 def _tell(world: World, pod: PodObservation, state: ReadBackStatus | None, reason: Reason, told: str) -> Decision:

@@ -1,7 +1,7 @@
 """A build that has no pod yet: everything that the pod needs, then the pod."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_RUN_NUMBER
@@ -22,7 +22,7 @@ from buildandpush.core.build.questions import (
 )
 from buildandpush.core.build.revision import ask_commit, pin, pin_artifact
 from buildandpush.core.build.status import accepted_message, announce, build_of, derive_needs, run_of, with_status
-from buildandpush.core.build.waiting import WAIT, wait
+from buildandpush.core.build.waiting import WAIT, look_again, wait
 from buildandpush.core.build.watch import watch
 from buildandpush.core.build.world import (
     CreatePod,
@@ -55,7 +55,7 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         # One of a later attempt says that this status is an old one.
         is_former = (0, 0) < (former.run, former.attempt) < (run.number, build.attempt)
         removal = (DeletePod(former.name, former.uid),) if is_former and not former.deleting else ()
-        return Decision(status, removal, wake_at=world.now + WAIT)
+        return Decision(status, removal, wake_at=_look_at_former(world, former))
     if world.wish.is_outdated:
         return failed.end_superseded(world)  # queued behind a run that has nothing to end
     settings = replace(world.settings, user_namespaces=False) if run.without_user_namespace else world.settings
@@ -168,8 +168,18 @@ def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObserva
 
 
 def _may_push(world: World, pod: PodObservation) -> bool:
-    patience = timedelta(seconds=world.settings.node_lost_timeout_seconds)
-    return not pod.ended and (pod.deleted_at is None or world.now < pod.deleted_at + patience)
+    return not pod.ended and (pod.deleted_at is None or world.now < pod.deleted_at + _node_patience(world))
+
+
+def _look_at_former(world: World, former: PodObservation) -> datetime:
+    """When to look again at a former pod. Its end is an event. That its node counts as lost is none."""
+    again, deleted = look_again(world), former.deleted_at
+    lost_at = deleted + _node_patience(world) if deleted is not None else again
+    return min(again, max(lost_at, world.now))
+
+
+def _node_patience(world: World) -> timedelta:
+    return timedelta(seconds=world.settings.node_lost_timeout_seconds)
 
 
 def _name_before(build: BuildStatus) -> str | None:

@@ -1,7 +1,7 @@
 """A build that cannot go on now: its status says for what it waits, and it is looked at again later."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.api.meta import Phase
@@ -19,6 +19,11 @@ LONGEST_WAIT: Final = timedelta(minutes=5)
 """The same where it has been missing for long."""
 
 
+def look_again(world: World) -> datetime:
+    """When to look again at what no event tells of, or what an event tells of that may be lost: later and later."""
+    return world.now + slow_down(world.now - (world.unchanged_since or world.now), WAIT, LONGEST_WAIT)
+
+
 def wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decision:
     """The build has no pod yet, and waits for something that the pod needs."""
     text = describe_meanwhile(reason, message, remedy)
@@ -34,4 +39,4 @@ def hold(world: World, waiting: Waiting) -> Decision:
     told = describe_meanwhile(waiting.reason, waiting.message, waiting.remedy)
     decision = progress.progress(world, Phase(build_of(run_of(world)).phase), waiting.reason, told)
     actions = (announce(world, waiting.reason, told),) if is_news(world, waiting.reason) else ()
-    return replace(decision, actions=actions, wake_at=world.now + WAIT)
+    return replace(decision, actions=actions, wake_at=look_again(world))

@@ -130,6 +130,8 @@ class World:
     """Whether the number of the run stands. A run whose builds have no pods yet may get another."""
     wish: Wish = GO_ON
     """What has become of the user's wish for the run that is on its way."""
+    unchanged_since: datetime | None = None
+    """Since when the resource is as it is, spec and status, as far as this process knows; None for just now."""
     expansions: Expansions = field(default_factory=Expansions, compare=False, repr=False)
     """What the strategy of the spec was expanded to: once for all builds, and for all worlds made from this one."""
 

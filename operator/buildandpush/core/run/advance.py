@@ -9,7 +9,7 @@ from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.api.strategy import MAX_BUILDS
 from buildandpush.core.build.status import build_of, with_status
 from buildandpush.core.build.step import step
-from buildandpush.core.build.waiting import WAIT, hold
+from buildandpush.core.build.waiting import hold, look_again
 from buildandpush.core.build.world import (
     AskedError,
     CreatePod,
@@ -49,7 +49,7 @@ def hold_run(world: World, waiting: Waiting) -> Decision:
     """The API server does not tell a fact that the next step needs. The status of a run that is on its way says so."""
     run = world.resource.status.run
     if run is None or run.finished_at is not None:
-        return Decision(world.resource.status, wake_at=world.now + WAIT)
+        return Decision(world.resource.status, wake_at=look_again(world))
     if len(run.builds) == 1:
         return hold(world, waiting)
     going = [build for build in run.builds if not has_ended(build)]

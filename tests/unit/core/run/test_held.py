@@ -1,13 +1,14 @@
 """What the API server refuses holds a run where it stands: it says so, changes nothing else, and goes on by itself."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.build.questions import AskLivePod, AskLog, AskProof, AskReadBack, Question
-from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.build.world import Announce, CancelPod, Decision, Resource
 from buildandpush.core.facts import Waiting
 from buildandpush.core.run.decide import decide
@@ -18,6 +19,8 @@ REFUSED = Waiting(Reason.API_REFUSED, 'pods "web" is forbidden: no such right')
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
 PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), f"{OWNER.uid}/1", "acr")
 GONE = {AskLivePod(pod_name()): None}
+
+LONG = timedelta(days=1)
 
 HELD = {
     "whether the pod lives": (seen(), (), {AskLivePod(pod_name()): REFUSED}, Phase.RUNNING),
@@ -46,6 +49,16 @@ def test_a_run_says_what_it_is_not_told_and_stays_where_it_is(what: str) -> None
     assert (again.status, again.actions) == (decision.status, ())
 
 
+@pytest.mark.parametrize("what", HELD)
+@pytest.mark.parametrize(("minutes", "again"), [(1, WAIT), (5, timedelta(seconds=30)), (6000, LONGEST_WAIT)])
+def test_what_is_refused_for_long_is_asked_for_less_often(what: str, minutes: int, again: timedelta) -> None:
+    """No event tells that somebody has given the right."""
+    of, pods, answers, _ = HELD[what]
+    since = NOW - timedelta(minutes=minutes)
+    asked = decide(world(of, pods=pods, answers=answers, unchanged_since=since))  # type: ignore[arg-type]
+    assert asked.wake_at == NOW + again
+
+
 def test_a_run_that_was_held_goes_on_from_there() -> None:
     of, pods, answers, _ = HELD["whether the pod lives"]
     stands = after(held(of, pods, answers), of)  # type: ignore[arg-type]
@@ -60,6 +73,8 @@ def test_a_run_that_has_ended_is_not_touched() -> None:
     leftover = replace(running_pod(), name="web-of-before")
     decision = decide(world(done, pods=(leftover,), answers={AskLivePod(leftover.name): REFUSED}))
     assert decision == Decision(done.status, wake_at=NOW + WAIT)
+    long = world(done, pods=(leftover,), answers={AskLivePod(leftover.name): REFUSED}, unchanged_since=NOW - LONG)
+    assert decide(long).wake_at == NOW + LONGEST_WAIT
 
 
 @pytest.mark.parametrize(

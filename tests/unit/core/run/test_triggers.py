@@ -297,6 +297,9 @@ def started_without_pod(raw: dict[str, Any]) -> Resource:
     return after(decide(world(fresh, answers=free)), fresh)
 
 
+LOST = timedelta(seconds=5 + SETTINGS.node_lost_timeout_seconds)
+
+
 class TestRetries:
     EVICTED = pod(phase="Failed", reason="Evicted", message="the node was low on disk")
 
@@ -348,7 +351,12 @@ class TestRetries:
         held = decide(world(again, pods=(going,), answers={ask: going}, now=late))
         assert (run_of(held).number, created(held), held.wake_at) == (2, [], late + WAIT)
         assert not [action for action in held.actions if isinstance(action, DeletePod)], "it is being deleted already"
-        lost = late + timedelta(seconds=5 + SETTINGS.node_lost_timeout_seconds)
+        then = late + timedelta(minutes=4)
+        for minutes, due in ((5, then + timedelta(seconds=30)), (600, late + LOST)):
+            since = then - timedelta(minutes=minutes)
+            long = decide(world(again, pods=(going,), answers={ask: going}, now=then, unchanged_since=since))
+            assert long.wake_at == due, "its end is an event, and that its node counts as lost is none"
+        lost = late + LOST
         for known, now in (
             (None, late),
             (replace(going, owner_uid="another"), late),
