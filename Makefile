@@ -135,9 +135,10 @@ mutation: $(VENV)/ready ## Count the changes of core/ that the unit tests notice
 	$(PY) -m tests.mutation build/mutation/mutants --at-least $(MUTATION_SCORE)
 
 .PHONY: bench
-bench: up ## Measure bursts and latencies into bench/latest.json, and the fetch of a large repository; takes 15 minutes
+bench: up ## Measure bursts and latencies into bench/latest.json, and the fetch of a large repository; takes 25 minutes
 	$(PY) -m bench.builds
 	$(PY) -m bench.burst
+	$(PY) -m bench.finished
 	$(PY) -m bench.clone
 
 .PHONY: bench-short

@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from kubernetes import aio
 
-from bench.burst import LATEST
-from bench.goals import GOALS, print_table, write_figures
+from bench.goals import GOALS, LATEST, print_table, write_figures
 from buildandpush.api import meta
 from devcluster.settings import Settings, read_settings
 

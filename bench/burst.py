@@ -10,16 +10,14 @@ import argparse
 import asyncio
 import signal
 import sys
-from pathlib import Path
 from typing import Final
 
 from bench.api import Api
-from bench.goals import GOALS, SHORT_GOALS, missed, print_table, write_figures
+from bench.goals import GOALS, LATEST, SHORT_GOALS, missed, print_table, write_figures
 from bench.measures import PARTS, Figures, Sizes
 from bench.plane import run_plane
 from bench.scene import prepare
 
-LATEST: Final = Path(__file__).with_name("latest.json")
 SHORT: Final = Sizes(burst=100)
 
 

@@ -1,6 +1,9 @@
 """Measures the operator with thousands of resources: memory, how long a start takes, and how long its loop is held.
 
-    [KUBECONFIG=PATH] python -m bench.finished [--finished N] [--running N]
+    make bench            ([KUBECONFIG=PATH] python -m bench.finished [--finished N] [--running N])
+
+Without numbers it measures what has goals, one after the other, and adds the figures to latest.json: nothing, then
+1,000 builds that run, then 10,000 that have ended.
 
 The resources get the status that the operator writes, and their pods the status that a kubelet writes. The operator
 runs as a process of this machine and finds them all there. Without KUBECONFIG it starts a control plane of its own.
@@ -34,6 +37,7 @@ from kubernetes import aio
 
 from bench.api import Api
 from bench.builds import read_writes
+from bench.goals import GOALS, LATEST, print_table, write_figures
 from bench.plane import run_plane
 from bench.scene import prepare
 from buildandpush.api import meta
@@ -48,6 +52,8 @@ FINISHED: Final = "bench-finished"
 RUNNING: Final = "bench-running"
 NOTHING: Final = "bench-nothing"
 """Namespaces. The operator watches those that have what is measured."""
+_RUNNING: Final = 1_000
+_FINISHED: Final = 10_000
 _AT_ONCE: Final = 40
 _PORT: Final = 18099
 _PROBE_SECONDS: Final = 0.02
@@ -199,14 +205,17 @@ class Figures:
     loop: str = ""
     writes: dict[str, float] = field(default_factory=dict)
 
+    def lag_p99(self) -> float:
+        """Seconds that a probe waits for its answer, but for one in a hundred."""
+        return statistics.quantiles(self.lags, n=100)[98] if len(self.lags) > 1 else 0.0
+
     def __str__(self) -> str:
-        lags = sorted(self.lags)
-        at = statistics.quantiles(lags, n=100)[98] if len(lags) > 1 else 0.0
         return (
             f"  start {self.looked_seconds:6.1f} s, ready {self.ready_seconds:.1f} s, "
             f"processor {self.looked_cpu_seconds:.1f} s\n"
             f"  memory peak {self.peak_mib:6.0f} MiB, at rest {self.rest_mib:.0f} MiB\n"
-            f"  lag p99 {at * 1000:6.0f} ms, most {max(lags, default=0) * 1000:.0f} ms of {len(lags)} probes\n"
+            f"  lag p99 {1000 * self.lag_p99():6.0f} ms, most {1000 * max(self.lags, default=0):.0f} ms "
+            f"of {len(self.lags)} probes\n"
             f"  {self.loop}\n"
             f"  writes {self.writes or 'none'}"
         )
@@ -321,31 +330,58 @@ async def _probe(session: aiohttp.ClientSession, operator: Operator, figures: Fi
         await asyncio.sleep(_PROBE_SECONDS)
 
 
-async def measure(kubeconfig: str, arguments: argparse.Namespace, samples: dict[bool, tuple[Object, Object]]) -> None:
+@dataclass(frozen=True)
+class Scene:
+    """What the operator finds."""
+
+    finished: int = 0
+    running: int = 0
+    seconds: int = 0
+    """How much longer to run after the start."""
+
+
+async def measure(kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Object, Object]]) -> Figures:
     """Fill, start the operator, and print the figures."""
     (finished, _), (running, pod) = samples[True], samples[False]
     configuration = aio.client.Configuration()
     await aio.config.load_kube_config(kubeconfig, client_configuration=configuration)
     async with Client.of(configuration) as client:
         filler = Filler(client)
-        await filler.fill(arguments.finished, FINISHED, lambda name: filler.make_finished(finished, name))
-        await filler.fill(arguments.running, RUNNING, lambda name: filler.make_running(running, pod, name))
+        await filler.fill(scene.finished, FINISHED, lambda name: filler.make_finished(finished, name))
+        await filler.fill(scene.running, RUNNING, lambda name: filler.make_running(running, pod, name))
         await filler.fill(0, NOTHING, lambda name: asyncio.sleep(0))
-        namespaces = [FINISHED] if arguments.finished else []
-        namespaces += [RUNNING] if arguments.running else []
+        namespaces = [FINISHED] if scene.finished else []
+        namespaces += [RUNNING] if scene.running else []
         before = await client.count_writes()
         log = Path(tempfile.mkdtemp(prefix="bench-finished-")) / "operator.log"
         counts = {namespace: await client.count_builds(namespace) for namespace in namespaces}
         print(f"{counts or 'nothing'}; the log is {log}", flush=True)
         async with Operator(kubeconfig, log, namespaces or [NOTHING]) as operator:
             figures = await observe(operator, sum(counts.values()))
-            if arguments.seconds:
-                await asyncio.sleep(arguments.seconds)
-                print(f"  {arguments.seconds} s later {operator.mib():.0f} MiB, peak {operator.peak_mib():.0f} MiB")
+            if scene.seconds:
+                await asyncio.sleep(scene.seconds)
+                print(f"  {scene.seconds} s later {operator.mib():.0f} MiB, peak {operator.peak_mib():.0f} MiB")
         after = await client.count_writes()
         figures.writes = {key: count - before.get(key, 0.0) for key, count in after.items() if _is_news(key)}
         figures.writes = {key: count for key, count in figures.writes.items() if count}
-        print(figures)
+        print(figures, flush=True)
+        return figures
+
+
+async def measure_goals(kubeconfig: str, samples: dict[bool, tuple[Object, Object]]) -> dict[str, float]:
+    """The figures that have goals, by their names in goals.py."""
+    nothing = await measure(kubeconfig, Scene(), samples)
+    running = await measure(kubeconfig, Scene(running=_RUNNING), samples)
+    finished = await measure(kubeconfig, Scene(finished=_FINISHED), samples)
+    return {
+        "rss_mb_start": nothing.peak_mib,
+        "start_to_ready_s": nothing.ready_seconds,
+        f"rss_mb_running_{_RUNNING}": running.peak_mib,
+        f"rss_mb_finished_{_FINISHED}": finished.peak_mib,
+        f"start_{_FINISHED}_s": finished.looked_seconds,
+        f"start_{_FINISHED}_writes": sum(finished.writes.values()),
+        f"start_{_FINISHED}_lag_ms_p99": 1000 * finished.lag_p99(),
+    }
 
 
 def _is_news(key: str) -> bool:
@@ -368,15 +404,21 @@ def _start_plane(stack: ExitStack) -> str:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure the operator with thousands of resources.")
-    parser.add_argument("--finished", type=int, default=0, help="how many finished resources; none by default")
-    parser.add_argument("--running", type=int, default=0, help="how many running ones; none by default")
+    parser.add_argument("--finished", type=int, default=0, help="how many finished resources")
+    parser.add_argument("--running", type=int, default=0, help="how many running ones")
     parser.add_argument("--seconds", type=int, default=0, help="how much longer to run after the start")
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # of the samples
     samples = {finished: make_sample(finished=finished) for finished in (True, False)}
     with ExitStack() as stack:
         kubeconfig = os.environ.get("KUBECONFIG") or _start_plane(stack)
-        asyncio.run(measure(kubeconfig, arguments, samples))
+        if arguments.finished or arguments.running:
+            scene = Scene(arguments.finished, arguments.running, arguments.seconds)
+            asyncio.run(measure(kubeconfig, scene, samples))
+        else:
+            found = asyncio.run(measure_goals(kubeconfig, samples))
+            write_figures(LATEST, found)
+            print_table(found, GOALS)
 
 
 if __name__ == "__main__":

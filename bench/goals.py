@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+LATEST: Final = Path(__file__).with_name("latest.json")
+"""The figures of the last runs."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -32,6 +35,13 @@ GOALS: Final = {
     "apply_to_pod_ms_p99": Goal(400),
     "pod_end_to_status_ms_p50": Goal(100),
     "pod_end_to_status_ms_p99": Goal(400),
+    "rss_mb_start": Goal(110),
+    "rss_mb_running_1000": Goal(160),
+    "rss_mb_finished_10000": Goal(250),
+    "start_to_ready_s": Goal(2.5),
+    "start_10000_s": Goal(20),
+    "start_10000_writes": Goal(0),
+    "start_10000_lag_ms_p99": Goal(100),
     "recover_1000_s": Goal(15),
     "cpu_growth_10000_over_100": Goal(1.3),
     "slow_registry_p99_ratio": Goal(1.5),
