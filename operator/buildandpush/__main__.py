@@ -187,7 +187,7 @@ async def _lead(
     if lease is not None:
         watchers.append(asyncio.create_task(_set_after(lease.keep(), ended), name="lease"))
     _log.info("operator.started", version=__version__, namespaces=config.namespaces or "all")
-    await run_kopf(watcher, config.namespace_list, ended, take_signals, stop, health)
+    await run_kopf(watcher, config.namespace_list, ended, take_signals, stop, health, metrics.count_api_request)
     _log.info("operator.stopping", queued=len(queue))
     if stop.is_set():
         await queue.drain(DRAIN_SECONDS)

@@ -114,7 +114,7 @@ class Metrics:
 
         self.api_requests = counter(
             "api_requests_total",
-            "Requests to the API server. The watches of builds, connectors and pods are not among them.",
+            "Requests to the API server, those of kopf included. A watch counts when it begins.",
             "verb",
             "code",
         )

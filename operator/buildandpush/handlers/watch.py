@@ -15,6 +15,7 @@ from buildandpush.clients.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health
 from buildandpush.handlers.kept import Fact
+from buildandpush.handlers.kopfsession import OnAnswer, Sessions
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store, key_of, place_of
 
@@ -70,13 +71,14 @@ class Watcher:
             self._queue.add(key)
 
 
-def build_registry(watcher: Watcher) -> kopf.OperatorRegistry:
-    """kopf's handlers. Each passes its event on and returns."""
-    registry = kopf.OperatorRegistry()
+def build_registry(watcher: Watcher, on_answer: OnAnswer) -> kopf.OperatorRegistry:
+    """kopf's handlers. Each passes its event on and returns. `on_answer` is told of kopf's requests: see `Sessions`."""
+    registry, sessions = kopf.OperatorRegistry(), Sessions(on_answer)
 
     @kopf.on.login(registry=registry, id="login")
-    def login(**kwargs: Any) -> Any:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+    async def login(**kwargs: Any) -> Any:
+        info = kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        return info and sessions.open(info)
 
     @kopf.on.startup(registry=registry, id="configure")
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -129,6 +131,7 @@ async def run_kopf(
     take_signals: Callable[[], None],
     stop: asyncio.Event,
     health: Health,
+    on_answer: OnAnswer,
 ) -> None:
     """Watch until `ended`, or until kopf takes a signal, which sets `stop`.
 
@@ -143,7 +146,7 @@ async def run_kopf(
         health.watch_began()
         try:
             await kopf.operator(
-                registry=build_registry(watcher),
+                registry=build_registry(watcher, on_answer),
                 standalone=True,
                 identity=_IDENTITY,
                 clusterwide=not namespaces,

@@ -164,7 +164,7 @@ def test_a_watch_that_lived_is_set_up_again_at_once(lives: list[float], monkeypa
         queue = WorkQueue[Any](lambda key: asyncio.sleep(0), workers=1)
         ended = asyncio.Event()
         await run_kopf(
-            Watcher(Store(), queue, lambda namespace: None), (), ended, lambda: None, asyncio.Event(), health
+            Watcher(Store(), queue, lambda namespace: None), (), ended, lambda: None, asyncio.Event(), health, print
         )
 
     run_in_fake_time(main())

@@ -1,0 +1,64 @@
+"""kopf's connection to the API server, made here so that its requests are counted.
+
+https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import kopf
+
+OnAnswer = Callable[[str, int | None], None]
+
+
+class Sessions:
+    """Sessions by the login that they are made with."""
+
+    def __init__(self, on_answer: OnAnswer) -> None:
+        """`on_answer` is called with the verb of each request and the status of its answer, or with None if nobody
+        answered."""
+        self._on_answer = on_answer
+        self._last: tuple[kopf.ConnectionInfo, kopf.AiohttpSession] | None = None
+
+    def open(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+        """The session for a login. kopf closes it.
+
+        The same login has the same session, even after its end. So kopf knows a login again that the API server has
+        refused, and does not try it for ever.
+        """
+        if self._last is None or self._last[0] != info:
+            self._last = (info, self._make(info))
+        return self._last[1]
+
+    def _make(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            headers=info.as_http_headers(),
+            proxy=info.proxy_url,
+            trust_env=info.trust_env,
+            trace_configs=[self._make_trace()],
+        )
+        return kopf.AiohttpSession(
+            server=info.server,
+            aiohttp_session=session,
+            default_namespace=info.default_namespace,
+            priority=info.priority,
+            expiration=info.expiration,
+        )
+
+    def _make_trace(self) -> aiohttp.TraceConfig:
+        async def answered(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
+            self._on_answer(_verb_of(request), request.response.status)
+
+        async def failed(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
+            self._on_answer(_verb_of(request), None)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(answered)
+        trace.on_request_exception.append(failed)
+        return trace
+
+
+def _verb_of(request: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams) -> str:
+    return "WATCH" if request.url.query.get("watch") == "true" else request.method

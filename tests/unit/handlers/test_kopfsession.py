@@ -1,0 +1,58 @@
+"""kopf's requests are counted, and it knows a login that was refused."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import aiohttp
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from buildandpush.handlers.kopfsession import Sessions
+
+Counted = list[tuple[str, int | None]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TestServer]:
+    """An API server that takes one token."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(status=200 if request.headers.get("Authorization") == "Bearer good" else 401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    async with TestServer(app) as running:
+        yield running
+
+
+def login(server: TestServer, token: str = "good") -> kopf.ConnectionInfo:
+    return kopf.ConnectionInfo(server=str(server.make_url("")).rstrip("/"), token=token, default_namespace="shop")
+
+
+async def test_each_request_is_counted_by_its_verb(server: TestServer) -> None:
+    counted: Counted = []
+    info = replace(login(server), priority=3)
+    opened = Sessions(lambda verb, status: counted.append((verb, status))).open(info)
+    assert (opened.server, opened.default_namespace, opened.priority) == (info.server, "shop", 3)
+    async with opened.aiohttp_session as session:
+        await session.get(f"{opened.server}/api")
+        await session.get(f"{opened.server}/api/v1/pods", params={"watch": "true"})
+        await session.patch(f"{opened.server}/api", headers={"Authorization": "Bearer bad"})
+        await server.close()
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"{opened.server}/api")
+    assert counted == [("GET", 200), ("WATCH", 200), ("PATCH", 401), ("GET", None)]
+
+
+async def test_a_login_that_was_refused_is_known_again(server: TestServer) -> None:
+    """kopf compares what it gets with what was refused. Something new each time would be tried without end."""
+    sessions = Sessions(lambda verb, status: None)
+    first = sessions.open(login(server, "bad"))
+    await first.aiohttp_session.close()
+    assert sessions.open(login(server, "bad")) == first
+    other = sessions.open(login(server))
+    assert other != first
+    assert not other.aiohttp_session.closed
+    await other.aiohttp_session.close()
