@@ -64,9 +64,9 @@ def world(
     refusal: Refusal | None = None,
     **changes: Any,
 ) -> World:
-    """A world in which the usual login is there, the pods are as the cache has them, and what was pushed is told by the
-    log, unless the answers say otherwise. A proof may be given as the digest that it names. `refusal` is that of the
-    first run's pod and of the pod that reads its push back."""
+    """A world in which the usual login is there, the pods are as the cache has them, what was pushed is told by the
+    log, and former attempts have pushed nothing, unless the answers say otherwise. A proof may be given as the digest
+    that it names. `refusal` is that of the first run's pod and of the pod that reads its push back."""
     answers = {
         question: Proof(value)
         if isinstance(question, AskProof) and (value is None or isinstance(value, str))
@@ -75,6 +75,7 @@ def world(
     }
     usual: dict[Question, Answer] = {login_question(renewal=renewal): LOGIN for renewal in (False, True)}
     usual |= {AskLivePod(pod.name): pod for pod in pods}
+    usual |= dict.fromkeys(_ask_former_pushes(of), Proof(None))
     refused = (pod_name(), naming.read_back_pod_name(pod_name())) if refusal is not None else ()
     for question, text in answers.items():
         if isinstance(question, AskLog):
@@ -88,6 +89,24 @@ def world(
         refusals={name: refusal for name in refused if refusal is not None},
         **changes,
     )
+
+
+def _ask_former_pushes(of: Resource) -> list[AskProof]:
+    """What is asked before the pods of further attempts."""
+    run = of.status.run
+    if run is None:
+        return []
+    repository, connector = run.effective.repository, run.effective.connector or ""
+    return [
+        AskProof(
+            repository,
+            tuple(build.tags),
+            naming.run_label(of.owner.uid, run=run.number, build=int(build.key)),
+            connector,
+        )
+        for build in run.builds
+        if build.attempt > 1
+    ]
 
 
 def pod_name(run: int = 1, attempt: int = 1) -> str:

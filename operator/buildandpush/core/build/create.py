@@ -8,7 +8,7 @@ from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus
 from buildandpush.core import naming
 from buildandpush.core.backoff import refusal_seconds
-from buildandpush.core.build import failed, podended, progress
+from buildandpush.core.build import failed, podended, progress, succeeded
 from buildandpush.core.build.planning import occasion_of, plan_run
 from buildandpush.core.build.podended import find_live_pod
 from buildandpush.core.build.questions import (
@@ -74,7 +74,7 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         return wait(world, inputs.reason, inputs.message, inputs.remedy)
     if unresolved:
         return _resolve(with_status(world, progress.note_inputs(world, login, inputs)), plan)
-    instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan)
+    instead = _hear_refusal(world, build) or _find_taken_tag(world, run, plan) or _find_former_push(world, run, build)
     if instead is not None:
         return instead
     obstacle = _ask_slot(world, run, build, plan)
@@ -234,6 +234,13 @@ def _find_taken_tag(world: World, run: RunStatus, plan: BuildPlan) -> Decision |
     if not taken:
         return None
     return failed.fail_without_pod(world, Reason.TAG_EXISTS, f"{plan.repository}:{taken[0]}")
+
+
+def _find_former_push(world: World, run: RunStatus, build: BuildStatus) -> Decision | None:
+    """The pod of a former attempt may have pushed where nobody saw it: on a lost node, or while the registry was
+    silent. Then there is nothing left to build."""
+    pushed = podended.find_pushed_image(world, run) if build.attempt > 1 else None
+    return succeeded.succeed_without_pod(world, pushed) if pushed is not None else None
 
 
 def _has_pushed(status: BuildAndPushACRStatus) -> bool:

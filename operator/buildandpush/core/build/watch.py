@@ -7,7 +7,7 @@ from typing import Final
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
-from buildandpush.core.build import failed, podended, progress
+from buildandpush.core.build import failed, podended, progress, succeeded
 from buildandpush.core.build.limits import GivingUp, find_limit, find_trouble
 from buildandpush.core.build.podended import find_live_pod
 from buildandpush.core.build.questions import AskLogin, AskPodEvents
@@ -26,6 +26,8 @@ SETTLES: Final = timedelta(seconds=2)
 STOP_PATIENCE: Final = timedelta(seconds=120)
 """How long a kubelet may take to end a pod whose deadline was lowered."""
 
+_SILENT: Final = frozenset({Reason.NODE_LOST, Reason.TIMED_OUT})
+"""Reasons to give up a pod of which its kubelet does not tell how it stands."""
 _STOP_DEADLINE_SECONDS: Final = 1
 
 
@@ -42,7 +44,7 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
             return podended.end(world, run, live)
         pod, limit = live, find_limit(live, run, world.settings, standstill)
     if limit is not None and limit[0] <= world.now:
-        return _give_up(world, limit[1], pod)
+        return _give_up(world, run, limit[1], pod)
     phase, reason, message = progress.describe_live_pod(
         pod, standstill, upload_to=world.resource.owner.namespace if run.effective.upload else ""
     )
@@ -88,8 +90,10 @@ def _next_look(world: World, pod: PodObservation) -> datetime | None:
     return first if world.now < first else world.now + STANDS_STILL
 
 
-def _give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
-    decision = failed.give_up(world, giving_up, pod)
+def _give_up(world: World, run: RunStatus, giving_up: GivingUp, pod: PodObservation) -> Decision:
+    """The pod has lived for too long. Where its kubelet is silent, the build may have ended well: the image says so."""
+    pushed = podended.find_pushed_image(world, run) if giving_up.reason in _SILENT else None
+    decision = failed.give_up(world, giving_up, pod) if pushed is None else succeeded.succeed_without_pod(world, pushed)
     removal = () if pod.deleting else (DeletePod(pod.name, pod.uid),)
     return replace(decision, actions=(*decision.actions, *removal))
 

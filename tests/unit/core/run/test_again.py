@@ -295,7 +295,7 @@ class TestOutage:
         assert (reason_of(lost), run_of(lost).next_run_at) == (Reason.POD_LOST, NOW + timedelta(minutes=30))
         going = replace(running_pod(), deleted_at=NOW)
         late = NOW + timedelta(seconds=SETTINGS.node_lost_timeout_seconds)
-        given_up = decide(world(spent, pods=(going,), now=late))
+        given_up = decide(world(spent, pods=(going,), answers={PROOF: None}, now=late))
         assert (reason_of(given_up), run_of(given_up).next_run_at) == (Reason.NODE_LOST, late + timedelta(minutes=30))
 
     def test_a_status_of_an_older_operator_starts_nothing(self) -> None:

@@ -249,6 +249,37 @@ class TestGivingUp:
         assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.RETRYING)
         assert (tells in (run_of(decision).builds[0].message or "")) is (proof is None)
 
+    @pytest.mark.parametrize("proof", [DIGEST, None])
+    def test_one_on_a_lost_node_has_failed_unless_its_push_is_proved(self, proof: str | None) -> None:
+        going = replace(running_pod(), deleted_at=NOW)
+        lost = NOW + timedelta(seconds=SETTINGS.node_lost_timeout_seconds)
+        unasked = decide(world(seen(), pods=(going,), now=lost))
+        assert unasked.questions == {PROOF}
+        decision = decide(world(seen(), pods=(going,), answers={PROOF: proof}, now=lost))
+        assert decision.status.digest == proof
+        assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.RETRYING)
+        assert not deleted(decision), "it is being deleted already"
+
+    @pytest.mark.parametrize("proof", [DIGEST, None])
+    def test_one_whose_kubelet_is_silent_at_its_deadline_has_failed_unless_its_push_is_proved(
+        self, proof: str | None
+    ) -> None:
+        decision = self.ask(self.OVERDUE, proof=proof)
+        assert decision.status.digest == proof
+        assert reason_of(decision) == (Reason.SUCCEEDED if proof else Reason.TIMED_OUT)
+        assert deleted(decision) == [pod_name()]
+
+    @pytest.mark.parametrize("proof", [DIGEST, None])
+    def test_another_is_made_after_it_unless_its_push_is_proved_by_then(self, proof: str | None) -> None:
+        """The containers on a lost node go on, and the registry may have been silent when the pod was given up."""
+        going = replace(running_pod(), deleted_at=NOW)
+        lost = NOW + timedelta(seconds=SETTINGS.node_lost_timeout_seconds)
+        given_up = after(decide(world(seen(), pods=(going,), answers={PROOF: None}, now=lost)), seen())
+        assert run_of(Decision(given_up.status)).builds[0].attempt == 2
+        due = decide(world(given_up, pods=(going,), answers={PROOF: proof}, now=lost + timedelta(seconds=10)))
+        assert [one.name for one in created(due)] == ([] if proof else [pod_name(attempt=2)])
+        assert due.status.digest == proof
+
     def test_one_that_went_on_is_left_to_it(self) -> None:
         waits = replace(pod(spec_changes={"nodeName": ""}, phase="Pending"), created_at=NOW)
         later = NOW + timedelta(seconds=SETTINGS.pending_timeout_seconds)

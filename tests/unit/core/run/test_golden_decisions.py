@@ -160,6 +160,12 @@ def stopping(minutes: int = 0, of: Resource | None = None, living: PodObservatio
     return going_on(first, living, now=NOW + timedelta(minutes=minutes))
 
 
+def lost_node(proof: str | None) -> Decision:
+    """A pod on a node that nobody can hear of, and what the registry has of it."""
+    going = replace(running_pod(), deleted_at=NOW)
+    return going_on(seen(), going, answers={PROOF: proof}, now=NOW + timedelta(minutes=6))
+
+
 def given_up() -> Resource:
     """A resource whose pod no node took, and which may live on."""
     pending = replace(pod(phase="Pending", spec_changes={"nodeName": ""}), created_at=NOW)
@@ -268,9 +274,10 @@ CASES: dict[str, Callable[[], Decision]] = {
     "image-name": lambda: stuck("InvalidImageName", message="bad"),
     "container-config": lambda: stuck("CreateContainerConfigError", message="secret x", minutes=6),
     "past-its-deadline": lambda: going_on(
-        seen(), replace(running_pod(), started_at=NOW), now=NOW + timedelta(minutes=63)
+        seen(), replace(running_pod(), started_at=NOW), answers={PROOF: None}, now=NOW + timedelta(minutes=63)
     ),
-    "node-lost": lambda: going_on(seen(), replace(running_pod(), deleted_at=NOW), now=NOW + timedelta(minutes=6)),
+    "node-lost": lambda: lost_node(None),
+    "node-lost-after-its-push": lambda: lost_node(DIGEST),
     # how it ends well
     "succeeded": lambda: end(RICH),
     "succeeded-asks-the-registry": lambda: going_on(seen(), ended_pod(0, DIGEST)),

@@ -343,7 +343,7 @@ class TestRetries:
         """The run before was given up past its deadline, where its kubelet was slow."""
         overdue = replace(running_pod(), started_at=NOW)
         late = NOW + timedelta(seconds=3600 + 120)
-        given_up = after(decide(world(seen(), pods=(overdue,), now=late)), seen())
+        given_up = after(decide(world(seen(), pods=(overdue,), answers={PROOF: None}, now=late)), seen())
         assert given_up.status.phase == Phase.FAILED
         again = replace(given_up, rebuild="please")
         going = replace(overdue, deleted_at=late + timedelta(seconds=5))
@@ -437,7 +437,7 @@ class TestGivingUp:
             assert before.status.run is not None
             assert before.status.run.finished_at is None
             assert before.wake_at == NOW + timedelta(seconds=seconds)
-        decision = decide(world(first, pods=(stuck,), now=NOW + timedelta(seconds=seconds)))
+        decision = decide(world(first, pods=(stuck,), answers={PROOF: None}, now=NOW + timedelta(seconds=seconds)))
         assert (decision.status.phase, reason_of(decision)) == (Phase.FAILED, reason)
         assert DeletePod(pod_name(), "pod-1") in decision.actions
 
@@ -454,7 +454,7 @@ class TestGivingUp:
         going = replace(running_pod(), deleted_at=NOW)
         first = seen()
         late = NOW + timedelta(seconds=SETTINGS.node_lost_timeout_seconds)
-        decision = decide(world(first, pods=(going,), now=late))
+        decision = decide(world(first, pods=(going,), answers={PROOF: None}, now=late))
         assert (run_of(decision).builds[0].attempt, reason_of(decision)) == (2, Reason.RETRYING)
         assert not [action for action in decision.actions if isinstance(action, DeletePod)]
         due = decide(world(after(decision, first), pods=(going,), now=late + timedelta(seconds=10)))
