@@ -16,6 +16,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes import PodLog
 from buildandpush.clients.lists import Listing
+from buildandpush.core import naming
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, Owner, Proof, ReadBack, Trouble
@@ -86,6 +87,8 @@ class Cluster:
         self.event_names: set[str] = set()
         self.tags: dict[tuple[str, str], str] = {}
         self.labels: dict[str, str] = {}
+        self.makers: dict[str, tuple[str, str]] = {}
+        """The uid of the pod that made each image, and its spec as its label says it, by digest."""
         self.quota_full = False
         self.policy = False
         """Whether an admission policy refuses every pod, for good as it seems."""
@@ -107,6 +110,8 @@ class Cluster:
         self.made: dict[tuple[str, int], int] = {}
         """How many builds each ended run made itself."""
         self.finished_runs: dict[tuple[str, int], tuple[tuple[str, str | None], ...]] = {}
+        self.forgotten = 0
+        """How many builds were in runs whose end was told and then forgotten."""
         self.writes = 0
 
     # ---- objects
@@ -148,6 +153,41 @@ class Cluster:
     def list_kind(self, kind: str) -> Listing:
         items = [copied(obj) for (one, _), obj in self.objects.items() if one == kind]
         return Listing(items, str(self.version))
+
+    # ---- what administrators do
+
+    def back_up(self) -> "Backup":
+        """What etcd and this world know now."""
+        return Backup(
+            self.version, copied_objects(self.objects), {**self.finished_runs}, {**self.made}, {**self.commits}
+        )
+
+    def restore(self, backup: "Backup") -> None:
+        """Everything is as it was, but the registry, the containers and the time. Kubelets tell again how pods stand.
+        Versions go back."""
+        pods = {pod["metadata"]["uid"]: pod for pod in self.pods()}
+        self.objects, self.version = copied_objects(backup.objects), backup.version
+        self._forget_since(backup)
+        self.events.clear()
+        for pod in self.pods():
+            known = pods.get(pod["metadata"]["uid"])
+            if known is not None and known["status"] != pod["status"]:
+                changed = {**copied(pod), "spec": {**pod["spec"], "nodeName": known["spec"].get("nodeName")}}
+                changed |= {"log": known["log"]} if "log" in known else {}
+                self.put("Pod", {**changed, "status": copied(known["status"])}, "MODIFIED")
+
+    def restore_statuses(self, backup: "Backup") -> None:
+        """The builds' statuses are as they were, and nothing else is."""
+        self._forget_since(backup)
+        for (kind, name), old in backup.objects.items():
+            obj = self.objects.get((kind, name))
+            if kind == meta.BUILD_KIND and obj is not None and obj["metadata"]["uid"] == old["metadata"]["uid"]:
+                self.put(kind, {**copied(obj), "status": copied(old["status"])}, "MODIFIED")
+
+    def _forget_since(self, backup: "Backup") -> None:
+        self.forgotten += sum(self.made.values()) - sum(backup.made.values())
+        self.finished_runs, self.made = {**backup.finished_runs}, {**backup.made}
+        self.commits = {**backup.commits}
 
     # ---- what users do
 
@@ -210,6 +250,7 @@ class Cluster:
         arguments = pod["spec"]["containers"][0]["args"]
         self.images += 1
         digest = f"sha256:{self.images:064x}"
+        self.makers[digest] = (pod["metadata"]["uid"], pod["metadata"]["labels"][meta.LABEL_SPEC_HASH])
         if "--no-push=true" in arguments:
             return digest
         if arguments[0] == "push":
@@ -267,6 +308,22 @@ class Cluster:
         changed = copied(pod)
         changed["metadata"]["deletionTimestamp"] = stamp(self.now + timedelta(seconds=5))
         self.put("Pod", changed, "MODIFIED")
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a cluster knew at some time."""
+
+    version: int
+    objects: dict[tuple[str, str], Object]
+    finished_runs: dict[tuple[str, int], tuple[tuple[str, str | None], ...]]
+    made: dict[tuple[str, int], int]
+    commits: dict[tuple[str, int], str]
+
+
+def copied_objects(objects: dict[tuple[str, str], Object]) -> dict[tuple[str, str], Object]:
+    """A copy of all objects."""
+    return {place: copied(obj) for place, obj in objects.items()}
 
 
 def source_of(pod: Object) -> Object:
@@ -501,6 +558,7 @@ class Client:
         ]
         if others:
             cluster.violations.append(f"pod {name} was created while {others} lived")
+        self._check_unpushed(manifest)
         self._check_places(manifest, resource, run)
         self._check_commit(manifest, resource, run)
         secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
@@ -510,6 +568,23 @@ class Client:
         for login in read_login_secret(cluster.objects["Secret", secret]).values():
             if login.expires_at is not None and login.expires_at <= cluster.now - SLACK:
                 cluster.violations.append(f"pod {name} was created with a login that had ended")
+
+    def _check_unpushed(self, manifest: Object) -> None:
+        """No further attempt makes what an attempt before it has pushed."""
+        cluster, arguments = self._cluster, manifest["spec"]["containers"][0]["args"]
+        labels = [one.split("=", 2)[2] for one in arguments if one.startswith(f"--label={meta.IMAGE_LABEL_RUN}=")]
+        tags = [one.removeprefix("--destination=") for one in arguments if one.startswith("--destination=")]
+        named = {cluster.tags.get((place, tag)) for place, _, tag in (one.rpartition(":") for one in tags)}
+        made = {cluster.labels.get(digest or "") for digest in named}
+        again = int(manifest["metadata"]["labels"][meta.LABEL_ATTEMPT]) > 1
+        if (
+            again
+            and labels
+            and made == set(labels)
+            and len(named) == 1
+            and not (cluster.registry_down or self._is_late)
+        ):
+            cluster.violations.append(f"pod {manifest['metadata']['name']} was created to push what is pushed")
 
     def _check_places(self, manifest: Object, resource: Object, run: Object) -> None:
         """No more builds of a run are on their way than it has places."""
@@ -628,6 +703,9 @@ class Client:
         for build in after.get("builds", ()):
             if build.get("digest") and build["digest"] not in cluster.labels:
                 cluster.violations.append(f"{name}: run {after['number']} names a digest that was never pushed")
+            maker, made_from = cluster.makers.get(build.get("digest", ""), ("", ""))
+            if maker == build.get("podUid") and made_from != naming.spec_hash_label(after["specHash"]):
+                cluster.violations.append(f"{name}: run {after['number']} names an image of another spec")
         self._check_end(uid, name, after)
 
     def _check_end(self, uid: str, name: str, after: Object) -> None:

@@ -26,6 +26,7 @@ from buildandpush.handlers.watch import Watcher
 from tests.unit.fake_azure import make_sources
 from tests.unit.simulation.cluster import (
     HOST,
+    Backup,
     Client,
     Cluster,
     CrashError,
@@ -183,6 +184,8 @@ class World(RuleBasedStateMachine):
         self.cluster.put_secret("acr-login", "first")
         self.put_connector()
         self.stale: dict[str, Listing] = {}
+        self.backup: Backup | None = None
+        self.are_statuses_lost = False
         self.paused: list[Coroutine[Any, Any, Any]] = []
         self.metrics = Metrics()
         """What all operators have counted, one after the other."""
@@ -535,6 +538,64 @@ class World(RuleBasedStateMachine):
         self.cluster.now += timedelta(seconds=seconds)
         self.cluster.enforce_deadlines()
 
+    # ---- what is restored
+
+    @rule()
+    def backup_is_taken(self) -> None:
+        self.backup = self.cluster.back_up()
+
+    @precondition(lambda self: self.backup)
+    @rule(pushes=st.booleans(), index=st.integers(0, 3))
+    def etcd_is_restored(self, pushes: bool, index: int) -> None:
+        """From an older snapshot. A container of a pod that is not in it may push before its kubelet ends it. The
+        operator sees that versions went back, and ends itself."""
+        assert self.backup is not None
+        pod = self._pick(index)
+        is_running = pod is not None and pod["status"].get("phase") == "Running" and not reads_back(pod)
+        if pushes and pod is not None and is_running and ("Pod", pod["metadata"]["name"]) not in self.backup.objects:
+            self.cluster.push(pod)
+        self.network.faults.clear()
+        self.network.late.clear()
+        self.stale.clear()
+        self.cluster.restore(self.backup)
+        self.operator.client.leads = False
+        self._start_operator()
+
+    @precondition(lambda self: self.backup)
+    @rule(knows=st.booleans())
+    def statuses_are_restored(self, knows: bool) -> None:
+        """By a tool that puts back what it saved of the builds alone, or by somebody's hand."""
+        assert self.backup is not None
+        self.are_statuses_lost = True
+        self.network.late.clear()
+        self.stale.clear()
+        self.cluster.restore_statuses(self.backup)
+        if not knows:
+            self._start_operator()
+
+    @rule(
+        name=st.sampled_from(NAMES),
+        rounds=st.integers(1, 5),
+        changed=st.booleans(),
+        pods=st.booleans(),
+        pushes=st.booleans(),
+    )
+    def what_was_saved_knows_nothing_of_a_run(
+        self, name: str, rounds: int, changed: bool, pods: bool, pushes: bool
+    ) -> None:
+        """So that often enough a pod is there, or its image, that no status tells of."""
+        self.apply_new_image(name, None)
+        self.backup_is_taken()
+        self.life_goes_on(rounds, True)
+        if changed:
+            self.apply_new_image(name, None)
+            self.life_goes_on(rounds, True)
+        if pods:
+            self.statuses_are_restored(pushes)
+        else:
+            self.etcd_is_restored(pushes, 0)
+        self.life_goes_on_for_a_while(0, 15, True)
+
     # ---- the operator
 
     @rule()
@@ -677,7 +738,8 @@ class World(RuleBasedStateMachine):
     def _check_counts(self) -> None:
         """Each end of a build was counted once, whatever happened to the write that told it."""
         (family,) = self.metrics.builds.collect()
-        counted, ended = sum(sample.value for sample in family.samples), sum(self.cluster.made.values())
+        counted = sum(sample.value for sample in family.samples)
+        ended = sum(self.cluster.made.values()) + self.cluster.forgotten
         assert counted == ended or (self.gaps and counted < ended), (counted, ended)
 
     def _skip_to_the_next_run(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from buildandpush.api.status import RunStatus
 from buildandpush.core.azure.login import RegistryToken
-from buildandpush.core.build import confirm, create, failed, planning, step
+from buildandpush.core.build import confirm, create, failed, planning, podended, step
 from buildandpush.core.build.confirm import Confirmed
 from buildandpush.core.build.questions import AskReadBack
 from buildandpush.core.conditions import ConditionSet
@@ -102,6 +102,8 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "lets more builds begin than there are places": [(advance, "_count_places", lambda world: 64)],
     "builds again what succeeded": [(start, "find_good_builds", lambda last, spec_hash, trigger, request: {})],
     "takes over what did not succeed": [(start, "find_good_builds", _take_over_all)],
+    "pushes again what a former attempt has pushed": [(podended, "find_pushed_image", lambda world, run: None)],
+    "takes another spec's pod for its own": [(step, "is_made_for", lambda run, build, pod: True)],
     "ends a run before its builds": [(fold, "has_ended", lambda build: True)],
 }
 
@@ -133,6 +135,8 @@ WORDS = {
     "lets more builds begin than there are places": "places",
     "builds again what succeeded": "builds again",
     "takes over what did not succeed": "takes over|was never pushed",
+    "pushes again what a former attempt has pushed": "to push what is pushed",
+    "takes another spec's pod for its own": "of another spec",
     "ends a run before its builds": "before its builds|opened again",
 }
 """What the world says of each; for those without a word, that a run never ends."""

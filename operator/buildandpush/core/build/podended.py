@@ -5,6 +5,7 @@ from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.core import naming
 from buildandpush.core.build import failed, succeeded
 from buildandpush.core.build.confirm import Unconfirmed, confirm, run_label
 from buildandpush.core.build.findings import explain_start, tell_tags
@@ -17,7 +18,7 @@ from buildandpush.core.build.questions import (
     AskPushed,
     AskPusher,
 )
-from buildandpush.core.build.status import build_of, derive_needs
+from buildandpush.core.build.status import build_of, derive_needs, run_of
 from buildandpush.core.build.world import Decision, World, answer
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Waiting
@@ -33,7 +34,16 @@ def find_live_pod(world: World, build: BuildStatus) -> PodObservation | None:
     pod = answer(world, AskLivePod(build.pod_name))
     if pod is None or pod.uid != (build.pod_uid or pod.uid) or pod.owner_uid != world.resource.owner.uid:
         return None
-    return pod
+    return pod if is_made_for(run_of(world), build, pod) else None
+
+
+def is_made_for(run: RunStatus, build: BuildStatus, pod: PodObservation) -> bool:
+    """Whether a pod with the name of the build's pod is the build's.
+
+    A status that was restored gives numbers of runs out again, and then the pod may be of another spec. Whoever creates
+    the build's pod finds that one, and removes it.
+    """
+    return pod.uid == build.pod_uid or pod.spec_hash_label in ("", naming.spec_hash_label(run.spec_hash))
 
 
 def end(world: World, run: RunStatus, pod: PodObservation) -> Decision:

@@ -2,7 +2,7 @@
 
 from buildandpush.core.build import podended
 from buildandpush.core.build.create import create
-from buildandpush.core.build.podended import find_live_pod
+from buildandpush.core.build.podended import find_live_pod, is_made_for
 from buildandpush.core.build.status import build_of, run_of
 from buildandpush.core.build.watch import stop, watch
 from buildandpush.core.build.world import Decision, World
@@ -18,6 +18,8 @@ def step(world: World) -> Decision:
     run = run_of(world)
     build = build_of(run)
     pod = world.pods.get(build.pod_name)
+    if pod is not None and not is_made_for(run, build, pod):
+        pod = None
     if pod is None and build.pod_uid is not None:
         # The cache may lag or have lost it; only the API server's own word counts for a loss.
         pod = find_live_pod(world, build)

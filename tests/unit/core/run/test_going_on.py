@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 
+from buildandpush.api import meta
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.core.build.limits import DEADLINE_GRACE_SECONDS, find_limit
-from buildandpush.core.build.questions import AskLivePod, AskLog, AskLogin, AskPusher
+from buildandpush.core.build.questions import AskLivePod, AskLog, AskLogin, AskProof, AskPusher, AskTags
 from buildandpush.core.build.world import Announce, CancelPod, CreatePod, Decision, DeletePod, Refusal, Resource
-from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
+from buildandpush.core.facts import LoginNeed, LoginSecretRef, ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.retention import LINGER_PATIENCE
@@ -19,6 +20,7 @@ from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
     NOW,
+    OWNER,
     REPOSITORY,
     SETTINGS,
     SOURCE_OK,
@@ -335,6 +337,40 @@ class TestGivingUp:
         assert settled.status == going.status
         assert settled.wake_at == limit
         assert deleted(decide(world(going, pods=(free,), now=limit))) == [pod_name()]
+
+
+class TestForgottenRuns:
+    """A status that was restored may know nothing of a run whose pod is there."""
+
+    HASH = created(decide(world(resource())))[0].manifest["metadata"]["labels"][meta.LABEL_SPEC_HASH]
+
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_the_pod_of_such_a_run_is_taken_for_the_new_run_of_its_number(self, ended: bool) -> None:
+        known = replace(ended_pod(0, DIGEST) if ended else running_pod(), spec_hash_label=self.HASH)
+        decision = decide(world(resource(), pods=(known,), answers={READ_BACK: VERIFIED}))
+        assert not created(decision)
+        assert not deleted(decision)
+        assert (run_of(decision).number, decision.status.digest) == (1, DIGEST if ended else None)
+
+    @pytest.mark.parametrize("ended", [True, False])
+    def test_but_not_one_that_builds_another_spec(self, ended: bool) -> None:
+        """Whoever creates the pod finds it there, and removes it."""
+        other = replace(ended_pod(0, DIGEST) if ended else running_pod(), spec_hash_label="other")
+        decision = decide(world(resource(), pods=(other,), answers={READ_BACK: VERIFIED}))
+        assert [one.name for one in created(decision)] == [pod_name()]
+        assert decision.status.digest is None
+
+    def test_one_that_the_status_knows_is_watched_whatever_its_label_says(self) -> None:
+        other = replace(running_pod(), spec_hash_label="other")
+        assert reason_of(decide(world(seen(), pods=(other,)))) == Reason.BUILDING
+
+    def test_a_tag_of_another_specs_pod_is_another_ones(self) -> None:
+        numbered = resource(spec(tags=["<+pipeline.sequenceId>"]))
+        other = replace(ended_pod(0, DIGEST), spec_hash_label="other")
+        tags = AskTags(REPOSITORY, ("1",), "acr")
+        proof = AskProof(REPOSITORY, ("1",), f"{OWNER.uid}/1", "acr")
+        known: dict[Any, Any] = {tags: ReadBack({"1": DIGEST}, digest_found=False), LIVE: other, proof: None}
+        assert reason_of(decide(world(numbered, answers=known))) == Reason.TAG_EXISTS
 
 
 class TestOrphans:
