@@ -167,7 +167,11 @@ async def _fetch_page(
 async def _take_in(store: Store, wake: Wake, kind: str, bodies: Iterable[Object]) -> None:
     """Store whole objects. What this list has brought is looked at even if a later one fails."""
     for number, body in enumerate(bodies, start=1):
-        key = store.put_any(kind, body)
+        try:
+            key = store.put_any(kind, body)
+        except Exception:  # one that nobody foresaw keeps no other from being worked on
+            _log.warning("store.not_taken", kind=kind, place="/".join(place_of(body)), exc_info=True)
+            continue
         if key is not None:
             wake(key)
         if number % _AT_ONCE == 0:

@@ -64,8 +64,12 @@ class PodWatch:
     def _note(self, event: dict[str, Any]) -> None:
         kind, body = event["type"], event["object"]
         self._version = body["metadata"]["resourceVersion"]
-        if kind != "BOOKMARK":
+        if kind == "BOOKMARK":
+            return
+        try:
             self._take(kind, body)
+        except Exception:  # one pod that nobody foresaw keeps no other from being told of
+            _log.warning("pods.not_taken", namespace=body["metadata"].get("namespace"), exc_info=True)
 
     def _explain(self, error: KubernetesError | UnavailableError) -> float:
         """Log what went wrong. Returns the seconds until the next try."""

@@ -477,3 +477,20 @@ def test_an_api_server_in_trouble_is_not_asked_for_every_object(
         assert f"/web-{asked - 1:02}" in (health.find_trouble() or "")
 
     run_in_fake_time(main())
+
+
+async def test_an_object_that_nobody_foresaw_keeps_no_other_from_being_worked_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Odd(Store):
+        def put_any(self, kind: str, body: Any) -> Key | None:
+            if body["metadata"]["name"] == "odd":
+                raise ValueError("nobody foresaw this")
+            return super().put_any(kind, body)
+
+    api, store, queue = FakeApi(), Odd(), QueueStub()
+    for name in ("odd", "web"):
+        api.put(meta.BUILD_PLURAL, resource(name))
+    stub: Any = queue
+    assert await refresh_once(KubernetesClient(api), store, stub, (), Health(), names_only=False)
+    assert queue.added == [WEB]

@@ -35,6 +35,8 @@ class Server:
         return str(1000 * self.lists)
 
     def take(self, kind: str, body: dict[str, Any]) -> None:
+        if body["metadata"]["name"] == "odd":
+            raise ValueError("nobody foresaw this")
         self.taken.append((kind, body["metadata"]["name"]))
 
 
@@ -84,6 +86,13 @@ async def test_a_bookmark_moves_on_and_is_no_pod() -> None:
     await pods.follow()
     assert server.asked == ["1000", "1500"]
     assert server.taken == []
+
+
+async def test_a_pod_that_nobody_foresaw_keeps_no_other_from_being_told_of(log: list[dict[str, Any]]) -> None:
+    server = Server([change(1001, name="odd"), change(1002)])
+    await follow(server).follow()
+    assert server.taken == [("MODIFIED", "p1")]
+    assert [told["event"] for told in log] == ["pods.not_taken"]
 
 
 async def test_a_watch_that_ends_at_once_is_not_asked_for_in_a_hot_loop() -> None:

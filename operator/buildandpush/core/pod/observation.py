@@ -226,8 +226,12 @@ def _number(text: str | None) -> int:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time of the API server, or None. A container that never started has a time of 1970, which is none."""
-    found = datetime.fromisoformat(text) if text else None
+    """An RFC 3339 time of the API server, or None. A container that never started has a time of 1970, which is none.
+    So is what no calendar has, such as the year 0, which the API server takes."""
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
     return found if found is not None and found.year > _NEVER else None
 
 

@@ -173,7 +173,9 @@ def test_times_are_aware(text: str) -> None:
     assert parse_time(text) == datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", [None, "", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text", [None, "", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "2026-02-30T00:00:00Z"]
+)
 def test_no_time_is_none(text: str | None) -> None:
     assert parse_time(text) is None
 
