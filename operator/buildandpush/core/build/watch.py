@@ -48,8 +48,9 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     phase, reason, message = progress.describe_live_pod(
         pod, standstill, upload_to=world.resource.owner.namespace if run.effective.upload else ""
     )
-    if reason is Reason.POD_CREATED and _is_fresh(world, pod):
-        return Decision(world.resource.status, wake_at=_settles_at(pod))
+    settles_at = _settles_at(world, pod) if reason is Reason.POD_CREATED else None
+    if settles_at is not None:
+        return Decision(world.resource.status, wake_at=settles_at)
     decision = progress.progress(world, phase, reason, message, pod=pod)
     # The pod reads its login at the start and again before the push, which may be hours later. A login that cannot be
     # renewed now is no reason to end the build: its pod has a copy, and the next look tries again.
@@ -62,15 +63,16 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     return replace(decision, wake_at=min((at for at in times if at is not None), default=None))
 
 
-def _is_fresh(world: World, pod: PodObservation) -> bool:
-    """Whether the pod was created only just now. Most pods are on their way a moment later, and the status then says
-    both at once: a status is the most expensive write of a build. Until then the pod itself is the record of it."""
-    settles = _settles_at(pod)
-    return build_of(run_of(world)).pod_uid is None and settles is not None and world.now < settles
+def _settles_at(world: World, pod: PodObservation) -> datetime | None:
+    """When a pod that was created only just now is told of, if nothing has happened to it by then; None for any other.
 
-
-def _settles_at(pod: PodObservation) -> datetime | None:
-    return pod.created_at + SETTLES if pod.created_at is not None else None
+    Most pods are on their way a moment later, and the status then says both at once: a status is the most expensive
+    write of a build. Until then the pod itself is the record of it. A pod from the future has the time of another clock.
+    """
+    if build_of(run_of(world)).pod_uid is not None or pod.created_at is None:
+        return None
+    is_new = pod.created_at - SETTLES <= world.now < pod.created_at + SETTLES
+    return pod.created_at + SETTLES if is_new else None
 
 
 def _find_standstill(world: World, pod: PodObservation) -> Standstill | None:

@@ -35,6 +35,12 @@ def test_a_pod_that_does_not_get_on_is_told_of() -> None:
     assert decision.status.run.builds[0].pod_uid == FRESH.uid
 
 
+@pytest.mark.parametrize("seconds", [-3, -300])
+def test_a_clock_that_is_ahead_holds_nothing_back(seconds: int) -> None:
+    """The API server's clock gives the time of the creation, and the operator's says how late it is."""
+    assert reason_of(look(FRESH, seconds)) == Reason.POD_CREATED
+
+
 def test_whatever_happens_to_it_is_told_at_once() -> None:
     running = replace(pod(containerStatuses=[container("kaniko", running={})]), created_at=NOW)
     assert look(running).status.phase == Phase.RUNNING
