@@ -67,7 +67,7 @@ def _settles_at(world: World, pod: PodObservation) -> datetime | None:
     """When a pod that was created only just now is told of, if nothing has happened to it by then; None for any other.
 
     Most pods are on their way a moment later, and the status then says both at once: a status is the most expensive
-    write of a build. Until then the pod itself is the record of it. A pod from the future has the time of another clock.
+    write of a build. Until then the pod itself is the record of it. A time in the future is another clock's.
     """
     if build_of(run_of(world)).pod_uid is not None or pod.created_at is None:
         return None
