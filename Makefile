@@ -122,6 +122,7 @@ brief-chaos: $(VENV)/ready
 .PHONY: chaos
 chaos: up ## Break whatever builds depend on, and simulate 200,000 steps; takes half an hour, writes chaos.json
 	SIMULATION_STEPS=200000 SIMULATION_EXPLORES=yes $(PY) -m pytest tests/unit/simulation
+	HOSTILE_TEXT=thorough $(PY) -m pytest $(shell grep -rl check_linear tests/unit --include='test_*.py')
 	$(PY) -m pytest tests/chaos
 	$(PY) -m pytest tests/e2e -m chaos
 

@@ -1,6 +1,7 @@
 """Text as somebody writes it who knows our patterns: their own fragments, in rows. And how time is measured on it."""
 
 import gc
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -59,6 +60,11 @@ _ENOUGH_SECONDS: Final = 0.001
 """Below that a measurement says little."""
 _QUICK_SECONDS: Final = 2e-8
 """For a character. At that rate memory decides what a text of some hundred KiB takes, and a MiB takes 20 ms."""
+_SURELY_LINEAR: Final = 2.2
+"""Times as long for twice the text. A function whose time grows with the square takes less only if more than half of it
+is a fixed cost, and then four times the text takes less than nine times as long, too."""
+THOROUGH: Final = os.environ.get("HOSTILE_TEXT") == "thorough"
+"""Measure four times the text for every function, as `make chaos` does."""
 _FIRST: Final = 2 * 1024
 _LAST: Final = 256 * 1024
 
@@ -90,7 +96,11 @@ def check_linear(work: Callable[[str], Any], recipe: tuple[str, str, str]) -> No
         seconds = _measure(work, cook(recipe, size), times=1)
     if seconds < _ENOUGH_SECONDS:
         return  # a fixed cost, whatever the text
-    short, long = cook(recipe, size), cook(recipe, 4 * size)
+    short = cook(recipe, size)
+    # One doubling says it of most functions, for half of the time.
+    if not THOROUGH and _measure(work, cook(recipe, 2 * size), times=1) <= _SURELY_LINEAR * seconds:
+        return
+    long = cook(recipe, 4 * size)
     ratios = []
     for times in (1, 3, 5):  # a machine that does other things besides spoils one measurement, but hardly three
         seconds = _measure(work, long, times=times)
