@@ -1,10 +1,15 @@
 """What the operator and the init container load when they start: a pod waits for each import."""
 
+import inspect
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
 import pytest
+
+from buildandpush.api.sourcelimits import SourceLimits
+from buildandpush.source.kinds import KINDS, load_kind
 
 OPERATOR: Final = frozenset(
     {
@@ -31,9 +36,9 @@ MODELS: Final = ("kubernetes.client.models.", "kubernetes.aio.client.models.")
 CALLS: Final = ("kubernetes.client.api.", "kubernetes.aio.client.api.")
 
 
-def load(program: str) -> set[str]:
-    """The names of the modules that a new process has after the import of a program."""
-    code = f"import sys, {program}; print(*sys.modules)"
+def load(program: str, further: str = "") -> set[str]:
+    """The names of the modules that a new process has after the import of a program, and after a further statement."""
+    code = f"import sys, {program}\n{further}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -68,3 +73,19 @@ def test_the_operator_loads_nothing_of_its_programs_besides(operator: set[str]) 
 def test_the_init_container_loads_the_standard_library_alone() -> None:
     """A source is fetched by it for every build."""
     assert packages(load("buildandpush.source.__main__")) == set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_init_container_loads_one_kind_of_source_alone(kind: str) -> None:
+    loaded = load(
+        "buildandpush.source.__main__", f"from buildandpush.source.kinds import load_kind; load_kind({kind!r})"
+    )
+    assert packages(loaded) == set()
+    assert f"buildandpush.source.{KINDS[kind][0]}" in loaded
+    if kind in ("inline", "configMap", "persistentVolumeClaim"):
+        assert not {name for name in loaded if name.startswith(("buildandpush.source.git", "http", "ssl"))}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_gets_its_part_of_the_request_a_root_and_limits(kind: str) -> None:
+    inspect.signature(load_kind(kind)).bind({}, Path(), SourceLimits())

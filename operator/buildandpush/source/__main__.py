@@ -12,7 +12,7 @@ from buildandpush.api.sourcelimits import SourceLimits
 from buildandpush.source.check import check_paths
 from buildandpush.source.differences import check_dockerfile
 from buildandpush.source.facts import SourceFacts, measure
-from buildandpush.source.kinds import KINDS
+from buildandpush.source.kinds import KINDS, load_kind
 from buildandpush.source.patience import Clock, try_again
 from buildandpush.source.report import SourceError, reason_of, render_failure, render_success, write_report
 
@@ -37,7 +37,8 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
     if kind is None:
         raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
     limits = SourceLimits.from_request(request.get("limits", {}))
-    facts = try_again(lambda: KINDS[kind](request[kind], root, limits), root, clock)
+    bring = load_kind(kind)
+    facts = try_again(lambda: bring(request[kind], root, limits), root, clock)
     files, size = measure(root)
     print(f"Got {files} files, {size} bytes" + (f", {facts.digest}" if facts.digest else ""), flush=True)
     check_paths(root, request["dockerfile"], request["context"])

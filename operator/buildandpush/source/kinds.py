@@ -5,28 +5,29 @@ called again, with an empty root, after a failure that another try may help.
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from buildandpush.api.sourcelimits import SourceLimits
-from buildandpush.source.archive.fetch import fetch_archive
-from buildandpush.source.copied import fetch_config_map, fetch_volume
 from buildandpush.source.facts import SourceFacts
-from buildandpush.source.flux import fetch_flux
-from buildandpush.source.git.fetch import fetch_git
-from buildandpush.source.inline import write_files
-from buildandpush.source.oci.fetch import fetch_oci
-from buildandpush.source.upload.wait import fetch_upload
 
 Kind = Callable[[dict[str, Any], Path, SourceLimits], SourceFacts]
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "git": fetch_git,
-    "archive": fetch_archive,
-    "oci": fetch_oci,
-    "fluxSource": fetch_flux,
-    "configMap": fetch_config_map,
-    "persistentVolumeClaim": fetch_volume,
-    "inline": write_files,
-    "upload": fetch_upload,
+KINDS: Final[Mapping[str, tuple[str, str]]] = {
+    "git": ("git.fetch", "fetch_git"),
+    "archive": ("archive.fetch", "fetch_archive"),
+    "oci": ("oci.fetch", "fetch_oci"),
+    "fluxSource": ("flux", "fetch_flux"),
+    "configMap": ("copied", "fetch_config_map"),
+    "persistentVolumeClaim": ("copied", "fetch_volume"),
+    "inline": ("inline", "write_files"),
+    "upload": ("upload.wait", "fetch_upload"),
 }
+"""The module of each, and the function."""
+
+
+def load_kind(name: str) -> Kind:
+    """Load the function of one of KINDS. A build waits for its imports, so those of the other kinds are left out."""
+    module, function = KINDS[name]
+    return cast("Kind", getattr(import_module(f"buildandpush.source.{module}"), function))
