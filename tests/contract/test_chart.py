@@ -178,8 +178,9 @@ def test_the_limits_of_sources_reach_the_operator_as_it_reads_them(shell: Shell)
 
 def test_the_kubelet_asks_if_the_operator_lives_and_if_it_can_work(shell: Shell) -> None:
     container = _of_kind(_render(shell), "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
-    probes = {name: container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")}
+    probes = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
     assert probes == {
+        "startupProbe": {"path": "/healthz", "port": "http"},
         "livenessProbe": {"path": "/healthz", "port": "http"},
         "readinessProbe": {"path": "/readyz", "port": "http"},
     }
