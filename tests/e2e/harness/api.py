@@ -1,11 +1,13 @@
 """A thin client of the API server: plain dicts in and out, every refusal an ApiError. Knows nothing of builds."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from kubernetes import client, config
+from urllib3.exceptions import HTTPError
 
 from devcluster.settings import Settings
 
@@ -130,6 +132,21 @@ class Api:
                 raise
             return True
 
+    def watch(self, kind: str, name: str, namespace: str, version: str, *, seconds: int) -> Iterator[Object]:
+        """Each state of an object that follows the one of this version, for so long. It may end sooner."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        path = _path(kind, namespace)
+        response = self._send("GET", path, query={**query, "fieldSelector": f"metadata.name={name}"})
+        begun = b""
+        try:
+            with suppress(HTTPError):  # the API server goes down
+                for chunk in response.response.stream():
+                    *lines, begun = (begun + chunk).split(b"\n")
+                    events = [json.loads(line) for line in lines]
+                    yield from (event["object"] for event in events if event.get("type") in ("ADDED", "MODIFIED"))
+        finally:
+            response.response.close()  # what is left unread would stand before the next answer
+
     def log(self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int | None = None) -> str:
         """A container's log; empty where there is none (any more)."""
         query = {"container": container, **({"previous": "true"} if previous else {})}
@@ -162,18 +179,30 @@ class Api:
         content_type: str = "application/json",
     ) -> bytes:
         """Any request; raises ApiError."""
+        response = self._send(method, path, query=query, body=body, content_type=content_type)
+        data: bytes = response.read() or b""
+        if response.status >= 400:
+            raise ApiError(response.status, _message(data))
+        return data
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """The answer, of which nothing is read yet."""
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
         prepared = self._client.param_serialize(
             method, path, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         url = f"{prepared[1]}?{urlencode(query)}" if query else prepared[1]
-        response = self._client.call_api(
+        return self._client.call_api(
             prepared[0], url, prepared[2], prepared[3], prepared[4], _request_timeout=_TIMEOUT_SECONDS
         )
-        data: bytes = response.read() or b""
-        if response.status >= 400:
-            raise ApiError(response.status, _message(data))
-        return data
 
 
 def _path(kind: str, namespace: str | None, name: str = "") -> str:

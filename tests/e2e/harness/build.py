@@ -1,6 +1,7 @@
 """A BuildAndPushACR as a test sees it: its status in words, and waits for a state."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -138,13 +139,23 @@ class Build:
         )
 
     def wait(self, check: Callable[[Snapshot], bool], what: str, *, within: float = 60) -> Snapshot:
-        """Wait until the resource is as wanted."""
+        """Wait until the resource is as wanted.
+
+        The API server tells each of its states, so that none is missed and nobody has to ask all the time.
+        """
 
         def look() -> Snapshot | None:
             now = self.read()
-            return now if check(now) else None
+            return now if check(now) else self._find_next(now, check)
 
         return eventually(look, f"{self.name}: {what}", within=within, last_seen=lambda: str(self.read()))
+
+    def _find_next(self, now: Snapshot, check: Callable[[Snapshot], bool]) -> Snapshot | None:
+        """The first of the states of the next second that is as wanted."""
+        version = now.raw["metadata"]["resourceVersion"]
+        states = self.api.watch(BUILD, self.name, self.namespace, version, seconds=1)
+        with closing(states):
+            return next((state for state in map(Snapshot, states) if check(state)), None)
 
     def wait_end(self, *, run: int = 1, within: float = 60) -> Snapshot:
         """Wait until this run has ended, well or not."""
