@@ -1,6 +1,6 @@
 """Measures many builds at once on simulated nodes: how close the operator comes to what the machine can do at all.
 
-    make bench            (python -m bench.burst [--short] [--builds N] [--only burst rate recover growth slow])
+    make bench            (python -m bench.burst [--short] [--builds N] [--only burst rate recover import growth slow])
 
 kwok plays the nodes and the build pods, which take a second each. The limit is a bare client that creates the pod and
 patches the status three times for each build. It is measured in the same run, since all figures depend on the machine.

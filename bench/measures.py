@@ -2,8 +2,11 @@
 
 import asyncio
 import copy
+import os
 import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,11 +20,13 @@ from bench.plane import HOSTS, Plane
 from bench.scene import FILLED, HELD, NAMESPACE, apply, build, check, clear, operating
 from buildandpush.api import meta
 from buildandpush.api.meta import Phase
+from devcluster.settings import REPOSITORY_ROOT
 
 _PHASES: Final = (Phase.PENDING, Phase.RUNNING, Phase.SUCCEEDED)
 _A_SECOND: Final = 5
 """Builds that many teams start together at their busiest."""
 _SLOW_SECONDS: Final = 5
+_IMPORTS: Final = 5
 Figures = dict[str, float]
 
 
@@ -167,6 +172,17 @@ async def measure_recovery(plane: Plane, api: Api, sizes: Sizes) -> Figures:
     return {f"recover_{count}_s": seconds}
 
 
+async def measure_import(plane: Plane, api: Api, sizes: Sizes) -> Figures:
+    """The processor time that the import of the operator takes, the median of some."""
+    return {"import_cpu_s": statistics.median([await asyncio.to_thread(_import_operator) for _ in range(_IMPORTS)])}
+
+
+def _import_operator() -> float:
+    code = "import time, buildandpush.__main__; print(time.process_time())"
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY_ROOT / "operator")}
+    return float(subprocess.run((sys.executable, "-c", code), env=environment, capture_output=True, check=True).stdout)
+
+
 async def measure_growth(plane: Plane, api: Api, sizes: Sizes) -> Figures:
     """The processor time of a build beside few builds that have ended, and beside many."""
     async with operating(plane, api):
@@ -217,6 +233,7 @@ PARTS: Final[dict[str, Callable[[Plane, Api, Sizes], Awaitable[Figures]]]] = {
     "burst": measure_bursts,
     "rate": measure_rate,
     "recover": measure_recovery,
+    "import": measure_import,
     "growth": measure_growth,
     "slow": measure_slow_registry,
 }
