@@ -1,14 +1,13 @@
 """One pass over one connector: writes into its status whether it can log in, and which login Secrets it has."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, LoginStatus
-from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError
 from buildandpush.core.azure.connector import (
@@ -45,6 +44,8 @@ class ConnectorReconciler:
         self._clock = clock
         self._uids: dict[Key, str] = {}
         """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
+        self._unchanged: dict[Key, tuple[str, datetime]] = {}
+        """Of those that cannot log in: their version, and since when this process knows it."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one connector. Returns the seconds until the next look, or None."""
@@ -60,15 +61,19 @@ class ConnectorReconciler:
             body = await self._write(key, body, check, connector)
         if body is None:
             return None  # the change that made the conflict comes as an event of its own
-        return _RECHECK_SECONDS if isinstance(check, LoggedIn) else self._recheck_seconds(body)
+        if not isinstance(check, LoggedIn):
+            return self._recheck_seconds(key, body)
+        self._unchanged.pop(key, None)
+        return _RECHECK_SECONDS
 
-    def _recheck_seconds(self, body: Object) -> float:
+    def _recheck_seconds(self, key: Key, body: Object) -> float:
         """Until the next look at a connector that cannot log in. A change of it comes as an event. One of its Secret or
-        of a server does not."""
-        conditions = {item.type: item for item in read_connector_status(body).conditions}
-        ready, now = conditions.get(ConditionType.READY), self._clock()
-        waited = now - ready.last_transition_time if ready is not None and ready.status == "False" else timedelta()
-        return slow_down(waited, WAIT, LONGEST_WAIT).total_seconds()
+        of a server does not. While it changes, or what is wrong with it, somebody is about to correct it."""
+        now, version = self._clock(), body["metadata"]["resourceVersion"]
+        known, since = self._unchanged.get(key, ("", now))
+        since = since if known == version else now
+        self._unchanged[key] = (version, since)
+        return slow_down(now - since, WAIT, LONGEST_WAIT).total_seconds()
 
     async def _check(self, connector: Connector) -> Check:
         """Whether the connector can log in, or how the API server refused the question."""
@@ -109,6 +114,8 @@ class ConnectorReconciler:
         """Drop what memory keeps for a connector that is gone. Another connector may have its name now."""
         uid = str(body["metadata"]["uid"]) if body is not None else None
         former = self._uids.pop(key, None)
+        if uid is None:
+            self._unchanged.pop(key, None)
         if former is not None and former != uid:
             await self._sources.forget_connector(key.namespace, key.name, former)
         if uid is not None:

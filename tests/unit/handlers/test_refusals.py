@@ -216,6 +216,22 @@ async def test_a_connector_whose_secret_may_not_be_read_says_so_and_heals(
     assert ready()[:2] == ("True", "CredentialsFound")
 
 
+async def test_whoever_corrects_a_connector_step_by_step_does_not_wait_as_for_one_that_nobody_touches(
+    cluster: Cluster, reconciler: Reconciler
+) -> None:
+    cluster.api.refuse = refuse("GET secrets", 403, POLICY)
+    for seconds in (WAIT, LONGEST_WAIT):
+        assert await reconciler.reconcile(CONNECTOR) == seconds.total_seconds()
+        cluster.now += timedelta(days=1)
+    cluster.api.refuse = refuse("GET secrets", 403, QUOTA)
+    assert await reconciler.reconcile(CONNECTOR) == WAIT.total_seconds(), "something else is wrong now"
+    cluster.now += timedelta(days=1)
+    body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    cluster.api.put(meta.CONNECTOR_PLURAL, {**body, "spec": {**body["spec"], "registries": ["other.azurecr.io"]}})
+    cluster.watch()
+    assert await reconciler.reconcile(CONNECTOR) == WAIT.total_seconds(), "the change may be what helps"
+
+
 async def test_a_secret_that_changed_meanwhile_is_no_news(cluster: Cluster, reconciler: Reconciler) -> None:
     """A quota that many Secrets are counted on at once answers so."""
     cluster.api.refuse = refuse("POST secrets", 409, "the object has been modified")
