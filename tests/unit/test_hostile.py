@@ -328,7 +328,7 @@ def test_twice_the_values_of_a_pipeline_take_at_most_thrice_the_time() -> None:
 
 
 HAND_ON: Final = {
-    "clients/clusterfacts.py: ClusterFacts.find_limit",
+    "clients/clusterfacts.py: _read_limit",
     "clients/azure/entra.py: EntraClient._fetch_assertion",
     "clients/azure/readback.py: AcrReader.read_back",
     "clients/azure/resource_manager.py: ResourceManager._find_subscription",
@@ -350,7 +350,7 @@ HAND_ON: Final = {
 }
 """Functions that send a request or read a file, and hand what they get on to functions that are measured."""
 OUR_OWN: Final = {
-    "clients/clusterfacts.py: ClusterFacts.find_limit",  # six digits of an annotation
+    "clients/clusterfacts.py: _read_limit",  # six digits of an annotation
     "core/naming.py: former_pod_name",  # the API server bounds a name
     "handlers/journal.py: Journal._open",  # the operator's own file
     "source/git/way.py: _split_ssh",  # an address of a spec
