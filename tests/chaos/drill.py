@@ -37,7 +37,7 @@ class Fault:
     """The reason that these builds end with."""
     tells: str = ""
     """The reason of an Event that builds must have, if the fault is one that they see."""
-    within: float = 180
+    within: float = 300
     """Seconds after which everything has to be right again."""
     brief: bool = False
     """Whether `make test` tries it too."""

@@ -37,7 +37,7 @@ FAULTS: Final = (
     Fault("pods-deleted", inflict.pods_deleted, attempts=2, brief=True),
     Fault("pods-drained", inflict.pods_drained, attempts=2),
     Fault("node-lost", outages.node_lost, lasts=10, attempts=2),
-    Fault("node-rebooted", outages.node_rebooted, attempts=2, tells="NodeLost", within=300),
+    Fault("node-rebooted", outages.node_rebooted, attempts=2, tells="NodeLost", within=420),
     # The runtime does not tell how a container ended that ends while it is away. The image tells if it was pushed.
     Fault("runtime-stopped", _stopped("containerd"), lasts=10, attempts=2),
     Fault(

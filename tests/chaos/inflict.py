@@ -39,6 +39,7 @@ def operator_killed(scene: Scene) -> Iterator[None]:
         due = scene.steps() + random.randint(1, 4)
         eventually(lambda due=due: scene.steps() >= due or scene.is_idle(), "more steps of builds", within=120)  # type: ignore[misc]
         scene.operator.kill()
+        scene.operator.wait_renewed()  # only one that leads can give the Lease to the other replica at once
         scene.operator.renew()
     scene.gate.open()
     seen = scene.steps()

@@ -100,7 +100,7 @@ class Scene:
             now = self.builds()
             return all(now[name].status.get("phase") == "Running" for name in self.names)
 
-        eventually(all_run, "all builds run", within=120, last_seen=self.describe)
+        eventually(all_run, "all builds run", within=300, last_seen=self.describe)
 
     def pods(self) -> list[Object]:
         """The build pods."""

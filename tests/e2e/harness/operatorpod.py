@@ -48,6 +48,15 @@ class OperatorPod:
         """Take the Lease away from the operator that leads by it."""
         self.api.delete("Lease", _LEASE, NAMESPACE)
 
+    def wait_renewed(self) -> None:
+        """Wait until an operator has renewed the Lease: it works."""
+        before = self._renewed_at()
+        eventually(lambda: self._renewed_at() not in ("", before), "an operator renews its Lease", within=120)
+
+    def _renewed_at(self) -> str:
+        lease = self.api.find("Lease", _LEASE, NAMESPACE) or {}
+        return str(lease.get("spec", {}).get("renewTime", ""))
+
     def restarts(self) -> int:
         """How often kubelet started the operator again."""
         return int(_container(self.read()).get("restartCount", 0))
