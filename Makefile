@@ -130,11 +130,15 @@ brief-chaos: $(VENV)/ready
 	CHAOS_BUILDS=6 $(PY) -m pytest tests/chaos -m brief
 
 .PHONY: chaos
-chaos: up ## Break whatever builds depend on, and simulate 200,000 steps; takes half an hour, writes chaos.json
-	SIMULATION_STEPS=200000 SIMULATION_EXPLORES=yes $(PY) -m pytest tests/unit/simulation
-	HOSTILE_TEXT=thorough $(PY) -m pytest $(shell grep -rl check_linear tests/unit --include='test_*.py')
+chaos: up ## Break whatever builds depend on, and write what came of it to chaos.json; takes half an hour
 	$(PY) -m pytest tests/chaos
 	$(PY) -m pytest tests/e2e -m chaos
+
+# Needs no cluster, and so it is no part of `chaos`.
+.PHONY: simulation
+simulation: $(VENV)/ready ## Take 200,000 random steps through a simulated world, and measure hostile text thoroughly
+	SIMULATION_STEPS=200000 SIMULATION_EXPLORES=yes $(PY) -m pytest tests/unit/simulation
+	HOSTILE_TEXT=thorough $(PY) -m pytest $(shell grep -rl check_linear tests/unit --include='test_*.py')
 
 # mutmut needs its sources under src/. So it works on a copy of this folder.
 MUTATION_SCORE := 85

@@ -104,6 +104,8 @@ class Watched:
 
     applied: dict[str, float] = field(default_factory=dict)
     pod_created: dict[str, float] = field(default_factory=dict)
+    pods: dict[str, set[str]] = field(default_factory=dict)
+    """The uids of all pods that there were, by a build's name."""
     running: dict[str, float] = field(default_factory=dict)
     """When the status said that the build runs."""
     pod_ended: dict[str, float] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class Watched:
         metadata, now = pod["metadata"], time.monotonic()
         name = (metadata.get("labels") or {}).get(meta.LABEL_NAME) or metadata["name"]
         self.pod_created.setdefault(name, now)
+        self.pods.setdefault(name, set()).add(metadata["uid"])
         if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
             self.pod_ended.setdefault(name, now)
         self.changed.set()

@@ -3,7 +3,6 @@
 import asyncio
 import copy
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,8 @@ import aiohttp
 
 from bench.api import Api, Object, Watched, builds_path, in_turn, pods_path, watching
 from bench.plane import HOSTS, Plane
-from bench.scene import FILLED, HELD, NAMESPACE, apply, build, check, clear, operating
+from bench.recovery import recover
+from bench.scene import FILLED, NAMESPACE, apply, build, check, clear, operating
 from buildandpush.api import meta
 from buildandpush.api.meta import Phase
 from devcluster.settings import REPOSITORY_ROOT
@@ -151,25 +151,12 @@ def _p99(ordered: list[float]) -> float:
 
 async def measure_recovery(plane: Plane, api: Api, sizes: Sizes) -> Figures:
     """Kill the operator while all builds run, let their pods end, and start it again."""
-    count = sizes.burst
-
-    async def release(pod: Object) -> None:
-        path = pods_path(NAMESPACE, pod["metadata"]["name"])
-        await api.call("PATCH", path, {"metadata": {"labels": {HELD: None}}})
-
-    async with operating(plane, api), watching(api, NAMESPACE) as watched:
-        await apply(api, watched, [build(f"recover-{number}", push=False, held=True) for number in range(count)])
-        await watched.wait_for(watched.running, count)
-        await asyncio.to_thread(plane.stop_operator, signal.SIGKILL)
-        pods = (await api.call("GET", pods_path(NAMESPACE)))["items"]
-        await in_turn([partial(release, pod) for pod in pods])
-        await watched.wait_for(watched.pod_ended, count)
-        began = time.monotonic()
-        await asyncio.to_thread(plane.start_operator)
-        await watched.wait_for(watched.told, count)
-        seconds = time.monotonic() - began
-        check(watched)
-    return {f"recover_{count}_s": seconds}
+    found = await recover(plane, api, sizes.burst)
+    return {
+        f"recover_{sizes.burst}_s": found.seconds,
+        f"recover_{sizes.burst}_lost": len(found.lost),
+        f"recover_{sizes.burst}_doubled": len(found.doubled),
+    }
 
 
 async def measure_import(plane: Plane, api: Api, sizes: Sizes) -> Figures:

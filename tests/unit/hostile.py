@@ -64,7 +64,7 @@ _SURELY_LINEAR: Final = 2.2
 """Times as long for twice the text. A function whose time grows with the square takes less only if more than half of it
 is a fixed cost, and then four times the text takes less than nine times as long, too."""
 THOROUGH: Final = os.environ.get("HOSTILE_TEXT") == "thorough"
-"""Measure four times the text for every function, as `make chaos` does."""
+"""Measure four times the text for every function, as `make simulation` does."""
 _FIRST: Final = 2 * 1024
 _LAST: Final = 256 * 1024
 

@@ -14,7 +14,7 @@ from tests.unit.simulation.machine import World
 
 STEPS = int(os.environ.get("SIMULATION_STEPS", "4000"))
 EXPLORES = os.environ.get("SIMULATION_EXPLORES") == "yes"
-"""Whether each call takes other steps, as `make chaos` does. `make test` must say the same twice of the same code."""
+"""Whether each call takes other steps: `make simulation` does. `make test` must say the same twice of the same code."""
 SEEDS = range(1, 5)
 """Each is a test of its own, so that they can run side by side."""
 STEPS_PER_EXAMPLE = 60
