@@ -172,7 +172,7 @@ class Filler:
     async def _write_status(self, body: Object, status: Object) -> None:
         metadata = body["metadata"]
         place = metadata["namespace"], metadata["name"]
-        await self._client.patch_custom_status(meta.BUILD_PLURAL, *place, metadata["resourceVersion"], status)
+        await self._client.replace_custom_status(meta.BUILD_PLURAL, *place, metadata["resourceVersion"], status)
 
 
 def _renamed(value: Object, name: str) -> Object:

@@ -32,14 +32,15 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and (eq .Values.userNamespaces "Auto") .Values.watchNamespaces }}Never{{ else }}{{ .Values.userNamespaces }}{{ end }}
 {{- end }}
 
-{{/* These are exactly the verbs that the operator uses. A test compares them with its requests. */}}
+{{/* These are exactly the verbs that the operator uses. A test compares them with its requests. The release before
+patches statuses, and it goes on until the new replicas are ready. */}}
 {{- define "operator.rules" -}}
 - apiGroups: [buildandpush.dev]
   resources: [buildandpushacrs, azureconnectors]
   verbs: [get, list, watch]
 - apiGroups: [buildandpush.dev]
   resources: [buildandpushacrs/status, azureconnectors/status]
-  verbs: [patch]
+  verbs: [update, patch]
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, patch, delete]

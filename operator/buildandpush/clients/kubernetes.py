@@ -50,6 +50,7 @@ _NODE_PAGE_SIZE: Final = 50
 _EVENT_PAGE_SIZE: Final = 100
 """A kubelet joins Events of a kind, so a pod has few."""
 _BUILD_PODS: Final = {"labelSelector": f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
+_KINDS: Final = {meta.BUILD_PLURAL: meta.BUILD_KIND, meta.CONNECTOR_PLURAL: meta.CONNECTOR_KIND}
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _MAX_ANSWER: Final = 16 * 2**20
 """Bytes. An object has at most some 3 MiB, and a page that is longer is asked for in smaller ones."""
@@ -235,10 +236,16 @@ class KubernetesClient:
         """One object of our own group."""
         return await self._request("GET", _custom_path(namespace, plural, name))
 
-    async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
-        """Merge-patch the status; ConflictError if the object is not at this resourceVersion any more."""
-        body = {"metadata": {"resourceVersion": version}, "status": status}
-        return await self._request("PATCH", f"{_custom_path(namespace, plural, name)}/status", body=body)
+    async def replace_custom_status(
+        self, plural: str, namespace: str, name: str, version: str, status: Object
+    ) -> Object:
+        """Replace the whole status; ConflictError if the object is not at this resourceVersion any more.
+
+        The API server leaves all else as it is. For a merge patch it takes a third more processor time.
+        """
+        metadata = {"namespace": namespace, "name": name, "resourceVersion": version}
+        body = {"apiVersion": meta.API_VERSION, "kind": _KINDS[plural], "metadata": metadata, "status": status}
+        return await self._request("PUT", f"{_custom_path(namespace, plural, name)}/status", body=body)
 
     async def list_pods(self, namespace: str | None, token: str = "", *, names_only: bool = False) -> Listing:
         """A page of the build pods, of one namespace or of all. See `list_custom`."""
@@ -391,7 +398,7 @@ class KubernetesClient:
         if body is not None:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
         full_query = {**(query or {})}
-        if method in ("POST", "PATCH"):
+        if method in ("POST", "PUT", "PATCH"):
             full_query["fieldManager"] = meta.COMPONENT
         # Without the body: it would be copied value by value, and it is plain JSON already.
         prepared = await self._api.param_serialize(method, path, header_params=headers, auth_settings=["BearerToken"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from buildandpush.api import meta
 
@@ -43,11 +43,15 @@ def _walk(schema: Schema, path: str) -> Iterator[str]:
             yield from _walk(inner, path)
 
 
+_NOTHING: Final[tuple[Any, ...]] = (None, [], {})
+"""Who drops such a value loses nothing."""
+
+
 def find_fields(value: Mapping[str, Any], path: str = "status") -> frozenset[str]:
-    """The fields that are set in a JSON object or a merge patch, by their paths. The items of a list have its path."""
+    """The fields that a JSON object says something in, by their paths. The items of a list have its path."""
     found: set[str] = set()
     for name, inner in value.items():
-        if inner is not None:
+        if inner not in _NOTHING:
             found.add(f"{path}.{name}")
         for item in inner if isinstance(inner, list) else [inner]:
             if isinstance(item, Mapping):
@@ -55,14 +59,12 @@ def find_fields(value: Mapping[str, Any], path: str = "status") -> frozenset[str
     return frozenset(found)
 
 
-def find_dropped(patch: Mapping[str, Any], stored: Mapping[str, Any]) -> frozenset[str]:
-    """The fields of a merge patch that did not come into the object that it was for.
-
-    Most often that is none, and then nothing is compared but the values of the patch.
-    """
-    if _holds(stored, patch):
+def find_dropped(sent: Mapping[str, Any], stored: Mapping[str, Any]) -> frozenset[str]:
+    """The fields of a status that were sent and are not stored. Most often that is none, and then only values are
+    compared."""
+    if _holds(stored, sent):
         return frozenset()
-    return find_fields(patch) - find_fields(stored)
+    return find_fields(sent) - find_fields(stored)
 
 
 def _holds(stored: Any, sent: Any) -> bool:
@@ -71,4 +73,4 @@ def _holds(stored: Any, sent: Any) -> bool:
         return bool(stored == sent)
     if not isinstance(stored, Mapping):
         return False
-    return all(inner is None or _holds(stored.get(name), inner) for name, inner in sent.items())
+    return all(inner in _NOTHING or _holds(stored.get(name), inner) for name, inner in sent.items())

@@ -22,7 +22,6 @@ from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.backoff import slow_down
 from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.facts import Waiting
-from buildandpush.core.patch import merge_patch
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.kept import Object
 from buildandpush.handlers.refusals import explain_refusal
@@ -96,14 +95,14 @@ class ConnectorReconciler:
             logins=await self._keep_logins(valid, before) if valid else tuple(before.logins),
             verify=valid.verify if valid else before.handled_verify or "",
         )
-        # Over what is stored, so that what cannot be read goes.
-        patch = merge_patch({**before.to_dict(), **_stored(body)}, after.to_dict())
-        if not patch:
+        # Compared with what is stored, so that what cannot be read goes.
+        status = after.to_dict()
+        if status == {**before.to_dict(), **_stored(body)}:
             return body
         version = body["metadata"]["resourceVersion"]
         try:
-            written = await self._client.patch_custom_status(
-                meta.CONNECTOR_PLURAL, key.namespace, key.name, version, patch
+            written = await self._client.replace_custom_status(
+                meta.CONNECTOR_PLURAL, key.namespace, key.name, version, status
             )
         except (ConflictError, NotFoundError):
             return None

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.api.status import BuildAndPushACRStatus
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.recent import Recent
 from buildandpush.core.build.questions import Answer, AskLogin, AskPusher, AskSlot, Question
@@ -17,7 +18,6 @@ from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal
 from buildandpush.core.crdgap import find_dropped, find_fields
 from buildandpush.core.explain import describe
 from buildandpush.core.facts import Owner, Waiting
-from buildandpush.core.patch import merge_patch
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.outcome import outcome_of
 from buildandpush.core.run.status import announce_end
@@ -131,7 +131,9 @@ class Reconciler:
                 unchanged_since=self._find_since(key, resource),
             )
             decision, answers = await self._decide(world)
-            written = await self._write(key, resource, decision)
+            # Of a status that cannot be read all else stays as it is.
+            kept = body.get("status") or {} if resource.unreadable else {}
+            written = await self._write(key, resource, decision, kept)
             if written is _Written.CONFLICT:
                 logins = {}
                 continue  # the resource changed meanwhile; decide afresh
@@ -205,15 +207,13 @@ class Reconciler:
         key = Key(meta.BUILD_KIND, owner.namespace, owner.name)
         return self._slots.answer(key, question, world.now, priority=priority, lowered=lowered)
 
-    async def _write(self, key: Key, resource: Resource, decision: Decision) -> "_Written":
-        """Write the status if it changed."""
-        if decision.status == resource.status:  # found sooner than by their JSON, which is most of such a pass
+    async def _write(self, key: Key, resource: Resource, decision: Decision, kept: Mapping[str, Any]) -> "_Written":
+        """Write the status if it changed, over what is kept of the former one."""
+        if _is_same(resource.status, decision.status):
             return _Written.NOTHING
-        patch = merge_patch(resource.status.to_dict(), decision.status.to_dict())
-        if not patch:
-            return _Written.NOTHING
+        status = {**kept, **decision.status.to_dict()}
         try:
-            body = await self._send_status(key, resource, decision, patch)
+            body = await self._send_status(key, resource, decision, status)
         except (ConflictError, NotFoundError):
             await self._refresh(key)
             return _Written.CONFLICT
@@ -222,17 +222,17 @@ class Reconciler:
             raise
         self._store.put(meta.BUILD_KIND, body)
         self._meter.note_written(key, resource, decision)
-        self._note_pruned(patch, body.get("status") or {})
+        self._note_pruned(status, body.get("status") or {})
         if body["metadata"]["resourceVersion"] == resource.resource_version:
             return _Written.NOTHING  # all of it is what the API server drops; writing it again would not end
         self._log_transition(resource, decision)
         return _Written.CHANGE
 
-    async def _send_status(self, key: Key, resource: Resource, decision: Decision, patch: dict[str, Any]) -> Object:
+    async def _send_status(self, key: Key, resource: Resource, decision: Decision, status: dict[str, Any]) -> Object:
         owner = resource.owner
         try:
-            return await self._client.patch_custom_status(
-                meta.BUILD_PLURAL, owner.namespace, owner.name, resource.resource_version, patch
+            return await self._client.replace_custom_status(
+                meta.BUILD_PLURAL, owner.namespace, owner.name, resource.resource_version, status
             )
         except UnavailableError:
             self._meter.note_unanswered(key, resource, decision)
@@ -324,6 +324,11 @@ class Reconciler:
         """Whether this process has announced it already. This saves a request that the API server would refuse."""
         about = (owner.uid, action.key, action.reason)
         return bool(self._announced.get(about)) or not self._announced.put(about, True)
+
+
+def _is_same(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) -> bool:
+    # Two that are equal are found sooner than by their JSON, which is most of a pass without a change.
+    return after == before or after.to_dict() == before.to_dict()
 
 
 def _seconds_until_due(world: World, decision: Decision, *, at_most: timedelta | None = None) -> float | None:

@@ -129,9 +129,9 @@ CALLS: dict[str, tuple[Call, str, str]] = {
     "create_event": (lambda c: c.create_event(POD), "POST", "/api/v1/namespaces/shop/events"),
     "list_pod_events": (lambda c: c.list_pod_events("shop", "u1"), "GET", "/api/v1/namespaces/shop/events"),
     "read_custom": (lambda c: c.read_custom(meta.BUILD_PLURAL, "shop", "web"), "GET", f"{BUILDS}/web"),
-    "patch_custom_status": (
-        lambda c: c.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": None}),
-        "PATCH",
+    "replace_custom_status": (
+        lambda c: c.replace_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": "Running"}),
+        "PUT",
         f"{BUILDS}/web/status",
     ),
     "list_pods": (lambda c: c.list_pods("shop"), "GET", "/api/v1/namespaces/shop/pods"),
@@ -155,7 +155,7 @@ async def test_request_has_its_verb_path_and_login(name: str, api: ApiServer, cl
     assert seen.headers["Authorization"] == "Bearer the-token"
 
 
-@pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method in ("POST", "PATCH")])
+@pytest.mark.parametrize("name", [name for name, (_, method, _) in CALLS.items() if method in ("POST", "PUT", "PATCH")])
 async def test_every_write_says_who_writes(name: str, api: ApiServer, client: KubernetesClient) -> None:
     await CALLS[name][0](client)
     assert api.seen[0].query["fieldManager"] == meta.COMPONENT
@@ -178,9 +178,14 @@ async def test_null_in_a_patch_arrives_since_it_removes_a_field(api: ApiServer, 
     assert api.seen[0].body == {"data": {"gone": None}}
 
 
-async def test_status_patch_is_only_for_the_version_it_was_decided_on(api: ApiServer, client: KubernetesClient) -> None:
-    await client.patch_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": "Running"})
-    assert api.seen[0].body == {"metadata": {"resourceVersion": "7"}, "status": {"phase": "Running"}}
+async def test_a_status_is_only_for_the_version_it_was_decided_on(api: ApiServer, client: KubernetesClient) -> None:
+    await client.replace_custom_status(meta.BUILD_PLURAL, "shop", "web", "7", {"phase": "Running"})
+    assert api.seen[0].body == {
+        "apiVersion": meta.API_VERSION,
+        "kind": meta.BUILD_KIND,
+        "metadata": {"namespace": "shop", "name": "web", "resourceVersion": "7"},
+        "status": {"phase": "Running"},
+    }
 
 
 async def test_pods_are_changed_and_deleted_only_if_they_are_still_the_same(
@@ -382,7 +387,7 @@ async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: Kubern
         (504, UnavailableError),
     ],
 )
-@pytest.mark.parametrize("name", ["read_pod", "create_pod", "patch_custom_status", "list_pods", "read_pod_log"])
+@pytest.mark.parametrize("name", ["read_pod", "create_pod", "replace_custom_status", "list_pods", "read_pod_log"])
 async def test_refusal_is_told_in_the_operators_words(
     name: str, status: int, kind: type[Exception], api: ApiServer, client: KubernetesClient
 ) -> None:

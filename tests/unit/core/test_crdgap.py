@@ -43,9 +43,9 @@ def test_a_crd_without_this_version_lacks_everything(installed: dict[str, Any]) 
     assert {"spec.repository", "status.run.number"} <= gap.missing
 
 
-def test_the_fields_of_a_patch_are_those_that_it_sets() -> None:
-    patch = {"phase": "Pending", "digest": None, "run": {"number": 1, "source": None}, "conditions": [{"type": "x"}]}
-    assert find_fields(patch) == {
+def test_the_fields_of_an_object_are_those_that_say_something() -> None:
+    status = {"phase": "Pending", "digest": None, "run": {"number": 1, "source": None}, "conditions": [{"type": "x"}]}
+    assert find_fields(status) == {
         "status.phase",
         "status.run",
         "status.run.number",
@@ -66,14 +66,16 @@ def test_the_fields_of_a_patch_are_those_that_it_sets() -> None:
     ],
 )
 def test_what_does_not_come_back_was_dropped(stored: dict[str, Any], dropped: set[str]) -> None:
-    patch = {
+    status = {
         "phase": "Pending",
         "digest": None,
         "run": {"number": 1, "rebuild": "x", "source": None},
         "conditions": [{"type": "x"}],
     }
-    assert find_dropped(patch, stored) == {f"status.{name}" for name in dropped}
+    assert find_dropped(status, stored) == {f"status.{name}" for name in dropped}
 
 
-def test_an_empty_object_that_does_not_come_back_was_dropped() -> None:
-    assert find_dropped({"links": {}}, {}) == {"status.links"}
+@pytest.mark.parametrize("empty", [None, [], {}])
+def test_who_drops_what_is_empty_loses_nothing(empty: Any) -> None:
+    assert find_dropped({"links": empty}, {}) == set()
+    assert find_dropped({"links": empty, "phase": "Pending"}, {}) == {"status.phase"}

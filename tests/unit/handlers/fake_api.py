@@ -21,6 +21,7 @@ _PATH = re.compile(
     r"/(?:api/(?P<core>v1)|apis/(?P<group>[^/]+/[^/]+))"
     r"(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/]+))?(?:/(?P<sub>status|log))?"
 )
+_KINDS = {meta.BUILD_PLURAL: meta.BUILD_KIND, meta.CONNECTOR_PLURAL: meta.CONNECTOR_KIND}
 _KNOWN = frozenset({"pods", "secrets", "configmaps", "events", meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL})
 
 
@@ -189,6 +190,8 @@ class FakeApi:
         self.before_write(write)
         if method == "POST":
             answer = self._create(plural, namespace, body, query)
+        elif method == "PUT":
+            answer = self._replace(place, sub, body, query)
         elif method == "PATCH":
             answer = self._patch(place, sub, headers, body, query)
         elif method == "DELETE":
@@ -250,23 +253,34 @@ class FakeApi:
             body = {**body, "status": {"phase": "Pending"}}
         return self.put(plural, body)
 
+    def _replace(self, place: tuple[str, str, str], sub: str | None, body: Object, query: Any) -> Object:
+        """Of a whole object only its status is taken."""
+        assert query["fieldManager"] == [meta.COMPONENT]
+        assert sub == "status", "the operator never writes spec or metadata"
+        assert (body["apiVersion"], body["kind"]) == (meta.API_VERSION, _KINDS[place[0]])
+        assert (body["metadata"]["namespace"], body["metadata"]["name"]) == place[1:]
+        known = self._find(place)
+        self._check_metadata(known, body["metadata"])
+        return self._keep_change(place, {**known, "status": _prune(body["status"], self.pruned)})
+
+    def _keep_change(self, place: tuple[str, str, str], changed: Object) -> Object:
+        if changed == self._find(place):
+            return copy.deepcopy(changed)
+        changed["metadata"] = {**changed["metadata"], "resourceVersion": self._new_version()}
+        self.objects[place] = changed
+        return copy.deepcopy(changed)
+
     def _patch(self, place: tuple[str, str, str], sub: str | None, headers: Any, body: Object, query: Any) -> Object:
         assert query["fieldManager"] == [meta.COMPONENT]
         assert headers["Content-Type"] == "application/merge-patch+json"
         known = self._find(place)
         self._check_metadata(known, body.get("metadata") or {})
         changed = _merge(known, body)
-        if sub == "status":
-            changed = {**known, "status": _prune(changed.get("status") or {}, self.pruned)}
-        elif place[0] in (meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL):
+        if place[0] in (meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL):
             raise AssertionError("the operator never writes spec or metadata")
-        elif place[0] == "pods":
+        if place[0] == "pods":
             self._check_pod(known, changed)
-        if changed == known:
-            return copy.deepcopy(known)
-        changed["metadata"]["resourceVersion"] = self._new_version()
-        self.objects[place] = changed
-        return copy.deepcopy(changed)
+        return self._keep_change(place, changed)
 
     def _delete(self, place: tuple[str, str, str], body: Object | None) -> Object:
         known = self._find(place)

@@ -13,7 +13,7 @@ from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
 from tests.unit.handlers.fake_api import CrashError, Write
 
-STATUS = f"PATCH {meta.BUILD_PLURAL}/status/web"
+STATUS = f"PUT {meta.BUILD_PLURAL}/status/web"
 MAX_WRITES = 60
 
 

@@ -183,7 +183,7 @@ async def test_a_pod_of_an_ended_run_that_may_not_be_removed_is_told_by_an_event
 async def test_a_status_that_may_not_be_written_is_told_by_an_event(
     status: int, message: str, cluster: Cluster, reconciler: Reconciler
 ) -> None:
-    cluster.api.refuse = refuse(f"PATCH {meta.BUILD_PLURAL}", status, message)
+    cluster.api.refuse = refuse(f"PUT {meta.BUILD_PLURAL}", status, message)
     for _ in range(2):
         with pytest.raises(Exception, match=message[:20]):
             await work(cluster, reconciler)

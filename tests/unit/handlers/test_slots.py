@@ -287,7 +287,7 @@ async def test_a_higher_priority_comes_first(shop: Shop) -> None:
 async def test_a_slot_that_a_failed_pass_did_not_use_goes_to_others(shop: Shop) -> None:
     """The API server may refuse this status for ever, and each try asks for the slot again."""
     shop.api.refuse = lambda verb, plural, name: (
-        (422, "the status is refused") if (verb, plural, name) == ("PATCH", meta.BUILD_PLURAL, "web") else None
+        (422, "the status is refused") if (verb, plural, name) == ("PUT", meta.BUILD_PLURAL, "web") else None
     )
     shop.operator._slots.answer(WEB, AskSlot("web-pod", shop.now), shop.now)
     shop.woken.clear()

@@ -665,7 +665,9 @@ class Client:
     async def create_event(self, manifest: Object) -> None:
         await self._pass(lambda: self._cluster.event_names.add(manifest["metadata"]["name"]), writes=True)
 
-    async def patch_custom_status(self, plural: str, namespace: str, name: str, version: str, status: Object) -> Object:
+    async def replace_custom_status(
+        self, plural: str, namespace: str, name: str, version: str, status: Object
+    ) -> Object:
         kind = meta.BUILD_KIND if plural == meta.BUILD_PLURAL else meta.CONNECTOR_KIND
 
         def work() -> Object:
@@ -674,7 +676,7 @@ class Client:
                 raise ConflictError(409, "Conflict", "the object has been modified")
             before = json.dumps(obj.get("status"), sort_keys=True)
             old = copied(obj.get("status") or {})
-            _merge(obj.setdefault("status", {}), status)
+            obj["status"] = copied(status)
             if json.dumps(obj["status"], sort_keys=True) == before:
                 self._cluster.violations.append(f"a write to {kind} {name} changed nothing")
             if kind == meta.BUILD_KIND:

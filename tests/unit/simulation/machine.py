@@ -777,7 +777,9 @@ class World(RuleBasedStateMachine):
             build = build_of(pod, run) if "finishedAt" not in run else {}
             build = build if build and is_going(build) else {}
             awaited = (build.get("readBack") or {}).get("podName") if reads_back(pod) else build.get("podName")
-            waited_for = awaited == pod["metadata"]["name"]
+            # A pod that an older status cannot know of is waited for, too: it ends before the next one is made.
+            is_later = self.are_statuses_lost and int(pod["metadata"]["labels"][meta.LABEL_RUN]) > run.get("number", 0)
+            waited_for = awaited == pod["metadata"]["name"] or (is_later and not reads_back(pod))
             if of and is_alive(pod) and not pod["metadata"].get("deletionTimestamp") and not waited_for:
                 self.cluster.violations.append(f"pod {pod['metadata']['name']} outlived its run")
 

@@ -32,10 +32,10 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-async def _act_first(self: Any, key: Any, resource: Any, decision: Any) -> Any:
+async def _act_first(self: Any, key: Any, resource: Any, decision: Any, kept: Any) -> Any:
     world = reconcile.World(resource, self._clock(), self._settings)
     await self._act(world, decision)
-    return await _WRITE(self, key, resource, decision)
+    return await _WRITE(self, key, resource, decision, kept)
 
 
 async def _believe(sources: Any, resource: Any, question: Any, now: Any) -> Any:
@@ -81,7 +81,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "believes a digest that nobody can read": [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
     "leaves a pod alone that read a push back": [(decide, "find_spent_readers", lambda pods, run: ())],
     "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
-    "writes what stands there already": [(reconcile, "merge_patch", lambda old, new: new)],
+    "writes what stands there already": [(reconcile, "_is_same", lambda before, after: False)],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
     "gives out more slots than there are": [

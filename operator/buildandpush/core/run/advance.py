@@ -1,11 +1,11 @@
 """The next step of a run that is on its way: the steps of its builds, put together."""
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
-from buildandpush.api.meta import Phase
+from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
-from buildandpush.api.status import BuildStatus, RunStatus
+from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus
 from buildandpush.api.strategy import MAX_BUILDS
 from buildandpush.core.build.status import build_of, with_status
 from buildandpush.core.build.step import step
@@ -28,6 +28,7 @@ from buildandpush.core.run.builds import has_ended, single_out
 from buildandpush.core.run.changes import find_wish, observe_generation
 from buildandpush.core.run.conclude import conclude
 from buildandpush.core.run.fold import find_clash, fold
+from buildandpush.core.run.rebuild import resume_request
 from buildandpush.core.spec.matrix import plan_concurrency
 from buildandpush.core.spec.plan import parse_spec
 
@@ -42,7 +43,16 @@ def advance(world: World, run: RunStatus) -> Decision:
         return Decision(start.renumber(world, renumbered.number), wake_at=world.now)
     # A spec that is refused for one build is accepted for another, so a condition may be set twice.
     conditions = keep_times(before, decision.status.conditions)
-    return replace(decision, status=decision.status.model_copy(update={"conditions": conditions}))
+    status = decision.status.model_copy(update={"conditions": conditions})
+    return replace(decision, status=status.model_copy(update=_reopen(status)))
+
+
+def _reopen(status: BuildAndPushACRStatus) -> dict[str, Any]:
+    """A run that waited for a correction goes on without one where its pod is there after all. Then the request that it
+    answers is complete with its end, and not before."""
+    run = status.run
+    waits = any(item.type == ConditionType.COMPLETED and item.status == "True" for item in status.conditions)
+    return resume_request(status, run) if run is not None and run.finished_at is None and not waits else {}
 
 
 def hold_run(world: World, waiting: Waiting) -> Decision:

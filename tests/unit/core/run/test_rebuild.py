@@ -129,3 +129,13 @@ def test_nobody_waits_for_a_request_that_was_handed_on_to_a_spec_that_cannot_be_
 def test_a_resource_that_nobody_asked_to_rebuild_names_no_value() -> None:
     assert completed(succeeded()) is None
     assert completed(decided(resource(spec(timeout="never")))) is None
+
+
+def test_a_run_whose_pod_is_there_after_all_goes_on_and_its_value_is_complete_later() -> None:
+    """The cache did not know of the pod when the spec turned invalid, so the run seemed to wait for a correction."""
+    run = decided(asked(succeeded()))
+    stuck = decided(asked(run, tags=[]))
+    assert completed(stuck) == "v1"
+    going = decided(stuck, pods=(running_pod(2),))
+    assert completed(going) is None
+    assert completed(end(going, 2)) == "v1"
