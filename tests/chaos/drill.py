@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from tests.e2e.harness.build import Snapshot
 
 SUCCEEDED: Final = "Succeeded"
 _POLL_SECONDS: Final = 0.3
+_MEETS_SECONDS: Final = 60
 
 Inflict = Callable[[Scene], AbstractContextManager[None]]
 
@@ -26,7 +27,8 @@ class Fault:
     inflict: Inflict
     """Breaks something when it is entered, and heals it when it is left, whatever happens in between."""
     lasts: float = 0
-    """Seconds that the fault stays for. 0: what inflicts it waits for a condition itself."""
+    """Seconds that the fault stays for, at least: a fault that builds tell of stays until one does. 0: what inflicts it
+    waits for a condition itself."""
     attempts: int = 1
     """The most attempts that a build may need."""
     starts_within: bool = False
@@ -78,6 +80,8 @@ def drill(fault: Fault, scene: Scene, builds: int) -> Outcome:
                 spoiled |= _start(fault, scene, rest, gated=False)
             scene.gate.open()
             time.sleep(fault.lasts)  # the length of an outage, and no wait for anything
+            if fault.lasts and fault.tells:
+                _wait_told(fault.tells, scene)
     finally:
         scene.gate.open()
     healed = time.monotonic()
@@ -85,6 +89,17 @@ def drill(fault: Fault, scene: Scene, builds: int) -> Outcome:
     recovered = time.monotonic() - healed
     doubled = find_doubled(scene)
     return Outcome(fault.name, in_flight, len(why), len(doubled), round(recovered, 1), why | doubled)
+
+
+def _wait_told(reason: str, scene: Scene) -> None:
+    """Wait until a build tells of the fault: on a busy machine none may have come so far yet. If none does, the test
+    says so."""
+    deadline = time.monotonic() + _MEETS_SECONDS
+    while time.monotonic() < deadline:
+        with suppress(*UNREACHED):
+            if reason in scene.told():
+                return
+        time.sleep(_POLL_SECONDS)
 
 
 def _start(fault: Fault, scene: Scene, count: int, *, gated: bool) -> set[str]:
