@@ -390,10 +390,10 @@ class KubernetesClient:
         *,
         query: Mapping[str, Any] | None,
         body: Object | None = None,
-        seconds: int = _TIMEOUT_SECONDS,
+        seconds: int | None = None,
         accept: str = _JSON,
     ) -> Any:
-        """The answer, its body not read yet. It has to come within so many seconds, its body too."""
+        """The answer, its body not read yet. It has to come within so many seconds, its body too; 40 by default."""
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = _MERGE_PATCH if method == "PATCH" else _JSON
@@ -406,7 +406,7 @@ class KubernetesClient:
         status: int | None = None
         try:
             response = await self._api.call_api(
-                prepared[0], url, prepared[2], body, prepared[4], _request_timeout=seconds
+                prepared[0], url, prepared[2], body, prepared[4], _request_timeout=seconds or _TIMEOUT_SECONDS
             )
             status = response.status
             return response
