@@ -202,6 +202,9 @@ class _RecordingTransport:
         return FakeAnswer(200, _ANSWER)
 
 
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
 def _rights_of(requests: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for method, path in requests:
@@ -211,7 +214,7 @@ def _rights_of(requests: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
         )
         assert match, path
         named = match["name"] is not None
-        verb = {"GET": "get" if named else "list", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
+        verb = {**_VERBS, "GET": "get" if named else "list"}[method]
         found.setdefault(_qualify(match["kind"] + (match["sub"] or ""), match["group"] or ""), set()).add(verb)
     return found
 
