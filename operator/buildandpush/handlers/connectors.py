@@ -26,6 +26,7 @@ from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.kept import Object
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.unchanged import Unchanged
 
 _log = structlog.get_logger(__name__)
 
@@ -43,8 +44,7 @@ class ConnectorReconciler:
         self._clock = clock
         self._uids: dict[Key, str] = {}
         """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
-        self._unchanged: dict[Key, tuple[str, datetime]] = {}
-        """Of those that cannot log in: their version, and since when this process knows it."""
+        self._unchanged = Unchanged(clock)
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one connector. Returns the seconds until the next look, or None."""
@@ -62,17 +62,14 @@ class ConnectorReconciler:
             return None  # the change that made the conflict comes as an event of its own
         if not isinstance(check, LoggedIn):
             return self._recheck_seconds(key, body)
-        self._unchanged.pop(key, None)
+        self._unchanged.forget(key)
         return _RECHECK_SECONDS
 
     def _recheck_seconds(self, key: Key, body: Object) -> float:
         """Until the next look at a connector that cannot log in. A change of it comes as an event. One of its Secret or
         of a server does not. While it changes, or what is wrong with it, somebody is about to correct it."""
-        now, version = self._clock(), body["metadata"]["resourceVersion"]
-        known, since = self._unchanged.get(key, ("", now))
-        since = since if known == version else now
-        self._unchanged[key] = (version, since)
-        return slow_down(now - since, WAIT, LONGEST_WAIT).total_seconds()
+        since = self._unchanged.find_since(key, body["metadata"]["resourceVersion"])
+        return slow_down(self._clock() - since, WAIT, LONGEST_WAIT).total_seconds()
 
     async def _check(self, connector: Connector) -> Check:
         """Whether the connector can log in, or how the API server refused the question."""
@@ -114,7 +111,7 @@ class ConnectorReconciler:
         uid = str(body["metadata"]["uid"]) if body is not None else None
         former = self._uids.pop(key, None)
         if uid is None:
-            self._unchanged.pop(key, None)
+            self._unchanged.forget(key)
         if former is not None and former != uid:
             await self._sources.forget_connector(key.namespace, key.name, former)
         if uid is not None:

@@ -171,7 +171,7 @@ async def _take_in(store: Store, wake: Wake, kind: str, bodies: Iterable[Object]
             key = store.put_any(kind, body)
         except Exception:  # one that nobody foresaw keeps no other from being worked on
             _log.warning("store.not_taken", kind=kind, place="/".join(place_of(body)), exc_info=True)
-            continue
+            key = None
         if key is not None:
             wake(key)
         if number % _AT_ONCE == 0:

@@ -31,6 +31,7 @@ from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.slots import Slots
 from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.unchanged import Unchanged
 
 _log = structlog.get_logger(__name__)
 
@@ -79,8 +80,7 @@ class Reconciler:
         """Whose end, by uid and number of the run, this process has told last."""
         self._obstacles: Recent[str, Waiting] = Recent()
         """How the API server refused to end a pod, by uid of the resource, until it does."""
-        self._unchanged: dict[Key, tuple[str, datetime]] = {}
-        """Of resources that wait: their version, and since when this process knows it."""
+        self._unchanged = Unchanged(clock)
         self._announced: Recent[tuple[str, str, str], bool] = Recent()
         """Events that this process has written: by uid of the resource, what they are about, and reason."""
 
@@ -110,7 +110,7 @@ class Reconciler:
             body = self._store.get(key)
             if body is None:
                 self._ends_told.pop(key, None)
-                self._unchanged.pop(key, None)
+                self._unchanged.forget(key)
                 self._meter.forget(key)
                 self._slots.forget(key, self._clock())
                 self._quotas.forget(key.namespace, key.name)
@@ -128,7 +128,7 @@ class Reconciler:
                 refusals=refusals,
                 obstacle=obstacle,
                 pruned=self._pruned,
-                unchanged_since=self._find_since(key, resource),
+                unchanged_since=self._unchanged.find_since(key, resource.resource_version),
             )
             decision, answers = await self._decide(world)
             # Of a status that cannot be read all else stays as it is.
@@ -148,19 +148,11 @@ class Reconciler:
                 await self._tell_end(key, world)
                 self._slots.settle(key, self._clock())
                 if decision.wake_at is None:
-                    del self._unchanged[key]  # most have come to their end
+                    self._unchanged.forget(key)  # most have come to their end
                 stands = self._obstacles.get(resource.owner.uid) is not None
                 return _seconds_until_due(world, decision, at_most=WAIT if stands else None)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
-
-    def _find_since(self, key: Key, resource: Resource) -> datetime:
-        """Since when the resource is as it is, as far as this process knows."""
-        version, since = self._unchanged.get(key, ("", self._clock()))
-        if version != resource.resource_version:
-            since = self._clock()
-        self._unchanged[key] = (resource.resource_version, since)
-        return since
 
     def _note_end(self, key: Key, resource: Resource, decision: Decision) -> None:
         """The actions of a decision announce an end that was decided here."""
@@ -209,9 +201,10 @@ class Reconciler:
 
     async def _write(self, key: Key, resource: Resource, decision: Decision, kept: Mapping[str, Any]) -> "_Written":
         """Write the status if it changed, over what is kept of the former one."""
-        if _is_same(resource.status, decision.status):
+        changed = _find_change(resource.status, decision.status)
+        if changed is None:
             return _Written.NOTHING
-        status = {**kept, **decision.status.to_dict()}
+        status = {**kept, **changed}
         try:
             body = await self._send_status(key, resource, decision, status)
         except (ConflictError, NotFoundError):
@@ -326,9 +319,12 @@ class Reconciler:
         return bool(self._announced.get(about)) or not self._announced.put(about, True)
 
 
-def _is_same(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) -> bool:
-    # Two that are equal are found sooner than by their JSON, which is most of a pass without a change.
-    return after == before or after.to_dict() == before.to_dict()
+def _find_change(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) -> dict[str, Any] | None:
+    """The JSON of a status that says something else than before; None if it says the same."""
+    if after == before:  # found sooner than by their JSON, which is most of a pass without a change
+        return None
+    status = after.to_dict()
+    return status if status != before.to_dict() else None
 
 
 def _seconds_until_due(world: World, decision: Decision, *, at_most: timedelta | None = None) -> float | None:

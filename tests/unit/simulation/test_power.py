@@ -81,7 +81,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "believes a digest that nobody can read": [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
     "leaves a pod alone that read a push back": [(decide, "find_spent_readers", lambda pods, run: ())],
     "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
-    "writes what stands there already": [(reconcile, "_is_same", lambda before, after: False)],
+    "writes what stands there already": [(reconcile, "_find_change", lambda before, after: after.to_dict())],
     "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
     "gives out more slots than there are": [

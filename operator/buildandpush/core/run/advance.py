@@ -44,7 +44,8 @@ def advance(world: World, run: RunStatus) -> Decision:
     # A spec that is refused for one build is accepted for another, so a condition may be set twice.
     conditions = keep_times(before, decision.status.conditions)
     status = decision.status.model_copy(update={"conditions": conditions})
-    return replace(decision, status=status.model_copy(update=_reopen(status)))
+    reopened = _reopen(status)
+    return replace(decision, status=status.model_copy(update=reopened) if reopened else status)
 
 
 def _reopen(status: BuildAndPushACRStatus) -> dict[str, Any]:
