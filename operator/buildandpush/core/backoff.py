@@ -6,6 +6,8 @@ from typing import Final
 FIRST_BACKOFF_SECONDS: Final = 10
 """The first wait, where the installer says nothing."""
 _FACTOR: Final = 3
+_DOUBLINGS: Final = 10
+"""More would make a number that no wait needs."""
 _LONGEST: Final = 30
 """The longest wait before another attempt, in first ones: 5 min of 10 s. Five attempts outlive ten minutes' outage."""
 _REFUSAL: Final = 60
@@ -33,6 +35,11 @@ def outage_seconds(outages: int, first: int = FIRST_BACKOFF_SECONDS) -> int | No
     """Seconds from the end of a run that failed through nobody's fault to the next run, where so many were started for
     that already; None: no further one."""
     return _OUTAGES[outages] * first if outages < len(_OUTAGES) else None
+
+
+def doubled_seconds(failures: int, first: float, longest: float) -> float:
+    """Seconds until the next try: the first wait, and twice as long with each of so many further failures."""
+    return min(first * 2.0 ** min(failures, _DOUBLINGS), longest)
 
 
 def slow_down(waited: timedelta, least: timedelta, most: timedelta) -> timedelta:

@@ -11,6 +11,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import FluxClient, Found, Place
+from buildandpush.core.backoff import doubled_seconds
 from buildandpush.handlers.kept import Fact
 from buildandpush.handlers.store import Key, Store
 
@@ -74,7 +75,7 @@ class FluxWatch:
                 _log.warning("flux.not_allowed", kind=self._kind, error=str(error))
             self._told_refusal = True
             return ABSENT_SECONDS
-        delay = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 10), LAST_BACKOFF_SECONDS)
+        delay = doubled_seconds(self._failures, FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS)
         self._failures += 1
         _log.warning("flux.watch_failed", kind=self._kind, error=str(error), retry_seconds=delay)
         return delay

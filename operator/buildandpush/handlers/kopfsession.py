@@ -3,13 +3,12 @@
 https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import kopf
 
-OnAnswer = Callable[[str, int | None], None]
+from buildandpush.clients.kubernetes import OnAnswer
 
 
 class Sessions:

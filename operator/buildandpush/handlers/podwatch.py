@@ -10,6 +10,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.core.backoff import doubled_seconds
 
 _log = structlog.get_logger(__name__)
 
@@ -77,7 +78,7 @@ class PodWatch:
             self._version = ""  # a list tells what is there, too, where an event cannot be read
         if isinstance(error, KubernetesError) and error.status == _GONE:
             return FIRST_BACKOFF_SECONDS
-        delay = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(self._failures, 10), LAST_BACKOFF_SECONDS)
+        delay = doubled_seconds(self._failures, FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS)
         self._failures += 1
         _log.warning("pods.watch_failed", namespace=self._namespace or "all", error=str(error), retry_seconds=delay)
         return delay

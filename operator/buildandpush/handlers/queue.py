@@ -15,6 +15,7 @@ from typing import Final, Generic, TypeVar
 import structlog
 
 from buildandpush.clients.errors import KubernetesError, ThrottledError, UnavailableError
+from buildandpush.core.backoff import doubled_seconds
 from buildandpush.handlers.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
@@ -144,7 +145,8 @@ class WorkQueue(Generic[K]):
                 raise  # somebody stops this worker, rather than something within the work having been cancelled
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
-            delay = min(max(FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 10), asked), LAST_BACKOFF_SECONDS)
+            doubled = doubled_seconds(failures - 1, FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS)
+            delay = min(max(doubled, asked), LAST_BACKOFF_SECONDS)
             if isinstance(error, ThrottledError):
                 self._pause(min(max(asked, LEAST_PAUSE_SECONDS), LAST_BACKOFF_SECONDS))
             self._log_failure(key, error, failures, delay)

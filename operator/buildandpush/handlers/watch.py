@@ -11,11 +11,12 @@ import kopf
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.clients.kubernetes import OnAnswer
 from buildandpush.clients.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health
 from buildandpush.handlers.kept import Fact
-from buildandpush.handlers.kopfsession import OnAnswer, Sessions
+from buildandpush.handlers.kopfsession import Sessions
 from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.store import Key, Store, key_of, place_of
 
