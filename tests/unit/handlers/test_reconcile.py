@@ -253,6 +253,19 @@ async def test_a_changed_secret_starts_a_failed_run_anew_where_it_may_help(
     assert cluster.status["run"]["number"] == run
 
 
+async def test_a_corrected_secret_is_seen_soon_after_the_failure_and_later_less_often(cluster: Cluster) -> None:
+    await cluster.settle()
+    cluster.api.logs[cluster.pod["metadata"]["name"]] = REFUSED
+    cluster.end_kaniko(1, "")
+    await cluster.settle()
+    assert cluster.ready == ("False", "PushUnauthorized")
+    waits = []
+    for pause in (timedelta(0), timedelta(minutes=10), timedelta(days=2)):
+        cluster.now += pause
+        waits.append(round(await cluster.reconcile() or 0))
+    assert waits == [10, 60, 900]
+
+
 @pytest.mark.parametrize(("plural", "name"), [(meta.CONNECTOR_PLURAL, "acr"), ("secrets", "acr-push")])
 async def test_run_waits_for_what_is_missing_and_goes_on_by_itself(plural: str, name: str, cluster: Cluster) -> None:
     body = cluster.api.get(plural, "shop", name)

@@ -22,9 +22,10 @@ from buildandpush.core.spec.builds import PlannedBuild
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
 
-_LEAST_POLL: Final = timedelta(minutes=5)
+_LEAST_POLL: Final = timedelta(seconds=10)
 _MOST_POLL: Final = timedelta(minutes=15)
-"""How often a failed run's Secrets are looked at again: nothing tells the operator of their changes."""
+"""How often a failed run's Secrets are looked at again: nothing tells the operator of their changes. Whoever corrects
+one does so soon after the failure, and waits for the new run."""
 
 _CURED_BY_LOGIN: Final = frozenset(
     {
