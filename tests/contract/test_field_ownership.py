@@ -54,3 +54,12 @@ def test_a_resource_not_yet_seen_has_a_generation_of_minus_one(api: Api, namespa
     created = api.create(build_manifest(namespace, "unseen", {}), dry_run=True)
     assert created["status"] == {"observedGeneration": -1}
     assert created["kind"] == BUILD
+
+
+def test_the_api_server_keeps_no_owner_of_each_field_of_a_run(make_build: BuildFactory) -> None:
+    """A run has one writer. Owners of its fields would be a third of the resource, in every write and every watch."""
+    ended = make_build().wait_succeeded()
+    [status] = [entry for entry in ended.raw["metadata"]["managedFields"] if entry["manager"] == _OPERATOR]
+    fields = status["fieldsV1"]["f:status"]
+    assert (fields["f:run"], fields["f:links"]) == ({}, {})
+    assert 'k:{"type":"Ready"}' in fields["f:conditions"]

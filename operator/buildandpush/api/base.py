@@ -85,6 +85,8 @@ ContextPath = Annotated[str, Field(max_length=1024, json_schema_extra=_path_rule
 MAP_BY_TYPE: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 MAP_BY_KEY: dict[str, Any] = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["key"]}
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+ATOMIC_MAP: dict[str, Any] = {"x-kubernetes-map-type": "atomic"}
+"""For an object that one writer writes as a whole: the API server keeps no owner of each field in it."""
 
 ANYTHING: dict[str, Any] = {"x-kubernetes-anything": True}
 """For a type that Kubernetes itself checks later, such as affinity. The value is not checked here."""
