@@ -173,7 +173,7 @@ class Scene:
 
     def clear(self) -> None:
         """Delete builds and connectors. What the operator made for them has to go with them, and nothing else does
-        that."""
+        that. After an outage of the API server the garbage collector first reads everything anew."""
         for kind in (BUILD, CONNECTOR):
             for item in self.api.list(kind, self.namespace):
                 self.api.delete(kind, item["metadata"]["name"], self.namespace)
@@ -182,7 +182,7 @@ class Scene:
             return [item["metadata"]["name"] for item in (*self.pods(), *self.login_secrets())]
 
         eventually(
-            lambda: not left(), "pods and Secrets go with their owners", within=90, last_seen=lambda: str(left())
+            lambda: not left(), "pods and Secrets go with their owners", within=300, last_seen=lambda: str(left())
         )
 
 

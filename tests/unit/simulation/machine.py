@@ -419,8 +419,13 @@ class World(RuleBasedStateMachine):
             self.time_passes(seconds)
             self.life_goes_on(2, False)
 
-    @rule(how=st.sampled_from(["lost", "late", "crash-before"]))
-    def no_node_takes_a_pod_and_it_cannot_be_deleted(self, how: str) -> None:
+    @rule(name=st.sampled_from(NAMES), how=st.sampled_from(["lost", "late", "crash-before"]))
+    def no_node_takes_a_pod_and_it_cannot_be_deleted(self, name: str, how: str) -> None:
+        """The pod of a last attempt, which no further attempt waits for."""
+        self.network.faults.clear()
+        self._mend_surroundings()
+        self.apply_new_image(name, 0)
+        self.life_goes_on(2, False)
         self.network.faults = [f"{how} delete-pod"]
         self.life_goes_on(1, False)
         self.time_passes(3700)
@@ -617,7 +622,8 @@ class World(RuleBasedStateMachine):
         self.apply_new_image(name, None)
         self.all_events_arrive()
         self.api_servers_cache_falls_behind()
-        self.life_goes_on(3, True)
+        self.life_goes_on(2, True)
+        self.life_goes_on(1, False)  # the status tells of the pod, which runs and has not pushed yet
         self.operator_restarts(True)
         for _ in range(3):
             self.cluster.events.clear()
@@ -715,11 +721,7 @@ class World(RuleBasedStateMachine):
         self.network.late.clear()
         while self.paused:
             self.former_operator_goes_on(0)
-        self.cluster.quota_full = self.cluster.nodes_cut_off = self.cluster.policy = False
-        self.cluster.registry_down = self.cluster.git.trouble = ""
-        self.cluster.refused.clear()
-        self.azure_answers()
-        self.put_connector()
+        self._mend_surroundings()
         if self.loses_last:
             self._lose_a_last_request()
         self._catch_up()
@@ -734,6 +736,13 @@ class World(RuleBasedStateMachine):
         for (kind, name), obj in self.cluster.objects.items():
             if kind == meta.BUILD_KIND:
                 assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+
+    def _mend_surroundings(self) -> None:
+        self.cluster.quota_full = self.cluster.nodes_cut_off = self.cluster.policy = False
+        self.cluster.registry_down = self.cluster.git.trouble = ""
+        self.cluster.refused.clear()
+        self.azure_answers()
+        self.put_connector()
 
     def _check_counts(self) -> None:
         """Each end of a build was counted once, whatever happened to the write that told it."""
