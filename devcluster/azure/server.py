@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
@@ -184,7 +185,11 @@ class Azure:
                 response = await self._metadata.answer(request, registry.host, tag_digest=action.tag_digest)
             else:
                 response = await self._upstream.forward(
-                    request, registry.host, action.headers, truncate_bytes=action.truncate_bytes
+                    request,
+                    registry.host,
+                    action.headers,
+                    on_status=partial(setattr, entry, "status"),
+                    truncate_bytes=action.truncate_bytes,
                 )
         return response
 

@@ -1,7 +1,7 @@
 """The real docker-registry behind all emulated registries: each has its repositories below its own host's name."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode
 
@@ -46,13 +46,21 @@ class Upstream:
             await self._session.close()
 
     async def forward(
-        self, request: web.Request, host: str, changes: Mapping[str, str], *, truncate_bytes: int = 0
+        self,
+        request: web.Request,
+        host: str,
+        changes: Mapping[str, str],
+        *,
+        on_status: Callable[[int], None],
+        truncate_bytes: int = 0,
     ) -> web.StreamResponse:
         """Pass a request on and its answer back, both as streams. `changes` replaces headers of the answer, and after
-        `truncate_bytes` of its body the connection breaks off."""
+        `truncate_bytes` of its body the connection breaks off. `on_status` is told of the answer before it is passed
+        on: who asked may be gone by then."""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         body = request.content if request.body_exists else None
         async with self._open_request(request.method, _upstream_path(request, host), headers, body) as answer:
+            on_status(answer.status)
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
             for name in ("Location", "Link"):
                 if name in kept:
