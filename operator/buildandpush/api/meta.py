@@ -65,7 +65,7 @@ ANNOTATION_SOURCE: Final = f"{GROUP}/source"
 """On a build pod: the JSON request that its init container reads through a downward-API file."""
 
 IMAGE_LABEL_RUN: Final = f"{GROUP}/run"
-"""In the image's config: `<resource uid>/<run number>`, which proves whose push a digest is."""
+"""In the image's config: `<resource uid>/<run number>@<spec>`, which proves whose push a digest is."""
 
 
 class Phase(StrEnum):

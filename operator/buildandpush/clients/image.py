@@ -19,6 +19,7 @@ from buildandpush.clients.pauses import read_pause, read_pause_of
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
+from buildandpush.core.naming import names_run
 
 _TAG_PAGE: Final = 1000
 _MAX_TAG_PAGES: Final = 100
@@ -80,7 +81,7 @@ async def prove_image(image: "Image", names: tuple[str, ...], run_label: str) ->
         labels = await image.fetch_labels(digest)
     except NotReadError as error:
         return Proof(None, str(error), passing=error.passing, retry_after_seconds=error.retry_after_seconds)
-    return Proof(digest if labels.get(meta.IMAGE_LABEL_RUN) == run_label else None)
+    return Proof(digest if names_run(labels.get(meta.IMAGE_LABEL_RUN), run_label) else None)
 
 
 class Image:

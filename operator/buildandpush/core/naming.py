@@ -38,9 +38,19 @@ def read_back_pod_name(pod_name: str, *, taken: str = "") -> str:
     return f"{pod_name[-(meta.MAX_NAME - len(ending)) :].lstrip('-')}{ending}"
 
 
-def run_label(uid: str, *, run: int, build: int) -> str:
-    """`<uid>/<run>`: the label of an image that says which run made it. Builds after a run's first add their number."""
-    return f"{uid}/{run}-{build}" if build else f"{uid}/{run}"
+def run_label(uid: str, *, run: int, build: int, spec_hash: str) -> str:
+    """`<uid>/<run>@<spec>`: the label of an image that says which run made it, and of which spec. Builds after a run's
+    first add their number to the run's.
+
+    The spec is in it since a status that was restored gives numbers of runs out again.
+    """
+    number = f"{run}-{build}" if build else f"{run}"
+    return f"{uid}/{number}@{spec_hash.rpartition(':')[2][:12]}"
+
+
+def names_run(found: str | None, label: str) -> bool:
+    """Whether the label that an image has is that of a run. Earlier releases left out the spec."""
+    return found in (label, label.partition("@")[0])
 
 
 def build_pod_labels(

@@ -257,15 +257,16 @@ async def find_proof(registry: FakeRegistry, run: str = "uid/1") -> Proof:
     return found
 
 
-async def test_image_that_carries_the_runs_label_is_proof(registry: FakeRegistry) -> None:
-    label(registry, "uid/1")
-    assert await prove(registry) == DIGEST
+@pytest.mark.parametrize("value", ["uid/1@abc", "uid/1"], ids=["", "by an earlier release"])
+async def test_image_that_carries_the_runs_label_is_proof(registry: FakeRegistry, value: str) -> None:
+    label(registry, value)
+    assert await prove(registry, "uid/1@abc") == DIGEST
 
 
-@pytest.mark.parametrize("value", ["uid/2", "uid/11", "", None])
+@pytest.mark.parametrize("value", ["uid/2@abc", "uid/11@abc", "uid/1@abd", "uid/1-1", "", None])
 async def test_image_of_another_run_is_no_proof(registry: FakeRegistry, value: str | None) -> None:
     label(registry, value)
-    assert await prove(registry) is None
+    assert await prove(registry, "uid/1@abc") is None
 
 
 @pytest.mark.parametrize("moved", [{"latest": OTHER}, {"latest": None}])

@@ -14,6 +14,8 @@ from buildandpush.core.facts import LoginNeed, LoginSecretRef, Owner, Proof, Pus
 from buildandpush.core.pod.kanikolog import find_pushed_digests
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.settings import BuildSettings
+from buildandpush.core.spec.plan import parse_spec
+from buildandpush.core.spec.spechash import hash_spec
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 OWNER = Owner("shop", "web", "11111111-2222-3333-4444-555555555555")
@@ -33,6 +35,11 @@ SPEC: dict[str, Any] = {
 def spec(**changes: Any) -> dict[str, Any]:
     """The smallest spec, with these fields changed; None takes a field out."""
     return {name: value for name, value in {**SPEC, **changes}.items() if value is not None}
+
+
+def run_label(of: dict[str, Any] | None = None, *, run: int = 1) -> str:
+    """The label of the image of a run's first build; `of` is its spec."""
+    return naming.run_label(OWNER.uid, run=run, build=0, spec_hash=hash_spec(parse_spec(of or spec())))
 
 
 def resource(
@@ -101,7 +108,7 @@ def _ask_former_pushes(of: Resource) -> list[AskProof]:
         AskProof(
             repository,
             tuple(build.tags),
-            naming.run_label(of.owner.uid, run=run.number, build=int(build.key)),
+            naming.run_label(of.owner.uid, run=run.number, build=int(build.key), spec_hash=run.spec_hash),
             connector,
         )
         for build in run.builds

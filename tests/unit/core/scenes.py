@@ -9,11 +9,11 @@ from buildandpush.core.build.questions import Answer, AskLog, AskLogin, AskProof
 from buildandpush.core.build.world import Decision, Resource
 from buildandpush.core.facts import LoginSecretRef, ReadBack
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import DIGEST, OWNER, ended_pod, pod_name, resource, running_pod, spec, world
+from tests.unit.core.factories import DIGEST, ended_pod, pod_name, resource, run_label, running_pod, spec, world
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
-PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), f"{OWNER.uid}/1", "acr")
-OWN = AskProof("contoso.azurecr.io/shop/web", (DIGEST,), f"{OWNER.uid}/1", "acr")
+PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), run_label(), "acr")
+OWN = AskProof("contoso.azurecr.io/shop/web", (DIGEST,), run_label(), "acr")
 VERIFIED = ReadBack({"latest": DIGEST}, digest_found=True)
 PUSH_LOG = AskLog(pod_name(), "kaniko")
 PUSHED = f"INFO[0007] Pushed contoso.azurecr.io/shop/web@{DIGEST}"

@@ -144,3 +144,15 @@ def test_event_name_differs_by_each_part() -> None:
 )
 def test_connector_reference_is_a_name_or_a_pipelines_identifier(reference: str, name: str) -> None:
     assert naming.connector_name(reference) == name
+
+
+def test_an_image_names_its_run_and_the_spec_that_it_was_made_of() -> None:
+    """A restored status gives the number of a run out again."""
+    label = naming.run_label("uid", run=3, build=0, spec_hash="v2:0123456789abcdef")
+    assert label == "uid/3@0123456789ab"
+    assert naming.run_label("uid", run=3, build=2, spec_hash="v2:0123456789abcdef") == "uid/3-2@0123456789ab"
+    by_an_earlier_release = "uid/3"
+    assert naming.names_run(label, label)
+    assert naming.names_run(by_an_earlier_release, label)
+    others = ("uid/3@f00", "uid/3-2@0123456789ab", "uid/33@0123456789ab", "", None)
+    assert not any(naming.names_run(other, label) for other in others)

@@ -271,7 +271,7 @@ class Cluster:
         found = ReadBack(named, digest_found=claim.digest in self.labels)
         if self.nodes_cut_off:
             found = ReadBack({}, digest_found=False, problem="no route to host")
-        own = bool(claim.run_label) and self.labels.get(claim.digest) == claim.run_label
+        own = bool(claim.run_label) and naming.names_run(self.labels.get(claim.digest), claim.run_label)
         report = render_report(Report(found, own), claim)
         ended = {"exitCode": 0, "reason": "Completed", "message": report, "finishedAt": stamp(self.now)}
         self.change_pod(
@@ -806,5 +806,5 @@ class Registry:
             return Proof(None, "no route to host")
         named = {self._cluster.tags.get((repository, tag)) for tag in tags}
         digest = named.pop() if len(named) == 1 else None
-        proven = digest is not None and self._cluster.labels.get(digest) == run_label
+        proven = digest is not None and naming.names_run(self._cluster.labels.get(digest), run_label)
         return Proof(digest if proven else None)

@@ -83,7 +83,8 @@ def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> C
 
 def run_label(world: World, run: RunStatus) -> str:
     """The label of the build's image."""
-    return naming.run_label(world.resource.owner.uid, run=run.number, build=int(build_of(run).key))
+    owner = world.resource.owner
+    return naming.run_label(owner.uid, run=run.number, build=int(build_of(run).key), spec_hash=run.spec_hash)
 
 
 # ---- what the operator reads itself

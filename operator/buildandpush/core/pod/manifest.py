@@ -195,7 +195,7 @@ def _kaniko_container(
     mounts += egress.certificate_mounts(settings, egress.KANIKO_MOUNT)
     arguments = kaniko_arguments(
         plan,
-        run_label=naming.run_label(owner.uid, run=attempt.run, build=attempt.build),
+        run_label=naming.run_label(owner.uid, run=attempt.run, build=attempt.build, spec_hash=attempt.spec_hash),
         compatibility=settings.compatibility,
         ca_hosts=login.ca_hosts,
     )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import LONGEST_IMAGE, MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
+from buildandpush.core import naming
 from buildandpush.core.build.questions import (
     Answer,
     AskCacheTrouble,
@@ -110,6 +111,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Question, Answer]:
     assert run is not None
     tags = tuple(run.builds[0].tags)
     read_back = ReadBack(dict.fromkeys(tags, "sha256:" + "b" * 64), digest_found=True, problem=problem)
+    label = naming.run_label(OWNER.uid, run=run.number, build=0, spec_hash=run.spec_hash)
     links = Links(Reason.LINKS_RESOLVED, "", tuple((tag, "u" * MAX_URL) for tag in tags))
     return {
         **ALWAYS,
@@ -119,7 +121,7 @@ def answers_for(of: Resource, log: str, problem: str) -> dict[Question, Answer]:
         AskLog(run.builds[0].pod_name, "source"): log,
         AskReadBack(REPOSITORY, tags, DIGEST, "c" * 253): read_back,
         AskPushed(run.builds[0].pod_name, REPOSITORY): Pushed((DIGEST,)),
-        AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/{run.number}", "c" * 253): Proof(DIGEST),
+        AskProof(REPOSITORY, (DIGEST,), label, "c" * 253): Proof(DIGEST),
     }
 
 

@@ -20,12 +20,12 @@ from buildandpush.core.run.decide import decide
 from tests.unit.core.factories import (
     DIGEST,
     NOW,
-    OWNER,
     REPOSITORY,
     ended_pod,
     login_question,
     pod_name,
     reader_pod,
+    run_label,
     spec,
     world,
 )
@@ -437,4 +437,4 @@ def test_a_push_whose_log_names_two_images_has_no_digest() -> None:
 
 def test_whose_image_it_is_is_asked_by_the_runs_label() -> None:
     asked = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: MOVED}))
-    assert asked.questions == {AskProof(REPOSITORY, (DIGEST,), f"{OWNER.uid}/1", "acr")}
+    assert asked.questions == {AskProof(REPOSITORY, (DIGEST,), run_label(), "acr")}

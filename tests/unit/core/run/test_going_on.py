@@ -20,7 +20,6 @@ from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
     NOW,
-    OWNER,
     REPOSITORY,
     SETTINGS,
     SOURCE_OK,
@@ -30,6 +29,7 @@ from tests.unit.core.factories import (
     pod,
     pod_name,
     resource,
+    run_label,
     running_pod,
     spec,
     terminated,
@@ -368,7 +368,7 @@ class TestForgottenRuns:
         numbered = resource(spec(tags=["<+pipeline.sequenceId>"]))
         other = replace(ended_pod(0, DIGEST), spec_hash_label="other")
         tags = AskTags(REPOSITORY, ("1",), "acr")
-        proof = AskProof(REPOSITORY, ("1",), f"{OWNER.uid}/1", "acr")
+        proof = AskProof(REPOSITORY, ("1",), run_label(numbered.spec), "acr")
         known: dict[Any, Any] = {tags: ReadBack({"1": DIGEST}, digest_found=False), LIVE: other, proof: None}
         assert reason_of(decide(world(numbered, answers=known))) == Reason.TAG_EXISTS
 

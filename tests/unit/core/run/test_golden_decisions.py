@@ -31,7 +31,6 @@ from tests.unit.core.factories import (
     DIGEST,
     LOGIN,
     NOW,
-    OWNER,
     REPOSITORY,
     ended_pod,
     login_question,
@@ -40,6 +39,7 @@ from tests.unit.core.factories import (
     reader_pod,
     resource,
     rule,
+    run_label,
     running_pod,
     spec,
     world,
@@ -142,7 +142,7 @@ def no_sandbox(minutes: int) -> Decision:
 
 def taken(**answers: Any) -> Decision:
     question = AskTags(REPOSITORY, ("v1",), "acr")
-    proof = AskProof(REPOSITORY, ("v1", "latest"), f"{OWNER.uid}/1", "acr")
+    proof = AskProof(REPOSITORY, ("v1", "latest"), run_label(SEQUENCE), "acr")
     found = {
         question: ReadBack({"v1": DIGEST}, False),
         AskLivePod(pod_name()): answers.get("pod"),

@@ -10,7 +10,7 @@ from buildandpush.core.build.questions import AskLog, AskProof, AskTags
 from buildandpush.core.build.world import Decision
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import OWNER, REPOSITORY, ended_pod, pod_name, spec, world
+from tests.unit.core.factories import REPOSITORY, ended_pod, pod_name, run_label, spec, world
 from tests.unit.core.scenes import reason_of, seen
 
 TAGS = ("v1", "v2", "latest")
@@ -19,19 +19,20 @@ NEW, OLD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 QUESTION = AskTags(REPOSITORY, TAGS, "acr")
 
 
-def proof(digest: str) -> AskProof:
-    return AskProof(REPOSITORY, (digest,), f"{OWNER.uid}/1", "acr")
+def proof(digest: str, of: dict[str, Any]) -> AskProof:
+    return AskProof(REPOSITORY, (digest,), run_label(of), "acr")
 
 
 def fail(found: ReadBack, *, log: str = LOCKED, raw: dict[str, Any] | None = None, **own: str | None) -> Decision:
     """The decision on a push that failed; `own` says of NEW and OLD what the image's label proves."""
+    of = raw or spec(tags=list(TAGS))
     answers = {
         AskLog(pod_name(), "kaniko"): log,
         QUESTION: found,
-        proof(NEW): own.get("new", NEW),
-        proof(OLD): own.get("old"),
+        proof(NEW, of): own.get("new", NEW),
+        proof(OLD, of): own.get("old"),
     }
-    return decide(world(seen(raw or spec(tags=list(TAGS))), pods=(ended_pod(1),), answers=answers))
+    return decide(world(seen(of), pods=(ended_pod(1),), answers=answers))
 
 
 def told(decision: Decision) -> str:

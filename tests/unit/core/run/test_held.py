@@ -12,12 +12,12 @@ from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.build.world import Announce, CancelPod, Decision, Resource
 from buildandpush.core.facts import Waiting
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import DIGEST, NOW, OWNER, ended_pod, pod_name, running_pod, spec, world
+from tests.unit.core.factories import DIGEST, NOW, ended_pod, pod_name, run_label, running_pod, spec, world
 from tests.unit.core.scenes import after, conditions, reason_of, seen, succeeded
 
 REFUSED = Waiting(Reason.API_REFUSED, 'pods "web" is forbidden: no such right')
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
-PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), f"{OWNER.uid}/1", "acr")
+PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), run_label(), "acr")
 GONE = {AskLivePod(pod_name()): None}
 
 LONG = timedelta(days=1)

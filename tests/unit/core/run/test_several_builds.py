@@ -67,8 +67,8 @@ class TestTheWay:
         labels = [pod.manifest["metadata"]["labels"][meta.LABEL_BUILD] for pod in (first, second)]
         assert labels == ["0", "1"]
         arguments = [" ".join(pod.manifest["spec"]["containers"][0]["args"]) for pod in (first, second)]
-        assert "/1 " in arguments[0] + " "
-        assert "/1-1" in arguments[1]
+        assert "/1@" in arguments[0]
+        assert "/1-1@" in arguments[1]
 
     def test_nothing_is_written_while_nothing_happens(self) -> None:
         scene = running()

@@ -25,6 +25,7 @@ from tests.unit.core.factories import (
     pod,
     pod_name,
     resource,
+    run_label,
     running_pod,
     spec,
     world,
@@ -198,7 +199,7 @@ class TestNumbers:
 class TestTagExists:
     SPEC = spec(tags=["latest", "1.<+pipeline.sequenceId>"])
     TAGS = AskTags("contoso.azurecr.io/shop/web", ("1.1",), "acr")
-    PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest", "1.1"), f"{OWNER.uid}/1", "acr")
+    PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest", "1.1"), run_label(SPEC), "acr")
     TAKEN = ReadBack({"1.1": DIGEST}, digest_found=False)
 
     def test_a_numbered_tag_that_is_taken_fails_the_first_run(self) -> None:
