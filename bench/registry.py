@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,11 +40,18 @@ class OneImage(Upstream):
     """A registry that has the same image, with the one tag, in every repository."""
 
     async def forward(
-        self, request: web.Request, host: str, changes: Mapping[str, str], *, truncate_bytes: int = 0
+        self,
+        request: web.Request,
+        host: str,
+        changes: Mapping[str, str],
+        *,
+        on_status: Callable[[int], None],
+        truncate_bytes: int = 0,
     ) -> web.StreamResponse:
         """The answer to a request for a manifest or a blob."""
         del host, changes, truncate_bytes
         status, headers, body = _find(request.path)
+        on_status(status)
         return web.Response(status=status, headers=headers, body=body)
 
     async def read_json(
