@@ -55,8 +55,8 @@ class Upstream:
         truncate_bytes: int = 0,
     ) -> web.StreamResponse:
         """Pass a request on and its answer back, both as streams. `changes` replaces headers of the answer, and after
-        `truncate_bytes` of its body the connection breaks off. `on_status` is told of the answer before it is passed
-        on: who asked may be gone by then."""
+        `truncate_bytes` of its body the connection breaks off. `on_status` gets the answer's status first: whoever
+        asked may be gone by then."""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         body = request.content if request.body_exists else None
         async with self._open_request(request.method, _upstream_path(request, host), headers, body) as answer:

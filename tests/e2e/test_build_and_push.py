@@ -50,7 +50,7 @@ def test_a_good_build_is_told_by_status_kubectl_and_events(
     assert listed.splitlines()[0].split()[:4] == ["NAME", "PHASE", "REASON", "RUN"]
     build.wait_event("Normal", "Succeeded")
     assert build.events() == [("Normal", "Accepted"), ("Normal", "Succeeded")]
-    assert registry.labels(build.repository, "latest")["buildandpush.dev/run"].startswith(f"{ended.uid}/1@")
+    assert registry.labels(build.repository, "latest")["buildandpush.dev/run"] == ended.run_label(1)
     files = registry.files(build.repository, "latest")
     assert not [path for path in files if path.startswith(("kaniko", "workspace", "etc/buildandpush"))]
     assert not [path for path, content in files.items() if registry.password.encode() in content]

@@ -23,6 +23,11 @@ class Snapshot:
     def uid(self) -> str:
         return str(self.raw["metadata"]["uid"])
 
+    def run_label(self, number: int) -> str:
+        """The label that the image of the latest run has, if that run has one build and this number."""
+        spec = self.run["specHash"].partition(":")[2]
+        return f"{self.uid}/{number}@{spec[:12]}"
+
     @property
     def generation(self) -> int:
         return int(self.raw["metadata"]["generation"])
