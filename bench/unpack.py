@@ -7,6 +7,7 @@ The content does not shrink, so the archive is as large as what comes out of it.
 """
 
 import argparse
+import io
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 _FILE_BYTES: Final = 1024**2
 _UNPACK: Final = """
@@ -29,19 +30,12 @@ print(*peaks, time.monotonic() - begun)
 """
 
 
-class _Endless:
-    """Content of a file."""
-
-    def read(self, size: int) -> bytes:
-        return os.urandom(size)
-
-
-def _write_tar(path: Path, mode: str, megabytes: int) -> None:
+def _write_tar(path: Path, mode: Literal["w", "w:gz"], megabytes: int) -> None:
     with tarfile.open(path, mode) as archive:
         for number in range(megabytes):
             info = tarfile.TarInfo(f"folder/file{number}")
             info.size = _FILE_BYTES
-            archive.addfile(info, _Endless())
+            archive.addfile(info, io.BytesIO(os.urandom(_FILE_BYTES)))
 
 
 def _write_zst(path: Path, megabytes: int) -> None:

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any, Final
 
 import jwt
@@ -65,7 +66,7 @@ class GitHub:
             "githubAppPrivateKey": self.private_key,
         }
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply | None:
+    def answer(self, method: str, path: str, headers: Message, body: bytes) -> Reply | None:
         """The answer of the API. None for what is no request to it."""
         if not path.startswith("/api/v3/"):
             return None
@@ -95,7 +96,7 @@ class GitHub:
         logins = [f"x-access-token:{token}".encode() for token in self.tokens]
         return authorization in [f"Basic {base64.b64encode(login).decode()}" for login in logins]
 
-    def _refuse_app(self, headers: Mapping[str, str]) -> Reply | None:
+    def _refuse_app(self, headers: Message) -> Reply | None:
         if not headers.get("User-Agent"):
             return Reply(403, {"message": "Please make sure your request has a User-Agent header"})
         scheme, _, signed = (headers.get("Authorization") or "").partition(" ")

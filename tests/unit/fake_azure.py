@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import jwt
 
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.logins import Logins
+from buildandpush.clients.azure.resource_manager import ResourceManager
+from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.core.azure.credential import Resolved
 from buildandpush.core.azure.errors import LoginError, LoginProblem
 from buildandpush.core.azure.token import PULL_ALL
@@ -160,6 +163,8 @@ def make_sources(
     """Whom a reconciler asks, with Azure in memory."""
     azure = azure or FakeAzure()
     azure.clock = clock
-    identities = IdentityLogins(azure, azure, clock, first_backoff_seconds, on_login)
+    entra, acr = cast("EntraClient", azure), cast("AcrClient", azure)
+    identities = IdentityLogins(entra, acr, clock, first_backoff_seconds, on_login)
     logins = logins_class(client, identities, SETTINGS, clock)
-    return Sources(client, logins, registry, links or FakeLinks(), revisions or FakeRevisions(), flux)
+    manager = cast("ResourceManager", links or FakeLinks())
+    return Sources(client, logins, registry, manager, revisions or FakeRevisions(), flux)
