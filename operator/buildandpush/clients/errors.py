@@ -42,8 +42,9 @@ class ThrottledError(UnavailableError):
 
 
 class BrokenAnswerError(UnavailableError):
-    """The server answered a read, and nothing can be made of the answer: it is too long, it is no JSON, or it tells of
-    the server's own trouble (500), such as a conversion webhook that fails. Other objects may be readable."""
+    """The server answered, and nothing can be made of the answer: it is too long, it is no JSON, it is some proxy's
+    (404 without a Status), or it tells a reader of the server's own trouble (500), such as a conversion webhook that
+    fails. Other objects may be readable."""
 
 
 class TroubleError(UnavailableError):

@@ -59,6 +59,8 @@ _GONE: Final = 410
 _JSON: Final = "application/json"
 # https://github.com/kubernetes/apiserver/blob/master/pkg/admission/plugin/webhook/errors/statuserror.go
 _DENIED: Final = 'admission webhook "'
+_CORE: Final = " /api/v1/"
+"""In a request for what every API server knows. Of a group that is not installed it says 404 without a Status."""
 _MAX_WORDS: Final = 256
 """Bytes that are shown of a refusal that is no Kubernetes Status."""
 
@@ -427,11 +429,16 @@ def _refusal(status: int, data: bytes, request: str) -> Exception:
     """The error that an answer stands for. Its message may be a webhook's or a kubelet's, so it is foreign text."""
     try:
         answer = parse_json(data)
+        is_status = answer.get("kind") == "Status"
         reason, message = str(answer.get("reason") or ""), admit(str(answer.get("message") or ""))
     except (UnreadableError, AttributeError):
-        reason, message = "", admit(data[:_MAX_WORDS].decode(errors="replace"), cut_behind=len(data) > _MAX_WORDS)
+        is_status, reason = False, ""
+        message = admit(data[:_MAX_WORDS].decode(errors="replace"), cut_behind=len(data) > _MAX_WORDS)
     if message.startswith(_DENIED) and status < 500:
         return DeniedError(status, reason, message)
+    if status == 404 and not is_status and _CORE in request:
+        # Some proxy's, which has lost its way. A pod would count as lost, and be made a second time.
+        return BrokenAnswerError(f"{request}: {status}, though not in the API server's words: {message}")
     if status == 404:
         return NotFoundError(status, reason, message)
     if status == 409:

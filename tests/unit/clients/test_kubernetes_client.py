@@ -441,13 +441,33 @@ async def test_refusal_on_a_later_page_is_told(api: ApiServer, client: Kubernete
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>bad gateway</html>", b"[]", b"null", b'"x"', b"\xff\xfe", b"{"])
-@pytest.mark.parametrize(("status", "kind"), [(403, KubernetesError), (404, NotFoundError), (502, UnavailableError)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(403, KubernetesError), (404, BrokenAnswerError), (502, UnavailableError)]
+)
 async def test_refusal_in_any_form_is_told(
     body: bytes, status: int, kind: type[Exception], api: ApiServer, client: KubernetesClient
 ) -> None:
     api.answers.append(web.Response(status=status, body=body))
     with pytest.raises(kind):
         await client.read_pod("shop", "p1")
+
+
+@pytest.mark.parametrize("name", ["read_pod", "create_pod", "patch_pod_deadline", "delete_pod", "read_secret"])
+@pytest.mark.parametrize("body", [b"", b"<html>no site</html>", b"404 page not found\n", b"{}"])
+async def test_only_the_api_servers_own_word_says_that_an_object_does_not_exist(
+    body: bytes, name: str, api: ApiServer, client: KubernetesClient
+) -> None:
+    """A proxy that has lost its way answers 404, too. A pod would count as lost by that, and another be made."""
+    api.answers.append(web.Response(status=404, body=body))
+    with pytest.raises(UnavailableError, match="404"):
+        await CALLS[name][0](client)
+
+
+async def test_a_group_that_is_not_installed_is_not_found(api: ApiServer, client: KubernetesClient) -> None:
+    """Of a path that it does not know, the API server says so without a Status."""
+    api.answers.append(web.Response(status=404, body=b"404 page not found\n"))
+    with pytest.raises(NotFoundError):
+        await client.get("/apis/source.toolkit.fluxcd.io")
 
 
 async def test_endless_refusal_is_not_repeated_in_full(api: ApiServer, client: KubernetesClient) -> None:
