@@ -42,7 +42,8 @@ from bench.plane import run_plane
 from bench.scene import prepare
 from buildandpush.api import meta
 from buildandpush.clients.errors import ConflictError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Transport
 from buildandpush.core import naming
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.core.spec.spechash import hash_spec
@@ -95,13 +96,13 @@ class Client(KubernetesClient):
     async def create(self, path: str, body: Object) -> Object | None:
         """Create an object; None if there is one of its name, as from a run before."""
         try:
-            return await self._request("POST", path, body=body)
+            return await self._transport.request("POST", path, body=body)
         except ConflictError:
             return None
 
     async def count_writes(self) -> dict[str, float]:
         """Writes that the API server has answered, by verb and resource."""
-        return read_writes((await self._send("GET", "/metrics", limit=_MOST_METRICS)).decode())
+        return read_writes((await self._transport.send("GET", "/metrics", limit=_MOST_METRICS)).decode())
 
     async def count_builds(self, namespace: str) -> int:
         """How many builds there are, those of earlier runs included."""
@@ -114,7 +115,9 @@ class Client(KubernetesClient):
 
     async def patch_pod_status(self, namespace: str, name: str, status: Object) -> None:
         """As a kubelet does."""
-        await self._request("PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}/status", body={"status": status})
+        await self._transport.request(
+            "PATCH", f"/api/v1/namespaces/{namespace}/pods/{name}/status", body={"status": status}
+        )
 
 
 class Filler:
@@ -345,7 +348,8 @@ async def measure(kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Objec
     (finished, _), (running, pod) = samples[True], samples[False]
     configuration = aio.client.Configuration()
     await aio.config.load_kube_config(kubeconfig, client_configuration=configuration)
-    async with Client.of(configuration) as client:
+    async with Transport.of(configuration) as transport:
+        client = Client(transport)
         filler = Filler(client)
         await filler.fill(scene.finished, FINISHED, lambda name: filler.make_finished(finished, name))
         await filler.fill(scene.running, RUNNING, lambda name: filler.make_running(running, pod, name))

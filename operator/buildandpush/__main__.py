@@ -24,7 +24,8 @@ from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.clusterfacts import ClusterFacts
 from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.gitremote import GitRemote
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Transport
 from buildandpush.clients.lease import Lease
 from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.outside import Outside
@@ -77,7 +78,8 @@ async def run(config: OperatorConfig, certificates: str = "") -> int:
     take_signals()
     health, metrics = Health(), Metrics()
     lag = LoopLag(on_look=metrics.loop_lag.observe)
-    async with await KubernetesClient.connect(metrics.count_api_request) as client:
+    async with await Transport.connect(metrics.count_api_request) as transport:
+        client = KubernetesClient(transport)
         server = await serve_health(config.port, health, lag, metrics)
         watching = asyncio.create_task(lag.run(), name="lag")
         lease = _make_lease(config, client, health) if config.pod_namespace else None

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Transport
 from devcluster.settings import KUBERNETES_VERSION
 from tests.contract.documents import CHART, load_all
 from tests.e2e.harness.shell import Shell
@@ -120,9 +121,9 @@ def test_the_api_server_refuses_the_operator_everything_else(shell: Shell, reque
 
 
 def test_the_client_makes_exactly_the_requests_that_are_granted() -> None:
-    transport = _RecordingTransport()
-    asyncio.run(_call_every_method(KubernetesClient(transport)))
-    rights = _rights_of(transport.requests)
+    api = _RecordingApi()
+    asyncio.run(_call_every_method(KubernetesClient(Transport(api))))
+    rights = _rights_of(api.requests)
     assert rights.pop("leases.coordination.k8s.io") == LEASE
     assert rights == REQUESTED | NODES | ORDER | CRDS
 
@@ -188,8 +189,8 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 _ANSWER = json.dumps({"items": [], "metadata": {"resourceVersion": "1"}, "status": {"token": "t"}}).encode()
 
 
-class _RecordingTransport:
-    """Takes the place of the official client's transport and notes what is asked."""
+class _RecordingApi:
+    """Takes the place of the official client and notes what is asked."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str]] = []

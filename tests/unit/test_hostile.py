@@ -14,10 +14,12 @@ import pytest
 from azure.core.exceptions import AzureError
 
 from buildandpush.api.meta import BUILD_KIND
-from buildandpush.clients import gitremote, image, kubernetes, outside, watchstream
+from buildandpush.clients import gitremote, image, outside
 from buildandpush.clients.azure import entra, tokens
 from buildandpush.clients.errors import KubernetesError
-from buildandpush.clients.lists import parse_page
+from buildandpush.clients.kubernetes import watchstream
+from buildandpush.clients.kubernetes.lists import parse_page
+from buildandpush.clients.kubernetes.refusal import classify_refusal
 from buildandpush.core import text
 from buildandpush.core.azure import errors, token
 from buildandpush.core.azure.credential import ClientSecret
@@ -257,7 +259,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "observe_events": lambda words: observe_events([{"message": words, "reason": words}]),
     "read_status": lambda words: read_status({"conditions": words, "phase": words, "run": words}),
     "parse_json": _quietly(parse_json, UnreadableError),
-    "a refusal by the API server": lambda words: kubernetes._refusal(403, words.encode(errors="replace"), "GET /"),
+    "a refusal by the API server": lambda words: classify_refusal(403, words.encode(errors="replace"), "GET /"),
     "a refusal that is told": lambda words: explain_refusal(KubernetesError(403, "Forbidden", words)),
     "Entra ID's refusal": lambda words: entra._classify(AzureError(words), SECRET, "assertion"),
     "a credential that cannot be used": lambda words: entra._unusable(ValueError(words), SECRET),
@@ -339,7 +341,7 @@ HAND_ON: Final = {
     "clients/image.py: Image._send",
     "clients/image.py: Image.fetch_digest",
     "clients/image.py: prove_image",
-    "clients/kubernetes.py: KubernetesClient._request",
+    "clients/kubernetes/transport.py: Transport.request",
     "clients/lookups.py: Lookups._note_failure",
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",

@@ -1,1 +1,1 @@
-"""The clients: the Kubernetes API, registries and Azure. All I/O of the operator is here; kopf is not."""
+"""The clients: the API server, registries and Azure. All I/O of the operator is here; kopf is not."""

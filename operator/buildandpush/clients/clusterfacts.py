@@ -13,7 +13,8 @@ import structlog
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError
-from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.clients.recent import Recent
 
 _log = structlog.get_logger(__name__)

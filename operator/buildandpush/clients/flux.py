@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, NotFoundError
-from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.core.facts import FluxArtifact, Waiting
 from buildandpush.core.fluxobject import GROUP, PLURALS, read_artifact
 from buildandpush.core.foreign import admit_line

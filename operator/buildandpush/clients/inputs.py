@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import NotFoundError
-from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.core.facts import Inputs, Waiting
 from buildandpush.core.fingerprint import digest_values
 from buildandpush.core.spec.sources.keys import WHOLE

@@ -12,7 +12,7 @@ from buildandpush.clients.clusterfacts import ClusterFacts
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.flux import FluxClient
 from buildandpush.clients.inputs import find_keys, read_secret_values
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.registry import RegistryReader
 from buildandpush.core.azure.credential import secrets_of
 from buildandpush.core.build.questions import (

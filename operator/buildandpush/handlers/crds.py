@@ -12,7 +12,7 @@ import structlog
 from buildandpush.api import meta
 from buildandpush.api.crd import build_crd, connector_crd
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.core.crdgap import CrdGap, find_gap
 
 _log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import kopf
 
-from buildandpush.clients.kubernetes import OnAnswer
+from buildandpush.clients.kubernetes.transport import OnAnswer
 
 
 class Sessions:

@@ -14,8 +14,8 @@ from buildandpush.clients.errors import (
     ThrottledError,
     UnavailableError,
 )
-from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.lists import NO_VERSION, Listing
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.lists import NO_VERSION, Listing
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health, Loop
 from buildandpush.handlers.kept import Object, version_of

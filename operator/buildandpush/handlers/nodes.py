@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.core.pod.nodes import can_map_users, runs_builds
 
 _log = structlog.get_logger(__name__)

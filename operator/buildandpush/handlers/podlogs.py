@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient, PodLog
+from buildandpush.clients.kubernetes.client import KubernetesClient, PodLog
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 
 TAIL_LINES: Final = 60

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.core.backoff import doubled_seconds
 
 _log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ import kopf
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.kubernetes import OnAnswer
-from buildandpush.clients.lists import WHOLE_PAGE_SIZE
+from buildandpush.clients.kubernetes.lists import WHOLE_PAGE_SIZE
+from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.health import Health
 from buildandpush.handlers.kept import Fact

@@ -7,7 +7,7 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.clients.clusterfacts import KEPT_REFUSED_SECONDS, KEPT_SECONDS, ClusterFacts
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 
 SHOP = "/api/v1/namespaces/shop"
 LOW = "/apis/scheduling.k8s.io/v1/priorityclasses/batch-low"

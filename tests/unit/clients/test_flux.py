@@ -13,8 +13,9 @@ from kubernetes import aio
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import ABSENT_SECONDS, FluxClient
-from buildandpush.clients.kubernetes import KubernetesClient
-from buildandpush.clients.watchstream import read_events
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Transport
+from buildandpush.clients.kubernetes.watchstream import read_events
 from buildandpush.core.facts import FluxArtifact, Waiting
 
 GROUP = "/apis/source.toolkit.fluxcd.io"
@@ -80,8 +81,8 @@ async def server() -> AsyncIterator[tuple[ApiServer, FluxClient]]:
     app.router.add_route("*", "/{path:.*}", api.handle)
     async with TestServer(app) as running:
         url = str(running.make_url("")).rstrip("/")
-        async with KubernetesClient(aio.client.ApiClient(aio.client.Configuration(host=url))) as client:
-            yield api, FluxClient(client, lambda: api.now)
+        async with Transport.of(aio.client.Configuration(host=url)) as transport:
+            yield api, FluxClient(KubernetesClient(transport), lambda: api.now)
 
 
 Server = tuple[ApiServer, FluxClient]

@@ -10,7 +10,6 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.gitremote import GitLogin
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.revisions import Revisions
 from buildandpush.core.build.questions import AskCommit, AskTouched
@@ -64,7 +63,7 @@ class Desk:
         self.woken: list[Owner] = []
         lookups: Lookups[Owner, Commit | bool] = Lookups(lambda: self.now, self.woken.append)
         logins: Any = self.tokens
-        self.revisions = Revisions(KubernetesClient(self.api), logins, self.git, lookups)
+        self.revisions = Revisions(self.api.connect(), logins, self.git, lookups)
         for namespace in ("shop", "tools"):
             self.put_login(namespace, "aHVudGVyMg==")
 

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from buildandpush.api import meta
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.settings import BuildSettings
@@ -95,7 +94,7 @@ class Cluster:
 
     def make_reconciler(self) -> Reconciler:
         """One process of the operator, with what its store knows."""
-        client = KubernetesClient(self.api)
+        client = self.api.connect()
         sources = make_sources(
             client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
         )

@@ -1,6 +1,6 @@
 """An API server in memory, as strict as the real one where the operator relies on it.
 
-It stands where the HTTP connection would: `KubernetesClient(FakeApi())`. Requests that it does not know raise, so
+It stands where the HTTP connection would, behind the operator's own client. Requests that it does not know raise, so
 that a new request of the operator's shows itself.
 """
 
@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from buildandpush.api import meta
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Transport
 
 Object = dict[str, Any]
 
@@ -76,7 +78,7 @@ class _RefusedError(Exception):
 
 
 class FakeApi:
-    """The transport that `KubernetesClient` is made with."""
+    """What a `Transport` sends by."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Object] = {}
@@ -125,6 +127,10 @@ class FakeApi:
         pass
 
     # ---- what tests do
+
+    def connect(self) -> KubernetesClient:
+        """A client of it."""
+        return KubernetesClient(Transport(self))
 
     def put(self, plural: str, body: Object) -> Object:
         """Have an object, as if somebody else had written it."""

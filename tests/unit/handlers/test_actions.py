@@ -7,7 +7,6 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Waiting
 from buildandpush.handlers.actions import perform
@@ -46,7 +45,7 @@ class Acting:
         self.api, self.store = FakeApi(), Store()
 
     async def __call__(self, action: Action) -> Refusal | Waiting | None:
-        return await perform(KubernetesClient(self.api), self.store, OWNER, action, NOW)
+        return await perform(self.api.connect(), self.store, OWNER, action, NOW)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.build.questions import (
     Answer,
     AskAdmission,
@@ -49,7 +48,7 @@ async def cluster() -> Cluster:
 async def ask(cluster: Cluster, question: Question) -> Answer:
     """The answer."""
     resource = read_resource(cluster.api.get("buildandpushacrs", "shop", "web"))
-    sources = make_sources(KubernetesClient(cluster.api), cluster.registry, lambda: cluster.now)
+    sources = make_sources(cluster.api.connect(), cluster.registry, lambda: cluster.now)
     return await answer_question(sources, resource, question, cluster.now)
 
 

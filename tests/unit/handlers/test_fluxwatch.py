@@ -9,7 +9,6 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import Found, Place, Snapshot
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.build.questions import AskFluxArtifact
 from buildandpush.core.facts import FluxArtifact, Waiting
 from buildandpush.handlers import fluxwatch
@@ -179,7 +178,7 @@ async def test_one_namespace_is_followed_where_the_operator_serves_no_other() ->
 
 async def test_the_question_is_answered_for_the_builds_own_namespace() -> None:
     cluster = Cluster()
-    sources = make_sources(KubernetesClient(cluster.api), cluster.registry, lambda: cluster.now, flux=FakeFlux())
+    sources = make_sources(cluster.api.connect(), cluster.registry, lambda: cluster.now, flux=FakeFlux())
     build = read_resource(cluster.api.get(meta.BUILD_PLURAL, "shop", "web"))
     found = await answer_question(sources, build, AskFluxArtifact("Bucket", "files"), cluster.now)
     assert found == Waiting(Reason.SOURCE_NOT_READY, "shop Bucket files")

@@ -9,7 +9,6 @@ import aiohttp
 import kopf
 import pytest
 
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.handlers import watch
 from buildandpush.handlers.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
 from buildandpush.handlers.listing import refresh_once
@@ -128,7 +127,7 @@ def test_one_namespace_that_can_be_listed_is_enough(refusals: list[int], ready: 
 
 
 async def _list(api: FakeApi, queue: WorkQueue[Any], health: Health) -> None:
-    await refresh_once(KubernetesClient(api), Store(), queue, ("gone", "shop"), health)
+    await refresh_once(api.connect(), Store(), queue, ("gone", "shop"), health)
 
 
 @pytest.fixture

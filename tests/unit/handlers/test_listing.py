@@ -10,8 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from buildandpush.api import meta
-from buildandpush.clients import kubernetes
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes import transport
 from buildandpush.handlers.health import Health
 from buildandpush.handlers.listing import (
     _PLURALS,
@@ -34,8 +33,8 @@ from tests.unit.handlers.test_watch import WEB, QueueStub, pod, resource
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of two objects."""
-    monkeypatch.setattr(kubernetes, "WHOLE_PAGE_SIZE", 2)
-    monkeypatch.setattr(kubernetes, "NAMES_PAGE_SIZE", 2)
+    monkeypatch.setattr(transport, "WHOLE_PAGE_SIZE", 2)
+    monkeypatch.setattr(transport, "NAMES_PAGE_SIZE", 2)
 
 
 def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> None:
@@ -55,7 +54,7 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
         api.put(meta.BUILD_PLURAL, resource("new"))
         tasks = [
             asyncio.create_task(queue.run()),
-            asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health())),
+            asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health())),
         ]
         await asyncio.sleep(1)
         seen.clear()
@@ -74,7 +73,7 @@ def test_list_that_fails_is_tried_again_later() -> None:
         api, store = FakeApi(), Store()
         api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, ("shop",), asyncio.Event(), Health()))
+        task = asyncio.create_task(refresh(api.connect(), store, queue, ("shop",), asyncio.Event(), Health()))
         await asyncio.sleep(REFRESH_SECONDS + RELIST_SECONDS + 1)
         assert not task.done()
         api.refuse = lambda verb, plural, name: None
@@ -96,7 +95,7 @@ def test_what_one_list_missed_is_worked_on_though_the_next_one_fails() -> None:
         store.put_pod(api.put("pods", pod()))
         api.drop("pods", "shop", pod()["metadata"]["name"])
         api.refuse = lambda verb, plural, name: (503, "come again") if plural == meta.BUILD_PLURAL else None
-        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        await refresh_once(api.connect(), store, queue, (), Health())
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -109,7 +108,7 @@ def test_a_namespace_that_may_not_be_listed_keeps_no_other_from_it() -> None:
         api.put(meta.BUILD_PLURAL, resource())
         refused = iter([(403, "forbidden")])
         api.refuse = lambda verb, plural, name: next(refused, None)
-        await refresh_once(KubernetesClient(api), store, queue, ("gone", "shop"), Health())
+        await refresh_once(api.connect(), store, queue, ("gone", "shop"), Health())
         assert queue.added == [WEB]
 
     asyncio.run(main())
@@ -124,7 +123,7 @@ def test_a_list_does_not_come_from_a_cache_that_lags() -> None:
         written = api.put(meta.BUILD_PLURAL, resource())
         store.put(meta.BUILD_KIND, written)
         unseen = api.put(meta.BUILD_PLURAL, resource("unseen"))
-        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        await refresh_once(api.connect(), store, queue, (), Health())
         assert not store.relapsed.is_set()
         assert store.get(WEB) == written
         assert store.get(Key(meta.BUILD_KIND, "shop", "unseen")) == unseen
@@ -148,7 +147,7 @@ def test_versions_that_went_back_are_noticed_once(later: int, monkeypatch: pytes
         restore()
         for number in range(later):
             api.put(meta.BUILD_PLURAL, resource(f"later-{number}"))
-        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        await refresh_once(api.connect(), store, queue, (), Health())
         assert store.relapsed.is_set()
         assert told == ["store.relapsed"]
 
@@ -163,7 +162,7 @@ def test_no_work_begins_before_the_api_server_has_listed_what_there_is() -> None
         refused = iter([(503, "come again"), (503, "come again")])
         api.refuse = lambda verb, plural, name: next(refused, None)
         begun = asyncio.get_running_loop().time()
-        await list_all(KubernetesClient(api), store, queue, ("shop",), Health())
+        await list_all(api.connect(), store, queue, ("shop",), Health())
         assert queue.added == [WEB]
         assert asyncio.get_running_loop().time() - begun >= 2 * RETRY_SECONDS
 
@@ -175,7 +174,7 @@ def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afre
         api, store = FakeApi(), Store()
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
         watcher = Watcher(store, queue, lambda namespace: None)
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), watcher.relisted, Health()))
+        task = asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health()))
         watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")
         await asyncio.sleep(RELIST_SECONDS + 2)
@@ -205,7 +204,7 @@ def test_all_pages_are_taken_in_and_what_stands_in_none_is_gone(names_only: bool
         for number in range(5):
             api.put(meta.BUILD_PLURAL, resource(f"b{number}"))
         store.put(meta.BUILD_KIND, api.get(meta.BUILD_PLURAL, "shop", "b0"))
-        assert await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=names_only)
+        assert await refresh_once(api.connect(), store, queue, (), Health(), names_only=names_only)
         assert names(store) == {"b0", "b1", "b2", "b3", "b4"}
         assert [key.name for key in queue.added] == ["b1", "b2", "b3", "b4", "gone"]
         assert sum(request.endswith(meta.BUILD_PLURAL) for request in api.requests) == 3
@@ -225,7 +224,7 @@ def test_only_what_has_changed_is_read() -> None:
             body["metadata"]["name"] = name
             store.put_pod(api.put("pods", body))
         api.put("pods", {**api.get("pods", "shop", "p2"), "spec": {"nodeName": "node1"}})
-        await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        await refresh_once(api.connect(), store, queue, (), Health())
         assert [request.rpartition("/")[2] for request in api.requests] == [
             *("pods", "p2"),
             *(meta.BUILD_PLURAL, "changed"),
@@ -245,7 +244,7 @@ def test_what_goes_between_the_list_and_its_reading_stands_in_no_ones_way() -> N
         for name in ("gone", "new"):
             api.put(meta.BUILD_PLURAL, resource(name))
         api.refuse = lambda verb, plural, name: (404, "not found") if name == "gone" else None
-        assert await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert await refresh_once(api.connect(), store, queue, (), Health())
         assert names(store) == {"new"}
 
     asyncio.run(main())
@@ -268,9 +267,9 @@ def test_a_list_whose_state_is_gone_loses_nothing() -> None:
                 api.compact()
 
         api.refuse = compact_after_a_page
-        assert not await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert not await refresh_once(api.connect(), store, queue, (), Health())
         assert len(names(store)) == 5
-        assert await refresh_once(KubernetesClient(api), store, queue, (), Health())
+        assert await refresh_once(api.connect(), store, queue, (), Health())
         assert queue.added == []
 
     asyncio.run(main())
@@ -290,7 +289,7 @@ def test_others_have_their_turn_while_a_long_list_is_taken_in() -> None:
                 turns.append(len(queue.added))
 
         other = asyncio.create_task(take_turns())
-        await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=False)
+        await refresh_once(api.connect(), store, queue, (), Health(), names_only=False)
         other.cancel()
         assert queue.added, "nothing was taken in"
         assert max(after - before for before, after in itertools.pairwise(turns)) <= 50
@@ -305,7 +304,7 @@ def test_the_list_waits_until_kopf_has_told_all_of_its_own() -> None:
         api, store = FakeApi(), Store()
         queue: Any = QueueStub()
         relisted = asyncio.Event()
-        task = asyncio.create_task(refresh(KubernetesClient(api), store, queue, (), relisted, Health()))
+        task = asyncio.create_task(refresh(api.connect(), store, queue, (), relisted, Health()))
         for _ in range(10):
             relisted.set()
             await asyncio.sleep(RELIST_SECONDS / 2)
@@ -338,7 +337,7 @@ def test_a_first_list_that_takes_too_long_gets_further_with_each_try() -> None:
                 api.compact()
 
         api.refuse = compact_after_a_page
-        await list_all(KubernetesClient(api), store, queue, (), Health())
+        await list_all(api.connect(), store, queue, (), Health())
         assert len(names(store)) == 9
         read = {request.rpartition("/")[2] for request in api.requests} - {"pods", *_PLURALS.values()}
         assert read == {f"b{number}" for number in range(2, 9)}, "those of the first page were known already"
@@ -363,7 +362,7 @@ def test_a_list_without_a_version_fails_and_says_nothing_of_what_is_gone(answer:
             return FakeAnswer(200, json.dumps(answer).encode())
 
         api.call_api = call_api  # type: ignore[method-assign]
-        assert not await refresh_once(KubernetesClient(api), store, queue, (), Health(), names_only=names_only)
+        assert not await refresh_once(api.connect(), store, queue, (), Health(), names_only=names_only)
         assert not store.relapsed.is_set()
         assert store.get(WEB) is not None
 
@@ -428,7 +427,7 @@ def test_an_object_that_cannot_be_read_keeps_no_other_from_it(broken: str, monke
         api.put(meta.BUILD_PLURAL, resource("new"))
         api.put(meta.CONNECTOR_PLURAL, resource("acr"))
         answer_reads(api, "a-bad", answering(*BROKEN[broken]))
-        assert await refresh_once(KubernetesClient(api), store, queue, (), health)
+        assert await refresh_once(api.connect(), store, queue, (), health)
         assert names(store) == {"a-bad", "new"}
         assert store.get(Key(meta.BUILD_KIND, "shop", "a-bad")) == known, "it stays as it was known"
         assert [key.name for key in queue.added] == ["new", "gone", "acr"]
@@ -451,7 +450,7 @@ def test_work_begins_though_one_object_cannot_be_read() -> None:
         answer_reads(api, "bad", answering(*BROKEN["conversion"]))
         once = iter([(500, "conversion webhook failed")])
         api.refuse = lambda verb, plural, name: next(once, None) if plural == meta.BUILD_PLURAL else None
-        await list_all(KubernetesClient(api), store, queue, (), health)
+        await list_all(api.connect(), store, queue, (), health)
         assert queue.added == [WEB]
         assert health.find_trouble() is None
 
@@ -472,7 +471,7 @@ def test_an_api_server_in_trouble_is_not_asked_for_every_object(
         for number in range(100):
             api.put(meta.BUILD_PLURAL, resource(f"web-{number:02}"))
         answer_reads(api, "web-", answer)
-        assert not await refresh_once(KubernetesClient(api), store, queue, (), health)
+        assert not await refresh_once(api.connect(), store, queue, (), health)
         assert sum("/web-" in request for request in api.requests) == asked
         assert f"/web-{asked - 1:02}" in (health.find_trouble() or "")
 
@@ -492,5 +491,5 @@ async def test_an_object_that_nobody_foresaw_keeps_no_other_from_being_worked_on
     for name in ("odd", "web"):
         api.put(meta.BUILD_PLURAL, resource(name))
     stub: Any = queue
-    assert await refresh_once(KubernetesClient(api), store, stub, (), Health(), names_only=False)
+    assert await refresh_once(api.connect(), store, stub, (), Health(), names_only=False)
     assert queue.added == [WEB]

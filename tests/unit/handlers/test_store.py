@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.api import meta
-from buildandpush.clients.lists import Listing
+from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.facts import Owner
 from buildandpush.handlers.kept import version_of
 from buildandpush.handlers.store import POD_KIND, Key, Store, find_older, place_of, read_resource

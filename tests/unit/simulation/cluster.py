@@ -14,8 +14,8 @@ from typing import Any
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
-from buildandpush.clients.kubernetes import PodLog
-from buildandpush.clients.lists import Listing
+from buildandpush.clients.kubernetes.client import PodLog
+from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core import naming
 from buildandpush.core.azure.login import Credentials, read_login_secret
 from buildandpush.core.build.questions import AskCommit, AskTouched

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.lists import Listing
+from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Owner
 from buildandpush.core.settings import BuildSettings, SlotLimits

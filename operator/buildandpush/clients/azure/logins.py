@@ -13,7 +13,8 @@ from buildandpush.clients.azure.identity import IdentityLogins
 from buildandpush.clients.azure.ledger import LoginLedger
 from buildandpush.clients.azure.secrets import LoginSecrets
 from buildandpush.clients.errors import KubernetesError, NotFoundError
-from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.clients.recent import Recent
 from buildandpush.core.azure.connector import Check, LoggedIn, parse_connector
 from buildandpush.core.azure.credential import (

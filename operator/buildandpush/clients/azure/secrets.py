@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from buildandpush.clients.errors import ConflictError, NotFoundError
-from buildandpush.clients.kubernetes import KubernetesClient, Object
+from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.login import is_ours, owners_of, read_login_secret
 

@@ -14,7 +14,6 @@ from buildandpush.api.connector import MAX_LOGINS
 from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import AZURE_REPOS, AZURE_STORAGE
 from buildandpush.clients.azure.logins import Logins
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import LoggedIn, parse_connector
 from buildandpush.core.azure.credential import Connector, Resolved
 from buildandpush.core.azure.errors import LoginProblem
@@ -45,7 +44,7 @@ class World:
         self.restart()
 
     def restart(self, **settings: Any) -> None:
-        sources = make_sources(KubernetesClient(self.api), None, lambda: self.now, self.azure, **settings)
+        sources = make_sources(self.api.connect(), None, lambda: self.now, self.azure, **settings)
         self.logins = sources.logins
 
     def put_connector(self, name: str = "acr", annotations: dict[str, str] | None = None, **changes: Any) -> None:
@@ -748,7 +747,7 @@ async def test_each_login_is_told_as_it_is_made_renewed_or_refused(world: World)
 
 async def test_the_oldest_login_that_has_not_ended_has_an_age(world: World) -> None:
     world.azure.life = timedelta(hours=3)
-    sources = make_sources(KubernetesClient(world.api), None, lambda: world.now, world.azure)
+    sources = make_sources(world.api.connect(), None, lambda: world.now, world.azure)
     identities, connector = sources.logins._identities, await sources.logins.resolve("shop", "acr")
     assert isinstance(connector, Resolved)
     assert identities.oldest_seconds() == 0

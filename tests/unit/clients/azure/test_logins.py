@@ -12,7 +12,6 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.sharedlogins import SharedLogins
 from buildandpush.clients.errors import ConflictError
-from buildandpush.clients.kubernetes import KubernetesClient
 from buildandpush.core.azure.connector import parse_connector
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
@@ -59,7 +58,7 @@ async def ensure(
     api: FakeApi, *, registry: str = HOST, connector: str = "acr", now: datetime = NOW
 ) -> LoginSecretRef | Waiting:
     """The login, or what it waits for."""
-    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    logins = make_sources(api.connect(), None, lambda: now).logins
     return await logins.ensure_login("shop", (LoginNeed(connector, (registry,), (f"{registry}/shop/web",)),))
 
 
@@ -207,7 +206,7 @@ async def test_password_is_in_no_answer(api: FakeApi) -> None:
 
 async def test_a_password_is_looked_at_again_each_hour_while_a_build_runs(api: FakeApi) -> None:
     now = NOW
-    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    logins = make_sources(api.connect(), None, lambda: now).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     first = await logins.ensure_login("shop", needs)
     assert isinstance(first, LoginSecretRef)
@@ -233,7 +232,7 @@ async def test_a_passwords_login_is_written_once_an_hour_and_not_with_every_buil
 
 async def test_a_passwords_login_that_no_build_uses_is_removed(api: FakeApi) -> None:
     now = NOW
-    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    logins = make_sources(api.connect(), None, lambda: now).logins
     found = await logins.ensure_login("shop", (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),))
     assert isinstance(found, LoginSecretRef)
     connector = parse_connector(api.get(meta.CONNECTOR_PLURAL, "shop", "acr"))
@@ -261,7 +260,7 @@ async def test_a_login_that_is_somebody_elses_is_not_told_as_ours(api: FakeApi) 
     await ensure(api)
     name = made(api)["metadata"]["name"]
     api.drop("secrets", "shop", name)
-    logins = make_sources(KubernetesClient(api), None, lambda: NOW).logins
+    logins = make_sources(api.connect(), None, lambda: NOW).logins
 
     def race(write: Write) -> None:
         api.before_write = lambda _: None
@@ -276,7 +275,7 @@ async def test_a_login_that_is_somebody_elses_is_not_told_as_ours(api: FakeApi) 
 async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeApi) -> None:
     """Removal of the one before finds no Secret while the next is on its way to the API server."""
     now = NOW
-    logins = make_sources(KubernetesClient(api), None, lambda: now).logins
+    logins = make_sources(api.connect(), None, lambda: now).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     first = await logins.ensure_login("shop", needs)
     assert isinstance(first, LoginSecretRef)
@@ -304,7 +303,7 @@ async def test_a_login_that_is_just_being_made_is_not_taken_for_gone(api: FakeAp
 
 
 async def test_builds_that_ask_at_the_same_time_ask_the_api_server_once(api: FakeApi) -> None:
-    logins = make_sources(KubernetesClient(api), None, lambda: NOW, logins_class=SharedLogins).logins
+    logins = make_sources(api.connect(), None, lambda: NOW, logins_class=SharedLogins).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     first = await logins.ensure_login("shop", needs)
     api.requests.clear()
@@ -318,7 +317,7 @@ async def test_builds_that_ask_at_the_same_time_ask_the_api_server_once(api: Fak
 
 
 async def test_a_password_that_is_corrected_while_others_ask_is_the_one_that_counts(api: FakeApi) -> None:
-    logins = make_sources(KubernetesClient(api), None, lambda: NOW, logins_class=SharedLogins).logins
+    logins = make_sources(api.connect(), None, lambda: NOW, logins_class=SharedLogins).logins
     needs = (LoginNeed("acr", (HOST,), (f"{HOST}/shop/web",)),)
     before = asyncio.create_task(logins.ensure_login("shop", needs))
     for _ in range(100):

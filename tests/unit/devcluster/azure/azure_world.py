@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from buildandpush.api.connector import AzureConnectorSpec
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.azure.tokens import AcrClient
-from buildandpush.clients.kubernetes import KubernetesClient
+from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.outside import Outside
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import ClientSecret, Connector, Credential, FederatedIdentity, Resolved

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,6 @@ from aiohttp.test_utils import TestServer
 from kubernetes import aio
 
 from buildandpush.api import meta
-from buildandpush.clients import kubernetes
 from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.errors import (
     BrokenAnswerError,
@@ -25,8 +25,10 @@ from buildandpush.clients.errors import (
     TroubleError,
     UnavailableError,
 )
-from buildandpush.clients.kubernetes import KubernetesClient, OnAnswer, PodLog
-from buildandpush.clients.lists import NAMES_PAGE_SIZE, WHOLE_PAGE_SIZE, Listing
+from buildandpush.clients.kubernetes import transport
+from buildandpush.clients.kubernetes.client import KubernetesClient, PodLog
+from buildandpush.clients.kubernetes.lists import NAMES_PAGE_SIZE, WHOLE_PAGE_SIZE, Listing
+from buildandpush.clients.kubernetes.transport import OnAnswer, Transport
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
@@ -84,11 +86,13 @@ def api(server: tuple[ApiServer, str]) -> ApiServer:
     return server[0]
 
 
-def connect(url: str, on_answer: OnAnswer = lambda verb, status: None) -> KubernetesClient:
+@asynccontextmanager
+async def connect(url: str, on_answer: OnAnswer = lambda verb, status: None) -> AsyncIterator[KubernetesClient]:
     """A client that logs in with a bearer token."""
     configuration = aio.client.Configuration(host=url)
     configuration.api_key["BearerToken"] = "Bearer the-token"
-    return KubernetesClient.of(configuration, on_answer)
+    async with Transport.of(configuration, on_answer) as connected:
+        yield KubernetesClient(connected)
 
 
 @pytest.fixture
@@ -507,7 +511,7 @@ async def test_unknown_host_is_no_answer() -> None:
 
 
 async def test_server_that_never_answers_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes, "_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(transport, "_TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         async with connect(f"http://127.0.0.1:{silent.getsockname()[1]}") as client:
             with pytest.raises(UnavailableError) as caught:
@@ -517,7 +521,7 @@ async def test_server_that_never_answers_is_no_answer(monkeypatch: pytest.Monkey
 
 def test_a_webhook_may_take_all_its_time_before_the_api_server_says_so() -> None:
     """It waits up to 30 s for a webhook, and ends a write after 34 s. A client that leaves earlier never hears why."""
-    assert kubernetes._TIMEOUT_SECONDS > 34
+    assert transport._TIMEOUT_SECONDS > 34
 
 
 async def test_event_that_was_told_already_is_no_error(api: ApiServer, client: KubernetesClient) -> None:
@@ -573,7 +577,7 @@ async def test_a_request_does_not_wait_behind_hundreds_that_hang() -> None:
 
 
 async def test_a_kubelet_that_hangs_holds_up_no_log_of_another_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubernetes, "_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(transport, "_TIMEOUT_SECONDS", 0.1)
     asked = 0
 
     async def handle(request: web.Request) -> web.Response:
