@@ -26,6 +26,7 @@ from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits, RefusedError
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.shared import Shared
 from buildandpush.core.azure.cloud import is_cloud_registry
+from buildandpush.tls import check_as_others_do
 
 # Not `connect`, which also limits the wait for one of the host's connections.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, sock_connect=5)
@@ -281,7 +282,7 @@ _CONTEXTS: Final[Recent[tuple[str, str], ssl.SSLContext | str]] = Recent(MAX_SES
 def _load_trust(ca_file: str, certificates: str) -> ssl.SSLContext | str:
     """The certificates that count, or why they cannot be used. OpenSSL reads most of them without Python's lock."""
     try:
-        context = ssl.create_default_context()
+        context = check_as_others_do(ssl.create_default_context())
         if ca_file:
             context.load_verify_locations(cafile=ca_file)
         if certificates:

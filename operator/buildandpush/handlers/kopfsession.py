@@ -9,6 +9,7 @@ import aiohttp
 import kopf
 
 from buildandpush.clients.kubernetes.transport import OnAnswer
+from buildandpush.tls import check_as_others_do
 
 
 class Sessions:
@@ -32,7 +33,7 @@ class Sessions:
 
     def _make(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+            connector=aiohttp.TCPConnector(limit=0, ssl=check_as_others_do(info.as_ssl_context())),
             headers=info.as_http_headers(),
             proxy=info.proxy_url,
             trust_env=info.trust_env,

@@ -26,6 +26,7 @@ from buildandpush.clients.kubernetes.refusal import classify_refusal
 from buildandpush.clients.kubernetes.watchstream import read_events
 from buildandpush.clients.pauses import read_pause
 from buildandpush.core.jsonvalue import UnreadableError, parse_object
+from buildandpush.tls import check_as_others_do
 
 Object = dict[str, Any]
 OnAnswer = Callable[[str, int | None], None]
@@ -81,7 +82,9 @@ class Transport:
         # 0: as many connections as there are requests, which the work queue bounds. A request of the lease does not
         # wait behind others that hang.
         configuration.connection_pool_maxsize = 0
-        return cls(aio.client.ApiClient(configuration), on_answer=on_answer)
+        api = aio.client.ApiClient(configuration)
+        check_as_others_do(api.rest_client.ssl_context)
+        return cls(api, on_answer=on_answer)
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,6 +16,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.source.network.address import refuse_address, refuse_odd_name, resolve_host
 from buildandpush.source.network.egress import find_proxy
 from buildandpush.source.report import SourceError, is_disk_full
+from buildandpush.tls import check_as_others_do
 
 VERIFIED: Final = "verified"
 UNVERIFIED: Final = "unverified"
@@ -90,7 +91,7 @@ def connect(
 @functools.lru_cache(maxsize=4)
 def _context(trust: Path | None, tls: str) -> ssl.SSLContext:
     """Kept, since it takes a while to read the usual certificates."""
-    context = ssl.create_default_context(cafile=str(trust) if trust else None)
+    context = check_as_others_do(ssl.create_default_context(cafile=str(trust) if trust else None))
     if tls == UNVERIFIED:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
