@@ -24,6 +24,7 @@ from buildandpush.clients.bounded import BoundedResponse
 from buildandpush.clients.buckets import Buckets
 from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits, RefusedError
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.resolver import Resolver
 from buildandpush.clients.shared import Shared
 from buildandpush.core.azure.cloud import is_cloud_registry
 from buildandpush.tls import check_as_others_do
@@ -81,7 +82,7 @@ class Outside:
         called with the host of each request and the status of its answer, or with None if it did not answer."""
         self._ca_file = ca_file
         self._verifies = verifies
-        self._resolver = resolver
+        self._resolver = resolver or Resolver()
         self._rules = rules or AddressRules()
         self._traces = [_make_trace(on_answer)] if on_answer else []
         self._circuits = circuits or Circuits(OUTSIDE_LIMITS)
@@ -179,15 +180,10 @@ class Outside:
             return True
         try:
             async with asyncio.timeout(_RESOLVE_SECONDS):
-                return all(self._rules.is_public(address) for address in await self._resolve(name))
+                found = await self._resolver.resolve(name, 443, socket.AF_UNSPEC)
+            return all(self._rules.is_public(str(one["host"])) for one in found)
         except (OSError, ValueError, TimeoutError):  # ValueError: no host name, or an address that is none
             return False
-
-    async def _resolve(self, name: str) -> list[str]:
-        if self._resolver is not None:
-            return [found["host"] for found in await self._resolver.resolve(name, 443)]
-        found = await asyncio.get_running_loop().getaddrinfo(name, 443, type=socket.SOCK_STREAM)
-        return [str(item[4][0]) for item in found]
 
     async def close(self) -> None:
         """Close all sessions."""
@@ -197,6 +193,7 @@ class Outside:
             await session.close()
         self._sessions.clear()
         self._retired.clear()
+        await self._resolver.close()
 
 
 def _open_socket(rules: AddressRules, found: AddrInfoType) -> socket.socket:

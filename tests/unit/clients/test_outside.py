@@ -21,6 +21,7 @@ from buildandpush.clients import outside as module
 from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.resolver import Resolver
 from tests.pinned import LOOPBACK, PinnedResolver
 from tests.unit.clients.fake_registry import make_certificates
 
@@ -353,6 +354,64 @@ async def test_how_a_host_answers_is_told_unless_it_is_inside(host: str, address
 @pytest.mark.parametrize(("host", "told"), [("127.0.0.1:5000", False), ("140.82.121.4", True), ("a..b", False)])
 async def test_addresses_and_bad_names_are_judged_without_a_resolver_of_our_own(host: str, told: bool) -> None:
     assert await Outside().may_tell(host) is told
+
+
+class Names:
+    """DNS as the machine asks it: of names with `silent` in them it says nothing, all others are this machine's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.over = threading.Event()
+        self.asked: list[str] = []
+        self.crowd = asyncio.Event()
+        """Set once so many are looked for as the event loop has threads on the smallest machine."""
+        self._loop = asyncio.get_running_loop()
+        monkeypatch.setattr(socket, "getaddrinfo", self._find)
+
+    def _find(self, host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        self.asked.append(host)
+        if len(self.asked) >= 5:
+            self._loop.call_soon_threadsafe(self.crowd.set)
+        if "silent" in host:
+            self.over.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+
+async def test_hosts_that_dns_says_nothing_of_hold_up_no_others(
+    monkeypatch: pytest.MonkeyPatch, servers: "Servers"
+) -> None:
+    """Users name hosts, and a lookup holds its thread for long, even once nobody waits for it any more."""
+    names = Names(monkeypatch)
+    async with AsyncExitStack() as stack:
+        stack.callback(names.over.set)
+        good = URL(await servers.start(stack, "answers"))
+        hanging = [
+            asyncio.create_task(servers.ask(str(good.with_host(f"silent{number}.example")), 60))
+            for number in range(circuits.OUTSIDE_LIMITS.doubtful - 1)
+        ]
+        async with asyncio.timeout(10):
+            await names.crowd.wait()
+        telling = asyncio.create_task(servers.outside.may_tell("silent.example"))
+        assert await servers.ask(str(good.with_host("good.example")), 10) == "answered"
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(names.asked.count, "good.example") == 1  # so does who else needs a thread
+        names.over.set()
+        await asyncio.gather(*hanging, telling)
+
+
+async def test_addresses_of_both_kinds_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("2606:50c0:8000::153", 443, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("140.82.121.4", 443)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    resolver = Resolver()
+    found = await resolver.resolve("registry.example", 443)
+    assert [(one["host"], one["port"], one["family"]) for one in found] == [
+        ("2606:50c0:8000::153", 443, socket.AF_INET6),
+        ("140.82.121.4", 443, socket.AF_INET),
+    ]
+    await resolver.close()
 
 
 # ---- servers that hang, drip or have too much to do
