@@ -5,6 +5,10 @@ memory or hours: a page of 300 MB that is 300 KB compressed, or the alphabet `pu
 of its text. So their sessions make answers of this kind.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -35,6 +39,28 @@ class BoundedResponse(aiohttp.ClientResponse):
     """An answer that whoever reads it cannot be hurt by. `read` raises TooLongError."""
 
     _plain: CIMultiDictProxy[str] | None = None
+    _told: Callable[[bool], None] | None = None
+
+    def tell_end(self, told: Callable[[bool], None]) -> None:
+        """Call `told` once: with True when the whole body has come, or with False when nobody reads it any more."""
+        self._told = told
+        self.content.on_eof(partial(self._tell, whole=True))
+
+    def _tell(self, *, whole: bool) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told(whole)
+
+    def close(self) -> None:
+        """Read no more of it, and close its connection."""
+        super().close()
+        self._tell(whole=False)
+
+    def release(self) -> Any:
+        """Read no more of it, and let others have its connection."""
+        released = super().release()
+        self._tell(whole=False)
+        return released
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -44,6 +45,10 @@ KUBELET_LIMITS: Final = Limits(at_once=32, per_host=8, doubtful=16, slow_per_hos
 """Of the requests for logs: each answer takes up to 1 MiB, and a kubelet that hangs takes up to 40 s."""
 
 
+_ANSWERS: Final = (aiohttp.ClientResponseError, KubernetesError)
+_SILENCES: Final = (aiohttp.ClientConnectionError, TimeoutError, OSError, UnavailableError)
+
+
 class RefusedError(aiohttp.ClientConnectionError):
     """The operator does not make a request now, since the server did not answer others."""
 
@@ -71,6 +76,20 @@ class _Silence:
     """The same, for people."""
 
 
+class Asked:
+    """A request that is under way."""
+
+    def __init__(self, end: Callable[[BaseException | None], None]) -> None:
+        self._end: Callable[[BaseException | None], None] | None = end
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It has ended, by an error or with an answer. A CancelledError: nobody waits for it any more. Only the first
+        end counts."""
+        end, self._end = self._end, None
+        if end is not None:
+            end(error)
+
+
 class Circuits:
     """The endpoints that this process asks, by name."""
 
@@ -96,30 +115,36 @@ class Circuits:
 
         An exception of a connection in the block counts as no answer.
         """
-        await self._take_place(endpoint)
-        began = self._clock()
-        manner: Manner | None = None
+        asked = await self.begin(endpoint)
         try:
             yield
-            manner = self._measure(began)
-        except (aiohttp.ClientResponseError, KubernetesError):
-            manner = self._measure(began)  # an answer that nobody can read, or a refusal
+        except BaseException as error:
+            asked.end(error)
             raise
-        except (aiohttp.ClientConnectionError, TimeoutError, OSError, UnavailableError) as error:
-            if _is_certificate(error):
-                manner = self._measure(began)
-            elif _is_of_the_host(error):
-                manner = self._note_silence(endpoint, began, passing=_is_reached(error))
-            raise
-        except asyncio.CancelledError:
-            if self._clock() - began >= GIVEN_UP_SECONDS:
-                manner = self._note_silence(endpoint, began, passing=True)
-            raise
-        finally:
-            if manner in (Manner.QUICK, Manner.SLOW):
-                self._silences.pop(endpoint)
-            self._places.end(endpoint, manner)
-            self._let_in()
+        asked.end()
+
+    async def begin(self, endpoint: str) -> "Asked":
+        """Begin a request, which has a place until its end; raises RefusedError where it is not to be made now."""
+        await self._take_place(endpoint)
+        return Asked(partial(self._end, endpoint, self._clock()))
+
+    def _end(self, endpoint: str, began: float, error: BaseException | None) -> None:
+        manner = self._judge(endpoint, began, error)
+        if manner in (Manner.QUICK, Manner.SLOW):
+            self._silences.pop(endpoint)
+        self._places.end(endpoint, manner)
+        self._let_in()
+
+    def _judge(self, endpoint: str, began: float, error: BaseException | None) -> Manner | None:
+        """What a request that began then says of its endpoint."""
+        if error is None or isinstance(error, _ANSWERS) or _is_certificate(error):
+            return self._measure(began)  # perhaps an answer that nobody can read, or a refusal
+        if isinstance(error, asyncio.CancelledError):
+            waited = self._clock() - began >= GIVEN_UP_SECONDS
+            return self._note_silence(endpoint, began, passing=True) if waited else None
+        if isinstance(error, _SILENCES) and _is_of_the_host(error):
+            return self._note_silence(endpoint, began, passing=_is_reached(error))
+        return None
 
     def _measure(self, began: float) -> Manner:
         return Manner.SLOW if self._clock() - began > SLOW_SECONDS else Manner.QUICK

@@ -22,7 +22,7 @@ from yarl import URL
 from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
 from buildandpush.clients.buckets import Buckets
-from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits, RefusedError
+from buildandpush.clients.circuits import OUTSIDE_LIMITS, Asked, Circuits, RefusedError
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.resolver import Resolver
 from buildandpush.clients.shared import Shared
@@ -31,6 +31,8 @@ from buildandpush.tls import check_as_others_do
 
 # Not `connect`, which also limits the wait for one of the host's connections.
 TIMEOUT: Final = aiohttp.ClientTimeout(total=20, sock_connect=5)
+ANSWER_SECONDS: Final = 30.0
+"""How long the body of an answer may take. Nobody waits for one any longer."""
 CONNECTIONS_PER_HOST: Final = 32
 MAX_SESSIONS: Final = 64
 """Sets of certificates of connectors' own that connections are kept for."""
@@ -142,8 +144,14 @@ class Outside:
     async def _ask(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         """Every request passes here: one to a server that does not answer is refused, one too many waits a moment."""
         await self._buckets.wait(request.url.authority, request.url.path)
-        async with self._circuits.ask(_endpoint_of(request.url)):
-            return await handler(request)
+        asked = await self._circuits.begin(_endpoint_of(request.url))
+        try:
+            response = await handler(request)
+        except BaseException as error:
+            asked.end(error)
+            raise
+        _end_with(response, asked)
+        return response
 
     def _retire(self, session: aiohttp.ClientSession) -> None:
         def close() -> None:
@@ -202,6 +210,21 @@ def _open_socket(rules: AddressRules, found: AddrInfoType) -> socket.socket:
     if rules.refuses(str(place[0])):
         raise ForbiddenAddressError(f"the operator may not connect to {place[0]}")
     return socket.socket(family=family, type=kind, proto=protocol)
+
+
+def _end_with(response: aiohttp.ClientResponse, asked: Asked) -> None:
+    """End a request with the last byte of its answer: a server that drips holds its readers up as one that is silent.
+    An answer that somebody forgot ends after a while."""
+    if not isinstance(response, BoundedResponse):
+        asked.end()
+        return
+    timer = asyncio.get_running_loop().call_later(ANSWER_SECONDS, asked.end, asyncio.CancelledError())
+
+    def told(whole: bool) -> None:
+        timer.cancel()
+        asked.end(None if whole else asyncio.CancelledError())
+
+    response.tell_end(told)
 
 
 def _endpoint_of(url: URL) -> str:

@@ -20,6 +20,7 @@ from buildandpush.clients import circuits
 from buildandpush.clients import outside as module
 from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
+from buildandpush.clients.places import Limits
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.resolver import Resolver
 from tests.pinned import LOOPBACK, PinnedResolver
@@ -479,14 +480,39 @@ async def test_a_server_that_does_not_answer_takes_nobody_elses_connections(mann
         await asyncio.gather(*hanging, return_exceptions=True)
 
 
-async def test_a_server_that_hangs_is_soon_asked_no_more(monkeypatch: pytest.MonkeyPatch, servers: Servers) -> None:
+@pytest.mark.parametrize("manner", ["hangs", "drips"])
+async def test_a_server_that_hangs_is_soon_asked_no_more(
+    manner: str, monkeypatch: pytest.MonkeyPatch, servers: Servers
+) -> None:
     monkeypatch.setattr(circuits, "GIVEN_UP_SECONDS", 0.05)
     async with AsyncExitStack() as stack:
-        good, bad = await servers.start(stack, "answers"), await servers.start(stack, "hangs")
+        good, bad = await servers.start(stack, "answers"), await servers.start(stack, manner)
         ended = [await servers.ask(bad, 0.1) for _ in range(OPENS_AFTER + 5)]
         assert ended == ["TimeoutError"] * OPENS_AFTER + ["RefusedError"] * 5
         assert await servers.ask(good, 60) == "answered"
-        assert servers.asked == ["hangs"] * OPENS_AFTER + ["answers"]
+        assert servers.asked == [manner] * OPENS_AFTER + ["answers"]
+
+
+async def test_an_answer_that_nobody_reads_to_its_end_is_one(servers: Servers) -> None:
+    """A page of an error may be long, and its beginning is enough."""
+    async with AsyncExitStack() as stack:
+        bad = await servers.start(stack, "drips")
+        for _ in range(OPENS_AFTER + 1):
+            async with (await servers.outside.session()).get(bad) as response:
+                assert response.status == 200
+        assert len(servers.asked) == OPENS_AFTER + 1
+
+
+async def test_an_answer_that_is_forgotten_keeps_its_place_only_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, servers: Servers
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.05)
+    servers.outside = Outside(rules=LOOPBACK, circuits=circuits.Circuits(Limits(1, 1, doubtful=1, slow_per_host=1)))
+    async with AsyncExitStack() as stack:
+        good, bad = await servers.start(stack, "answers"), await servers.start(stack, "drips")
+        forgotten = await (await servers.outside.session()).get(bad)
+        assert await servers.ask(good, 60) == "answered"
+        forgotten.close()
 
 
 @pytest.mark.parametrize(
