@@ -16,7 +16,7 @@ import structlog
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.places import Limits, Manner, Places
 from buildandpush.clients.recent import Recent
-from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, longest_backoff_seconds
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, is_due, longest_backoff_seconds
 from buildandpush.core.facts import Trouble
 from buildandpush.core.foreign import admit
 from buildandpush.source.report import SourceError
@@ -100,8 +100,14 @@ class Lookups(Generic[W, V]):
             return None
         answer = entry.answer
         if isinstance(answer, Trouble):
-            return answer if answer.retry_at is not None and self._clock() < answer.retry_at else None
-        return answer if entry.asked_at >= since else None
+            return answer if self._holds(answer) else None
+        # One from the future is as old as any: the clock has gone back since.
+        return answer if since <= entry.asked_at <= self._clock() else None
+
+    def _holds(self, trouble: Trouble) -> bool:
+        """Whether the server is left alone still."""
+        longest = longest_backoff_seconds(self._first)
+        return trouble.retry_at is not None and not is_due(trouble.retry_at, self._clock(), longest)
 
     def ask(self, key: Hashable, subject: Subject, waiter: W, work: Callable[[], Awaitable[V]]) -> Trouble | None:
         """Look something up, and wake the waiter afterwards. Returns Trouble if the server wants no requests now.
@@ -109,7 +115,7 @@ class Lookups(Generic[W, V]):
         `work` raises SourceError.
         """
         pause = self._pauses.get(subject)
-        if pause is not None and pause.retry_at is not None and self._clock() < pause.retry_at:
+        if pause is not None and self._holds(pause):
             return pause
         entry = self._entries.get(key) or self._entries.put(key, _Entry(subject))
         entry.waiters.add(waiter)

@@ -1,6 +1,6 @@
 """How long is waited before something is tried again. All waits follow from the first one, which the installer sets."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 FIRST_BACKOFF_SECONDS: Final = 10
@@ -14,6 +14,12 @@ _REFUSAL: Final = 60
 """How long until a pod that the API server refused is offered again, in first waits: 10 min."""
 _OUTAGES: Final = (180, 360, 720)
 """How long until a run is started anew that an outage has ended, in first waits: 30 min, 1 h and 2 h."""
+
+
+def is_due(due: datetime, now: datetime, longest_seconds: float) -> bool:
+    """Whether a time has come that was set at most so many seconds ahead. One that is further away was set before the
+    clock went back, as it does once a node that has just started learns the right time. It would hold up for hours."""
+    return not now < due <= now + timedelta(seconds=longest_seconds)
 
 
 def backoff_seconds(attempt: int, first: int = FIRST_BACKOFF_SECONDS) -> int:
@@ -35,6 +41,11 @@ def outage_seconds(outages: int, first: int = FIRST_BACKOFF_SECONDS) -> int | No
     """Seconds from the end of a run that failed through nobody's fault to the next run, where so many were started for
     that already; None: no further one."""
     return _OUTAGES[outages] * first if outages < len(_OUTAGES) else None
+
+
+def longest_outage_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
+    """The longest of these times."""
+    return max(_OUTAGES) * first
 
 
 def doubled_seconds(failures: int, first: float, longest: float) -> float:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from buildandpush.api.reasons import Reason
+from buildandpush.core.backoff import is_due
 from buildandpush.core.build.world import Refusal
 from buildandpush.core.facts import Owner
 
@@ -43,7 +44,7 @@ class Quotas:
         line = self._lines.get(owner.namespace)
         if line is None:
             return None
-        if now >= line.next_try:
+        if is_due(line.next_try, now, RETRY.total_seconds()):
             line.next_try = now + RETRY  # it tries for all
             return None
         return line.waiting.setdefault(owner.uid, (owner, line.refusal))[1]

@@ -90,6 +90,33 @@ async def test_an_answer_is_as_old_as_its_question(desk: Desk) -> None:
     assert desk.find("main", NOW + timedelta(seconds=1)) is None
 
 
+async def test_an_answer_from_before_the_clock_went_back_is_none(desk: Desk) -> None:
+    """Else a branch would stand still for as long as the clock went back."""
+    server = Server()
+    server.open.set()
+    desk.ask(server, "main")
+    await settle()
+    desk.now -= timedelta(hours=8)
+    assert desk.find("main", desk.now) is None
+    desk.ask(server, "main")
+    await settle()
+    assert desk.find("main", desk.now) == "answer 2"
+
+
+@pytest.mark.parametrize("reason", [Reason.SOURCE_UNREACHABLE, Reason.SOURCE_THROTTLED])
+async def test_a_failure_from_before_the_clock_went_back_is_not_remembered(reason: Reason, desk: Desk) -> None:
+    server = Server()
+    server.open.set()
+    server.error = SourceError(reason, "not now")
+    desk.ask(server, "main")
+    await settle()
+    desk.now -= timedelta(hours=8)
+    server.error = None
+    assert (desk.find("main", desk.now), desk.ask(server, "main")) == (None, None)
+    await settle()
+    assert desk.find("main", desk.now) == "answer 2"
+
+
 async def test_a_server_that_answers_nobody_takes_no_place_of_the_others(desk: Desk) -> None:
     dead, alive = Server(), Server()
     alive.open.set()

@@ -50,6 +50,11 @@ def test_a_refusal_holds_for_the_namespace_until_one_tries_again(quotas: Quotas)
     assert quotas.find_refusal(owner("c"), NOW + RETRY) is not None, "b tries for all"
 
 
+def test_a_clock_that_goes_back_holds_nobody_up(quotas: Quotas) -> None:
+    quotas.note(owner("a"), full(), NOW)
+    assert quotas.find_refusal(owner("b"), NOW - timedelta(hours=8)) is None
+
+
 def test_the_words_of_another_builds_refusal_do_not_name_its_pod(quotas: Quotas) -> None:
     quotas.note(owner("a"), full("a"), NOW)
     told = quotas.find_refusal(owner("b"), NOW)

@@ -24,7 +24,8 @@ from buildandpush.core.azure.token import (
     read_life,
     scope_of,
 )
-from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds
+from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, is_due, longest_backoff_seconds
+from buildandpush.core.retryafter import LONGEST_PAUSE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -265,7 +266,10 @@ class IdentityLogins:
 
     def _raise_remembered(self, key: _Key, version: str) -> None:
         failed = self._failed.get(key)
-        if failed is not None and failed.version == version and self._clock() < failed.until:
+        if failed is None or failed.version != version:
+            return
+        longest = max(longest_backoff_seconds(self._first_backoff_seconds), LONGEST_PAUSE_SECONDS)
+        if not is_due(failed.until, self._clock(), longest):
             raise LoginError(failed.problem)
 
     def _remember(self, key: _Key, version: str, problem: LoginProblem) -> None:

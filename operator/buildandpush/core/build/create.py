@@ -7,7 +7,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_RUN_NUMBER
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus
 from buildandpush.core import naming
-from buildandpush.core.backoff import refusal_seconds
+from buildandpush.core.backoff import is_due, longest_backoff_seconds, refusal_seconds
 from buildandpush.core.build import failed, podended, progress, succeeded
 from buildandpush.core.build.planning import occasion_of, plan_run
 from buildandpush.core.build.podended import find_live_pod
@@ -48,7 +48,7 @@ from buildandpush.core.spec.plan import BuildPlan, parse_spec
 def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     """There is no pod yet. First everything that it needs, then the pod."""
     status = world.resource.status
-    if build.next_attempt_at is not None and world.now < build.next_attempt_at:
+    if _is_early(world, run, build):
         return Decision(status, wake_at=build.next_attempt_at)
     former = _find_former(world, run, build)
     if former is not None:
@@ -147,6 +147,16 @@ def _ask_inputs(world: World, plan: BuildPlan) -> Inputs | Waiting:
     """Whether the Secrets and ConfigMaps of the pod exist. Without them the pod would wait until its timeout."""
     keys = plan.input_keys
     return answer(world, AskObjects(keys)) if keys else Inputs()
+
+
+def _is_early(world: World, run: RunStatus, build: BuildStatus) -> bool:
+    """Whether the attempt has to wait. Only a time that a strategy of the spec has set may be far away."""
+    due = build.next_attempt_at
+    if due is None or world.now < run.started_at:
+        return False
+    if build.retried:
+        return world.now < due
+    return not is_due(due, world.now, longest_backoff_seconds(world.settings.first_backoff_seconds))
 
 
 def _find_former(world: World, run: RunStatus, build: BuildStatus) -> PodObservation | None:

@@ -7,7 +7,7 @@ from typing import Final
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
 from buildandpush.core import naming
-from buildandpush.core.backoff import refusal_seconds, slow_down
+from buildandpush.core.backoff import is_due, refusal_seconds, slow_down
 from buildandpush.core.build.questions import AskAdmission, AskInputs
 from buildandpush.core.build.status import derive_needs
 from buildandpush.core.build.world import World, answer
@@ -123,8 +123,7 @@ def _reasons_of(last: RunStatus) -> set[str]:
 
 def _is_pod_taken(world: World, last: RunStatus) -> bool:
     """Whether the API server would take the pod that it refused: an administrator may have mended what it named."""
-    due = _first_offer(world, last)
-    if due is None or world.now < due:
+    if not _is_offered_again(world, _first_offer(world, last)):
         return False
     try:
         spec = parse_spec(world.resource.spec)
@@ -151,8 +150,14 @@ def _first_offer(world: World, last: RunStatus) -> datetime | None:
     return last.finished_at + timedelta(seconds=refusal_seconds(world.settings.first_backoff_seconds))
 
 
+def _is_offered_again(world: World, first: datetime | None) -> bool:
+    """Whether the time of the first offer has come."""
+    seconds = refusal_seconds(world.settings.first_backoff_seconds)
+    return first is not None and is_due(first, world.now, seconds)
+
+
 def _next_offer(world: World, last: RunStatus) -> datetime | None:
     first = _first_offer(world, last)
-    if first is None or world.now < first:
+    if not _is_offered_again(world, first):
         return first
     return world.now + timedelta(seconds=refusal_seconds(world.settings.first_backoff_seconds))

@@ -8,6 +8,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus, BuildStatus, RunStatus, SourceStatus
 from buildandpush.core import naming
+from buildandpush.core.backoff import is_due, longest_outage_seconds
 from buildandpush.core.build.planning import occasion_of
 from buildandpush.core.build.revision import describe_source, make_codebase
 from buildandpush.core.build.status import accepted_message, conditions_of, run_of, set_progress
@@ -58,7 +59,9 @@ def is_retryable(last: RunStatus | None) -> bool:
 def is_due_again(world: World) -> bool:
     """Whether the last run failed through nobody's fault, and the time has come to start another."""
     last = world.resource.status.run
-    return is_retryable(last) and last is not None and last.next_run_at is not None and last.next_run_at <= world.now
+    if last is None or last.next_run_at is None or not is_retryable(last):
+        return False
+    return is_due(last.next_run_at, world.now, longest_outage_seconds(world.settings.first_backoff_seconds))
 
 
 def is_outdated_failure(resource: Resource) -> bool:

@@ -194,6 +194,15 @@ async def test_a_server_that_asks_for_a_pause_gets_it(world: World) -> None:
     assert len(world.azure.tokens) == 2
 
 
+async def test_a_refusal_from_before_the_clock_went_back_is_not_remembered(world: World) -> None:
+    """A node that has just started may be hours ahead, and without a network."""
+    world.azure.refuse = refusing("token", BUSY)
+    await world.ensure()
+    world.azure.refuse = lambda step, host: None
+    world.now -= timedelta(hours=8)
+    assert isinstance(await world.ensure(), LoginSecretRef)
+
+
 async def test_the_first_wait_is_the_installers(world: World) -> None:
     world.restart(first_backoff_seconds=1)
     world.azure.refuse = refusing("token", DENIED)

@@ -172,6 +172,9 @@ class TestRefusal:
         assert question.manifest["metadata"]["name"] == pod_name(2)
         assert question.manifest["spec"]["containers"]
 
+    def test_a_clock_that_goes_back_holds_no_offer_up(self) -> None:
+        assert decide(world(self.refused(), now=NOW - timedelta(hours=8))).questions == {self.TAKEN}
+
     def test_one_that_is_still_refused_stays_as_it_is(self) -> None:
         refused, now = self.refused(), NOW + timedelta(minutes=25)
         decision = decide(world(refused, answers={self.TAKEN: False}, now=now))
@@ -230,6 +233,10 @@ class TestOutage:
         again = decide(world(ended, now=due))
         assert (run_of(again).number, run_of(again).trigger, run_of(again).outages) == (2, "RetryAfterOutage", 1)
         assert run_of(again).next_run_at is None
+
+    def test_a_clock_that_goes_back_holds_no_run_up(self) -> None:
+        again = decide(world(self.spent(), now=NOW - timedelta(hours=8)))
+        assert (run_of(again).number, run_of(again).trigger) == (2, "RetryAfterOutage")
 
     def test_the_message_says_when_and_how_to_have_it_at_once(self) -> None:
         build = run_of(Decision(self.spent().status)).builds[0]

@@ -357,7 +357,7 @@ CASES: dict[str, Callable[[], Decision]] = {
         world(with_inputs(failed(REFUSED)), answers={INPUTS: Inputs((("Secret/acr-push", "hmac-sha256:2"),))})
     ),
     "refused-and-offered-again": lambda: decide(world(refused(), now=NOW + timedelta(minutes=10))),
-    "outage-settled": lambda: decide(world(after(retrying(6), started()))),
+    "outage-settled": lambda: decide(world(after(retrying(6), started()), now=NOW + timedelta(hours=6))),
     "outage-over": lambda: decide(world(after(retrying(6), started()), now=NOW + timedelta(days=1))),
     "failed-and-changed": lambda: decide(world(change(failed(), timeout="2h"))),
     "given-up-and-changed": lambda: decide(world(change(given_up(), timeout="2h"))),

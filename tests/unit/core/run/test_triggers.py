@@ -321,6 +321,12 @@ class TestRetries:
         due = decide(world(waiting, pods=(self.EVICTED,), now=NOW + timedelta(seconds=10)))
         assert [action.name for action in due.actions if isinstance(action, CreatePod)] == [pod_name(attempt=2)]
 
+    def test_a_clock_that_goes_back_holds_no_attempt_up(self) -> None:
+        first = seen()
+        waiting = after(decide(world(first, pods=(self.EVICTED,), answers={AskLog(pod_name(), "source"): ""})), first)
+        due = decide(world(waiting, pods=(self.EVICTED,), now=NOW - timedelta(hours=8)))
+        assert [action.name for action in due.actions if isinstance(action, CreatePod)] == [pod_name(attempt=2)]
+
     def test_no_attempt_starts_while_the_pod_before_it_lives(self) -> None:
         first = seen()
         stuck = pod(
