@@ -75,7 +75,7 @@ lint: $(VENV)/ready ## Check style, and that generated files are up to date
 	$(VENV)/bin/ruff format --check .
 	$(PY) -m buildandpush.api.crd --check crds charts/buildandpush-operator/crds
 	$(PY) -m buildandpush.api.docs --check docs
-	$(PY) -m buildandpush.handlers.metricspage --check docs
+	$(PY) -m buildandpush.handlers.observability.metricspage --check docs
 	$(PY) -m tests.proofs --check docs
 
 .PHONY: types
@@ -174,7 +174,7 @@ crds: $(VENV)/ready ## Generate the CRDs
 .PHONY: docs
 docs: $(VENV)/ready ## Generate the pages of docs/ that come from code
 	$(PY) -m buildandpush.api.docs --write docs
-	$(PY) -m buildandpush.handlers.metricspage --write docs
+	$(PY) -m buildandpush.handlers.observability.metricspage --write docs
 	$(PY) -m tests.proofs --write docs
 
 .PHONY: golden

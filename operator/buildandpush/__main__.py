@@ -35,22 +35,23 @@ from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.core.facts import Commit, Owner
 from buildandpush.core.fluxobject import PLURALS
 from buildandpush.handlers.answers import Sources
-from buildandpush.handlers.crds import CrdWatch
-from buildandpush.handlers.fluxwatch import FluxWatch
-from buildandpush.handlers.health import Health, Loop, serve_health
-from buildandpush.handlers.journal import Journal
-from buildandpush.handlers.listing import list_all, refresh, refresh_kind
-from buildandpush.handlers.looplag import LoopLag
-from buildandpush.handlers.metrics import Metrics
-from buildandpush.handlers.nodes import NodeWatch
-from buildandpush.handlers.passes import Passes
-from buildandpush.handlers.podwatch import PodWatch
-from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.informers.crds import CrdWatch
+from buildandpush.handlers.informers.fluxwatch import FluxWatch
+from buildandpush.handlers.informers.listing import list_all, refresh, refresh_kind
+from buildandpush.handlers.informers.nodes import NodeWatch
+from buildandpush.handlers.informers.podwatch import PodWatch
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.watch import Watcher, run_kopf
+from buildandpush.handlers.objects import POD_KIND, Key
+from buildandpush.handlers.observability.health import Health, Loop, serve_health
+from buildandpush.handlers.observability.looplag import LoopLag
+from buildandpush.handlers.observability.metrics import Metrics
+from buildandpush.handlers.observability.runmeter import RunMeter
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import POD_KIND, Key, Store
-from buildandpush.handlers.watch import Watcher, run_kopf
+from buildandpush.handlers.workqueue.journal import Journal
+from buildandpush.handlers.workqueue.passes import Passes
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from buildandpush.telemetry import configure_logging
 
 _log = structlog.get_logger("buildandpush")

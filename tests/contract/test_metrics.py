@@ -9,8 +9,8 @@ import pytest
 from buildandpush.api.meta import BUILD_KIND, Phase, Trigger
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.handlers.metrics import Metrics
-from buildandpush.handlers.runmeter import RunMeter
+from buildandpush.handlers.observability.metrics import Metrics
+from buildandpush.handlers.observability.runmeter import RunMeter
 from devcluster.machine.packages import ensure_promtool
 from devcluster.settings import Settings
 from tests.e2e.harness.api import Api

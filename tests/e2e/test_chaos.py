@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from buildandpush.handlers.looplag import TOLD_SECONDS
+from buildandpush.handlers.observability.looplag import TOLD_SECONDS
 from devcluster.settings import Settings
 from tests.e2e.harness.api import BUILD, Api
 from tests.e2e.harness.build import Build, Snapshot, build_manifest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from buildandpush.handlers.looplag import TOLD_SECONDS
+from buildandpush.handlers.observability.looplag import TOLD_SECONDS
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.hostile import EXIT_CODE, print_and_fail
 from tests.e2e.harness.operatorpod import OperatorPod

@@ -56,7 +56,7 @@ from buildandpush.core.run.unreadable import read_status
 from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.registries import parse_mirrors
 from buildandpush.core.spec.tags import expand_tag
-from buildandpush.handlers.kept import keep
+from buildandpush.handlers.informers.kept import keep
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.readback.login import read_authorization
 from buildandpush.source.archive.azureblob import BlobLogin, explain_blob, sign_url
@@ -354,7 +354,7 @@ HAND_ON: Final = {
 OUR_OWN: Final = {
     "clients/clusterfacts.py: _read_limit",  # six digits of an annotation
     "core/naming.py: former_pod_name",  # the API server bounds a name
-    "handlers/journal.py: Journal._open",  # the operator's own file
+    "handlers/workqueue/journal.py: Journal._open",  # the operator's own file
     "source/git/way.py: _split_ssh",  # an address of a spec
     "source/git/way.py: split_url",
     "source/git/version.py: find_flaw",  # git's own word, when the image is built

@@ -14,7 +14,7 @@ from kubernetes import aio
 
 from buildandpush.clients import outside
 from buildandpush.clients.kubernetes.transport import Transport
-from buildandpush.handlers.kopfsession import Sessions
+from buildandpush.handlers.informers.kopfsession import Sessions
 from buildandpush.source.network import connection
 from tests.pinned import LOOPBACK
 from tests.unit.clients.fake_registry import make_certificates, serve

@@ -15,8 +15,8 @@ from buildandpush.core import naming
 from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import observe_pod
+from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
-from buildandpush.handlers.store import Store
 
 _log = structlog.get_logger(__name__)
 

@@ -23,9 +23,9 @@ from buildandpush.core.backoff import slow_down
 from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.facts import Waiting
 from buildandpush.handlers.answers import Sources
-from buildandpush.handlers.kept import Object
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.objects import Key, Object
 from buildandpush.handlers.refusals import explain_refusal
-from buildandpush.handlers.store import Key, Store
 from buildandpush.handlers.unchanged import Unchanged
 
 _log = structlog.get_logger(__name__)

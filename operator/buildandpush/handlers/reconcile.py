@@ -25,12 +25,12 @@ from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
-from buildandpush.handlers.kept import Object
+from buildandpush.handlers.informers.store import Store, read_resource
+from buildandpush.handlers.objects import Key, Object
+from buildandpush.handlers.observability.runmeter import RunMeter
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.refusals import explain_refusal
-from buildandpush.handlers.runmeter import RunMeter
 from buildandpush.handlers.slots import Slots
-from buildandpush.handlers.store import Key, Store, read_resource
 from buildandpush.handlers.unchanged import Unchanged
 
 _log = structlog.get_logger(__name__)

@@ -13,7 +13,8 @@ from typing import Final
 from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.build.slots import Waiter, choose, describe_limits, has_slot
 from buildandpush.core.settings import SlotLimits
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.objects import Key
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a slot is kept for a build that was woken. Its passes may fail, or wait for their turn for an hour."""

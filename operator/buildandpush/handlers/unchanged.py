@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from buildandpush.handlers.store import Key
+from buildandpush.handlers.objects import Key
 
 
 class Unchanged:

@@ -10,11 +10,12 @@ from buildandpush.api import meta
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.settings import BuildSettings
-from buildandpush.handlers.metrics import Metrics
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.objects import Key
+from buildandpush.handlers.observability.metrics import Metrics
+from buildandpush.handlers.observability.runmeter import RunMeter
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import Key, Store
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
 from tests.unit.fake_azure import FakeAzure, FakeLinks, FakeRevisions, make_sources
 from tests.unit.handlers.fake_api import FakeApi

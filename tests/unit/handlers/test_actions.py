@@ -10,7 +10,7 @@ from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
 from buildandpush.core.facts import Waiting
 from buildandpush.handlers.actions import perform
-from buildandpush.handlers.store import Store
+from buildandpush.handlers.informers.store import Store
 from tests.unit.core.factories import NOW, OWNER
 from tests.unit.handlers.fake_api import FakeApi
 

@@ -8,9 +8,9 @@ from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.core.build.world import Refusal
 from buildandpush.core.facts import Owner
+from buildandpush.handlers.objects import Key
 from buildandpush.handlers.quotas import RETRY, Quotas
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.store import Key
 from tests.unit.core.factories import spec
 from tests.unit.handlers.cluster import Cluster
 

@@ -11,10 +11,10 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.settings import SlotLimits
+from buildandpush.handlers.objects import Key
 from buildandpush.handlers.quotas import RETRY
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.slots import PATIENCE, UNANSWERED
-from buildandpush.handlers.store import Key
 from tests.unit.core.factories import SETTINGS, spec
 from tests.unit.handlers.cluster import WEB, Cluster
 from tests.unit.handlers.fake_api import Write

@@ -16,13 +16,14 @@ from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Owner
 from buildandpush.core.settings import BuildSettings, SlotLimits
-from buildandpush.handlers.metrics import Metrics
-from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.watch import Watcher
+from buildandpush.handlers.objects import POD_KIND, Key, place_of
+from buildandpush.handlers.observability.metrics import Metrics
+from buildandpush.handlers.observability.runmeter import RunMeter
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.runmeter import RunMeter
-from buildandpush.handlers.store import POD_KIND, Key, Store, place_of
-from buildandpush.handlers.watch import Watcher
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.fake_azure import make_sources
 from tests.unit.simulation.cluster import (
     HOST,

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.handlers.metrics import Metrics
+from buildandpush.handlers.observability.metrics import Metrics
 from tests.unit.simulation.cluster import HOST, Cluster, Network
 from tests.unit.simulation.machine import Operator, spec
 

@@ -20,8 +20,8 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import advance, again, decide, fold, polling, start
 from buildandpush.core.run.polling import Polled
 from buildandpush.handlers import answers, reconcile, slots
-from buildandpush.handlers.queue import WorkQueue
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.simulation.cluster import Client
 from tests.unit.simulation.machine import World
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from buildandpush.handlers.looplag import LoopLag
-from buildandpush.handlers.metrics import CONTENT_TYPE, Metrics
+from buildandpush.handlers.observability.looplag import LoopLag
+from buildandpush.handlers.observability.metrics import CONTENT_TYPE, Metrics
 
 STALE_SECONDS: Final = 300.0
 """A loop that has not come round for so long hangs. The slowest one sleeps for two minutes."""

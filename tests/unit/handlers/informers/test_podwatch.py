@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.handlers import podwatch
-from buildandpush.handlers.podwatch import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, PodWatch
+from buildandpush.handlers.informers import podwatch
+from buildandpush.handlers.informers.podwatch import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, PodWatch
 
 GONE = KubernetesError(410, "Expired", "too old resource version")
 AWAY = UnavailableError("GET /api/v1/pods: connection reset")

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
-from buildandpush.handlers.journal import SUSPECT_STRIKES, Journal
+from buildandpush.handlers.workqueue.journal import SUSPECT_STRIKES, Journal
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from buildandpush.handlers.journal import GOOD_PASSES, SUSPECT_STRIKES, Journal
+from buildandpush.handlers.workqueue.journal import GOOD_PASSES, SUSPECT_STRIKES, Journal
 
 KEY = "BuildAndPushACR/shop/web"
 
@@ -17,7 +17,7 @@ def die_in(folder: Path, key: str = KEY) -> None:
     """A process takes up a key, and is killed in the middle of it."""
     code = (
         "import os, signal, sys\n"
-        "from buildandpush.handlers.journal import Journal\n"
+        "from buildandpush.handlers.workqueue.journal import Journal\n"
         "journal = Journal(sys.argv[1])\n"
         "for key in (sys.argv[2] + '-before', sys.argv[2]):\n"
         "    journal.end()\n"

@@ -7,8 +7,9 @@ import kopf
 import pytest
 
 from buildandpush.api import meta
-from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import Watcher, configure_kopf
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.watch import Watcher, configure_kopf
+from buildandpush.handlers.objects import Key
 
 WEB = Key(meta.BUILD_KIND, "shop", "web")
 CONNECTOR = Key(meta.CONNECTOR_KIND, "shop", "acr")

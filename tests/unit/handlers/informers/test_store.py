@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.kept import version_of
-from buildandpush.handlers.store import POD_KIND, Key, Store, find_older, place_of, read_resource
+from buildandpush.handlers.informers.kept import version_of
+from buildandpush.handlers.informers.store import Store, find_older, read_resource
+from buildandpush.handlers.objects import POD_KIND, Key, place_of
 
 KIND = meta.BUILD_KIND
 

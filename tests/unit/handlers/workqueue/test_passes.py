@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from buildandpush.handlers.journal import GOOD_PASSES, SUSPECT_STRIKES, Journal
-from buildandpush.handlers.passes import FIRST_PATIENCE_SECONDS, SLOW_SECONDS, STRIKE_SECONDS, Passes
-from buildandpush.handlers.queue import WorkQueue
+from buildandpush.handlers.workqueue.journal import GOOD_PASSES, SUSPECT_STRIKES, Journal
+from buildandpush.handlers.workqueue.passes import FIRST_PATIENCE_SECONDS, SLOW_SECONDS, STRIKE_SECONDS, Passes
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.conftest import LogLines
 from tests.unit.handlers.fake_time import run_in_fake_time
 

@@ -7,8 +7,9 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.kept import Fact, keep
-from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.informers.kept import Fact, keep
+from buildandpush.handlers.informers.store import Store, read_resource
+from buildandpush.handlers.objects import Key
 from tests.unit.core.factories import spec
 from tests.unit.handlers.cluster import Cluster
 

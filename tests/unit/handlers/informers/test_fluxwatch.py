@@ -11,16 +11,17 @@ from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import Found, Place, Snapshot
 from buildandpush.core.build.questions import AskFluxArtifact
 from buildandpush.core.facts import FluxArtifact, Waiting
-from buildandpush.handlers import fluxwatch
 from buildandpush.handlers.answers import answer_question
-from buildandpush.handlers.fluxwatch import (
+from buildandpush.handlers.informers import fluxwatch
+from buildandpush.handlers.informers.fluxwatch import (
     ABSENT_SECONDS,
     FIRST_BACKOFF_SECONDS,
     IDLE_SECONDS,
     LAST_BACKOFF_SECONDS,
     FluxWatch,
 )
-from buildandpush.handlers.store import Key, Store, read_resource
+from buildandpush.handlers.informers.store import Store, read_resource
+from buildandpush.handlers.objects import Key
 from tests.unit.core.factories import spec
 from tests.unit.fake_azure import make_sources
 from tests.unit.handlers.cluster import Cluster

@@ -12,8 +12,9 @@ import structlog
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.flux import FluxClient, Found, Place
 from buildandpush.core.backoff import doubled_seconds
-from buildandpush.handlers.kept import Fact
-from buildandpush.handlers.store import Key, Store
+from buildandpush.handlers.informers.kept import Fact
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.objects import Key
 
 _log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.clients.errors import KubernetesError, ThrottledError, UnavailableError
-from buildandpush.handlers import queue as queue_module
-from buildandpush.handlers.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
+from buildandpush.handlers.workqueue import queue as queue_module
+from buildandpush.handlers.workqueue.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 Work = Callable[[str], Awaitable[float | None]]

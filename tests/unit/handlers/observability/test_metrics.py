@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, TroubleError, UnavailableError
-from buildandpush.handlers.metrics import (
+from buildandpush.handlers.observability.metrics import (
     CONTENT_TYPE,
     NO_ANSWER,
     OTHER,
@@ -19,9 +19,9 @@ from buildandpush.handlers.metrics import (
     outside_labels,
     reason_label,
 )
-from buildandpush.handlers.metricspage import LABELS, OF_THE_PROCESS, render_page
+from buildandpush.handlers.observability.metricspage import LABELS, OF_THE_PROCESS, render_page
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[4] / "docs" / "metrics.md"
 
 
 @pytest.fixture

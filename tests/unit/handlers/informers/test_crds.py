@@ -8,8 +8,8 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.crd import build_crd, connector_crd
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.handlers import crds
-from buildandpush.handlers.crds import CrdWatch
+from buildandpush.handlers.informers import crds
+from buildandpush.handlers.informers.crds import CrdWatch
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import WEB, Cluster

@@ -17,10 +17,11 @@ from buildandpush.clients.errors import (
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.kubernetes.lists import NO_VERSION, Listing
 from buildandpush.clients.pause import pause
-from buildandpush.handlers.health import Health, Loop
-from buildandpush.handlers.kept import Object, version_of
-from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import POD_KIND, Key, Place, Store, find_older, place_of
+from buildandpush.handlers.informers.kept import version_of
+from buildandpush.handlers.informers.store import Store, find_older
+from buildandpush.handlers.objects import POD_KIND, Key, Object, Place, place_of
+from buildandpush.handlers.observability.health import Health, Loop
+from buildandpush.handlers.workqueue.queue import WorkQueue
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ never was, so the operator starts anew: see `Store.relapsed`.
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -19,38 +19,12 @@ from buildandpush.core.build.world import Resource
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
 from buildandpush.core.run.unreadable import read_status
-from buildandpush.handlers.kept import Fact, Kept, Mark, Object, keep, uid_of, version_of
+from buildandpush.handlers.informers.kept import Fact, Kept, Mark, keep, uid_of, version_of
+from buildandpush.handlers.objects import POD_KIND, Key, Object, Place, key_of, place_of
 
 T = TypeVar("T")
 
-Place = tuple[str, str]
-"""Namespace and name."""
-
-POD_KIND: Final = "Pod"
-
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """Names one resource of ours."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}/{self.namespace}/{self.name}"
-
-
-def key_of(kind: str, body: Object) -> Key:
-    """The key of an object of ours."""
-    return Key(kind, *place_of(body))
-
-
-def place_of(body: Object) -> Place:
-    """Where an object stands."""
-    return body["metadata"]["namespace"], body["metadata"]["name"]
 
 
 def find_older(listed: Mapping[Place, int], version: int, before: Mapping[Place, int]) -> tuple[Place, int, int] | None:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from buildandpush.handlers.looplag import PERIOD_SECONDS, TOLD_SECONDS, LoopLag
+from buildandpush.handlers.observability.looplag import PERIOD_SECONDS, TOLD_SECONDS, LoopLag
 from tests.unit.conftest import LogLines
 
 

@@ -6,7 +6,7 @@ and every collection of garbage would walk through all of them. Packed it takes 
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -14,8 +14,7 @@ from typing import Any, Final
 from buildandpush.api import meta
 from buildandpush.core.jsonvalue import parse_json
 from buildandpush.core.naming import connector_name
-
-Object = Mapping[str, Any]
+from buildandpush.handlers.objects import Object
 
 _FASTEST: Final = 1
 """zlib's level. A slower one takes three times as long for a tenth less."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from buildandpush.handlers.kopfsession import Sessions
+from buildandpush.handlers.informers.kopfsession import Sessions
 
 Counted = list[tuple[str, int | None]]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.handlers.nodes import LOOK_SECONDS, RETRY_SECONDS, NodeWatch, all_nodes_map_users
+from buildandpush.handlers.informers.nodes import LOOK_SECONDS, RETRY_SECONDS, NodeWatch, all_nodes_map_users
 from tests.unit.core.factories import node
 from tests.unit.handlers.fake_time import run_in_fake_time
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from buildandpush.handlers.turns import SHARE, Turns
+from buildandpush.handlers.workqueue.turns import SHARE, Turns
 
 Key = tuple[str, str]
 """Namespace and name."""

@@ -12,10 +12,10 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, Effective, RunStatus, Timings
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.build.world import Announce, Decision
-from buildandpush.handlers.metrics import phase_label, trigger_label
+from buildandpush.handlers.informers.store import read_resource
+from buildandpush.handlers.observability.metrics import phase_label, trigger_label
+from buildandpush.handlers.observability.runmeter import RunMeter, measure_phases
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.runmeter import RunMeter, measure_phases
-from buildandpush.handlers.store import read_resource
 from tests.unit.handlers.cluster import WEB, Cluster
 from tests.unit.handlers.fake_api import Write
 

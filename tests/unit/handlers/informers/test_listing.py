@@ -11,8 +11,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes import transport
-from buildandpush.handlers.health import Health
-from buildandpush.handlers.listing import (
+from buildandpush.handlers.informers.listing import (
     _PLURALS,
     LONGEST_RELIST_SECONDS,
     REFRESH_SECONDS,
@@ -22,12 +21,14 @@ from buildandpush.handlers.listing import (
     refresh,
     refresh_once,
 )
-from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Key, Store
-from buildandpush.handlers.watch import Watcher
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.watch import Watcher
+from buildandpush.handlers.objects import Key
+from buildandpush.handlers.observability.health import Health
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
-from tests.unit.handlers.test_watch import WEB, QueueStub, pod, resource
+from tests.unit.handlers.informers.test_watch import WEB, QueueStub, pod, resource
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_list_does_not_come_from_a_cache_that_lags() -> None:
 def test_versions_that_went_back_are_noticed_once(later: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after etcd was restored from an older snapshot."""
     told: list[str] = []
-    monkeypatch.setattr("buildandpush.handlers.store._log.error", lambda event, **_: told.append(event))
+    monkeypatch.setattr("buildandpush.handlers.informers.store._log.error", lambda event, **_: told.append(event))
 
     async def main() -> None:
         api, store = FakeApi(), Store()
@@ -414,7 +415,7 @@ BROKEN = {
 @pytest.mark.parametrize("broken", BROKEN)
 def test_an_object_that_cannot_be_read_keeps_no_other_from_it(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
-    monkeypatch.setattr("buildandpush.handlers.listing._log.warning", lambda event, **said: told.append(said))
+    monkeypatch.setattr("buildandpush.handlers.informers.listing._log.warning", lambda event, **said: told.append(said))
 
     async def main() -> None:
         api, store, health = FakeApi(), Store(), Health()

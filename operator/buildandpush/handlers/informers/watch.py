@@ -14,11 +14,12 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.clients.pause import pause
-from buildandpush.handlers.health import Health
-from buildandpush.handlers.kept import Fact
-from buildandpush.handlers.kopfsession import Sessions
-from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Key, Store, key_of, place_of
+from buildandpush.handlers.informers.kept import Fact
+from buildandpush.handlers.informers.kopfsession import Sessions
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.objects import Key, key_of, place_of
+from buildandpush.handlers.observability.health import Health
+from buildandpush.handlers.workqueue.queue import WorkQueue
 
 _log = structlog.get_logger(__name__)
 

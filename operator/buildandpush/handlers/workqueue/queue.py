@@ -16,7 +16,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, ThrottledError, UnavailableError
 from buildandpush.core.backoff import doubled_seconds
-from buildandpush.handlers.turns import Turns
+from buildandpush.handlers.workqueue.turns import Turns
 
 K = TypeVar("K", bound=Hashable)
 

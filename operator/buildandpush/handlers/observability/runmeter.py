@@ -13,8 +13,8 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.status import BuildStatus, RunStatus
 from buildandpush.core.build.world import Action, Announce, Decision, Resource
 from buildandpush.core.run.outcome import outcome_of
-from buildandpush.handlers.metrics import Metrics, phase_label, reason_label, trigger_label
-from buildandpush.handlers.store import Key
+from buildandpush.handlers.objects import Key
+from buildandpush.handlers.observability.metrics import Metrics, phase_label, reason_label, trigger_label
 
 STATES: Final = (Phase.PENDING, Phase.RUNNING)
 

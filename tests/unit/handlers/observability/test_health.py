@@ -9,14 +9,14 @@ import aiohttp
 import kopf
 import pytest
 
-from buildandpush.handlers import watch
-from buildandpush.handlers.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
-from buildandpush.handlers.listing import refresh_once
-from buildandpush.handlers.looplag import LoopLag
-from buildandpush.handlers.metrics import CONTENT_TYPE, Metrics
-from buildandpush.handlers.queue import WorkQueue
-from buildandpush.handlers.store import Store
-from buildandpush.handlers.watch import FIRST_RESTART_SECONDS, Watcher, run_kopf
+from buildandpush.handlers.informers import watch
+from buildandpush.handlers.informers.listing import refresh_once
+from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.watch import FIRST_RESTART_SECONDS, Watcher, run_kopf
+from buildandpush.handlers.observability.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
+from buildandpush.handlers.observability.looplag import LoopLag
+from buildandpush.handlers.observability.metrics import CONTENT_TYPE, Metrics
+from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.handlers.fake_api import FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 
