@@ -82,10 +82,10 @@ class ImageNames:
     """Names under which the project's images are known, to the node and to the registry."""
 
     pause: str = "localhost/buildandpush/pause:1"
-    base: str = "localhost/buildandpush/base:12"
+    base: str = "localhost/buildandpush/base:13"
     executor: str = "localhost/buildandpush/kaniko-executor:dev"
     operator: str = "localhost/buildandpush/operator:dev"
-    registry_base: tuple[str, ...] = ("base/debian-python:12", "base/python:3.11")
+    registry_base: tuple[str, ...] = ("base/debian-python:13", "base/python:3.13")
     registry_busybox: str = "base/busybox:1.36"
 
 

@@ -25,7 +25,7 @@ _SKOPEO_IMAGE = "quay.io/skopeo/stable:latest"
 _IMAGES = ImageNames(operator="buildandpush/operator:dev", executor="ghcr.io/osscontainertools/kaniko:v1.28.3")
 # What the examples' FROM lines name, and where it is copied from.
 _BASES = {
-    "base/python:3.11": "docker.io/library/python:3.11-slim",
+    "base/python:3.13": "docker.io/library/python:3.13-slim",
     "base/busybox:1.36": "docker.io/library/busybox:1.36",
 }
 _CERTIFICATES = "/etc/containerd/certs.d"

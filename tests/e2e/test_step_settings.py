@@ -19,7 +19,7 @@ from tests.e2e.harness.volumes import folder_claimed, make_folder
 
 pytestmark = pytest.mark.e2e
 
-DEBIAN = "FROM demo.azurecr.io/base/debian-python:12\n"
+DEBIAN = "FROM demo.azurecr.io/base/debian-python:13\n"
 HOSTILE = "a,b;c d\"e'f=g\\h$(id) `id` ${HOME} é ✓ \t end\nnext line"
 NOTHING = "RUN true\n"
 CACHED = "/v2/shop/layers/manifests/.*"

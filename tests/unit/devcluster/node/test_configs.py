@@ -7,7 +7,7 @@ import pytest
 
 from devcluster.down import STOP_ORDER
 from devcluster.images.operatorimage import OperatorSource, build_pip_config, compute_operator_key, list_volumes
-from devcluster.images.rootfs import find_apt_sources
+from devcluster.images.rootfs import list_sources
 from devcluster.machine.mounts import parse_mount_points, select_below
 from devcluster.node.components import NAMES, build_components
 from devcluster.node.configs import build_cni_config, build_containerd_config, build_kubelet_config
@@ -98,12 +98,22 @@ def test_pip_variables_become_a_file_that_is_mounted_and_not_baked_in(tmp_path: 
     assert f"{tmp_path}:{tmp_path}:ro" in volumes
 
 
-def test_apt_sources_of_other_suites_are_left_out(tmp_path: Path) -> None:
+def test_apt_sources_are_those_of_the_suite_and_name_the_newer_one(tmp_path: Path) -> None:
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / "sources.list").write_text("deb http://mirror.test/debian bookworm main\n")
+    (tmp_path / "sources.list.d" / "own.sources").write_text("Suites: bookworm bookworm-updates bookworm-security\n")
     (tmp_path / "sources.list.d" / "node.sources").write_text("URIs: http://node.test\nSuites: nodistro\n")
+    (tmp_path / "sources.list.d" / "tools.list").write_text("deb http://tools.test tools-bookworm main\n")
     (tmp_path / "sources.list.d" / "old.disabled").write_text("deb http://mirror.test bookworm main\n")
-    assert find_apt_sources("bookworm", tmp_path) == (tmp_path / "sources.list",)
+    assert list_sources("bookworm", tmp_path) == {
+        "sources.list": "deb http://mirror.test/debian trixie main\n",
+        "own.sources": "Suites: trixie trixie-updates trixie-security\n",
+    }
+
+
+def test_apt_sources_of_a_newer_suite_stay(tmp_path: Path) -> None:
+    (tmp_path / "sources.list").write_text("deb http://mirror.test/debian noble main\n")
+    assert list_sources("noble", tmp_path) == {"sources.list": "deb http://mirror.test/debian noble main\n"}
 
 
 def test_operator_image_follows_what_the_dockerignore_lets_through(tmp_path: Path) -> None:
