@@ -1,6 +1,5 @@
 """Unpacks an archive that nobody vouches for: no path out of the folder, no device, and no more than the limits."""
 
-import errno
 import lzma
 import os
 import stat
@@ -9,13 +8,13 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import IO, Final, Self, cast
+from pathlib import Path
+from typing import IO, Any, Final, Self, cast
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.source.archive.forms import NotDecompressedError, open_archive
+from buildandpush.source.archive.writer import Writer, refused
 from buildandpush.source.archive.ziplist import open_zip
 from buildandpush.source.report import SourceError, reason_of
 
@@ -30,14 +29,10 @@ _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _ABOUT_ENTRIES: Final = b"xgXLK"
 """Types of tar headers that tell more of the next entry, such as its long name. tarfile reads them as a whole."""
 _MOST_ABOUT_ENTRY: Final = 1024**2
-
-
 _HEADERS_OF_ENTRY: Final = 2048
 """Bytes that an entry of a tar takes beside its content, of those that are decompressed in all."""
 _MOST_AT_ONCE: Final = 2 * 1024**2
 """Bytes that the headers of one entry may take. tarfile keeps what they say: long names, and maps of sparse files."""
-_MOST_LINKS: Final = 40
-"""In a row. Linux follows no more: https://man7.org/linux/man-pages/man7/path_resolution.7.html"""
 
 
 def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_LIMITS, *, whole: bool = False) -> int:
@@ -47,7 +42,7 @@ def unpack(archive: Path, root: Path, strip: int, limits: SourceLimits = USUAL_L
     size = archive.stat().st_size
     if size == 0:
         raise SourceError(Reason.SOURCE_INVALID, "the archive is empty: it has 0 bytes")
-    writer = _Writer(root.resolve(), strip, limits, size, bytes_left=limits.room(size))
+    writer = Writer(root.resolve(), strip, limits, size, bytes_left=limits.room(size))
     try:
         if _begins_as_zip(archive):
             with open_zip(archive, limits) as opened:
@@ -72,17 +67,30 @@ def _begins_as_zip(archive: Path) -> bool:
 class _Entry(tarfile.TarInfo):
     """A header. tarfile takes a damaged one for the end of the archive, and any size for granted."""
 
+    is_checked: bool = False
+    """Whether it came by way of this class."""
+
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """The header of a block. Raises ReadError for a damaged one, and HeaderError at the end."""
+        return cls._checked(buf, lambda: super(_Entry, cls).frombuf(buf, encoding, errors))
+
+    @classmethod
+    def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **how: Any) -> Self:
+        """The same. Newer releases of Python, those of its older versions too, call this one alone."""
+        return cls._checked(buf, lambda: super(_Entry, cls)._frombuf(buf, encoding, errors, **how))  # type: ignore[misc]
+
+    @classmethod
+    def _checked(cls, buf: bytes | bytearray, read: Callable[[], Self]) -> Self:
         try:
-            found = super().frombuf(buf, encoding, errors)
+            found = read()
         except tarfile.HeaderError as error:
             if any(buf):
                 raise tarfile.ReadError(f"{error} of an entry") from error
             raise
         if found.size < 0 or (found.type in _ABOUT_ENTRIES and found.size > _MOST_ABOUT_ENTRY):
             raise tarfile.ReadError(f"an entry's header tells of {found.size} bytes")
+        found.is_checked = True
         return found
 
 
@@ -91,7 +99,7 @@ class _Measured:
 
     tarfile keeps headers in memory, and reads over content that nobody asks for."""
 
-    def __init__(self, opened: IO[bytes], writer: "_Writer") -> None:
+    def __init__(self, opened: IO[bytes], writer: Writer) -> None:
         self._opened, self._writer = opened, writer
         self._left = writer.bytes_left + writer.limits.max_files * _HEADERS_OF_ENTRY
         self.headers_left: int | None = _MOST_AT_ONCE  # the first header is read when the tar is opened
@@ -110,7 +118,7 @@ class _Measured:
         return found
 
 
-def _unpack_any_tar(archive: Path, writer: "_Writer", *, whole: bool) -> None:
+def _unpack_any_tar(archive: Path, writer: Writer, *, whole: bool) -> None:
     with open_archive(archive) as opened:
         measured = _Measured(opened, writer)
         # It asks for no more than to be read, and reads once from the beginning to the end.
@@ -124,13 +132,15 @@ def _unpack_any_tar(archive: Path, writer: "_Writer", *, whole: bool) -> None:
             pass  # a checksum of the whole may stand at the end
 
 
-def _unpack_tar(archive: tarfile.TarFile, measured: _Measured, writer: "_Writer") -> None:
+def _unpack_tar(archive: tarfile.TarFile, measured: _Measured, writer: Writer) -> None:
     while True:
         measured.headers_left = _MOST_AT_ONCE
         member = archive.next()
         measured.headers_left = None
         if member is None:
             return
+        if not cast("_Entry", member).is_checked:
+            raise tarfile.ReadError("this Python reads the headers of a tar in another way than the operator knows")
         archive.members.clear()  # type: ignore[attr-defined]  # all headers so far, which may be a lot of memory
         if member.isdir():
             writer.make_folder(member.name)
@@ -142,14 +152,16 @@ def _unpack_tar(archive: tarfile.TarFile, measured: _Measured, writer: "_Writer"
             with cast("IO[bytes]", archive.extractfile(member)) as content:  # None is for entries that are no files
                 writer.write(member.name, content, member.mode)
         else:
-            raise _refused(member.name, "is a device or pipe")
+            raise refused(member.name, "is a device or pipe")
 
 
-def _unpack_zip(archive: zipfile.ZipFile, writer: "_Writer") -> None:
+def _unpack_zip(archive: zipfile.ZipFile, writer: Writer) -> None:
     for member in archive.infolist():
+        if "\0" in member.orig_filename:  # zipfile gives a name the part before it, which may be none
+            raise zipfile.BadZipFile("an entry's name holds a zero byte")
         mode = member.external_attr >> 16
         if member.flag_bits & 0x1:
-            raise _refused(member.filename, "is encrypted")
+            raise refused(member.filename, "is encrypted")
         if member.is_dir():
             writer.make_folder(member.filename)
         elif stat.S_ISLNK(mode):
@@ -159,128 +171,4 @@ def _unpack_zip(archive: zipfile.ZipFile, writer: "_Writer") -> None:
             with archive.open(member) as opened:
                 writer.write(member.filename, opened, mode or 0o644)
         else:
-            raise _refused(member.filename, "is a device or pipe")
-
-
-@dataclass
-class _Writer:
-    """Writes entries below the root, and nothing through a link."""
-
-    root: Path
-    strip: int
-    limits: SourceLimits
-    size: int
-    """Of the archive, in bytes."""
-    bytes_left: int
-    seen: int = 0
-    """Those that came. Left-out ones count too: each takes time."""
-    entries: int = 0
-    """Those that were not left out."""
-    links: list[tuple[Path, str]] = field(default_factory=list)
-
-    def make_folder(self, name: str) -> None:
-        path = self._place(name)
-        if path is not None:
-            path.mkdir(parents=True, exist_ok=True)
-
-    def write(self, name: str, content: IO[bytes], mode: int) -> None:
-        path = self._place(name)
-        if path is None:
-            self._copy(content.read, lambda chunk: None)  # a tar's content has to be read to come to the next entry
-            return
-        self._make_room(path, name)
-        with path.open("xb") as opened:
-            self._copy(content.read, opened.write)
-        path.chmod(mode & 0o777 | 0o400)
-
-    def make_link(self, name: str, target: str) -> None:
-        path = self._place(name)
-        if path is None:
-            return
-        if self._leads_out(path.parent / target):
-            raise _refused(name, f"is a link out of the archive, to {target[:200]!r}")
-        self._make_room(path, name)
-        path.symlink_to(target)
-        self.links.append((path, name))
-
-    def check_links(self) -> None:
-        """Look again at all links, since a later one may turn where an earlier one leads."""
-        for path, name in self.links:
-            if self._leads_out(path):
-                raise _refused(name, "is a link out of the archive, by way of another one")
-
-    def _leads_out(self, path: Path) -> bool:
-        """Whether a path leads out of the root. A circle of links leads nowhere. A long row does so for the system
-        alone: kaniko follows 255 links."""
-        try:
-            path.stat()
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                return not _is_circle(path)
-        return not Path(os.path.realpath(path)).is_relative_to(self.root)
-
-    def make_hard_link(self, name: str, target: str) -> None:
-        path, first = self._place(name), self._place(target, counts=False)
-        if path is None:
-            return
-        if first is None or first.is_symlink() or not first.is_file():
-            raise _refused(name, f"is a hard link to {target[:200]!r}, which is no file before it in the archive")
-        if path != first:
-            self._make_room(path, name)
-            path.hardlink_to(first)
-
-    def _place(self, name: str, *, counts: bool = True) -> Path | None:
-        """Where the entry goes; None for one that is left out."""
-        pure = PurePosixPath(name)
-        if pure.is_absolute() or ".." in pure.parts or "\0" in name:
-            raise _refused(name, "leads out of the archive")
-        if counts:
-            self.seen += 1
-            if self.seen > self.limits.max_files:
-                raise SourceError(Reason.SOURCE_TOO_LARGE, f"the archive holds {self.limits.tell_files()}")
-        parts = pure.parts[self.strip :]
-        if not parts:
-            return None
-        self.entries += counts
-        path = self.root.joinpath(*parts)
-        if path.parent.resolve() != path.parent:
-            raise _refused(name, "goes through a link")
-        return path
-
-    def _make_room(self, path: Path, name: str) -> None:
-        """A later entry of the same name takes the place of an earlier one, as with tar."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_symlink() or path.is_file():
-            path.unlink()
-        elif path.exists():
-            raise _refused(name, "is a folder before it in the archive")
-
-    def _copy(self, read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
-        while chunk := read(_CHUNK):
-            self.bytes_left -= len(chunk)
-            if self.bytes_left < 0:
-                raise self.too_many_bytes()
-            write(chunk)
-
-    def too_many_bytes(self) -> SourceError:
-        """The error of an archive that unpacks to more than its room."""
-        told = self.limits.tell_room(self.size)
-        return SourceError(Reason.SOURCE_TOO_LARGE, f"the archive has {self.size} bytes, and unpacks to {told}")
-
-
-def _is_circle(path: Path) -> bool:
-    """Whether a link comes back to itself, or to one that it led to, by way of links alone."""
-    met: set[Path] = set()
-    while path not in met:
-        met.add(path)
-        try:
-            path = Path(os.path.normpath(path.parent / path.readlink()))
-        except OSError:  # the row goes through a folder that is itself a link
-            return False
-        if len(met) > _MOST_LINKS:
-            return False
-    return True
-
-
-def _refused(name: str, why: str) -> SourceError:
-    return SourceError(Reason.SOURCE_INVALID, f"{name[:200]!r} in the archive {why}")
+            raise refused(member.filename, "is a device or pipe")

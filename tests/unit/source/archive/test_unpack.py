@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sourcelimits import SourceLimits
+from buildandpush.source.archive import unpack as module
 from buildandpush.source.archive.unpack import unpack
 from buildandpush.source.report import SourceError
 
@@ -328,6 +329,15 @@ def test_a_tar_that_is_damaged_in_the_middle_is_told(tmp_path: Path, root: Path)
     assert "broken" in str(refused(archive, root))
 
 
+def test_a_python_that_reads_headers_in_another_way_unpacks_nothing(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer releases go by another method, and the checks of headers were left out without a word."""
+    monkeypatch.delattr(module._Entry, "frombuf")
+    monkeypatch.delattr(module._Entry, "_frombuf")
+    assert "reads the headers" in str(refused(make_tar(tmp_path / "a", (entry("a"), b"1")), root))
+
+
 def test_a_link_that_a_later_link_leads_out_is_refused(tmp_path: Path, root: Path) -> None:
     entries = [(entry("out", tarfile.SYMTYPE, link="y/.."), b""), (entry("y", tarfile.SYMTYPE, link="."), b"")]
     assert "is a link out" in str(refused(make_tar(tmp_path / "a", *entries), root))
@@ -353,7 +363,7 @@ def damage_zip(content: bytes, old: bytes, new: bytes) -> bytes:
 
 @pytest.mark.parametrize(("old", "new"), [(b"name-\xc3\xa9", b"name-\xff\xff"), (b"name-\xc3\xa9", b"\0ame-\xc3\xa9")])
 def test_names_that_are_none_are_told(tmp_path: Path, root: Path, old: bytes, new: bytes) -> None:
-    archive = make_zip(tmp_path / "a", {"name-\u00e9": b"1"})
+    archive = make_zip(tmp_path / "a", {"name-\u00e9": b"1", "other": b"2"})
     archive.write_bytes(damage_zip(archive.read_bytes(), old, new))
     assert "broken" in str(refused(archive, root))
 
