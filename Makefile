@@ -65,6 +65,7 @@ cluster-tests: $(VENV)/ready
 .PHONY: unit-beside
 unit-beside: $(VENV)/ready
 	nice -n 10 $(MAKE) --no-print-directory unit
+	nice -n 10 $(MAKE) --no-print-directory image-unit
 
 .PHONY: checks
 checks: lint types layers go-test
@@ -89,6 +90,11 @@ layers: $(VENV)/ready ## Check which package imports which
 .PHONY: unit
 unit: $(VENV)/ready ## Run the unit tests, with a short simulation; no root, no cluster
 	$(PY) -m pytest tests/unit -m "not chaos" -n auto --dist worksteal
+
+# Python's own library differs between versions, and so does git. What depends on them most is tried with the image's.
+.PHONY: image-unit
+image-unit: $(VENV)/ready ## Run the unit tests of sources and TLS with the Python of the operator's image
+	$(DEV) python -- -m pytest tests/unit/source tests/unit/test_tls.py -m "not chaos" -n 2 -p no:cacheprovider
 
 .PHONY: go-test
 go-test: ## Test the double of kaniko

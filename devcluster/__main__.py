@@ -50,6 +50,8 @@ def build_parser() -> argparse.ArgumentParser:
     tool = commands.add_parser("tool", help="compile one more tool if needed and print its path")
     tool.add_argument("name", metavar="NAME", help="kind, or one of those that `up` compiles")
     _add_images(commands)
+    python = commands.add_parser("python", help="run Python as the operator's image has it, in this folder")
+    python.add_argument("arguments", metavar="ARGUMENT", nargs="+", help="what Python gets; write -- before it")
     commands.add_parser("deploy", help="install the operator from the chart, with the images made here")
     return parser
 
@@ -86,7 +88,7 @@ def _restart(settings: Settings, name: str) -> None:
 
 
 # `up` checks more than that, in its own order.
-_NEED_ROOT = ("down", "status", "load", "start", "restart", "stop", "images")
+_NEED_ROOT = ("down", "status", "load", "start", "restart", "stop", "images", "python")
 _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], int | None]] = {
     "up": lambda settings, _parsed: bring_up(settings),
     "down": lambda settings, parsed: take_down(settings, keep_logs=parsed.keep_logs),
@@ -99,6 +101,7 @@ _COMMANDS: Mapping[str, Callable[[Settings, argparse.Namespace], int | None]] = 
     "stop": lambda settings, parsed: actions.stop(settings, parsed.name, kill=parsed.kill),
     "tool": lambda settings, parsed: actions.show_tool(settings, parsed.name),
     "images": actions.make_images,
+    "python": lambda settings, parsed: actions.run_python(settings, parsed.arguments),
     "deploy": lambda settings, _parsed: deploy_operator(settings),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devcluster import up
 from devcluster.errors import DevclusterError
-from devcluster.images import catalogue
+from devcluster.images import basepython, catalogue
 from devcluster.images.load import load_archive
 from devcluster.machine.host import read_go_version
 from devcluster.machine.lock import exclusively
@@ -90,6 +90,12 @@ def show_tool(settings: Settings, name: str) -> None:
     if name not in tools:
         raise DevclusterError(f"There is no tool {name}; the known ones are {', '.join(tools)}")
     print(ensure_tools((tools[name],), settings, read_go_version())[name])
+
+
+def run_python(settings: Settings, arguments: list[str]) -> int:
+    """Run the Python of the base image, and return its exit code."""
+    with exclusively(settings, "python"):
+        return basepython.run_python(settings, catalogue.build(settings, "base").archive, arguments)
 
 
 def make_images(settings: Settings, parsed: argparse.Namespace) -> None:

@@ -28,8 +28,8 @@ OPERATOR: Final = frozenset(
         *("jsonpatch", "jsonpointer"),
     }
 )
-ONLY_HERE: Final = frozenset({"bcrypt", "pygments", "rich", "_distutils_hack"})
-"""Loaded where they happen to be installed. The image does not have them."""
+ONLY_HERE: Final = frozenset({"bcrypt", "pygments", "rich", "_distutils_hack", "sitecustomize"})
+"""Loaded where they happen to be installed. None of them is the operator's doing."""
 ACCIDENTS: Final = ("cython_runtime", "_cython_", "__mp_main__", "__main__", "_sysconfigdata", "__mypyc")
 """Modules that compiled code makes by itself."""
 MODELS: Final = ("kubernetes.client.models.", "kubernetes.aio.client.models.")
