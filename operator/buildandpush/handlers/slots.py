@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from buildandpush.core.build.questions import AskSlot
-from buildandpush.core.build.slots import Waiter, choose, describe_limits, has_slot
+from buildandpush.core.build.slots import Waiter, choose, describe_limits, find_able, has_slot
 from buildandpush.core.settings import SlotLimits
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.objects import Key
@@ -75,8 +75,7 @@ class Slots:
         self._own.setdefault(key, {})[question.pod] = waiter
         used = self._count(now)
         may_go = has_slot(self._limits, used, key.namespace)  # most often it may not, and then nobody is compared
-        everyone = [one for name in self._waiting for one in self._find_present(name, now)] if may_go else []
-        if waiter not in choose(everyone, self._limits, used, self._turns):
+        if not may_go or waiter not in self._choose(used, now):
             return describe_limits(self._limits, key.namespace)
         self._leave(key, question.pod)
         self._given.setdefault(key, set()).add(question.pod)
@@ -149,17 +148,19 @@ class Slots:
             self._turns.clear()  # nobody waits, so it is nobody's turn
             return
         used = self._count(now)
-        free = [namespace for namespace in self._waiting if has_slot(self._limits, used, namespace)]
-        # After most passes there is none, and thousands may wait.
-        able = [waiter for namespace in free for waiter in self._find_present(namespace, now)]
-        for waiter in choose(able, self._limits, used, self._turns):
+        for waiter in self._choose(used, now):
             if waiter not in self._woken:
                 self._woken[waiter] = now
                 self._wake(self._waiting[waiter.namespace][waiter])
 
-    def _find_present(self, namespace: str, now: datetime) -> list[Waiter]:
-        """Those of a namespace that wait, without those that were woken and did not come."""
-        return [one for one in self._waiting[namespace] if now < self._woken.get(one, now) + PATIENCE]
+    def _choose(self, used: Counter[str], now: datetime) -> list[Waiter]:
+        """Those that may have a slot now, without those that were woken and did not come. After most passes there is no
+        slot, and thousands may wait."""
+        able = find_able(self._waiting, self._limits, used)
+        absent = {one for one, since in self._woken.items() if now >= since + PATIENCE} if able else set()
+        waiting = [one for namespace in able for one in self._waiting[namespace]]
+        present = [one for one in waiting if one not in absent] if absent else waiting
+        return choose(present, self._limits, used, self._turns)
 
     def _count(self, now: datetime) -> Counter[str]:
         """The slots that are taken, by namespace: by pods that live, and by those that are about to be created."""

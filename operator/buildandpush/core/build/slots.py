@@ -5,7 +5,8 @@ several to the one whose turn is the longest ago. Within a namespace the higher 
 was accepted first.
 """
 
-from collections import Counter
+import heapq
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,34 +43,65 @@ def describe_limits(limits: SlotLimits, namespace: str) -> str:
 
 def has_slot(limits: SlotLimits, used: Mapping[str, int], namespace: str) -> bool:
     """Whether one more build of this namespace may have a pod."""
-    own = limits.of(namespace)
-    if own is not None and used.get(namespace, 0) >= own:
-        return False
+    return bool(find_able((namespace,), limits, used))
+
+
+def find_able(namespaces: Iterable[str], limits: SlotLimits, used: Mapping[str, int]) -> list[str]:
+    """The namespaces of which one more build may have a pod."""
+    if not _count_free(limits, used):
+        return []
+    return [name for name in namespaces if used.get(name, 0) < _most(limits, name)]
+
+
+def _count_free(limits: SlotLimits, used: Mapping[str, int]) -> float:
+    """How many more builds all namespaces together may have."""
     if not limits.operator:
-        return True
+        return math.inf
     # A namespace can have more pods than it may have builds, if a user makes pods that look like ours.
     counts = (min(number, limits.namespace or number) for number in used.values())
-    return sum(counts) < limits.operator
+    return max(limits.operator - sum(counts), 0)
+
+
+def _most(limits: SlotLimits, namespace: str) -> float:
+    own = limits.of(namespace)
+    return math.inf if own is None else own
 
 
 def choose(
     waiters: Iterable[Waiter], limits: SlotLimits, used: Mapping[str, int], turns: Mapping[str, int]
 ) -> list[Waiter]:
     """The waiting builds that may have a slot now, in the order of their turns. `used` counts the slots that each
-    namespace has; `turns` says when it got the last one, larger for later."""
-    queues: dict[str, list[Waiter]] = {}
-    for waiter in sorted(waiters, key=lambda waiter: waiter.order, reverse=True):
-        queues.setdefault(waiter.namespace, []).append(waiter)
-    counts, latest = Counter(used), dict(turns)
+    namespace has; `turns` says when it got the last one, larger for later.
+
+    It takes time in proportion to the waiters: thousands may wait, and it is asked for each slot that comes free.
+    """
+    free = _count_free(limits, used)
+    by_namespace: dict[str, list[Waiter]] = {}
+    for waiter in waiters:
+        by_namespace.setdefault(waiter.namespace, []).append(waiter)
+    # Those of a namespace that may have a slot, the first at the end.
+    queues = {
+        name: _find_first(mine, min(free, _most(limits, name) - used.get(name, 0)))[::-1]
+        for name, mine in by_namespace.items()
+    }
+    heap = [(used.get(name, 0), turns.get(name, 0), queue[-1].order, name) for name, queue in queues.items() if queue]
+    heapq.heapify(heap)
+    turn = max(turns.values(), default=0)
     chosen: list[Waiter] = []
-    while able := [name for name in queues if has_slot(limits, counts, name)]:
-        name = min(able, key=lambda name: (counts[name], latest.get(name, 0), queues[name][-1].order))
+    while heap and len(chosen) < free:
+        count, _, _, name = heapq.heappop(heap)
         chosen.append(queues[name].pop())
-        counts[name] += 1
-        latest[name] = max(latest.values(), default=0) + 1
-        if not queues[name]:
-            del queues[name]
+        turn += 1
+        if queues[name]:
+            heapq.heappush(heap, (count + 1, turn, queues[name][-1].order, name))
     return chosen
+
+
+def _find_first(waiters: list[Waiter], most: float) -> list[Waiter]:
+    """At most so many, in their order."""
+    if most >= len(waiters):
+        return sorted(waiters, key=lambda waiter: waiter.order)
+    return heapq.nsmallest(int(max(most, 0)), waiters, key=lambda waiter: waiter.order)
 
 
 def _count(builds: int) -> str:

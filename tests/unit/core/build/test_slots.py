@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.core.build.slots import Waiter, choose, describe_limits, has_slot
+from buildandpush.core.build.slots import Waiter, choose, describe_limits, find_able, has_slot
 from buildandpush.core.settings import SlotLimits
 from tests.unit.core.factories import NOW
 
@@ -89,6 +89,31 @@ def test_namespaces_have_their_turns_one_after_the_other() -> None:
         order.append(found.pod)
         waiting.remove(found)
     assert order == ["shop-0", "bank-10", "shop-1", "bank-11", "shop-2", "shop-3", "shop-4"]
+
+
+class CountedLimits(SlotLimits):
+    """Counts how often somebody asks for the limit of a namespace."""
+
+    asked = 0
+
+    def of(self, namespace: str) -> int | None:
+        type(self).asked += 1
+        return super().of(namespace)
+
+
+def test_each_namespace_is_looked_at_once_however_many_slots_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands may wait, and each pass over any of them asks who is next."""
+    monkeypatch.setattr(CountedLimits, "asked", 0)
+    waiting = [waiter(f"n{space}", number) for space in range(100) for number in range(5)]
+    assert len(choose(waiting, CountedLimits(operator=200, namespace=3), {"n1": 2}, {})) == 198
+    assert CountedLimits.asked <= len({one.namespace for one in waiting})
+
+
+def test_no_namespace_is_looked_at_while_all_slots_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CountedLimits, "asked", 0)
+    limits = CountedLimits(operator=2, namespace=3)
+    assert find_able(["shop", "bank"], limits, {"mail": 1, "mill": 1}) == []
+    assert (CountedLimits.asked, find_able(["shop", "mail"], limits, {"mail": 1})) == (0, ["shop", "mail"])
 
 
 WAITERS = st.lists(
