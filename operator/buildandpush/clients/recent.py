@@ -1,6 +1,7 @@
 """A table of what was used last, for what is keyed by words of users': it is bounded, and what went comes back."""
 
 from collections.abc import Callable, Hashable
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -31,7 +32,8 @@ class Recent(Generic[K, V]):
         self._entries[key] = value
         over = len(self._entries) - self._size
         if over > 0:
-            for old in [old for old, item in self._entries.items() if old != key and self._is_idle(item)][:over]:
+            idle = (old for old, item in self._entries.items() if old != key and self._is_idle(item))
+            for old in list(islice(idle, over)):  # no more of them are looked at than have to go
                 del self._entries[old]
         return value
 

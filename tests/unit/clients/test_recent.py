@@ -29,3 +29,16 @@ def test_what_is_dropped_is_gone() -> None:
     table.pop(("b", "x"))
     table.pop(("b", "x"))
     assert len(table) == 0
+
+
+def test_a_full_table_is_not_walked_through_for_each_new_entry() -> None:
+    looked_at: list[int] = []
+
+    def is_idle(value: int) -> bool:
+        looked_at.append(value)
+        return True
+
+    table: Recent[int, int] = Recent(1000, is_idle=is_idle)
+    for number in range(1100):
+        table.put(number, number)
+    assert (len(table), looked_at) == (1000, list(range(100)))
