@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import Field, PlainSerializer
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from buildandpush.api.base import ATOMIC, ATOMIC_MAP, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
@@ -27,6 +27,8 @@ MAX_REBUILD = 128
 """Of a rebuild annotation's value that many characters count."""
 MAX_INPUTS = MAX_MAP_ENTRIES + MAX_BUILD_SECRETS + MAX_BASE_CONNECTORS + 2
 """An object for each build argument and secret, and a Secret for each connector, the push's among them, and for git."""
+_YEARS = range(1900, 9000)
+"""Of times. Beyond them a wait has no end that could be told."""
 MAX_HISTORY = 10
 """Entries of good and of failed runs each."""
 
@@ -36,8 +38,15 @@ def _rfc3339(value: datetime) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _check_year(value: datetime) -> datetime:
+    if value.year not in _YEARS:
+        raise ValueError(f"the year is not between {_YEARS.start} and {_YEARS.stop - 1}")
+    return value
+
+
 Time = Annotated[
     datetime,
+    AfterValidator(_check_year),
     PlainSerializer(_rfc3339, return_type=str),
     Field(json_schema_extra={"type": "string", "format": "date-time"}),
 ]

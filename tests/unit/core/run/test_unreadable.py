@@ -56,6 +56,9 @@ EDITED: list[tuple[str, dict[str, Any]]] = [
     ("status.run.builds.0.key", {"run": {**stored(succeeded())["run"], "builds": [
         {**stored(succeeded())["run"]["builds"][0], "key": "first"}]}}),
     ("status.run.startedAt", {"run": {**stored(succeeded())["run"], "startedAt": "yesterday"}}),
+    # Times that nothing can be added to, or that have no place in UTC.
+    ("status.run.finishedAt", {"run": {**stored(succeeded())["run"], "finishedAt": "9999-12-31T23:59:59Z"}}),
+    ("status.run.startedAt", {"run": {**stored(succeeded())["run"], "startedAt": "0001-01-01T00:00:00+14:00"}}),
     ("status.run", {"run": "gone"}),
     ("status.conditions.0.status", {"conditions": [{**stored(succeeded())["conditions"][0], "status": "Maybe"}]}),
     ("status.observedGeneration", {"observedGeneration": "two"}),
