@@ -2,12 +2,14 @@
 
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,25 @@ def make_certificate(folder: Path, name: str) -> Certificate:
     return made
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nobody is told of a client that goes away, or that does not trust the certificate."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serve(
     handler: type[BaseHTTPRequestHandler], address: str = "127.0.0.1", certificate: Certificate | None = None
 ) -> Iterator[int]:
     """A server for the time of the block, with TLS if there is a certificate; gives its port."""
-    server = ThreadingHTTPServer((address, 0), handler)
+    server = _Server((address, 0), handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.certificate, certificate.key)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        # The thread of each client greets it. One that says nothing, such as a pod that is killed just then, would hold
+        # up all others, and the end of the server.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
