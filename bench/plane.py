@@ -52,10 +52,11 @@ _TOLD_LINES: Final = 10
 # Production names lead to the emulated Azure, as the DNS of the local cluster does it.
 _OPERATOR: Final = """\
 import sys
-import aiohttp.connector
 from buildandpush.__main__ import main
+from buildandpush.clients import outside
 from tests.pinned import PinnedResolver
-aiohttp.connector.DefaultResolver = lambda *_, **__: PinnedResolver("127.0.0.1", int(sys.argv[1]))
+del outside.Resolver  # an error, should it have another name by then
+outside.Resolver = lambda: PinnedResolver("127.0.0.1", int(sys.argv[1]))
 sys.exit(main())
 """
 
