@@ -13,6 +13,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from buildandpush.api import meta
 from devcluster.settings import Settings, read_settings
 
 NAMESPACE: Final = "bench"
+_PATIENCE_SECONDS: Final = 300.0
+_PAUSE_SECONDS: Final = 0.1
 _WRITES: Final = re.compile(r"^apiserver_request_total\{(?P<labels>[^}]*)\} (?P<count>\S+)", re.MULTILINE)
 
 
@@ -74,11 +77,13 @@ def build_manifest(name: str, registry: str) -> dict[str, Any]:
 
 
 async def watch(list_call: Callable[..., Any], see: Callable[[dict[str, Any]], None], **arguments: Any) -> None:
-    """Hand every change to `see`, for ever."""
+    """Hand every change to `see`, for ever. The API server ends a watch of a kind whose CRD has just been applied."""
     while True:
-        async with aio.watch.Watch() as stream:
-            async for event in stream.stream(list_call, **arguments):
-                see(event["raw_object"])
+        with suppress(aio.client.ApiException):
+            async with aio.watch.Watch() as stream:
+                async for event in stream.stream(list_call, **arguments):
+                    see(event["raw_object"])
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def count_writes(api: Any) -> dict[str, float]:
@@ -129,36 +134,31 @@ async def measure(settings: Settings, builds: int) -> None:
         core, custom = aio.client.CoreV1Api(api), aio.client.CustomObjectsApi(api)
         watched = Stopwatch()
         await prepare(settings, core, custom)
-        tasks = [
-            asyncio.create_task(watch(core.list_namespaced_pod, watched.see_pod, namespace=NAMESPACE)),
-            asyncio.create_task(
-                watch(
-                    custom.list_namespaced_custom_object,
-                    watched.see_build,
-                    group=meta.GROUP,
-                    version=meta.VERSION,
-                    namespace=NAMESPACE,
-                    plural=meta.BUILD_PLURAL,
-                )
-            ),
-        ]
-        before = await count_writes(api)
-        for number in range(builds):
-            name = f"build-{number}"
-            watched.applied[name] = time.monotonic()
-            manifest = build_manifest(name, settings.registry_host)
-            await custom.create_namespaced_custom_object(
-                meta.GROUP, meta.VERSION, NAMESPACE, meta.BUILD_PLURAL, manifest
-            )
-            while name not in watched.told:
-                watched.finished.clear()
-                await watched.finished.wait()
-        after = await count_writes(api)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        kind = {"group": meta.GROUP, "version": meta.VERSION, "namespace": NAMESPACE, "plural": meta.BUILD_PLURAL}
+        async with asyncio.TaskGroup() as group:  # a watch that fails ends the measurement
+            watches = [
+                group.create_task(watch(core.list_namespaced_pod, watched.see_pod, namespace=NAMESPACE)),
+                group.create_task(watch(custom.list_namespaced_custom_object, watched.see_build, **kind)),
+            ]
+            before = await count_writes(api)
+            for number in range(builds):
+                await build(custom, watched, build_manifest(f"build-{number}", settings.registry_host))
+            after = await count_writes(api)
+            for task in watches:
+                task.cancel()
         await core.delete_namespace(NAMESPACE)
     report(watched, before, after, builds)
+
+
+async def build(custom: Any, watched: Stopwatch, manifest: dict[str, Any]) -> None:
+    """One build, until its status says how it has ended."""
+    name = manifest["metadata"]["name"]
+    watched.applied[name] = time.monotonic()
+    await custom.create_namespaced_custom_object(meta.GROUP, meta.VERSION, NAMESPACE, meta.BUILD_PLURAL, manifest)
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while name not in watched.told:
+            watched.finished.clear()
+            await watched.finished.wait()
 
 
 def report(watched: Stopwatch, before: dict[str, float], after: dict[str, float], builds: int) -> None:
