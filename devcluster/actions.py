@@ -7,7 +7,7 @@ from pathlib import Path
 
 from devcluster import up
 from devcluster.errors import DevclusterError
-from devcluster.images import basepython, catalogue
+from devcluster.images import catalogue
 from devcluster.images.load import load_archive
 from devcluster.machine.host import read_go_version
 from devcluster.machine.lock import exclusively
@@ -95,7 +95,7 @@ def show_tool(settings: Settings, name: str) -> None:
 def run_python(settings: Settings, arguments: list[str]) -> int:
     """Run the Python of the base image, and return its exit code."""
     with exclusively(settings, "python"):
-        return basepython.run_python(settings, catalogue.build(settings, "base").archive, arguments)
+        return catalogue.run_python(settings, arguments)
 
 
 def make_images(settings: Settings, parsed: argparse.Namespace) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.errors import DevclusterError
+from devcluster.images import basepython
 from devcluster.images.archive import Entry, ImageConfig, write_archive, write_layer
 from devcluster.images.executor import build_executor_layer, executor_key
 from devcluster.images.imagekey import hash_parts
@@ -18,7 +20,7 @@ from devcluster.node.registry import push_image
 from devcluster.settings import Settings
 
 IMAGES = ("base", "busybox", "executor", "operator")
-__all__ = ["IMAGES", "Built", "OperatorSource", "build", "deliver"]
+__all__ = ["IMAGES", "Built", "OperatorSource", "build", "deliver", "run_python"]
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BUSYBOX = Path("/bin/busybox")
@@ -60,6 +62,12 @@ def build(settings: Settings, name: str, source: OperatorSource | None = None) -
             base = _build_base(settings)
             return Built(build_operator(settings, base, source or OperatorSource.from_paths()), names.operator)
     raise DevclusterError(f"There is no image {name}; the known ones are {', '.join(IMAGES)}")
+
+
+def run_python(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run the Python of the base image with these arguments, and return its exit code."""
+    ensure_packages(_needed_packages("python"))
+    return basepython.run_python(settings, _build_base(settings), arguments)
 
 
 def deliver(settings: Settings, built: Built) -> tuple[str, ...]:
@@ -148,5 +156,6 @@ def _needed_packages(name: str) -> tuple[Package, ...]:
         "busybox": ("busybox-static", "skopeo"),
         "executor": ("ca-certificates",),
         "operator": ("mmdebstrap", "buildah", "ca-certificates"),
+        "python": ("mmdebstrap", "buildah", "ca-certificates"),
     }.get(name, ())
     return tuple(package for package in IMAGE_PACKAGES if package.name in wanted)

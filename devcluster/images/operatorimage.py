@@ -1,22 +1,15 @@
-"""Builds the operator's image from its Dockerfile with buildah. The image keeps nothing of this machine."""
+"""Builds the operator's image from its Dockerfile, once for the same content."""
 
-import configparser
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster.errors import DevclusterError
+from devcluster.images.buildah import Recipe, build_image, run_buildah
 from devcluster.images.imagekey import hash_files, hash_parts, list_files
 from devcluster.machine.mounts import unmount_below
-from devcluster.machine.shell import run, write_file
 from devcluster.settings import REPOSITORY_ROOT, Settings
 
-_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-_PIP_CONFIG = "/etc/pip.conf"
 _MAX_CACHED_IMAGES = 60
-# buildah hands these to RUN by itself when they are build arguments, and does not keep them.
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
 @dataclass(frozen=True)
@@ -57,63 +50,19 @@ def build_operator(settings: Settings, base: Path, source: OperatorSource) -> Pa
         return archive
     print(f"buildah: building {settings.images.operator} from {source.dockerfile}", flush=True)
     storage = settings.cache / "buildah"
-    pip_config = storage / "pip.conf"
-    write_file(pip_config, build_pip_config(os.environ))
     partial = archive.with_name(f".{archive.name}.partial")
     partial.unlink(missing_ok=True)
     try:
-        _buildah(storage, "pull", "--quiet", f"docker-archive:{base}")
-        _buildah(storage, *_build_arguments(settings, source, pip_config))
-        _buildah(
-            storage, "push", "--quiet", settings.images.operator, f"docker-archive:{partial}:{settings.images.operator}"
-        )
+        recipe = Recipe(source.dockerfile, source.context, base, settings.images.base)
+        build_image(storage, recipe, settings.images.operator)
+        target = f"docker-archive:{partial}:{settings.images.operator}"
+        run_buildah(storage, "push", "--quiet", settings.images.operator, target)
         # The layers of earlier builds make the next one quick, until there are too many of them.
-        if len(_buildah(storage, "images", "--all", "--quiet").split()) > _MAX_CACHED_IMAGES:
+        if len(run_buildah(storage, "images", "--all", "--quiet").split()) > _MAX_CACHED_IMAGES:
             # A build that was killed leaves its container, which holds an image that could not be removed.
-            _buildah(storage, "rm", "--all")
-            _buildah(storage, "rmi", "--prune")
+            run_buildah(storage, "rm", "--all")
+            run_buildah(storage, "rmi", "--prune")
     finally:
         unmount_below(storage)
     partial.replace(archive)
     return archive
-
-
-def build_pip_config(environ: Mapping[str, str]) -> str:
-    """Build a pip.conf that says for RUN lines what PIP_* variables and pip's own files say on this machine."""
-    parser = configparser.RawConfigParser()
-    parser.read(("/etc/pip.conf", Path(environ.get("HOME", "/root")) / ".config" / "pip" / "pip.conf"))
-    options = dict(parser["global"]) if parser.has_section("global") else {}
-    for name, value in environ.items():
-        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
-            options[name.removeprefix("PIP_").lower().replace("_", "-")] = value
-    options["cert"] = _CERTIFICATES
-    return "[global]\n" + "".join(f"{key} = {value}\n" for key, value in sorted(options.items()))
-
-
-def list_volumes(environ: Mapping[str, str], pip_config: Path) -> tuple[str, ...]:
-    """List what RUN lines see of this machine, read-only: certificates, pip's configuration, local wheels."""
-    links = environ.get("PIP_FIND_LINKS", "").split()
-    wheels = tuple(f"{path}:{path}:ro" for path in links if path.startswith("/") and Path(path).is_dir())
-    return (f"{_CERTIFICATES}:{_CERTIFICATES}:ro", f"{pip_config}:{_PIP_CONFIG}:ro", *wheels)
-
-
-def _build_arguments(settings: Settings, source: OperatorSource, pip_config: Path) -> tuple[str, ...]:
-    proxies = (f"--build-arg={name}={os.environ[name]}" for name in _PROXY_VARIABLES if name in os.environ)
-    return (
-        "bud",
-        "--isolation=chroot",
-        "--layers",
-        "--pull-never",
-        "--format=docker",
-        f"--build-arg=BASE_IMAGE={settings.images.base}",
-        *proxies,
-        *(f"--volume={volume}" for volume in list_volumes(os.environ, pip_config)),
-        f"--file={source.dockerfile}",
-        f"--tag={settings.images.operator}",
-        str(source.context),
-    )
-
-
-def _buildah(storage: Path, *arguments: str) -> str:
-    roots = (f"--root={storage / 'storage'}", f"--runroot={storage / 'run'}")
-    return run(("buildah", *roots, *arguments), timeout_seconds=1800)

@@ -23,17 +23,19 @@ _BUILD_ONLY_FILE = "/etc/apt/apt.conf.d/99mmdebstrap"
 
 def root_file_system_key() -> str:
     """Compute the key of the result: suite, packages, sources and options; newer packages alone change nothing."""
-    suite, sources = _read_suite(), list_sources(_read_machine_suite())
-    return hash_parts(*(part.encode() for part in (suite, *_INCLUDE, *_UNNEEDED, *sources.values())))
+    suite = _read_suite()
+    sources = list_sources(suite).values()
+    return hash_parts(*(part.encode() for part in (_made_suite(suite), *_INCLUDE, *_UNNEEDED, *sources)))
 
 
 def build_root_file_system(target: Path) -> None:
     """Write the root file system as a tar; takes about a minute."""
-    suite = _read_suite()
+    own = _read_suite()
+    suite = _made_suite(own)
     print(f"mmdebstrap: making a {suite} root file system with {', '.join(_INCLUDE)} (about a minute)", flush=True)
     options = _FETCH_OPTIONS.findall(run(("apt-config", "dump")))
     with tempfile.TemporaryDirectory() as folder:
-        sources = {Path(folder) / name: text for name, text in list_sources(_read_machine_suite()).items()}
+        sources = {Path(folder) / name: text for name, text in list_sources(own).items()}
         for source, text in sources.items():
             source.write_text(text)
         run(
@@ -62,14 +64,14 @@ def list_sources(suite: str, folder: Path = Path("/etc/apt")) -> dict[str, str]:
     # Not those of others that only have its name in theirs, such as tools-bookworm.
     named = re.compile(rf"(?<![\w-]){suite}\b")
     texts = {path.name: path.read_text() for path in files}
-    return {name: named.sub(_NEWER.get(suite, suite), text) for name, text in texts.items() if named.search(text)}
+    return {name: named.sub(_made_suite(suite), text) for name, text in texts.items() if named.search(text)}
+
+
+def _made_suite(own: str) -> str:
+    return _NEWER.get(own, own)
 
 
 def _read_suite() -> str:
-    return _NEWER.get(_read_machine_suite(), _read_machine_suite())
-
-
-def _read_machine_suite() -> str:
     suite = read_os_release().get("VERSION_CODENAME", "")
     if not suite:
         raise DevclusterError("/etc/os-release has no VERSION_CODENAME, so it is unknown which Debian to make; add it.")

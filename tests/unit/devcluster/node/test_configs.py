@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from devcluster.down import STOP_ORDER
-from devcluster.images.operatorimage import OperatorSource, build_pip_config, compute_operator_key, list_volumes
+from devcluster.images.buildah import build_pip_config, list_volumes
+from devcluster.images.operatorimage import OperatorSource, compute_operator_key
 from devcluster.images.rootfs import list_sources
 from devcluster.machine.mounts import parse_mount_points, select_below
 from devcluster.node.components import NAMES, build_components
