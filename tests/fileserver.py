@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any
 
-from tests.webserver import Certificate, serve
+from tests.webserver import Certificate, Quiet, serve
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def serve_files(certificate: Certificate | None, address: str = "127.0.0.1") -> 
     """A server for the time of the block."""
     state = FileServer(address, scheme="https" if certificate else "http")
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.do_GET()
 
@@ -69,9 +68,6 @@ def serve_files(certificate: Certificate | None, address: str = "127.0.0.1") -> 
                 except OSError:  # who asked has gone
                     return
                 time.sleep(answer.pause_seconds)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-            """Nothing on stderr."""
 
     with serve(Handler, address, certificate) as state.port:
         yield state

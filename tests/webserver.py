@@ -35,9 +35,16 @@ def make_certificate(folder: Path, name: str) -> Certificate:
     return made
 
 
+class Quiet:
+    """What a handler has before its base, so that it does not tell of its requests."""
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on stderr."""
+
+
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nobody is told of a client that goes away, or that does not trust the certificate."""
+        """Say nothing where a client goes away, or where it does not trust the certificate."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

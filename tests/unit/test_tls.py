@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import kopf
 import pytest
@@ -58,8 +59,8 @@ def usual_checks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         return
     usual = ssl.create_default_context
 
-    def create(*args: object, **kwargs: object) -> ssl.SSLContext:
-        context = usual(*args, **kwargs)  # type: ignore[arg-type]
+    def create(*args: Any, **kwargs: Any) -> ssl.SSLContext:
+        context = usual(*args, **kwargs)
         context.verify_flags |= ssl.VERIFY_X509_STRICT
         return context
 

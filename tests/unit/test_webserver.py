@@ -6,16 +6,13 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from tests.webserver import make_certificate, serve
+from tests.webserver import Quiet, make_certificate, serve
 
 
-class _Answer(BaseHTTPRequestHandler):
+class _Answer(Quiet, BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(204)
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
-        pass
 
 
 def test_a_client_that_says_nothing_holds_up_neither_others_nor_the_end(tmp_path: Path) -> None:

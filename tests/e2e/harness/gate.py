@@ -3,9 +3,10 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from tests.e2e.harness.waiting import WaitError
+from tests.webserver import Quiet
 
 
 class Gate:
@@ -16,15 +17,12 @@ class Gate:
         self._opened = threading.Event()
         gate = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 gate._arrived.set()
                 self.send_response(200 if gate._opened.is_set() else 503)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
 
         self._server = ThreadingHTTPServer((address, 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1})

@@ -6,11 +6,11 @@ import subprocess
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from tests.github import GitHub
-from tests.webserver import Certificate, serve
+from tests.webserver import Certificate, Quiet, serve
 
 _IDENTITY: Final = {
     "GIT_AUTHOR_NAME": "e2e",
@@ -78,15 +78,12 @@ def _lets_in(authorization: str | None, path: str, wanted: str, github: GitHub |
 
 
 def _handler(root: Path, server: GitServer, wanted: str, github: GitHub | None) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet, BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer(b"")
 
         def do_POST(self) -> None:
             self._answer(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
 
         def _answer(self, body: bytes) -> None:
             parts = urlsplit(self.path)

@@ -77,7 +77,8 @@ class _Entry(tarfile.TarInfo):
 
     @classmethod
     def _frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str, **how: Any) -> Self:
-        """The same. Newer releases of Python, those of its older versions too, call this one alone."""
+        """The same. Newer releases of Python, those of its older versions too, call this one alone. It is not a part of
+        what Python documents, so types do not know it."""
         return cls._checked(buf, lambda: super(_Entry, cls)._frombuf(buf, encoding, errors, **how))  # type: ignore[misc]
 
     @classmethod

@@ -107,7 +107,7 @@ class Writer:
         return path
 
     def _leads_through_link(self, folders: tuple[str, ...]) -> bool:
-        """Whether one of the folders on the way from the root is a link, be it one that leads nowhere."""
+        """Whether one of the folders below the root is a link. A link counts even if it leads nowhere."""
         return any(self.root.joinpath(*folders[:count]).is_symlink() for count in range(1, len(folders) + 1))
 
     def _make_room(self, path: Path, name: str) -> None:

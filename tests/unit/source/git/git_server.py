@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.github import GitHub
-from tests.webserver import Certificate, serve
+from tests.webserver import Certificate, Quiet, serve
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -122,7 +122,7 @@ def serve_git(folder: Path, certificate: Certificate | None = None) -> Iterator[
         yield state
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     server_state: GitServer
 
     def do_GET(self) -> None:
@@ -130,9 +130,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._serve()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Nothing on stderr."""
 
     def _serve(self) -> None:
         state = self.server_state

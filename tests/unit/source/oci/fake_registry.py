@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.artifacts import Artifact
-from tests.webserver import Certificate, serve
+from tests.webserver import Certificate, Quiet, serve
 
 HOST = "registry.invalid"
 PATH = "source/shop"
@@ -51,7 +51,7 @@ class FakeRegistry:
         return [request for request in self.seen if part in request[1]]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     """Answers for the registry that the class of a server has."""
 
     state: FakeRegistry
@@ -93,9 +93,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Nothing on stderr."""
 
 
 @contextmanager
