@@ -133,7 +133,10 @@ async def _lead(
         acting, identities, config.login_settings, _utc_now, lambda *place: wake(Key(meta.CONNECTOR_KIND, *place))
     )
     lookups: Lookups[Owner, Commit | bool] = Lookups(
-        _utc_now, wake_build, first_backoff_seconds=config.first_backoff_seconds
+        _utc_now,
+        wake_build,
+        namespace_of=lambda owner: owner.namespace,
+        first_backoff_seconds=config.first_backoff_seconds,
     )
     git = GitRemote(outside, rules, config.ca_file, told_hosts=settings.git_hosts)
     flux = FluxClient(client, time.monotonic)

@@ -24,6 +24,7 @@ import structlog
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.lookups import UnendedError
 from buildandpush.clients.recent import Recent
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
@@ -53,6 +54,7 @@ _APP_LOGIN_SECONDS: Final = 45 * 60.0
 _PAUSES_SECONDS: Final = (3.0, 9.0)
 """A server needs that long at times until all of its parts know a new token."""
 _THREADS: Final = 32
+"""More than there are questions at once. One that gave up counts as such until its thread has ended."""
 _SHA256_DIGITS: Final = 64
 _MAX_OUTPUT: Final = 64 * 1024
 _LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && exec "$@"'
@@ -158,9 +160,10 @@ class GitRemote:
         )
         server = split_url(at.url)
         app = parse_app(login.keys, login.origin, server.url) if login and names_app(login.keys) else None
+        finding = asyncio.get_running_loop().run_in_executor(self._threads, find_way, server, access)
         try:
             async with asyncio.timeout(_WAY_SECONDS):
-                way = await asyncio.get_running_loop().run_in_executor(self._threads, find_way, server, access)
+                way = await asyncio.shield(finding)
         except SourceError as error:
             if app is None:
                 raise
@@ -168,7 +171,8 @@ class GitRemote:
             raise await self._hide(error, urlsplit(app.api).hostname or "") from error
         except TimeoutError as error:
             told = f"neither DNS nor the server of the login says anything of {server.host!r}"
-            raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
+            finding.add_done_callback(_read_error)
+            raise UnendedError(Reason.SOURCE_UNREACHABLE, told, finding) from error
         if about and way.is_login_new:
             self._headers.put(about, (time.monotonic() + _APP_LOGIN_SECONDS, way.header))
         return way
@@ -215,6 +219,12 @@ def _add_details(found: Commit, told: str) -> Commit:
     """The commit with what git tells of it."""
     author, _, message = admit(told).partition("\n")
     return replace(found, author=author, message=message.partition("\n")[0])
+
+
+def _read_error(finding: asyncio.Future[Way]) -> None:
+    """Nobody waits for it any more, and asyncio would complain of an error that nobody reads."""
+    if not finding.cancelled():
+        finding.exception()
 
 
 def _tell_apart(login: GitLogin) -> str:

@@ -1,21 +1,22 @@
 """Answers that take long. They are looked up aside, a bounded number at a time, and whoever asked hears of them.
 
-A server that answers nobody has its few places and takes none of the others'. An answer serves all who ask the same. A
-failure is remembered, longer each time, so that a server in trouble is asked less and less.
+A server that answers nobody has its few places and takes none of the others', and neither does a namespace whose hosts
+all hang. An answer serves all who ask the same. A failure is remembered, longer each time, so that a server in trouble
+is asked less and less.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.places import Limits, Manner, Places
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.turns import Turns
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, is_due, longest_backoff_seconds
 from buildandpush.core.facts import Trouble
 from buildandpush.core.foreign import admit
@@ -31,6 +32,9 @@ UNPROVEN: Final = 6
 """How many of these go to hosts that gave no answer yet, or none the last time. So whoever names many hosts that hang
 leaves places to those that answer."""
 PER_HOST: Final = 4
+PER_NAMESPACE: Final = 4
+UNPROVEN_PER_NAMESPACE: Final = 3
+"""Users name hosts. So whoever names many that hang, or that answer once and hang then, leaves the other half."""
 MAX_KNOWN: Final = 16384
 _LASTING: Final = frozenset(
     {
@@ -54,6 +58,15 @@ class Subject:
     """What tells a login from others, and no part of it; empty for none."""
 
 
+class UnendedError(SourceError):
+    """There is no answer in time, and what waits for it cannot be ended."""
+
+    def __init__(self, reason: Reason, message: str, rest: asyncio.Future[Any]) -> None:
+        """`rest` is what goes on. It keeps its place until then."""
+        super().__init__(reason, message)
+        self.rest = rest
+
+
 @dataclass
 class _Entry(Generic[W, V]):
     subject: Subject
@@ -65,6 +78,8 @@ class _Entry(Generic[W, V]):
     failures: int = 0
     is_busy: bool = False
     """Whether it waits for its turn or is being looked up."""
+    namespaces: set[str] = field(default_factory=set)
+    """In whose turns it waits."""
     waiters: set[W] = field(default_factory=set)
 
 
@@ -76,17 +91,21 @@ class Lookups(Generic[W, V]):
         clock: Callable[[], datetime],
         wake: Callable[[W], None],
         *,
+        namespace_of: Callable[[W], str],
         first_backoff_seconds: int = FIRST_BACKOFF_SECONDS,
     ) -> None:
         """`wake` is called with each waiter of an answer."""
         self._clock = clock
         self._wake = wake
+        self._namespace_of = namespace_of
         self._first = first_backoff_seconds
         self._entries: Recent[Hashable, _Entry[W, V]] = Recent(MAX_KNOWN, is_idle=lambda entry: not entry.is_busy)
         self._pauses: Recent[Subject, Trouble] = Recent(MAX_KNOWN)
-        self._waiting: dict[str, deque[Hashable]] = {}
-        """Questions by host; the host whose turn is next comes first."""
-        self._places = Places(Limits(AT_ONCE, PER_HOST, doubtful=UNPROVEN, slow_per_host=PER_HOST))
+        self._turns = Turns()
+        self._manners: Recent[str, Manner] = Recent()
+        self._places = Places(Limits(AT_ONCE, PER_HOST, doubtful=UNPROVEN, slow_per_host=PER_HOST), self._manners)
+        self._shares: dict[str, Places] = {}
+        """Of the same places, by namespace; of those that have some."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def knows(self, key: Hashable) -> bool:
@@ -121,47 +140,76 @@ class Lookups(Generic[W, V]):
         entry.waiters.add(waiter)
         if not entry.is_busy:
             entry.is_busy, entry.work = True, work
-            self._waiting.setdefault(subject.host, deque()).append(key)
+        if entry.work is not None:
+            namespace = self._namespace_of(waiter)
+            entry.namespaces.add(namespace)
+            self._turns.add(namespace, subject.host, key)
             self._begin()
         return None
 
     def _begin(self) -> None:
-        """Begin as many lookups as may be under way, one host after the other."""
-        for host in list(self._waiting):
-            if self._places.is_full():
-                return
-            if not self._places.has_place(host):
+        """Begin as many lookups as may be under way."""
+        while not self._places.is_full() and (taken := self._turns.take(self._has_place)):
+            namespace, key = taken
+            entry = self._entries.get(key)
+            if entry is None or entry.work is None:
                 continue
-            keys = self._waiting.pop(host)
-            entry = self._entries.get(keys.popleft())
-            if keys:
-                self._waiting[host] = keys  # at the end: the others come first
-            if entry is not None and entry.work is not None:
-                self._places.begin(host)
-                task = asyncio.create_task(self._look_up(entry, entry.work), name=f"lookup {host}")
-                entry.work = None
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            host, work = entry.subject.host, entry.work
+            for other in entry.namespaces:
+                self._turns.drop(other, host, key)
+            entry.work, entry.namespaces = None, set()
+            self._places.begin(host)
+            self._share_of(namespace).begin(host)
+            task = asyncio.create_task(self._look_up(entry, work, namespace), name=f"lookup {host}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]]) -> None:
+    def _has_place(self, namespace: str, host: str) -> bool:
+        return self._places.has_place(host) and (
+            namespace not in self._shares or self._shares[namespace].has_place(host)
+        )
+
+    def _share_of(self, namespace: str) -> Places:
+        limits = Limits(PER_NAMESPACE, PER_HOST, doubtful=UNPROVEN_PER_NAMESPACE, slow_per_host=PER_HOST)
+        return self._shares.setdefault(namespace, Places(limits, self._manners))
+
+    def _end(self, namespace: str, host: str, manner: Manner | None) -> None:
+        """A lookup takes no place any more."""
+        self._places.end(host, manner)
+        share = self._share_of(namespace)
+        share.end(host, None)
+        if share.is_idle():
+            del self._shares[namespace]
+
+    async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]], namespace: str) -> None:
         entry.asked_at = self._clock()
         manner: Manner | None = None
+        rest: asyncio.Future[Any] | None = None
         try:
             entry.answer = await work()
             entry.failures, manner = 0, Manner.QUICK
         except SourceError as error:
             entry.answer = self._note_failure(entry, error.reason, str(error))
             manner = Manner.SILENT if error.reason is Reason.SOURCE_UNREACHABLE else Manner.QUICK
+            rest = error.rest if isinstance(error, UnendedError) else None
         except Exception as error:
             _log.warning("lookup.failed", host=entry.subject.host, exc_info=True)
             entry.answer = self._note_failure(entry, Reason.SOURCE_UNREACHABLE, type(error).__name__)
             manner = Manner.SILENT
         finally:
             entry.is_busy = False
-            self._places.end(entry.subject.host, manner)
+            if rest is None:
+                self._end(namespace, entry.subject.host, manner)
+            else:
+                rest.add_done_callback(lambda _: self._end_late(namespace, entry.subject.host, manner))
         waiters, entry.waiters = entry.waiters, set()
         for waiter in waiters:
             self._wake(waiter)
+        self._begin()
+
+    def _end_late(self, namespace: str, host: str, manner: Manner | None) -> None:
+        """What went on after its time has ended."""
+        self._end(namespace, host, manner)
         self._begin()
 
     def _note_failure(self, entry: _Entry[W, V], reason: Reason, message: str) -> Trouble:
@@ -175,7 +223,8 @@ class Lookups(Generic[W, V]):
         return trouble
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End what is under way, and begin nothing more."""
+        self._turns = Turns()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -42,10 +42,11 @@ class Limits:
 class Places:
     """Counts what is under way, by host."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, manners: Recent[str, Manner] | None = None) -> None:
+        """`manners` are what is known of the hosts, where several have a share of the places."""
         self._limits = limits
         self._running: Counter[str] = Counter()
-        self._manners: Recent[str, Manner] = Recent()
+        self._manners: Recent[str, Manner] = Recent() if manners is None else manners
 
     def manner(self, host: str) -> Manner:
         """What the host did the last time."""
@@ -54,6 +55,10 @@ class Places:
     def is_full(self) -> bool:
         """Whether there is no place for any host."""
         return self._running.total() >= self._limits.at_once
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._running
 
     def is_asked(self, host: str) -> bool:
         """Whether a request to the host is under way."""

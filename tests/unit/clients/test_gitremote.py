@@ -13,6 +13,7 @@ from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.reasons import Reason
 from buildandpush.clients import gitremote
 from buildandpush.clients.gitremote import GitLogin, GitRemote
+from buildandpush.clients.lookups import UnendedError
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.source.git import way
 from buildandpush.source.network import connection
@@ -265,8 +266,11 @@ async def test_dns_that_says_nothing_takes_no_longer_than_it_may(
     monkeypatch.setattr(way, "resolve_host", lambda host, port, rules: over.wait(30))
     monkeypatch.setattr(gitremote, "_WAY_SECONDS", 0.05)
     error = await refused(remote, server.url())
-    over.set()
     assert (error.reason, "DNS" in str(error)) == (Reason.SOURCE_UNREACHABLE, True)
+    assert isinstance(error, UnendedError)
+    assert not error.rest.done(), "the thread waits on"
+    over.set()
+    await asyncio.wait([error.rest])
 
 
 async def test_an_address_that_the_installer_denies_is_not_asked() -> None:

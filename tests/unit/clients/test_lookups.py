@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.lookups import AT_ONCE, PER_HOST, UNPROVEN, Lookups, Subject
+from buildandpush.clients.lookups import (
+    AT_ONCE,
+    PER_HOST,
+    PER_NAMESPACE,
+    UNPROVEN_PER_NAMESPACE,
+    Lookups,
+    Subject,
+    UnendedError,
+)
 from buildandpush.clients.places import SILENT
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
@@ -25,6 +33,11 @@ class Server:
         self.busy = 0
         self.most = 0
         self.error: SourceError | None = None
+
+    def release(self) -> None:
+        """Answer those who ask now, and no others."""
+        self.open.set()
+        self.open.clear()
 
     def work(self, name: str) -> Callable[[], Awaitable[str]]:
         async def look_up() -> str:
@@ -48,7 +61,9 @@ class Desk:
     def __init__(self) -> None:
         self.now = NOW
         self.woken: list[str] = []
-        self.lookups: Lookups[str, str] = Lookups(lambda: self.now, self.woken.append)
+        self.lookups: Lookups[str, str] = Lookups(
+            lambda: self.now, self.woken.append, namespace_of=lambda waiter: waiter.partition("/")[0]
+        )
 
     def ask(self, server: Server, key: str, waiter: str = "web", subject: Subject = HOST) -> Trouble | None:
         return self.lookups.ask(key, subject, waiter, server.work(key))
@@ -121,7 +136,7 @@ async def test_a_server_that_answers_nobody_takes_no_place_of_the_others(desk: D
     dead, alive = Server(), Server()
     alive.open.set()
     for number in range(50):
-        desk.ask(dead, f"dead {number}", subject=Subject("dead.example", ""))
+        desk.ask(dead, f"dead {number}", str(number), Subject("dead.example", ""))
     await settle()
     assert dead.busy == PER_HOST
     for number in range(5):
@@ -165,25 +180,102 @@ async def test_hosts_that_hang_however_many_leave_places_to_those_that_answer(de
     for number in range(50):
         desk.ask(dead, f"dead {number}", subject=Subject(f"{number}.example", ""))
     await settle()
-    assert dead.busy == UNPROVEN
+    assert dead.busy == UNPROVEN_PER_NAMESPACE
     for number in range(5):
         desk.ask(alive, f"alive {number}")
     await settle()
     assert len(alive.asked) == 6
 
 
+async def test_a_namespace_whose_hosts_hang_leaves_places_to_new_hosts_of_another(desk: Desk) -> None:
+    dead, alive = Server(), Server()
+    alive.open.set()
+    for number in range(50):
+        desk.ask(dead, f"dead {number}", "evil/web", Subject(f"{number}.example", ""))
+    await settle()
+    for number in range(5):
+        desk.ask(alive, f"alive {number}", "shop/web", Subject(f"{number}.shop.example", ""))
+    await settle()
+    assert len(alive.asked) == 5
+
+
+async def test_hosts_that_answered_before_they_hang_do_not_take_all_places_either(desk: Desk) -> None:
+    hosts = [Subject(f"{number}.example", "") for number in range(50)]
+    dead, alive = Server(), Server()
+    for server in (dead, alive):
+        server.open.set()
+    for host in hosts:
+        desk.ask(dead, host.host, "evil/web", host)
+    for _ in range(30):
+        await settle()
+    dead.open.clear()
+    for host in hosts:
+        desk.ask(dead, f"{host.host} again", "evil/web", host)
+    desk.ask(alive, "main", "shop/web")
+    await settle()
+    assert (dead.busy, alive.asked) == (PER_NAMESPACE, ["main"])
+
+
+async def test_namespaces_take_turns_however_many_hosts_one_names(desk: Desk) -> None:
+    """Two of them have all places for hosts that nobody knows. The third waits for one of them, not for all."""
+    dead, alive = Server(), Server()
+    alive.open.set()
+    for namespace in ("evil", "worse"):
+        for number in range(50):
+            desk.ask(dead, f"{namespace} {number}", f"{namespace}/web", Subject(f"{number}.{namespace}.example", ""))
+    await settle()
+    desk.ask(alive, "main", "shop/web")
+    await settle()
+    assert alive.asked == []
+    dead.error = SourceError(Reason.SOURCE_UNREACHABLE, "timed out")
+    dead.release()
+    await settle()
+    assert alive.asked == ["main"]
+
+
+async def test_who_asks_what_another_namespace_waits_for_waits_only_for_its_own_turn(desk: Desk) -> None:
+    dead, alive = Server(), Server()
+    alive.open.set()
+    for number in range(50):
+        desk.ask(dead, f"dead {number}", "evil/web", Subject(f"{number}.example", ""))
+    for waiter in ("evil/web", "shop/web"):
+        desk.ask(alive, "main", waiter)
+    await settle()
+    assert (alive.asked, sorted(desk.woken)) == (["main"], ["evil/web", "shop/web"])
+
+
+async def test_work_that_goes_on_after_its_time_keeps_its_place_and_the_answer_comes_at_once(desk: Desk) -> None:
+    """A thread that waits for DNS or a server cannot be ended. Else a host that hangs would have ever more of them."""
+    threads: list[asyncio.Future[None]] = []
+
+    async def look_up() -> str:
+        threads.append(asyncio.get_running_loop().create_future())
+        raise UnendedError(Reason.SOURCE_UNREACHABLE, "says nothing", threads[-1])
+
+    for number in range(20):
+        desk.lookups.ask(str(number), HOST, "shop/web", look_up)
+    for _ in range(30):
+        await settle()
+    assert len(threads) == UNPROVEN_PER_NAMESPACE
+    assert isinstance(desk.find("0"), Trouble)
+    for thread in threads[:]:
+        thread.set_result(None)
+    await settle()
+    assert len(threads) == UNPROVEN_PER_NAMESPACE + SILENT
+
+
 async def test_only_so_many_are_asked_at_once_and_hosts_take_turns(desk: Desk) -> None:
     server = Server()
     server.open.set()
     for host in range(10):
-        desk.ask(server, f"{host}-first", subject=Subject(f"{host}.example", ""))
+        desk.ask(server, f"{host}-first", str(host), subject=Subject(f"{host}.example", ""))
     for _ in range(5):
         await settle()
     server.open.clear()
     server.asked.clear()
     for number in range(3):
         for host in range(10):
-            desk.ask(server, f"{host}-{number}", subject=Subject(f"{host}.example", ""))
+            desk.ask(server, f"{host}-{number}", str(host), subject=Subject(f"{host}.example", ""))
     await settle()
     assert server.most == AT_ONCE
     assert len({name.partition("-")[0] for name in server.asked}) == AT_ONCE

@@ -61,7 +61,9 @@ class Desk:
         self.now = NOW
         self.git, self.tokens, self.api = Git(), Tokens(), FakeApi()
         self.woken: list[Owner] = []
-        lookups: Lookups[Owner, Commit | bool] = Lookups(lambda: self.now, self.woken.append)
+        lookups: Lookups[Owner, Commit | bool] = Lookups(
+            lambda: self.now, self.woken.append, namespace_of=lambda owner: owner.namespace
+        )
         logins: Any = self.tokens
         self.revisions = Revisions(self.api.connect(), logins, self.git, lookups)
         for namespace in ("shop", "tools"):
