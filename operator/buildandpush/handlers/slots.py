@@ -34,7 +34,9 @@ class Slots:
         """`lost_after` is how long a pod that is deleted may still exist before its node counts as lost. `wake` is
         called for a build that may have a slot that has become free."""
         self._store = store
-        self._limits = limits
+        self._lowered = dict(limits.lowered)
+        """Of namespaces where somebody waits: others come and go, and nobody asks for theirs."""
+        self._limits = replace(limits, lowered=self._lowered)
         self._lost_after = lost_after
         self._wake = wake
         self._waiting: dict[str, dict[Waiter, Key]] = {}
@@ -61,7 +63,6 @@ class Slots:
     ) -> str:
         """What a build waits for; empty if it may create its pod. `priority` is the value of its priority class;
         `lowered` is how many builds its namespace allows itself, None for as many as the installer does."""
-        self._lower(key.namespace, lowered)
         self._asked.setdefault(key, set()).add(question.pod)
         self._take_back(key, now)
         if question.pod in self._given.get(key, ()):
@@ -73,6 +74,7 @@ class Slots:
         waiter = Waiter(key.namespace, question.pod, since or question.since, priority)
         self._waiting.setdefault(key.namespace, {})[waiter] = key
         self._own.setdefault(key, {})[question.pod] = waiter
+        self._lower(key.namespace, lowered)
         used = self._count(now)
         may_go = has_slot(self._limits, used, key.namespace)  # most often it may not, and then nobody is compared
         if not may_go or waiter not in self._choose(used, now):
@@ -95,12 +97,13 @@ class Slots:
         del waiting[waiter]
         if not waiting:
             del self._waiting[key.namespace]
+            self._lower(key.namespace, None)
 
     def _lower(self, namespace: str, limit: int | None) -> None:
-        if self._limits.lowered.get(namespace) != limit:
-            others = {name: number for name, number in self._limits.lowered.items() if name != namespace}
-            own = {} if limit is None else {namespace: limit}
-            self._limits = replace(self._limits, lowered={**others, **own})
+        if limit is None:
+            self._lowered.pop(namespace, None)
+        else:
+            self._lowered[namespace] = limit
 
     def note_offered(self, key: Key, pod: str, now: datetime) -> None:
         """The API server is about to be asked to create a pod."""

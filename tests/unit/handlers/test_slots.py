@@ -175,6 +175,19 @@ async def test_a_lower_limit_stops_no_build_that_has_its_pod() -> None:
     assert all("deletionTimestamp" not in pod["metadata"] for pod in shop.pods)
 
 
+async def test_what_a_namespace_allows_itself_is_kept_while_somebody_waits_there() -> None:
+    """Namespaces come and go, and one of the same name may have another limit."""
+    shop = Shop(SlotLimits(namespace=3))
+    shop.facts.limit = 1
+    await shop.work(WEB, API)
+    assert shop.operator._slots._limits.of("shop") == 1
+    for key in (WEB, API):
+        shop.store.drop(meta.BUILD_KIND, shop.api.get(meta.BUILD_PLURAL, "shop", key.name))
+        shop.api.drop(meta.BUILD_PLURAL, "shop", key.name)
+    await shop.work(WEB, API)
+    assert not shop.operator._slots._limits.lowered
+
+
 async def test_a_pod_that_is_refused_gives_its_slot_back(shop: Shop) -> None:
     shop.api.refuse = lambda verb, plural, name: (403, "exceeded quota") if (verb, plural) == ("POST", "pods") else None
     await shop.work(WEB)
