@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import KubernetesError, NotFoundError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, NotFoundError
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.kubernetes.transport import Object
 from buildandpush.core.facts import FluxArtifact, Waiting
@@ -70,12 +70,21 @@ class FluxClient:
         since = self._absent_since.get(kind)
         if since is not None and self._clock() < since + ABSENT_SECONDS:
             return None
+        try:
+            found = await self._look_for(kind)
+        except (LookupError, TypeError, AttributeError) as error:  # some proxy's
+            raise BrokenAnswerError(f"the answer says nothing of the versions of {GROUP}") from error
+        if found is None:
+            self._absent_since[kind] = self._clock()
+            return None
+        self._absent_since.pop(kind, None)
+        self._versions[kind] = found
+        return found
+
+    async def _look_for(self, kind: str) -> str | None:
         for version in await self._list_versions():
             if await self._has_kind(version, kind):
-                self._absent_since.pop(kind, None)
-                self._versions[kind] = version
                 return version
-        self._absent_since[kind] = self._clock()
         return None
 
     async def _has_kind(self, version: str, kind: str) -> bool:

@@ -24,7 +24,8 @@ FOUND = FluxArtifact(ARTIFACT["url"], ARTIFACT["digest"], "main")
 
 
 def body(name: str = "web", **status: Any) -> dict[str, Any]:
-    return {"metadata": {"namespace": "shop", "name": name}, "spec": {"url": "x"}, "status": status}
+    metadata = {"namespace": "shop", "name": name, "resourceVersion": "7"}
+    return {"metadata": metadata, "spec": {"url": "x"}, "status": status}
 
 
 def group(*versions: str) -> dict[str, Any]:
@@ -211,3 +212,19 @@ async def test_events_are_read_whatever_the_pieces_are_that_they_come_in() -> No
 async def test_what_is_no_event_ends_the_watch(line: bytes) -> None:
     with pytest.raises(UnavailableError, match="no event"):
         _ = [event async for event in read_events(chunks([line]))]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {GROUP: {"versions": [{}]}},
+        {GROUP: {"versions": "v1"}},
+        {GROUP: {"preferredVersion": "v1"}},
+        {GROUP: group("v1"), f"{GROUP}/v1": {"resources": ["gitrepositories"]}},
+    ],
+)
+async def test_discovery_that_some_proxy_answers_is_no_answer(answers: dict[str, Any], server: Server) -> None:
+    api, flux = server
+    api.answers = answers
+    with pytest.raises(UnavailableError):
+        await flux.list_kind("GitRepository", None)

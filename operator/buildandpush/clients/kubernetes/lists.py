@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, Field, ValidationError
 
-from buildandpush.core.jsonvalue import UnreadableError, parse_json
+from buildandpush.clients.kubernetes.objects import is_object
+from buildandpush.core.jsonvalue import UnreadableError, parse_object
 
 Object = dict[str, Any]
 
@@ -56,12 +57,11 @@ class _Names(BaseModel):
 
 def parse_page(data: bytes, *, most_values: int) -> Listing:
     """A page of whole objects. Raises UnreadableError."""
-    answer = parse_json(data, most_values=most_values)
-    if not isinstance(answer, dict):
-        raise UnreadableError("the answer is no list")
-    metadata = answer.get("metadata") or {}
-    version = _read_version(metadata.get("resourceVersion"))
-    return Listing(answer.get("items") or [], version, metadata.get("continue") or "")
+    answer = parse_object(data, most_values=most_values)
+    metadata, items = answer.get("metadata") or {}, answer.get("items") or []
+    if not isinstance(metadata, dict) or not isinstance(items, list) or not all(map(is_object, items)):
+        raise UnreadableError("the answer is no list of objects")
+    return Listing(items, _read_version(metadata.get("resourceVersion")), str(metadata.get("continue") or ""))
 
 
 def parse_names(data: bytes) -> Listing:

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from buildandpush.clients.bounded import TooLongError
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError
+from buildandpush.clients.kubernetes.objects import has_version, is_object
 from buildandpush.core.foreign import admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 
@@ -15,8 +16,8 @@ _CHANGES: Final = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 async def read_events(chunks: AsyncIterator[bytes], *, bookmarks: bool = False) -> AsyncIterator[dict[str, Any]]:
     """The changes, as `type` and `object`, with the bookmarks if they are wanted. Raises KubernetesError for
-    the error that a watch ends with, such as 410 for a version that is too old, TooLongError, and UnavailableError for
-    what is no event.
+    the error that a watch ends with, such as 410 for a version that is too old, TooLongError, and BrokenAnswerError
+    for what is no event or ends within one, such as some proxy's page.
     https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes"""
     rest = bytearray()
     async for chunk in chunks:
@@ -29,6 +30,9 @@ async def read_events(chunks: AsyncIterator[bytes], *, bookmarks: bool = False) 
             event = _parse_event(bytes(line))
             if event["type"] in _CHANGES or (bookmarks and event["type"] == "BOOKMARK"):
                 yield event
+    if rest.strip():
+        _parse_event(bytes(rest))  # a line without its end
+        raise BrokenAnswerError("the watch ends within an event")
 
 
 def _parse_event(line: bytes) -> dict[str, Any]:
@@ -38,6 +42,8 @@ def _parse_event(line: bytes) -> dict[str, Any]:
         if kind == "ERROR":
             code, reason = int(body.get("code") or 0), str(body.get("reason") or "")
             raise KubernetesError(code, reason, admit(str(body.get("message") or "")))
+        if not isinstance(kind, str) or not (has_version if kind == "BOOKMARK" else is_object)(body):
+            raise UnreadableError("it holds no object")
     except (UnreadableError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise UnavailableError(f"the watch gives what is no event: {error}") from error
+        raise BrokenAnswerError(f"the watch gives what is no event: {error}") from error
     return {"type": kind, "object": body}

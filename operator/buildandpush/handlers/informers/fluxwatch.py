@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, UnavailableError
 from buildandpush.clients.flux import FluxClient, Found, Place
 from buildandpush.core.backoff import doubled_seconds
 from buildandpush.handlers.informers.kept import Fact
@@ -54,16 +54,20 @@ class FluxWatch:
         """List the objects and watch them until the watch ends. Returns the seconds until the next time."""
         if not self._is_needed():
             return IDLE_SECONDS
+        listed = False
         try:
             listing = await self._client.list_kind(self._kind, self._namespace)
             if listing is None:
                 return ABSENT_SECONDS
-            self._failures, self._told_refusal = 0, False
+            listed, self._told_refusal = True, False
             self._replace(listing.found)
             async for place, found in self._client.watch_kind(self._kind, self._namespace, listing.version):
                 self._note(place, found)
         except (KubernetesError, UnavailableError) as error:
+            if listed and not isinstance(error, BrokenAnswerError):
+                self._failures = 0  # a watch that was cut
             return self._explain(error)
+        self._failures = 0
         return FIRST_BACKOFF_SECONDS
 
     def _explain(self, error: KubernetesError | UnavailableError) -> float:

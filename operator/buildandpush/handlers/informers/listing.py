@@ -16,6 +16,7 @@ from buildandpush.clients.errors import (
 )
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.kubernetes.lists import NO_VERSION, Listing
+from buildandpush.clients.kubernetes.objects import is_object
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.informers.kept import version_of
 from buildandpush.handlers.informers.store import Store, find_older
@@ -229,6 +230,7 @@ async def _read_changed(
 
 
 async def _read(client: KubernetesClient, kind: str, place: Place) -> Object:
-    if kind == POD_KIND:
-        return await client.read_pod(*place)
-    return await client.read_custom(_PLURALS[kind], *place)
+    body = await (client.read_pod(*place) if kind == POD_KIND else client.read_custom(_PLURALS[kind], *place))
+    if not is_object(body):
+        raise BrokenAnswerError(f"{kind} {'/'.join(place)}: the answer is no object")
+    return body

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.core.backoff import doubled_seconds
 
@@ -74,7 +74,7 @@ class PodWatch:
 
     def _explain(self, error: KubernetesError | UnavailableError) -> float:
         """Log what went wrong. Returns the seconds until the next try."""
-        if isinstance(error, KubernetesError) or self._failures:
+        if isinstance(error, KubernetesError | BrokenAnswerError) or self._failures:
             self._version = ""  # a list tells what is there, too, where an event cannot be read
         if isinstance(error, KubernetesError) and error.status == _GONE:
             return FIRST_BACKOFF_SECONDS

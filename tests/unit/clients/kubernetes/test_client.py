@@ -32,6 +32,7 @@ from buildandpush.clients.kubernetes.transport import OnAnswer, Transport
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}
+A, B, C, D = ({"metadata": {"namespace": "shop", "name": name, "resourceVersion": "4"}} for name in "abcd")
 
 
 @dataclass
@@ -239,8 +240,8 @@ async def test_an_answer_without_bounds_is_no_answer(body: bytes, api: ApiServer
 
 async def test_a_page_that_is_too_long_is_asked_for_in_smaller_ones(api: ApiServer, client: KubernetesClient) -> None:
     long = json.dumps({"metadata": {}, "items": ["x" * 2**20] * 17})
-    api.answers += [web.Response(text=long), web.json_response({"metadata": {"resourceVersion": "5"}, "items": ["a"]})]
-    assert (await client.list_pods("shop")).items == ["a"]
+    api.answers += [web.Response(text=long), web.json_response({"metadata": {"resourceVersion": "5"}, "items": [A]})]
+    assert (await client.list_pods("shop")).items == [A]
     first, second = (seen.query for seen in api.seen)
     assert int(second["limit"]) < int(first["limit"])
 
@@ -262,20 +263,20 @@ async def test_name_stays_one_part_of_the_path(name: str, api: ApiServer, client
 
 
 async def test_a_page_names_the_next_one(api: ApiServer, client: KubernetesClient) -> None:
-    pages = [({"continue": "t1"}, ["a", "b"]), ({"continue": "t2"}, ["c"]), ({}, ["d"])]
+    pages = [({"continue": "t1"}, [A, B]), ({"continue": "t2"}, [C]), ({}, [D])]
     for metadata, items in pages:
         api.answers.append(web.json_response({"metadata": {"resourceVersion": "5", **metadata}, "items": items}))
-    assert await client.list_pods("shop") == Listing(["a", "b"], "5", "t1")
-    assert await client.list_pods("shop", "t1") == Listing(["c"], "5", "t2")
-    assert await client.list_pods("shop", "t2") == Listing(["d"], "5", "")
+    assert await client.list_pods("shop") == Listing([A, B], "5", "t1")
+    assert await client.list_pods("shop", "t1") == Listing([C], "5", "t2")
+    assert await client.list_pods("shop", "t2") == Listing([D], "5", "")
     assert [seen.query.get("continue") for seen in api.seen] == [None, "t1", "t2"]
     assert {seen.query["labelSelector"] for seen in api.seen} == {f"{meta.LABEL_MANAGED_BY}={meta.COMPONENT}"}
 
 
 async def test_all_pages_of_a_path_are_read(api: ApiServer, client: KubernetesClient) -> None:
-    for version, metadata, items in (("5", {"continue": "t1"}, ["a", "b"]), ("6", {}, ["c"])):
+    for version, metadata, items in (("5", {"continue": "t1"}, [A, B]), ("6", {}, [C])):
         api.answers.append(web.json_response({"metadata": {"resourceVersion": version, **metadata}, "items": items}))
-    assert await client.list_path("/apis/x/v1/things") == Listing(["a", "b", "c"], "5")
+    assert await client.list_path("/apis/x/v1/things") == Listing([A, B, C], "5")
 
 
 @pytest.mark.parametrize("names_only", [False, True])
@@ -353,7 +354,7 @@ async def test_a_watch_tells_of_build_pods_alone_and_how_far_it_has_come(
     namespace: str | None, path: str, api: ApiServer, client: KubernetesClient
 ) -> None:
     events = [
-        {"type": "ADDED", "object": POD},
+        {"type": "ADDED", "object": A},
         {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}},
     ]
     api.answers = [web.Response(text="".join(json.dumps(event) + "\n" for event in events))]

@@ -7,7 +7,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, UnavailableError
 from buildandpush.clients.flux import Found, Place, Snapshot
 from buildandpush.core.build.questions import AskFluxArtifact
 from buildandpush.core.facts import FluxArtifact, Waiting
@@ -166,6 +166,24 @@ async def test_a_server_that_is_away_is_asked_less_and_less_often(log: Log) -> N
     assert waits[:3] == [FIRST_BACKOFF_SECONDS * factor for factor in (1, 2, 4)]
     assert waits[-1] == LAST_BACKOFF_SECONDS
     assert set(log.lines) == {"flux.watch_failed"}
+
+
+async def test_a_watch_that_gives_what_is_no_event_is_asked_for_less_and_less_often(log: Log) -> None:
+    """Though the lists in between can be read."""
+    client = FakeFlux(None, (SHOP, NEW), BrokenAnswerError("the watch gives what is no event"))
+    followed, _ = watch(client)
+    waits = [await followed.follow() for _ in range(12)]
+    assert waits[:3] == [FIRST_BACKOFF_SECONDS * factor for factor in (1, 2, 4)]
+    assert waits[-1] == LAST_BACKOFF_SECONDS
+    client.events = ()
+    await followed.follow()
+    client.events = (BrokenAnswerError("again"),)
+    assert await followed.follow() == FIRST_BACKOFF_SECONDS
+
+
+async def test_a_watch_that_is_cut_now_and_then_is_asked_for_at_once(log: Log) -> None:
+    followed, _ = watch(FakeFlux(None, UnavailableError("cut")))
+    assert [await followed.follow() for _ in range(3)] == [FIRST_BACKOFF_SECONDS] * 3
 
 
 async def test_one_namespace_is_followed_where_the_operator_serves_no_other() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, UnavailableError
 from buildandpush.handlers.informers import podwatch
 from buildandpush.handlers.informers.podwatch import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, PodWatch
 
@@ -122,6 +122,17 @@ async def test_an_event_that_nobody_can_read_is_passed_by_with_a_list() -> None:
     for _ in range(3):
         await pods.follow()
     assert server.asked == ["1000", "1000", "2000"]
+
+
+async def test_a_watch_that_gives_what_is_no_event_is_told_of_and_a_list_follows(
+    log: list[dict[str, Any]],
+) -> None:
+    odd = BrokenAnswerError("the watch gives what is no event")
+    server = Server([change(1001), odd], [odd], [odd])
+    pods = follow(server)
+    assert [await pods.follow() for _ in range(3)] == [1, 2, 4]
+    assert server.asked == ["1000", "2000", "3000"]
+    assert {told["event"] for told in log} == {"pods.watch_failed"}
 
 
 async def test_an_api_server_that_refuses_is_asked_less_and_less(log: list[dict[str, Any]]) -> None:
