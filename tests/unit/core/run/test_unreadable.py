@@ -51,18 +51,38 @@ REQUIRED = [
     "run.builds.0.phase",
     "history.0.startedAt",
 ]
+
+
+def _with_run(**changes: Any) -> dict[str, Any]:
+    return {"run": {**stored(succeeded())["run"], **changes}}
+
+
+def _with_build(**changes: Any) -> dict[str, Any]:
+    return _with_run(builds=[{**stored(succeeded())["run"]["builds"][0], **changes}])
+
+
+def _with_condition(**changes: Any) -> dict[str, Any]:
+    return {"conditions": [{**stored(succeeded())["conditions"][0], **changes}]}
+
+
+NO_YEAR = "the year is not between 1900 and 8999"
+NO_TIME = "it is no time such as 2026-01-31T08:00:00Z"
 EDITED: list[tuple[str, dict[str, Any]]] = [
-    ("status.run.builds", {"run": {**stored(succeeded())["run"], "builds": []}}),
-    ("status.run.builds.0.key", {"run": {**stored(succeeded())["run"], "builds": [
-        {**stored(succeeded())["run"]["builds"][0], "key": "first"}]}}),
-    ("status.run.startedAt", {"run": {**stored(succeeded())["run"], "startedAt": "yesterday"}}),
+    ("status.run.builds: it is empty", _with_run(builds=[])),
+    ("status.run.builds: it is no list", _with_run(builds="web")),
+    ("status.run.builds.0.key: 'first' is no number", _with_build(key="first")),
+    ("status.run.builds.0.attempt: it is no whole number", _with_build(attempt="one")),
+    ("status.run.builds.0.podName: it is no text", _with_build(podName=7)),
+    (f"status.run.startedAt: {NO_TIME}", _with_run(startedAt="yesterday")),
+    (f"status.run.startedAt: {NO_TIME}", _with_run(startedAt=[])),
     # Times that nothing can be added to, or that have no place in UTC.
-    ("status.run.finishedAt", {"run": {**stored(succeeded())["run"], "finishedAt": "9999-12-31T23:59:59Z"}}),
-    ("status.run.startedAt", {"run": {**stored(succeeded())["run"], "startedAt": "0001-01-01T00:00:00+14:00"}}),
-    ("status.run", {"run": "gone"}),
-    ("status.conditions.0.status", {"conditions": [{**stored(succeeded())["conditions"][0], "status": "Maybe"}]}),
-    ("status.observedGeneration", {"observedGeneration": "two"}),
-]  # fmt: skip
+    (f"status.run.finishedAt: {NO_YEAR}", _with_run(finishedAt="9999-12-31T23:59:59Z")),
+    (f"status.run.startedAt: {NO_YEAR}", _with_run(startedAt="0001-01-01T00:00:00+14:00")),
+    ("status.run: it is no object", {"run": "gone"}),
+    ("status.conditions.0.status: it should be 'True', 'False' or 'Unknown'", _with_condition(status="Maybe")),
+    ("status.conditions.0.reason: it should have at most 64 characters", _with_condition(reason="R" * 65)),
+    ("status.observedGeneration: it is no whole number", {"observedGeneration": "two"}),
+]
 
 
 @pytest.mark.parametrize("field", REQUIRED)
@@ -71,17 +91,17 @@ def test_a_pruned_field_is_named_with_what_helps(field: str) -> None:
     decision = decide(world(of))
     assert reason_of(decision) == Reason.STATUS_UNREADABLE
     message = decision.status.conditions[0].message
-    assert f"status.{field}: " in message
+    assert f"(status.{field}: it is missing)" in message
     assert "--subresource=status" in message
     assert [type(action) for action in decision.actions] == [Announce]
 
 
-@pytest.mark.parametrize(("field", "changes"), EDITED, ids=[field for field, _ in EDITED])
-def test_what_somebody_wrote_by_hand_is_named(field: str, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("told", "changes"), EDITED, ids=[told for told, _ in EDITED])
+def test_what_somebody_wrote_by_hand_is_named_in_plain_words(told: str, changes: dict[str, Any]) -> None:
     of = with_raw(succeeded(), {**stored(succeeded()), **changes})
     decision = decide(world(of))
     assert reason_of(decision) == Reason.STATUS_UNREADABLE
-    assert f"({field}: " in decision.status.conditions[0].message
+    assert f"({told})" in decision.status.conditions[0].message
 
 
 def test_nothing_is_done_for_such_a_resource_whatever_is_asked() -> None:
