@@ -4,11 +4,14 @@
 class KubernetesError(Exception):
     """The API server refused a request: its HTTP status, its reason and its message."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, *, is_own: bool = True) -> None:
+        """`is_own` says whether these are the API server's own words, rather than the page of some proxy, which says
+        nothing of the request itself."""
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
         self.message = message
+        self.is_own = is_own
 
 
 class NotFoundError(KubernetesError):

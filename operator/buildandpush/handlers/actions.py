@@ -108,6 +108,9 @@ def refusal_of(error: KubernetesError | TroubleError) -> Refusal:
     words = words_of(error)
     if isinstance(error, TroubleError):
         return Refusal(Reason.API_REFUSED, words, final=False)
+    if not error.is_own:
+        told = f"{error.status}, though not in the API server's words{f': {words}' if words else ''}"
+        return Refusal(Reason.API_REFUSED, told, final=False)
     if is_quota(error):
         return Refusal(Reason.QUOTA_EXCEEDED, words, final=False)
     # A token that is just being renewed; or a webhook that denies the pod and asks with its code to come again.

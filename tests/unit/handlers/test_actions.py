@@ -12,7 +12,7 @@ from buildandpush.core.facts import Waiting
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.informers.store import Store
 from tests.unit.core.factories import NOW, OWNER
-from tests.unit.handlers.fake_api import FakeApi
+from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
 
 QUOTA = 'pods "p1" is forbidden: exceeded quota: small, requested: memory=500Mi, used: memory=1Gi, limited: memory=1Gi'
 UNCOUNTED = 'pods "p1" is forbidden: status unknown for quota: small, resources: limits.memory'
@@ -104,6 +104,19 @@ async def test_refused_pod_is_told_with_the_servers_words(
     act.api.refuse = lambda verb, plural, name: (status, message)
     refusal = await act(CREATE)
     assert refusal == Refusal(reason, message, final)
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
+@pytest.mark.parametrize("page", [b"<html>RBAC: access denied</html>", b'{"message": "blocked"}', b""])
+async def test_a_page_that_is_none_of_the_api_servers_ends_no_run(
+    status: int, page: bytes, act: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mesh's or a proxy's, which may let the next request through."""
+    monkeypatch.setattr(act.api, "_answer", lambda *_: FakeAnswer(status, page))
+    refusal = await act(CREATE)
+    assert refusal is not None
+    assert (refusal.reason, refusal.final) == (Reason.API_REFUSED, False)
+    assert refusal.message.startswith(f"{status}, though not in the API server's words")
 
 
 async def test_a_quota_that_many_pods_are_counted_on_at_once_says_nothing_of_this_one(act: Acting) -> None:

@@ -50,4 +50,4 @@ def classify_refusal(status: int, data: bytes, request: str) -> Exception:
         return BrokenAnswerError(f"{request}: {status} {message}")
     if status > 500:
         return UnavailableError(f"{request}: {status} {message}")
-    return KubernetesError(status, reason, message)
+    return KubernetesError(status, reason, message, is_own=is_status)
