@@ -12,6 +12,8 @@ _LONGEST: Final = 30
 """The longest wait before another attempt, in first ones: 5 min of 10 s. Five attempts outlive ten minutes' outage."""
 _REFUSAL: Final = 60
 """How long until a pod that the API server refused is offered again, in first waits: 10 min."""
+_LATE: Final = 6
+"""For how long an image is looked for that was pushed a moment ago, in first waits: 1 min."""
 _OUTAGES: Final = (180, 360, 720)
 """How long until a run is started anew that an outage has ended, in first waits: 30 min, 1 h and 2 h."""
 
@@ -35,6 +37,13 @@ def longest_backoff_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
 def refusal_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
     """Seconds until a pod that the API server refused is offered to it again."""
     return _REFUSAL * first
+
+
+def late_seconds(first: int = FIRST_BACKOFF_SECONDS) -> int:
+    """For how many seconds a registry is asked that does not have an image yet. Replicas of a geo-replicated ACR learn
+    of a push in the background, a large image's later.
+    https://learn.microsoft.com/azure/container-registry/container-registry-geo-replication"""
+    return _LATE * first
 
 
 def outage_seconds(outages: int, first: int = FIRST_BACKOFF_SECONDS) -> int | None:

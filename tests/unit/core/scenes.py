@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from buildandpush.api.meta import ConditionType
+from buildandpush.api.status import ReadBackStatus
+from buildandpush.core.backoff import late_seconds
 from buildandpush.core.build.questions import Answer, AskLog, AskLogin, AskProof, AskReadBack, Question
 from buildandpush.core.build.world import Decision, Resource
 from buildandpush.core.facts import LoginSecretRef, ReadBack
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import DIGEST, ended_pod, pod_name, resource, run_label, running_pod, spec, world
+from tests.unit.core.factories import DIGEST, NOW, ended_pod, pod_name, resource, run_label, running_pod, spec, world
 
 READ_BACK = AskReadBack("contoso.azurecr.io/shop/web", ("latest",), DIGEST, "acr")
 PROOF = AskProof("contoso.azurecr.io/shop/web", ("latest",), run_label(), "acr")
@@ -44,6 +47,15 @@ def started(raw: dict[str, Any] | None = None) -> Resource:
     """A resource whose first run was accepted."""
     fresh = resource(raw)
     return after(decide(world(fresh)), fresh)
+
+
+def asked_for_long(of: Resource) -> Resource:
+    """The resource whose registry was asked for a while, and should have the image by now."""
+    assert of.status.run is not None
+    asked = ReadBackStatus(since=NOW - timedelta(seconds=late_seconds()))
+    builds = [build.model_copy(update={"read_back": asked}) for build in of.status.run.builds]
+    run = of.status.run.model_copy(update={"builds": builds})
+    return replace(of, status=of.status.model_copy(update={"run": run}))
 
 
 def seen(raw: dict[str, Any] | None = None) -> Resource:

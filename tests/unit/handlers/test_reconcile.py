@@ -8,6 +8,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import UnavailableError
+from buildandpush.core.backoff import late_seconds
 from buildandpush.core.pod.observation import observe_pod
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
@@ -293,6 +294,9 @@ async def test_forged_digest_is_no_success(cluster: Cluster) -> None:
     cluster.registry = FakeReader(digest=None)
     await cluster.settle()
     cluster.end_kaniko()
+    await cluster.settle()
+    assert cluster.ready[0] == "Unknown"
+    cluster.now += timedelta(seconds=late_seconds(cluster.settings.first_backoff_seconds))
     await cluster.settle()
     assert cluster.ready[0] == "False"
     assert "digest" not in cluster.status

@@ -12,6 +12,7 @@ from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE, ReadBackStatus, RunStatus
 from buildandpush.core import naming
+from buildandpush.core.backoff import late_seconds
 from buildandpush.core.build import progress
 from buildandpush.core.build.planning import plan_run
 from buildandpush.core.build.questions import AskLivePod, AskLogin, AskProof, AskPushed, AskReadBack
@@ -73,12 +74,14 @@ def confirm(world: World, run: RunStatus, pod: PodObservation, digest: str) -> C
     if isinstance(read_back, Waiting):
         return _wait(world, pod, read_back)
     finding = _judge(world, run, digest, read_back)
-    if not isinstance(finding, _Unread):
+    if isinstance(finding, Confirmed):
         return finding
+    if isinstance(finding, Unconfirmed):
+        return _look_on(world, run, pod, digest, read_back) or finding
     contradiction = _find_contradiction(world, run, pod, digest)
     if contradiction:
         return Unconfirmed(Reason.DIGEST_NOT_CONFIRMED, f"{contradiction}; {finding.problem}")
-    return _ask_on(world, pod, asked, finding)
+    return _ask_on(world, pod, finding)
 
 
 def run_label(world: World, run: RunStatus) -> str:
@@ -137,20 +140,47 @@ def _since(run: RunStatus, asked: ReadBackStatus) -> datetime:
     return asked.since or run.started_at
 
 
-def _ask_on(world: World, pod: PodObservation, asked: ReadBackStatus | None, unread: _Unread) -> Decision:
+def _look_on(world: World, run: RunStatus, pod: PodObservation, digest: str, read_back: ReadBack) -> Decision | None:
+    """Ask again for what may not have arrived yet where the registry answers from; None where it would have."""
+    late = [f"tag {tag}" for tag, named in read_back.tags.items() if named is None]
+    missing = ", ".join(late) if read_back.digest_found else digest
+    left = _begin_of(world) + timedelta(seconds=late_seconds(world.settings.first_backoff_seconds)) - world.now
+    if not missing or left <= timedelta() or _find_contradiction(world, run, pod, digest):
+        return None
+    return _ask_again(world, pod, f"{run.effective.repository} has no {missing} yet", at_most=left)
+
+
+def _ask_on(world: World, pod: PodObservation, unread: _Unread) -> Decision:
     """Ask again later, or, where that would bring nothing, have a pod ask."""
-    since = min(_since(run_of(world), asked), world.now) if asked is not None else world.now
+    if unread.passing and world.now < _begin_of(world) + OWN_PATIENCE:
+        return _ask_again(world, pod, unread.problem, at_least=timedelta(seconds=unread.retry_after_seconds))
     problem = clip(unread.problem, MAX_MESSAGE // 2)
-    if unread.passing and world.now < since + OWN_PATIENCE:
-        # As long as it was waited for already: 5, 5, 10, 20, 40, 60, 60 ... seconds, or as long as the registry asks.
-        wait = max(min(max(world.now - since, _SHORTEST), _LONGEST), timedelta(seconds=unread.retry_after_seconds))
-        due = world.now + wait
-        state, by = ReadBackStatus(since=since, next_at=due, problem=problem), ""
-    else:
-        name = naming.read_back_pod_name(build_of(run_of(world)).pod_name)
-        state, by = ReadBackStatus(since=world.now, pod_name=name, problem=problem), f"pod {name} asks instead; "
-    told = describe(Reason.VERIFYING, f"{by}{problem}")
-    return replace(_tell(world, pod, state, Reason.VERIFYING, told), wake_at=state.next_at or world.now)
+    name = naming.read_back_pod_name(build_of(run_of(world)).pod_name)
+    state = ReadBackStatus(since=world.now, pod_name=name, problem=problem)
+    told = describe(Reason.VERIFYING, f"pod {name} asks instead; {problem}")
+    return replace(_tell(world, pod, state, Reason.VERIFYING, told), wake_at=world.now)
+
+
+def _begin_of(world: World) -> datetime:
+    """Since when the registry is asked: since now where it was not asked before."""
+    asked = build_of(run_of(world)).read_back
+    return min(_since(run_of(world), asked), world.now) if asked is not None else world.now
+
+
+def _ask_again(
+    world: World,
+    pod: PodObservation,
+    problem: str,
+    *,
+    at_least: timedelta = timedelta(),
+    at_most: timedelta = timedelta.max,
+) -> Decision:
+    """Ask after as long as it was waited for already: 5, 5, 10, 20, 40, 60, 60 ... seconds, within bounds."""
+    since, problem = _begin_of(world), clip(problem, MAX_MESSAGE // 2)
+    wait = min(max(min(max(world.now - since, _SHORTEST), _LONGEST), at_least), at_most)
+    state = ReadBackStatus(since=since, next_at=world.now + wait, problem=problem)
+    told = describe(Reason.VERIFYING, problem)
+    return replace(_tell(world, pod, state, Reason.VERIFYING, told), wake_at=state.next_at)
 
 
 def _wait(world: World, pod: PodObservation, waiting: Waiting) -> Decision:

@@ -11,6 +11,7 @@ import pytest
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import ReadBackStatus
+from buildandpush.core.backoff import late_seconds
 from buildandpush.core.build.confirm import OWN_PATIENCE, READER_PATIENCE
 from buildandpush.core.build.questions import Answer, AskLivePod, AskProof, AskPushed, Question
 from buildandpush.core.build.world import Announce, CreatePod, Decision, DeletePod, Refusal, Resource
@@ -29,7 +30,18 @@ from tests.unit.core.factories import (
     spec,
     world,
 )
-from tests.unit.core.scenes import OWN, PUSH_LOG, PUSH_ONLY, PUSHED, READ_BACK, after, conditions, reason_of, seen
+from tests.unit.core.scenes import (
+    OWN,
+    PUSH_LOG,
+    PUSH_ONLY,
+    PUSHED,
+    READ_BACK,
+    after,
+    asked_for_long,
+    conditions,
+    reason_of,
+    seen,
+)
 
 OTHER = "sha256:" + "b" * 64
 READER = reader_pod().name
@@ -164,6 +176,7 @@ class TestMovedTags:
         raw = spec(envVariables={"PLUGIN_REPRODUCIBLE": True}, tags=list(tags))
         scene = Scene(AWAY, raw)
         scene.answers[replace(READ_BACK, tags=tuple(tags))] = ReadBack(tags, digest_found=True)
+        scene.of = asked_for_long(scene.of)
         assert ended(scene.decide())[0] == ("Succeeded" if good else "Failed")
 
 
@@ -229,6 +242,53 @@ class TestPatience:
         assert scene.state is None
         deleted = [action.name for action in decision.actions if isinstance(action, DeletePod)]
         assert deleted == ([READER] if registry is AWAY else [])
+
+
+class TestLateImage:
+    """A replica of the registry, or what stands before it, may learn of a push a while later."""
+
+    MISSING = ReadBack({"latest": None}, digest_found=False)
+    PATIENCE = timedelta(seconds=late_seconds())
+
+    def test_an_image_that_is_not_there_yet_is_asked_for_again_for_a_minute(self) -> None:
+        scene = Scene(self.MISSING)
+        waits = []
+        while (decision := scene.decide()) and scene.state is not None:
+            assert decision.wake_at == scene.state.next_at
+            assert (decision.status.phase, reason_of(decision)) == (Phase.RUNNING, Reason.VERIFYING)
+            assert f"{REPOSITORY} has no {DIGEST} yet" in decision.status.conditions[0].message
+            assert decision.wake_at is not None
+            waits.append((decision.wake_at - scene.now).total_seconds())
+            scene.now = decision.wake_at
+        assert waits == [5, 5, 10, 20, 20]
+        assert ended(decision) == ("Failed", "DigestNotInRegistry", None)
+
+    def test_one_that_comes_is_good(self) -> None:
+        scene = Scene(self.MISSING)
+        decision = scene.decide()
+        assert [action.reason for action in decision.actions if isinstance(action, Announce)] == [Reason.VERIFYING]
+        assert decision.wake_at is not None
+        scene.now = decision.wake_at
+        scene.answers[READ_BACK] = HERE
+        assert ended(scene.decide()) == ("Succeeded", "Succeeded", DIGEST)
+
+    def test_tags_of_an_image_without_a_label_may_come_late_too(self) -> None:
+        scene = Scene(ReadBack({"latest": None}, digest_found=True), REPRODUCIBLE)
+        decision = scene.decide()
+        assert reason_of(decision) == Reason.VERIFYING
+        assert f"{REPOSITORY} has no tag latest yet" in decision.status.conditions[0].message
+        scene.now += self.PATIENCE
+        assert ended(scene.decide()) == NOT_CONFIRMED
+
+    def test_a_tag_that_names_another_image_is_not_late(self) -> None:
+        assert ended(Scene(MOVED, REPRODUCIBLE).decide()) == NOT_CONFIRMED
+
+    def test_a_digest_that_kanikos_log_contradicts_is_forged_and_not_late(self) -> None:
+        scene = Scene(self.MISSING, log=PUSHED.replace(DIGEST, OTHER))
+        assert ended(scene.decide()) == ("Failed", "DigestNotInRegistry", None)
+
+    def test_the_installers_first_wait_shortens_this_one(self) -> None:
+        assert (late_seconds(), late_seconds(2)) == (60, 12)
 
 
 class TestMissingLogin:

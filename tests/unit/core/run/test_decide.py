@@ -34,6 +34,7 @@ from tests.unit.core.scenes import (
     READ_BACK,
     VERIFIED,
     after,
+    asked_for_long,
     conditions,
     failed,
     reason_of,
@@ -194,7 +195,7 @@ class TestEnd:
 
     def test_a_digest_the_registry_does_not_have_is_a_failure(self) -> None:
         missing = ReadBack({"latest": None}, digest_found=False)
-        decision = decide(world(seen(), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: missing}))
+        decision = decide(world(asked_for_long(seen()), pods=(ended_pod(0, DIGEST),), answers={READ_BACK: missing}))
         assert (conditions(decision)["Ready"], reason_of(decision)) == ("False", Reason.DIGEST_NOT_IN_REGISTRY)
         assert decision.status.digest is None
 

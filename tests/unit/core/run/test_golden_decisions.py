@@ -55,6 +55,7 @@ from tests.unit.core.scenes import (
     READ_BACK,
     VERIFIED,
     after,
+    asked_for_long,
     failed,
     failing,
     seen,
@@ -89,8 +90,13 @@ def going_on(of: Resource, *pods: PodObservation, **surroundings: Any) -> Decisi
     return decide(world(of, pods=pods, **surroundings))
 
 
-def end(read_back: ReadBack, raw: dict[str, Any] | None = None, **answers: Any) -> Decision:
-    return going_on(seen(raw), ended_pod(0, DIGEST), answers={READ_BACK: read_back, **answers.pop("more", {})})
+def end(
+    read_back: ReadBack,
+    raw: dict[str, Any] | None = None,
+    asked: Callable[[Resource], Resource] = lambda of: of,
+    **answers: Any,
+) -> Decision:
+    return going_on(asked(seen(raw)), ended_pod(0, DIGEST), answers={READ_BACK: read_back, **answers.pop("more", {})})
 
 
 def read_by_pod(report: str | None, raw: dict[str, Any] | None = None) -> Decision:
@@ -302,7 +308,8 @@ CASES: dict[str, Callable[[], Decision]] = {
     "succeeded-tag-moved": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: DIGEST}),
     "succeeded-tag-gone": lambda: end(ReadBack({"latest": None}, True), more={OWN: DIGEST}),
     "succeeded-of-another-run": lambda: end(ReadBack({"latest": OTHER}, True), more={OWN: None}),
-    "succeeded-digest-gone": lambda: end(ReadBack({"latest": None}, False)),
+    "succeeded-digest-late": lambda: end(ReadBack({"latest": None}, False), more={PUSH_LOG: PUSHED}),
+    "succeeded-digest-gone": lambda: end(ReadBack({"latest": None}, False), asked=asked_for_long),
     "succeeded-without-cache": lambda: end(
         VERIFIED,
         spec(remoteCacheImage="shop/cache"),

@@ -1,5 +1,6 @@
 """The table of situations, row by row: what the conditions say, and what kstatus and Argo CD make of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +33,7 @@ from tests.unit.core.scenes import (
     PUSHED,
     READ_BACK,
     after,
+    asked_for_long,
     failed,
     failing,
     seen,
@@ -51,8 +53,8 @@ def as_object(of: Resource) -> dict[str, Any]:
     }
 
 
-def ended(read_back: ReadBack) -> Resource:
-    first = seen()
+def ended(read_back: ReadBack, asked: Callable[[Resource], Resource] = lambda of: of) -> Resource:
+    first = asked(seen())
     answers = {READ_BACK: read_back, PUSH_LOG: PUSHED, OWN: DIGEST}
     return after(decide(world(first, pods=(ended_pod(0, DIGEST),), answers=answers)), first)
 
@@ -133,7 +135,8 @@ ROWS: list[tuple[str, Resource, str, str, str]] = [
     ("push only, readable by nobody", read_by_pod(PUSH_ONLY, NOBODY), "True True True - -", "Current", "Healthy"),
     ("built and not pushed", unpushed(), "True True True - -", "Current", "Healthy"),
     ("pushed, tag moved since", ended(MOVED), "True True True - -", "Current", "Healthy"),
-    ("pushed by kaniko's word only", ended(MISSING), "False False True - True", "Failed", "Degraded"),
+    ("pushed, not to be seen yet", ended(MISSING), "Unknown Unknown False True -", "InProgress", "Progressing"),
+    ("pushed by kaniko's word only", ended(MISSING, asked_for_long), "False False True - True", "Failed", "Degraded"),
     ("failed for good", failed(), "False False True - True", "Failed", "Degraded"),
     ("cancelled", cancelled(), "False False True - True", "Failed", "Degraded"),
     ("spec invalid at first", changed(resource(), timeout="never"), "False - True - True", "Failed", "Degraded"),

@@ -18,6 +18,7 @@ from tests.unit.core.scenes import (
     READ_BACK,
     VERIFIED,
     after,
+    asked_for_long,
     conditions,
     reason_of,
     seen_without_login,
@@ -97,7 +98,9 @@ class TestNothingIsBuilt:
 
     def test_a_registry_that_does_not_have_it_is_believed(self) -> None:
         answers = {LOG: self.PUSHED, READ_BACK: ReadBack({"latest": None}, digest_found=False)}
-        done = decide(world(seen_without_login(PUSH_ONLY), pods=(ended_pod(0),), answers=answers))
+        running = seen_without_login(PUSH_ONLY)
+        assert reason_of(decide(world(running, pods=(ended_pod(0),), answers=answers))) == Reason.VERIFYING
+        done = decide(world(asked_for_long(running), pods=(ended_pod(0),), answers=answers))
         assert reason_of(done) == Reason.DIGEST_NOT_IN_REGISTRY
 
     def test_a_log_without_a_push_is_no_success(self) -> None:
