@@ -171,7 +171,7 @@ async def _lead(
     # Made before kopf starts: whatever is made later, kopf takes for its own and cancels when it ends.
     health.stalled_seconds = queue.stalled_seconds
     tasks = [
-        *_watch_pods(client, store, queue, watcher, config, listed),
+        *_watch_pods(client, store, queue, watcher, config, listed, health),
         asyncio.create_task(_work(client, store, queue, config, nodes, crds, health, listed), name="queue"),
         asyncio.create_task(crds.run(), name="crds"),
         asyncio.create_task(
@@ -217,11 +217,12 @@ def _watch_pods(
     watcher: Watcher,
     config: OperatorConfig,
     listed: asyncio.Event,
+    health: Health,
 ) -> list[asyncio.Task[None]]:
     tasks = []
     for namespace in config.namespace_list or (None,):
         list_pods = partial(refresh_kind, client, store, queue.add, POD_KIND, namespace)
-        watch = PodWatch(client, namespace, list_pods, watcher.on_pod, listed)
+        watch = PodWatch(client, namespace, list_pods, watcher.on_pod, listed, health.watch_answered)
         tasks.append(asyncio.create_task(watch.run(), name=f"pods of {namespace or 'all'}"))
     return tasks
 

@@ -9,7 +9,7 @@ from buildandpush.api import meta
 from buildandpush.clients.circuits import KUBELET_LIMITS, Circuits, RefusedError
 from buildandpush.clients.errors import ConflictError, UnavailableError
 from buildandpush.clients.kubernetes.lists import Listing
-from buildandpush.clients.kubernetes.transport import Object, Transport
+from buildandpush.clients.kubernetes.transport import Object, OnStatus, Transport
 
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""
@@ -170,11 +170,14 @@ class KubernetesClient:
         """A page of the build pods, of one namespace or of all. See `list_custom`."""
         return await self._transport.list_page(_pods_path(namespace), {**_BUILD_PODS}, token, names_only=names_only)
 
-    def watch_pods(self, namespace: str | None, version: str) -> AsyncIterator[Object]:
+    def watch_pods(
+        self, namespace: str | None, version: str, on_status: OnStatus = lambda status: None
+    ) -> AsyncIterator[Object]:
         """The changes of the build pods after a version, of one namespace or of all. See `watch_path`. A BOOKMARK has
-        no pod, only the version that everything has been told up to.
+        no pod, only the version that everything has been told up to. `on_status` is called once the API server has
+        answered, or has not.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#watch-bookmarks"""
-        return self._transport.watch(_pods_path(namespace), version, _BUILD_PODS, bookmarks=True)
+        return self._transport.watch(_pods_path(namespace), version, _BUILD_PODS, bookmarks=True, on_status=on_status)
 
     async def list_custom(
         self, plural: str, namespace: str | None, token: str = "", *, names_only: bool = False

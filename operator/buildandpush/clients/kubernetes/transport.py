@@ -30,6 +30,7 @@ from buildandpush.tls import check_as_others_do
 
 Object = dict[str, Any]
 OnAnswer = Callable[[str, int | None], None]
+OnStatus = Callable[[int | None], None]
 
 _TIMEOUT_SECONDS: Final = 40
 """The API server itself ends a write after 34 s, in its own words, and waits up to 30 s of them for a webhook."""
@@ -156,13 +157,26 @@ class Transport:
                 raise
 
     async def watch(
-        self, path: str, version: str, selector: Mapping[str, str], *, bookmarks: bool = False
+        self,
+        path: str,
+        version: str,
+        selector: Mapping[str, str],
+        *,
+        bookmarks: bool = False,
+        on_status: OnStatus = lambda status: None,
     ) -> AsyncIterator[Object]:
-        """The changes behind a path after a version, until the API server ends the watch. See `read_events`."""
+        """The changes behind a path after a version, until the API server ends the watch. See `read_events`.
+
+        `on_status` is called with the status of the answer before the first change, or with None if nobody answers."""
         query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": _WATCH_SECONDS, **selector}
         query |= {"allowWatchBookmarks": "true"} if bookmarks else {}
         try:
-            response = await self._open("GET", path, query=query, seconds=_WATCH_SECONDS + _TIMEOUT_SECONDS)
+            try:
+                response = await self._open("GET", path, query=query, seconds=_WATCH_SECONDS + _TIMEOUT_SECONDS)
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                on_status(None)
+                raise
+            on_status(response.status)
             async with response.response as stream:
                 if response.status >= 400:
                     raise classify_refusal(

@@ -3,6 +3,7 @@
 https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -11,14 +12,19 @@ import kopf
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.tls import check_as_others_do
 
+OnWatch = Callable[[str, int | None], None]
+"""Takes what is watched, such as pods in namespace shop, and the status of the answer; None if nobody answered."""
+_Request = aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams
+
 
 class Sessions:
     """Sessions by the login that they are made with."""
 
-    def __init__(self, on_answer: OnAnswer) -> None:
+    def __init__(self, on_answer: OnAnswer, on_watch: OnWatch = lambda what, status: None) -> None:
         """`on_answer` is called with the verb of each request and the status of its answer, or with None if nobody
-        answered."""
+        answered; `on_watch` for each watch with what is watched instead."""
         self._on_answer = on_answer
+        self._on_watch = on_watch
         self._last: tuple[kopf.ConnectionInfo, kopf.AiohttpSession] | None = None
 
     def open(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
@@ -49,16 +55,33 @@ class Sessions:
 
     def _make_trace(self) -> aiohttp.TraceConfig:
         async def answered(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
-            self._on_answer(_verb_of(request), request.response.status)
+            self._tell(request, request.response.status)
 
         async def failed(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
-            self._on_answer(_verb_of(request), None)
+            self._tell(request, None)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(answered)
         trace.on_request_exception.append(failed)
         return trace
 
+    def _tell(self, request: _Request, status: int | None) -> None:
+        verb = _verb_of(request)
+        self._on_answer(verb, status)
+        if verb == "WATCH":
+            self._on_watch(_subject_of(request), status)
 
-def _verb_of(request: aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams) -> str:
+
+def _verb_of(request: _Request) -> str:
     return "WATCH" if request.url.query.get("watch") == "true" else request.method
+
+
+def _subject_of(request: _Request) -> str:
+    """What a request is about: the last part of its path, and the namespace in it."""
+    *before, plural = request.url.path.strip("/").split("/")
+    return name_watched(plural, before[-1] if before[-2:-1] == ["namespaces"] else None)
+
+
+def name_watched(plural: str, namespace: str | None) -> str:
+    """How people are told what is watched."""
+    return f"{plural} in namespace {namespace}" if namespace else plural

@@ -4,6 +4,7 @@ kept. So they come by a plain watch: kopf would make a task and several copies f
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -11,6 +12,7 @@ import structlog
 from buildandpush.clients.errors import BrokenAnswerError, KubernetesError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.core.backoff import doubled_seconds
+from buildandpush.handlers.informers.kopfsession import OnWatch, name_watched
 
 _log = structlog.get_logger(__name__)
 
@@ -30,7 +32,13 @@ class PodWatch:
     """Follows the build pods of one namespace, or of all."""
 
     def __init__(
-        self, client: KubernetesClient, namespace: str | None, list_pods: ListPods, take: TakePod, ready: asyncio.Event
+        self,
+        client: KubernetesClient,
+        namespace: str | None,
+        list_pods: ListPods,
+        take: TakePod,
+        ready: asyncio.Event,
+        on_watch: OnWatch,
     ) -> None:
         """Nothing is asked before `ready`: the first list of all has the pods already."""
         self._client = client
@@ -38,6 +46,7 @@ class PodWatch:
         self._list_pods = list_pods
         self._take = take
         self._ready = ready
+        self._on_status = partial(on_watch, name_watched("pods", namespace))
         self._version = ""
         """What has been heard of so far; empty if the pods have to be listed first."""
         self._failures = 0
@@ -55,7 +64,7 @@ class PodWatch:
         told = False
         try:
             self._version = self._version or await self._list_pods()
-            async for event in self._client.watch_pods(self._namespace, self._version):
+            async for event in self._client.watch_pods(self._namespace, self._version, self._on_status):
                 told, self._failures = True, 0
                 self._note(event)
         except (KubernetesError, UnavailableError) as error:

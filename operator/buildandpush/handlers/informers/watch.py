@@ -15,7 +15,7 @@ from buildandpush.clients.kubernetes.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.clients.pause import pause
 from buildandpush.handlers.informers.kept import Fact
-from buildandpush.handlers.informers.kopfsession import Sessions
+from buildandpush.handlers.informers.kopfsession import OnWatch, Sessions
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.objects import Key, key_of, place_of
 from buildandpush.handlers.observability.health import Health
@@ -73,9 +73,10 @@ class Watcher:
             self._queue.add(key)
 
 
-def build_registry(watcher: Watcher, on_answer: OnAnswer) -> kopf.OperatorRegistry:
-    """kopf's handlers. Each passes its event on and returns. `on_answer` is told of kopf's requests: see `Sessions`."""
-    registry, sessions = kopf.OperatorRegistry(), Sessions(on_answer)
+def build_registry(watcher: Watcher, on_answer: OnAnswer, on_watch: OnWatch) -> kopf.OperatorRegistry:
+    """kopf's handlers. Each passes its event on and returns. `on_answer` and `on_watch` are told of kopf's requests:
+    see `Sessions`."""
+    registry, sessions = kopf.OperatorRegistry(), Sessions(on_answer, on_watch)
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**kwargs: Any) -> Any:
@@ -148,7 +149,7 @@ async def run_kopf(
         health.watch_began()
         try:
             await kopf.operator(
-                registry=build_registry(watcher, on_answer),
+                registry=build_registry(watcher, on_answer, health.watch_answered),
                 standalone=True,
                 identity=_IDENTITY,
                 clusterwide=not namespaces,

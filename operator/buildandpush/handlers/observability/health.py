@@ -7,13 +7,17 @@ ready.
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import structlog
 from aiohttp import web
 
 from buildandpush.handlers.observability.looplag import LoopLag
 from buildandpush.handlers.observability.metrics import CONTENT_TYPE, Metrics
+
+_log = structlog.get_logger(__name__)
 
 STALE_SECONDS: Final = 300.0
 """A loop that has not come round for so long hangs. The slowest one sleeps for two minutes."""
@@ -25,11 +29,33 @@ _WATCH_FAILURES: Final = 3
 """As many short-lived watches in a row are a loop of restarts."""
 
 
+REFUSED_SECONDS: Final = 30.0
+"""A watch that is refused for so long in a row is no passing trouble. An API server that has just started knows no
+roles for a moment."""
+_FORBIDDEN: Final = 403
+
+
 class Loop(StrEnum):
     """What has to come round again and again."""
 
     LEASE = "lease"
     LIST = "list"
+
+
+_ALLOW: Final = "let the operator's role 'watch' them, as the chart does"
+
+
+@dataclass
+class _Refused:
+    """A watch that the API server has refused each time since the first one."""
+
+    first: float
+    last: float
+    is_told: bool = False
+
+    @property
+    def lasts(self) -> bool:
+        return self.last - self.first >= REFUSED_SECONDS
 
 
 class Health:
@@ -45,6 +71,8 @@ class Health:
         self._watch_failures = 0
         self._watch_began = 0.0
         self._watch_problem: tuple[float, str] = (0.0, "")
+        self._refused: dict[str, _Refused] = {}
+        """By what is watched."""
 
     def turn(self, loop: Loop, problem: str = "") -> None:
         """A loop came round. `problem` says why it achieved nothing, for people who may see the operator's pod."""
@@ -62,6 +90,23 @@ class Health:
         self._watch_problem = (now, problem)
         return lived
 
+    def watch_answered(self, what: str, status: int | None) -> None:
+        """The API server answered a watch of `what`, such as pods, with this status; None: it gave no answer.
+
+        A role may let the operator list something and not watch it. Then the operator works, and hears of changes late.
+        """
+        if status != _FORBIDDEN:
+            before = self._refused.pop(what, None)
+            if before is not None and status is not None and status < 400:
+                self._watch_failures = 0  # the refusal was what ended kopf's watches
+            return
+        now = self._clock()
+        refused = self._refused.setdefault(what, _Refused(now, now))
+        refused.last = now
+        if refused.lasts and not refused.is_told:
+            refused.is_told = True
+            _log.warning("watch.refused", what=what, remedy=_ALLOW)
+
     def find_hang(self) -> str | None:
         """What stands still, so that only a restart helps."""
         ended = next((task.get_name() for task in self.tasks if task.done()), None)
@@ -75,6 +120,10 @@ class Health:
 
     def find_trouble(self) -> str | None:
         """Why the operator cannot do its work, as the replica that acts or as one that stands by."""
+        unseen = next((what for what, refused in self._refused.items() if refused.lasts), None)
+        if unseen is not None:
+            late = "so changes are seen up to two minutes late"
+            return f"the API server refuses the watch of {unseen} (403), {late}; {_ALLOW}"
         at, problem = self._watch_problem
         if self._watch_failures >= _WATCH_FAILURES and self._clock() - at < WATCH_SECONDS:
             return f"the watch ends again and again: {problem}"

@@ -370,6 +370,18 @@ async def test_a_watch_tells_of_build_pods_alone_and_how_far_it_has_come(
     }
 
 
+async def test_the_answer_to_a_watch_is_told_before_its_first_event(api: ApiServer, client: KubernetesClient) -> None:
+    told: list[int | None] = []
+    api.answers = [web.Response(text=""), refuse(403)]
+    assert [event async for event in client.watch_pods(None, "7", told.append)] == []
+    with pytest.raises(KubernetesError):
+        await anext(client.watch_pods(None, "7", told.append))
+    api.breaks = True
+    with pytest.raises(UnavailableError):
+        await anext(client.watch_pods(None, "7", told.append))
+    assert told == [200, 403, None]
+
+
 async def test_list_whose_items_are_null_is_empty(api: ApiServer, client: KubernetesClient) -> None:
     api.answers += [web.json_response({"metadata": {"resourceVersion": "5"}, "items": None}) for _ in range(2)]
     assert (await client.list_pods("shop")).items == []

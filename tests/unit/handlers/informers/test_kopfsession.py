@@ -46,6 +46,26 @@ async def test_each_request_is_counted_by_its_verb(server: TestServer) -> None:
     assert counted == [("GET", 200), ("WATCH", 200), ("PATCH", 401), ("GET", None)]
 
 
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/apis/buildandpush.dev/v1alpha1/azureconnectors", "azureconnectors"),
+        ("/apis/buildandpush.dev/v1alpha1/namespaces/shop/azureconnectors", "azureconnectors in namespace shop"),
+    ],
+)
+async def test_the_answer_to_each_watch_is_told(path: str, what: str, server: TestServer) -> None:
+    told: list[tuple[str, int | None]] = []
+    opened = Sessions(lambda verb, status: None, lambda what, status: told.append((what, status))).open(login(server))
+    async with opened.aiohttp_session as session:
+        await session.get(opened.server + path)
+        await session.get(opened.server + path, params={"watch": "true"})
+        await session.get(opened.server + path, params={"watch": "true"}, headers={"Authorization": "Bearer bad"})
+        await server.close()
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(opened.server + path, params={"watch": "true"})
+    assert told == [(what, 200), (what, 401), (what, None)]
+
+
 async def test_a_login_that_was_refused_is_known_again(server: TestServer) -> None:
     """kopf compares what it gets with what was refused. Something new each time would be tried without end."""
     sessions = Sessions(lambda verb, status: None)

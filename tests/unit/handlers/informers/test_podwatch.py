@@ -1,7 +1,7 @@
 """The watch of the build pods goes on from what it has heard of, and lists only where that is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -22,9 +22,13 @@ class Server:
         self.asked: list[str] = []
         self.lists = 0
         self.taken: list[tuple[str, str]] = []
+        self.told: list[tuple[str, int | None]] = []
 
-    async def watch_pods(self, namespace: str | None, version: str) -> AsyncIterator[dict[str, Any]]:
+    async def watch_pods(
+        self, namespace: str | None, version: str, on_status: Callable[[int | None], None]
+    ) -> AsyncIterator[dict[str, Any]]:
         self.asked.append(version)
+        on_status(200)
         for event in self.watches.pop(0):
             if isinstance(event, Exception):
                 raise event
@@ -53,13 +57,13 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return told
 
 
-def follow(server: Server, *, ready: bool = True) -> PodWatch:
+def follow(server: Server, *, ready: bool = True, namespace: str | None = None) -> PodWatch:
     """A watch of this server's pods."""
     event = asyncio.Event()
     if ready:
         event.set()
     client: Any = server
-    return PodWatch(client, None, server.list_pods, server.take, event)
+    return PodWatch(client, namespace, server.list_pods, server.take, event, lambda *told: server.told.append(told))
 
 
 def change(version: int, kind: str = "MODIFIED", name: str = "p1") -> dict[str, Any]:
@@ -77,6 +81,13 @@ async def test_each_change_is_taken_and_the_next_watch_goes_on_from_the_last() -
     assert server.taken == [("ADDED", "p1"), ("MODIFIED", "p1"), ("DELETED", "p1")]
     await pods.follow()
     assert (server.asked, server.lists) == (["1000", "1003"], 1)
+
+
+@pytest.mark.parametrize(("namespace", "what"), [(None, "pods"), ("shop", "pods in namespace shop")])
+async def test_what_the_api_server_answers_is_told(namespace: str | None, what: str) -> None:
+    server = Server([])
+    await follow(server, namespace=namespace).follow()
+    assert server.told == [(what, 200)]
 
 
 async def test_a_bookmark_moves_on_and_is_no_pod() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -13,7 +14,15 @@ from buildandpush.handlers.informers import watch
 from buildandpush.handlers.informers.listing import refresh_once
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.informers.watch import FIRST_RESTART_SECONDS, Watcher, run_kopf
-from buildandpush.handlers.observability.health import STALE_SECONDS, WATCH_SECONDS, Health, Loop, serve_health
+from buildandpush.handlers.observability import health as health_module
+from buildandpush.handlers.observability.health import (
+    REFUSED_SECONDS,
+    STALE_SECONDS,
+    WATCH_SECONDS,
+    Health,
+    Loop,
+    serve_health,
+)
 from buildandpush.handlers.observability.looplag import LoopLag
 from buildandpush.handlers.observability.metrics import CONTENT_TYPE, Metrics
 from buildandpush.handlers.workqueue.queue import WorkQueue
@@ -114,6 +123,69 @@ def test_a_watch_that_restarts_in_a_loop_is_trouble_until_one_lives(health: Heal
     assert health.find_trouble() is None
     assert health.watch_failed("once an hour"), "it had been established"
     assert health.find_trouble() is None
+
+
+REFUSED = (
+    "the API server refuses the watch of azureconnectors (403), so changes are seen up to two minutes late; let the "
+    "operator's role 'watch' them, as the chart does"
+)
+
+
+def test_a_role_that_may_list_and_may_not_watch_is_told_with_what_helps(health: Health, clock: Clock) -> None:
+    health.turn(Loop.LIST)
+    for _ in range(2):
+        health.watch_answered("azureconnectors", 403)
+        health.watch_answered("pods", 200)
+        assert health.find_trouble() is None
+        clock.now += REFUSED_SECONDS / 2
+    health.watch_answered("azureconnectors", 403)
+    assert (health.find_trouble(), health.find_hang()) == (REFUSED, None)
+    clock.now += REFUSED_SECONDS
+    assert health.find_trouble() == REFUSED, "though it is asked less and less"
+    health.watch_answered("azureconnectors", 200)
+    assert health.find_trouble() is None
+
+
+@pytest.mark.parametrize("between", [None, 200, 503, 429])
+def test_an_api_server_that_starts_and_knows_no_roles_for_a_moment_is_no_refusal(
+    between: int | None, health: Health, clock: Clock
+) -> None:
+    for status in (403, between, 403):
+        health.watch_answered("pods", status)
+        clock.now += REFUSED_SECONDS
+        assert health.find_trouble() is None
+
+
+def test_a_single_refusal_before_an_outage_is_none_either(health: Health, clock: Clock) -> None:
+    health.watch_answered("pods", 403)
+    clock.now += 10 * REFUSED_SECONDS
+    assert health.find_trouble() is None
+
+
+def test_watches_that_failed_for_a_refusal_are_forgotten_with_it(health: Health, clock: Clock) -> None:
+    """kopf ends each time. Without this the operator would count as not ready for a minute more."""
+    for _ in range(4):
+        health.watch_began()
+        health.watch_answered("azureconnectors", 403)
+        clock.now += REFUSED_SECONDS / 3
+        health.watch_failed("APIForbiddenError: no")
+    assert health.find_trouble() == REFUSED
+    health.watch_began()
+    health.watch_answered("azureconnectors", 200)
+    assert health.find_trouble() is None
+
+
+def test_a_refusal_is_logged_once_until_it_is_over(
+    health: Health, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[dict[str, Any]] = []
+    log = SimpleNamespace(warning=lambda event, **values: lines.append({"event": event, **values}))
+    monkeypatch.setattr(health_module, "_log", log)
+    for status in (403, 403, 403, 200, 403, 403):
+        health.watch_answered("pods", status)
+        clock.now += REFUSED_SECONDS
+    assert [line["event"] for line in lines] == ["watch.refused"] * 2
+    assert (lines[0]["what"], "watch" in lines[0]["remedy"]) == ("pods", True)
 
 
 @pytest.mark.parametrize(("refusals", "ready"), [([], True), ([403], True), ([403, 403], False), ([503, 503], False)])
