@@ -144,7 +144,8 @@ class Lookups(Generic[W, V]):
             namespace = self._namespace_of(waiter)
             entry.namespaces.add(namespace)
             self._turns.add(namespace, subject.host, key)
-            self._begin()
+            if self._has_place(namespace, subject.host):  # of the others nothing has changed
+                self._begin()
         return None
 
     def _begin(self) -> None:

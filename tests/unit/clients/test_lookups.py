@@ -16,7 +16,7 @@ from buildandpush.clients.lookups import (
     Subject,
     UnendedError,
 )
-from buildandpush.clients.places import SILENT
+from buildandpush.clients.places import SILENT, Places
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
 from tests.unit.core.factories import NOW
@@ -347,3 +347,21 @@ async def test_the_end_of_the_process_ends_what_is_under_way(desk: Desk) -> None
     await settle()
     await desk.lookups.close()
     assert (server.busy, desk.find("main")) == (0, None)
+
+
+async def test_a_question_is_not_compared_with_all_that_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a user who names thousands of hosts that hang holds up the event loop."""
+    looks = 0
+    has_place = Places.has_place
+
+    def count(self: Places, host: str) -> bool:
+        nonlocal looks
+        looks += 1
+        return has_place(self, host)
+
+    monkeypatch.setattr(Places, "has_place", count)
+    server, questions = Server(), 500
+    for number in range(questions):
+        desk.ask(server, str(number), subject=Subject(f"{number}.example", ""))
+        await asyncio.sleep(0)
+    assert looks < 10 * questions
