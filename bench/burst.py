@@ -14,6 +14,7 @@ from typing import Final
 
 from bench.api import Api
 from bench.goals import GOALS, LATEST, SHORT_GOALS, missed, print_table, write_figures
+from bench.interpreter import MACHINE, Command, image_python
 from bench.measures import PARTS, Figures, Sizes
 from bench.plane import run_plane
 from bench.scene import prepare
@@ -21,10 +22,10 @@ from bench.scene import prepare
 SHORT: Final = Sizes(burst=100)
 
 
-async def measure(parts: list[str], sizes: Sizes) -> Figures:
-    """Measure some parts, one after the other."""
+async def measure(parts: list[str], sizes: Sizes, command: Command) -> Figures:
+    """Measure some parts, one after the other. `command` runs the operator."""
     figures: Figures = {}
-    with run_plane() as plane:
+    with run_plane(command) as plane:
         async with Api.connect(plane.settings) as api:
             await prepare(plane, api)
             for part in parts:
@@ -52,9 +53,10 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that every process is stopped
     if arguments.short:
-        figures, goals = compare(asyncio.run(measure(["burst", "recover"], SHORT))), SHORT_GOALS
+        figures, goals = compare(asyncio.run(measure(["burst", "recover"], SHORT, MACHINE))), SHORT_GOALS
     else:
-        figures, goals = asyncio.run(measure(arguments.only, Sizes(burst=arguments.builds))), GOALS
+        with image_python() as python:
+            figures, goals = asyncio.run(measure(arguments.only, Sizes(burst=arguments.builds), python)), GOALS
         write_figures(LATEST, figures)
     print_table(figures, goals)
     return 1 if arguments.short and missed(figures, goals) else 0

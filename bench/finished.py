@@ -6,8 +6,9 @@ Without numbers it measures what has goals, one after the other, and adds the fi
 1,000 builds that run, then 10,000 that have ended.
 
 The resources get the status that the operator writes, and their pods the status that a kubelet writes. The operator
-runs as a process of this machine and finds them all there. Without KUBECONFIG it starts a control plane of its own.
-With it, what a run makes stays in that cluster, and the next one finds it. The cluster needs the CRDs and no nodes.
+runs as a process of this machine, as root with the Python of its image, and finds them all there. Without KUBECONFIG it
+starts a control plane of its own. With it, what a run makes stays in that cluster, and the next one finds it. The
+cluster needs the CRDs and no nodes.
 
 `peak` and `at rest` are the resident memory of the process. A start ends when each resource has been looked at. The lag
 is how long a probe of the operator waits for its answer, so it holds the machine's own delays too. `writes` are the
@@ -22,7 +23,6 @@ import logging
 import os
 import re
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -38,6 +38,7 @@ from kubernetes import aio
 from bench.api import Api
 from bench.builds import read_writes
 from bench.goals import GOALS, LATEST, print_table, write_figures
+from bench.interpreter import Command, image_python
 from bench.plane import run_plane
 from bench.scene import prepare
 from buildandpush.api import meta
@@ -227,7 +228,8 @@ class Figures:
 class Operator:
     """The operator as a process of this machine."""
 
-    def __init__(self, kubeconfig: str, log: Path, namespaces: list[str]) -> None:
+    def __init__(self, python: Command, kubeconfig: str, log: Path, namespaces: list[str]) -> None:
+        self._python = python
         self._kubeconfig = kubeconfig
         self._log = log
         self._namespaces = namespaces
@@ -244,7 +246,7 @@ class Operator:
         self.began = time.monotonic()
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "buildandpush", env=environment, stderr=log, stdout=log
+                *self._python, "-m", "buildandpush", env=environment, stderr=log, stdout=log
             )
         return self
 
@@ -343,7 +345,9 @@ class Scene:
     """How much longer to run after the start."""
 
 
-async def measure(kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Object, Object]]) -> Figures:
+async def measure(
+    python: Command, kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Object, Object]]
+) -> Figures:
     """Fill, start the operator, and print the figures."""
     (finished, _), (running, pod) = samples[True], samples[False]
     configuration = aio.client.Configuration()
@@ -360,7 +364,7 @@ async def measure(kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Objec
         log = Path(tempfile.mkdtemp(prefix="bench-finished-")) / "operator.log"
         counts = {namespace: await client.count_builds(namespace) for namespace in namespaces}
         print(f"{counts or 'nothing'}; the log is {log}", flush=True)
-        async with Operator(kubeconfig, log, namespaces or [NOTHING]) as operator:
+        async with Operator(python, kubeconfig, log, namespaces or [NOTHING]) as operator:
             figures = await observe(operator, sum(counts.values()))
             if scene.seconds:
                 await asyncio.sleep(scene.seconds)
@@ -372,11 +376,13 @@ async def measure(kubeconfig: str, scene: Scene, samples: dict[bool, tuple[Objec
         return figures
 
 
-async def measure_goals(kubeconfig: str, samples: dict[bool, tuple[Object, Object]]) -> dict[str, float]:
+async def measure_goals(
+    python: Command, kubeconfig: str, samples: dict[bool, tuple[Object, Object]]
+) -> dict[str, float]:
     """The figures that have goals, by their names in goals.py."""
-    nothing = await measure(kubeconfig, Scene(), samples)
-    running = await measure(kubeconfig, Scene(running=_RUNNING), samples)
-    finished = await measure(kubeconfig, Scene(finished=_FINISHED), samples)
+    nothing = await measure(python, kubeconfig, Scene(), samples)
+    running = await measure(python, kubeconfig, Scene(running=_RUNNING), samples)
+    finished = await measure(python, kubeconfig, Scene(finished=_FINISHED), samples)
     return {
         "rss_mb_start": nothing.peak_mib,
         "start_to_ready_s": nothing.ready_seconds,
@@ -415,12 +421,13 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # of the samples
     samples = {finished: make_sample(finished=finished) for finished in (True, False)}
     with ExitStack() as stack:
+        python = stack.enter_context(image_python())
         kubeconfig = os.environ.get("KUBECONFIG") or _start_plane(stack)
         if arguments.finished or arguments.running:
             scene = Scene(arguments.finished, arguments.running, arguments.seconds)
-            asyncio.run(measure(kubeconfig, scene, samples))
+            asyncio.run(measure(python, kubeconfig, scene, samples))
         else:
-            found = asyncio.run(measure_goals(kubeconfig, samples))
+            found = asyncio.run(measure_goals(python, kubeconfig, samples))
             write_figures(LATEST, found)
             print_table(found, GOALS)
 

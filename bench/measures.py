@@ -5,7 +5,6 @@ import copy
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from bench.api import Api, Object, Watched, builds_path, in_turn, pods_path, watching
+from bench.interpreter import Command
 from bench.plane import HOSTS, Plane
 from bench.recovery import recover
 from bench.scene import FILLED, NAMESPACE, apply, build, check, clear, operating
@@ -161,13 +161,17 @@ async def measure_recovery(plane: Plane, api: Api, sizes: Sizes) -> Figures:
 
 async def measure_import(plane: Plane, api: Api, sizes: Sizes) -> Figures:
     """The processor time that the import of the operator takes, the median of some."""
-    return {"import_cpu_s": statistics.median([await asyncio.to_thread(_import_operator) for _ in range(_IMPORTS)])}
+    return {
+        "import_cpu_s": statistics.median(
+            [await asyncio.to_thread(_import_operator, plane.command) for _ in range(_IMPORTS)]
+        )
+    }
 
 
-def _import_operator() -> float:
+def _import_operator(command: Command) -> float:
     code = "import time, buildandpush.__main__; print(time.process_time())"
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY_ROOT / "operator")}
-    return float(subprocess.run((sys.executable, "-c", code), env=environment, capture_output=True, check=True).stdout)
+    return float(subprocess.run((*command, "-c", code), env=environment, capture_output=True, check=True).stdout)
 
 
 async def measure_growth(plane: Plane, api: Api, sizes: Sizes) -> Figures:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import yaml
 
+from bench.interpreter import MACHINE, Command
 from bench.registry import DIGEST
 from devcluster.machine.host import read_go_version
 from devcluster.machine.ports import PortUse
@@ -67,7 +68,7 @@ class Plane:
 
     settings: Settings
     operator: subprocess.Popen[bytes] | None = None
-    command: tuple[str, ...] = (sys.executable,)
+    command: Command = MACHINE
     """What runs the operator's program. A profiler may stand before the interpreter."""
 
     @property
@@ -133,12 +134,12 @@ class Plane:
 
 
 @contextmanager
-def run_plane() -> Iterator[Plane]:
-    """Start everything but the operator."""
+def run_plane(command: Command = MACHINE) -> Iterator[Plane]:
+    """Start everything but the operator, which is run by `command` when it is started."""
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as folder:
         settings = _make_settings(Path(folder))
         components = _prepare(settings)
-        plane = Plane(settings)
+        plane = Plane(settings, command=command)
         try:
             supervisor.ensure_running(settings, components)
             yield plane

@@ -3,7 +3,8 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +24,40 @@ RUN python3 -m venv /opt/tests \\
 """
 
 
+# Of one's own mounts, which end with the process. Each `exec` keeps its number.
+_ENTER: Final = """\
+root=$0
+for path in /dev /proc "${TMPDIR:-/tmp}" "$PWD"; do
+    mkdir -p "$root$path"
+    mount --rbind "$path" "$root$path"
+done
+exec chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
+"""
+
+
 def run_python(settings: Settings, base: Path, arguments: Sequence[str]) -> int:
     """Run Python with these arguments in the repository's folder, and return its exit code. `base` is the base image's
     docker-archive. The first time takes about a minute, since it installs what the tests need."""
+    place = (f"--volume={REPOSITORY_ROOT}:{REPOSITORY_ROOT}", f"--workingdir={REPOSITORY_ROOT}")
+    search = f"--env=PYTHONPATH={os.environ.get('PYTHONPATH', '')}"
+    with _container(settings, base) as (storage, container):
+        python = (container, "--", _PYTHON, "-B", *arguments)
+        running = command(storage, "run", "--isolation=chroot", *place, search, *python)
+        return subprocess.run(running, check=False).returncode
+
+
+@contextmanager
+def enter_python(settings: Settings, base: Path) -> Iterator[tuple[str, ...]]:
+    """Give the beginning of a command that becomes the same Python, with the temporary files and the folder of its
+    caller. So its process can be measured, and takes signals, as any other."""
+    with _container(settings, base) as (storage, container):
+        root = run_buildah(storage, "mount", container).strip()
+        yield ("unshare", "--mount", "/bin/sh", "-ec", _ENTER, root, _PYTHON)
+
+
+@contextmanager
+def _container(settings: Settings, base: Path) -> Iterator[tuple[Path, str]]:
+    """A container over the base image that has what the tests need, and the storage that it is in."""
     storage = settings.cache / "buildah-tests"
     container = ""
     try:
@@ -35,11 +67,7 @@ def run_python(settings: Settings, base: Path, arguments: Sequence[str]) -> int:
             (context / _LOCK.name).write_bytes(_LOCK.read_bytes())
             build_image(storage, Recipe(context / "Dockerfile", context, base, settings.images.base), _IMAGE)
         container = run_buildah(storage, "from", "--pull-never", _IMAGE).strip()
-        place = (f"--volume={REPOSITORY_ROOT}:{REPOSITORY_ROOT}", f"--workingdir={REPOSITORY_ROOT}")
-        search = f"--env=PYTHONPATH={os.environ.get('PYTHONPATH', '')}"
-        python = (container, "--", _PYTHON, "-B", *arguments)
-        running = command(storage, "run", "--isolation=chroot", *place, search, *python)
-        return subprocess.run(running, check=False).returncode
+        yield storage, container
     finally:
         if container:
             run_buildah(storage, "rm", container)

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from devcluster.node.registry import push_image
 from devcluster.settings import Settings
 
 IMAGES = ("base", "busybox", "executor", "operator")
-__all__ = ["IMAGES", "Built", "OperatorSource", "build", "deliver", "run_python"]
+__all__ = ["IMAGES", "Built", "OperatorSource", "build", "deliver", "enter_python", "run_python"]
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _BUSYBOX = Path("/bin/busybox")
@@ -68,6 +69,12 @@ def run_python(settings: Settings, arguments: Sequence[str]) -> int:
     """Run the Python of the base image with these arguments, and return its exit code."""
     ensure_packages(_needed_packages("python"))
     return basepython.run_python(settings, _build_base(settings), arguments)
+
+
+def enter_python(settings: Settings) -> AbstractContextManager[tuple[str, ...]]:
+    """Give the beginning of a command that becomes the Python of the base image."""
+    ensure_packages(_needed_packages("python"))
+    return basepython.enter_python(settings, _build_base(settings))
 
 
 def deliver(settings: Settings, built: Built) -> tuple[str, ...]:
