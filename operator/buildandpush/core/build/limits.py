@@ -30,9 +30,14 @@ class GivingUp:
 
 
 def find_limit(
-    pod: PodObservation, run: RunStatus, settings: BuildSettings, standstill: Standstill | None = None
+    pod: PodObservation, run: RunStatus, settings: BuildSettings, now: datetime, standstill: Standstill | None = None
 ) -> tuple[datetime, GivingUp] | None:
     """How long to wait for a living pod, and what is wrong if it has not changed by then. None: no limit."""
+
+    def wait(since: datetime | None, seconds: int, giving_up: GivingUp) -> tuple[datetime, GivingUp] | None:
+        begun = _not_before_attempt(since, run, now) if since is not None else None
+        return (begun + timedelta(seconds=seconds), giving_up) if begun is not None else None
+
     if pod.deleted_at is not None:
         limit = pod.deleted_at + timedelta(seconds=settings.node_lost_timeout_seconds)
         return limit, GivingUp(Reason.NODE_LOST, f"node {pod.node!r} does not let pod {pod.name} go", True)
@@ -41,24 +46,29 @@ def find_limit(
         # The kubelet starts kaniko's container only after the source is fetched, which may take long.
         since = pod.source.finished_at or pod.started_at or pod.created_at
         patience = 0 if trouble.reason is Reason.IMAGE_NAME_INVALID else settings.start_timeout_seconds
-        return (since + timedelta(seconds=patience), trouble) if since else None
+        return wait(since, patience, trouble)
     if not pod.node and (pod.gated or build_of(run).reason == Reason.SCHEDULING_GATED):
         return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
     if not pod.node:
-        limit_seconds = settings.pending_timeout_seconds
         detail = pod.unschedulable or "the scheduler has not said why"
         giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
-        since = build_of(run).scheduling_from or pod.created_at
-        return (since + timedelta(seconds=limit_seconds), giving_up) if since else None
+        return wait(build_of(run).scheduling_from or pod.created_at, settings.pending_timeout_seconds, giving_up)
     since = stands_since(pod)
     if since is not None and standstill is not None and standstill.hopeless:
         giving_up = GivingUp(Reason.POD_NOT_STARTED, standstill.detail, True)
-        return since + timedelta(seconds=settings.start_timeout_seconds), giving_up
+        return wait(since, settings.start_timeout_seconds, giving_up)
     if pod.started_at is not None:
         patience = run.effective.timeout_seconds + DEADLINE_GRACE_SECONDS
         detail = f"the kubelet of node {pod.node!r} did not end pod {pod.name} at its deadline"
-        return pod.started_at + timedelta(seconds=patience), GivingUp(Reason.TIMED_OUT, detail, False)
+        return wait(pod.started_at, patience, GivingUp(Reason.TIMED_OUT, detail, False))
     return None
+
+
+def _not_before_attempt(told: datetime, run: RunStatus, now: datetime) -> datetime:
+    """A time of a node's or of the API server's clock. One that is far behind the operator's tells of a time when the
+    attempt had not begun. What has begun in the future was written down before the operator's own clock went back."""
+    begun = build_of(run).next_attempt_at or run.started_at
+    return max(told, begun) if begun <= now else told
 
 
 def find_trouble(pod: PodObservation) -> GivingUp | None:

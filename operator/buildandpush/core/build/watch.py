@@ -34,7 +34,7 @@ _STOP_DEADLINE_SECONDS: Final = 1
 def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     """The pod lives. Report its state, and give it up if it cannot end by itself."""
     standstill = _find_standstill(world, pod)
-    limit = find_limit(pod, run, world.settings, standstill)
+    limit = find_limit(pod, run, world.settings, world.now, standstill)
     if limit is not None and limit[0] <= world.now:
         # A cache that lags behind may have it stand where it stood before it ended, or went on.
         live = find_live_pod(world, build_of(run))
@@ -42,7 +42,7 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
             return podended.lose(world, run)
         if live.ended:
             return podended.end(world, run, live)
-        pod, limit = live, find_limit(live, run, world.settings, standstill)
+        pod, limit = live, find_limit(live, run, world.settings, world.now, standstill)
     if limit is not None and limit[0] <= world.now:
         return _give_up(world, run, limit[1], pod)
     phase, reason, message = progress.describe_live_pod(
@@ -116,7 +116,7 @@ def stop(world: World, run: RunStatus, pod: PodObservation | None) -> Decision:
     elif not pod.deleting and pod.active_deadline_seconds != _STOP_DEADLINE_SECONDS:
         actions = (CancelPod(pod.name, pod.uid),)
     elif pod.deleting:
-        limit = find_limit(pod, run, world.settings)
+        limit = find_limit(pod, run, world.settings, world.now)
         if limit is not None and limit[0] <= world.now:
             live = find_live_pod(world, build_of(run))
             if live is not None and live.ended:

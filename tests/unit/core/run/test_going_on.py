@@ -93,7 +93,7 @@ class TestChangesBeforeThePod:
         decision = decide(world(changed))
         (creation,) = created(decision)
         assert creation.manifest["spec"]["activeDeadlineSeconds"] == 7200
-        found = find_limit(replace(running_pod(), started_at=NOW), run_of(decision), SETTINGS)
+        found = find_limit(replace(running_pod(), started_at=NOW), run_of(decision), SETTINGS, NOW)
         assert found is not None
         assert found[0] == NOW + timedelta(seconds=7200 + DEADLINE_GRACE_SECONDS)
 
