@@ -1,5 +1,6 @@
 """The chart: what it renders, and what it refuses before anything is installed."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,21 @@ def test_the_api_server_takes_what_the_chart_renders(shell: Shell, more: tuple[s
     assert done.code == 0, done.err
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_chart_of_the_platforms_own_switches_it_on_and_off(shell: Shell, tmp_path: Path, enabled: bool) -> None:
+    """A condition reads a value of the chart that it is about."""
+    condition = f"{CHART.name}.enabled"
+    dependency = {"name": CHART.name, "version": "0.1.0", "condition": condition}
+    umbrella = {"apiVersion": "v2", "name": "platform", "version": "1.0.0", "dependencies": [dependency]}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(umbrella))
+    shutil.copytree(CHART, tmp_path / "charts" / CHART.name)
+    image = {"image": {"repository": "contoso.azurecr.io/buildandpush/operator"}}
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump({CHART.name: {"enabled": enabled, **image}}))
+    done = shell.helm("template", "platform", str(tmp_path), "--kube-version", KUBERNETES_VERSION)
+    assert done.code == 0, done.err
+    assert bool(_of_kind(load_all(done.out), "Deployment")) is enabled
+
+
 @pytest.mark.parametrize("place", SAMPLE_VALUES)
 def test_the_chart_takes_the_values_that_the_pages_show(shell: Shell, tmp_path: Path, place: str) -> None:
     values = tmp_path / "values.yaml"
@@ -84,9 +100,9 @@ def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
         "billing",
         "builds",
     ]
-    assert [item["metadata"]["name"] for item in _of_kind(documents, "ClusterRoleBinding")] == [CRDS]
+    assert [item["metadata"]["name"] for item in _of_kind(documents, "ClusterRoleBinding")] == [f"builds:{CRDS}"]
     others = [role for role in _of_kind(documents, "ClusterRole") if not _for_users(role)]
-    assert [role["metadata"]["name"] for role in others] == [CRDS]
+    assert [role["metadata"]["name"] for role in others] == [f"builds:{CRDS}"]
     assert others[0]["rules"] == [
         {
             "apiGroups": ["apiextensions.k8s.io"],
@@ -97,6 +113,17 @@ def test_with_namespaces_the_rights_end_at_each_of_them(shell: Shell) -> None:
     ]
     container = _of_kind(documents, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]
     assert {"name": "BUILDANDPUSH_NAMESPACES", "value": "shop,billing"} in container["env"]
+
+
+def test_installations_for_some_namespaces_share_nothing_of_the_clusters(shell: Shell) -> None:
+    """Two teams that give their installations the same name."""
+
+    def names(team: str) -> set[tuple[str, str]]:
+        rendered = _render(shell, "--set", f"watchNamespaces={{{team}}}", "--namespace", team)
+        return {(item["kind"], item["metadata"]["name"]) for item in rendered if "namespace" not in item["metadata"]}
+
+    assert names("shop")
+    assert not names("shop") & names("billing")
 
 
 def test_the_rights_are_the_same_either_way(shell: Shell) -> None:
@@ -122,7 +149,7 @@ def test_the_rights_to_builds_are_added_to_kubernetes_own_roles_only_if_wanted(
 ) -> None:
     roles = [role for role in _of_kind(_render(shell, *arguments), "ClusterRole") if _for_users(role)]
     added = {
-        role["metadata"]["name"].removeprefix(f"{OPERATOR}-"): {
+        role["metadata"]["name"].removeprefix("builds:").removeprefix(f"{OPERATOR}-"): {
             name.removeprefix(_AGGREGATE) for name in role["metadata"]["labels"] if name.startswith(_AGGREGATE)
         }
         for role in roles

@@ -2,6 +2,12 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
+{{/* Of what belongs to the cluster and not to a namespace. Installations for some namespaces may have the same name, each
+in a namespace of its own. */}}
+{{- define "operator.clusterName" -}}
+{{- if .Values.watchNamespaces }}{{ .Release.Namespace }}:{{ end }}{{ include "operator.name" . }}
+{{- end }}
+
 {{- define "operator.labels" -}}
 {{ include "operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
