@@ -77,7 +77,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
     "acts before its intent is written": [(Reconciler, "_write", _act_first)],
     "believes every digest": [(reconcile, "answer_question", _believe)],
-    "believes a digest where the registry is away": [(confirm, "_ask_on", lambda world, pod, asked, unread: UNREAD)],
+    "believes a digest where the registry is away": [(confirm, "_ask_on", lambda *_: UNREAD)],
     "believes a digest that nobody can read": [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
     "leaves a pod alone that read a push back": [(decide, "find_spent_readers", lambda pods, run: ())],
     "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
