@@ -175,7 +175,7 @@ async def _lead(
         asyncio.create_task(_work(client, store, queue, config, nodes, crds, health, listed), name="queue"),
         asyncio.create_task(crds.run(), name="crds"),
         asyncio.create_task(
-            refresh(client, store, queue, config.namespace_list, watcher.relisted, health), name="refresh"
+            refresh(client, store, queue, config.namespace_list, watcher.relisted, health, listed), name="refresh"
         ),
     ]
     if nodes is not None:

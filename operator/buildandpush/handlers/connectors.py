@@ -36,12 +36,16 @@ _RECHECK_SECONDS: Final = 60.0
 class ConnectorReconciler:
     """Keeps the status of connectors up to date. It may be called at any time and any number of times."""
 
-    def __init__(self, sources: Sources, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, sources: Sources, store: Store, clock: Callable[[], datetime], wake: Callable[[Key], None]
+    ) -> None:
+        """`wake` is called for each build that may wait for a connector whose status has changed."""
         self._sources = sources
         self._client = sources.kubernetes
         self._logins = sources.logins
         self._store = store
         self._clock = clock
+        self._wake = wake
         self._uids: dict[Key, str] = {}
         """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
         self._unchanged = Unchanged(clock)
@@ -104,6 +108,8 @@ class ConnectorReconciler:
         except (ConflictError, NotFoundError):
             return None
         self._store.put(key.kind, written)
+        for each in self._store.find_dependents(key):  # its event says nothing new then
+            self._wake(each)
         return written
 
     async def _forget_former(self, key: Key, body: Object | None) -> None:

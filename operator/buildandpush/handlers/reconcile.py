@@ -63,14 +63,14 @@ class Reconciler:
         quotas: Quotas,
         wake: Callable[[Key], None] = lambda key: None,
     ) -> None:
-        """`wake` is called for a build that may go on, since another has ended."""
+        """`wake` is called for a build that may go on, since another has ended or its connector has changed."""
         lost_after = timedelta(seconds=settings.node_lost_timeout_seconds)
         self._slots = Slots(store, settings.slots, lost_after, wake)
         self._meter = meter
         self._quotas = quotas
         self._sources = sources
         self._client = sources.kubernetes
-        self._connectors = ConnectorReconciler(sources, store, clock)
+        self._connectors = ConnectorReconciler(sources, store, clock, wake)
         self._store = store
         self._settings = settings
         self._clock = clock

@@ -139,14 +139,13 @@ class Operator:
             news = [self.store.put_any(kind, body) for body in listing.items]
             gone = self.store.drop_unlisted(kind, listed, int(listing.resource_version), None)
             for key in sorted({*news, *gone} - {None}, key=str):
-                self.queue.add(key)
+                for each in (key, *self.store.find_dependents(key)):
+                    self.queue.add(each)
 
     def deliver(self, kind: str, event: str, body: dict[str, Any]) -> None:
         if kind == "Pod":
             self.watcher.on_pod(event, body)
-        elif kind == meta.CONNECTOR_KIND:
-            self.watcher.on_connector(event, body)
-        elif kind == meta.BUILD_KIND:
+        elif kind in (meta.BUILD_KIND, meta.CONNECTOR_KIND):
             self.watcher.on_resource(kind, event, body)
 
     def ready(self) -> list[Key]:

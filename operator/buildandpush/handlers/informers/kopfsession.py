@@ -1,30 +1,46 @@
-"""kopf's connection to the API server, made here so that its requests are counted.
+"""kopf's connection to the API server, made here so that its requests are counted and its lists are empty.
 
 https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 import kopf
 
+from buildandpush.api import meta
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.tls import check_as_others_do
 
 OnWatch = Callable[[str, int | None], None]
 """Takes what is watched, such as pods in namespace shop, and the status of the answer; None if nobody answered."""
+OnList = Callable[[], None]
+"""Called when kopf has listed a kind, whose changes it watches from there on."""
+_PLURALS: Final = frozenset({meta.BUILD_PLURAL, meta.CONNECTOR_PLURAL})
+_NOTHING: Final = {"fieldSelector": "metadata.name=-", "resourceVersion": "0"}
+"""Of a list: no object has this name, and the API server looks for it in its cache."""
 _Request = aiohttp.TraceRequestEndParams | aiohttp.TraceRequestExceptionParams
 
 
 class Sessions:
     """Sessions by the login that they are made with."""
 
-    def __init__(self, on_answer: OnAnswer, on_watch: OnWatch = lambda what, status: None) -> None:
+    def __init__(
+        self,
+        on_answer: OnAnswer,
+        on_watch: OnWatch = lambda what, status: None,
+        on_list: OnList = lambda: None,
+    ) -> None:
         """`on_answer` is called with the verb of each request and the status of its answer, or with None if nobody
-        answered; `on_watch` for each watch with what is watched instead."""
+        answered; `on_watch` for each watch with what is watched instead.
+
+        kopf's lists tell no more than the version that its watches begin with. It would make a task and several copies
+        for each object that there is, and `listing` brings them all in any case: `on_list` says that it is time to.
+        """
         self._on_answer = on_answer
         self._on_watch = on_watch
+        self._on_list = on_list
         self._last: tuple[kopf.ConnectionInfo, kopf.AiohttpSession] | None = None
 
     def open(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
@@ -44,6 +60,7 @@ class Sessions:
             proxy=info.proxy_url,
             trust_env=info.trust_env,
             trace_configs=[self._make_trace()],
+            middlewares=(self._list_nothing,),
         )
         return kopf.AiohttpSession(
             server=info.server,
@@ -52,6 +69,18 @@ class Sessions:
             priority=info.priority,
             expiration=info.expiration,
         )
+
+    async def _list_nothing(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        url = request.url
+        if request.method != "GET" or url.name not in _PLURALS or "watch" in url.query:
+            return await send(request)
+        request.url = url.update_query(_NOTHING)
+        response = await send(request)
+        if response.ok:
+            self._on_list()
+        return response
 
     def _make_trace(self) -> aiohttp.TraceConfig:
         async def answered(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:

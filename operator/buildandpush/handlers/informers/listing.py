@@ -28,13 +28,10 @@ _log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS: Final = 120.0
 """How often everything is listed afresh: what vanished while a watch was cut never gets an event."""
-RELIST_SECONDS: Final = 3.0
-"""How long kopf has to be silent after a list of its own, which is an event for each object, and a request for each
-hundred of them."""
+RELIST_SECONDS: Final = 1.0
+"""How long after a list of kopf's: it lists all kinds and namespaces at about the same time."""
 RETRY_SECONDS: Final = 1.0
 """How long until a first list that failed is tried again."""
-LONGEST_RELIST_SECONDS: Final = 60.0
-"""How long such a list is waited for."""
 _AT_ONCE: Final = 20
 """How many objects are taken in before others have their turn at the event loop."""
 
@@ -59,27 +56,23 @@ async def refresh(
     namespaces: tuple[str, ...],
     relisted: asyncio.Event,
     health: Health,
+    listed: asyncio.Event,
 ) -> None:
     """List everything afresh every two minutes, and look again at whatever the watches missed.
 
-    This also happens soon after kopf has listed afresh: an object that went while its watch was cut stands in no list
-    and gets no event.
+    This also happens soon after kopf has listed, as at the start and after a watch that was cut for too long: kopf's
+    watches tell only what changes from there on. `listed` is set when all has been listed for the first time.
     """
+    await listed.wait()
+    clock, took = asyncio.get_running_loop().time, 0.0
     while True:
         await pause(relisted, REFRESH_SECONDS)
-        await _wait_for_silence(relisted)
-        await refresh_once(client, store, queue, namespaces, health)
-
-
-async def _wait_for_silence(relisted: asyncio.Event) -> None:
-    """Wait until kopf has told all of its list, or for some time."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + LONGEST_RELIST_SECONDS
-    relisted.set()
-    while relisted.is_set() and loop.time() < until:
+        # Where kopf lists again and again, this takes no more than a third of the time.
+        await asyncio.sleep(min(max(RELIST_SECONDS, 2 * took), REFRESH_SECONDS))
         relisted.clear()
-        await asyncio.sleep(RELIST_SECONDS)
-    relisted.clear()
+        begun = clock()
+        await refresh_once(client, store, queue, namespaces, health)
+        took = clock() - begun
 
 
 async def list_all(
@@ -134,6 +127,11 @@ async def refresh_kind(
     All pages have the state of the first one, which is never behind what was known before it was asked for. So an
     object that is older in it tells that versions went back.
     """
+
+    def wake_all(key: Key) -> None:
+        for each in (key, *store.find_dependents(key)):
+            wake(each)
+
     before = store.versions(kind, namespace)
     page = await _fetch_page(client, kind, namespace, "", names_only=names_only)
     if page.resource_version == NO_VERSION:
@@ -144,17 +142,17 @@ async def refresh_kind(
     while True:
         listed |= {place_of(body): version_of(body) for body in page.items}
         if not names_only:
-            await _take_in(store, wake, kind, page.items)
+            await _take_in(store, wake_all, kind, page.items)
         if not page.token:
             break
         page = await _fetch_page(client, kind, namespace, page.token, names_only=names_only)
     if names_only:  # after the last page, since the API server keeps the state of a list for minutes only
-        await _read_changed(client, store, wake, kind, listed)
+        await _read_changed(client, store, wake_all, kind, listed)
     older = find_older(listed, version, before)
     if older is not None:
         store.note_relapse(kind, *older)
     for key in store.drop_unlisted(kind, listed, version, namespace):
-        wake(key)
+        wake_all(key)
     return str(version)
 
 

@@ -128,6 +128,10 @@ class Store:
         """The builds of a namespace that a fact holds for: the fact, then what it says."""
         return tuple(self._by_mark[Fact(mark[0])].get((namespace, mark), ()))
 
+    def find_dependents(self, key: Key) -> tuple[Key, ...]:
+        """The builds that may wait for a connector, or have failed for it; of another kind none."""
+        return self.find(key.namespace, Fact.CONNECTOR, key.name) if key.kind == meta.CONNECTOR_KIND else ()
+
     def has_flux(self, kind: str, namespace: str | None) -> bool:
         """Whether a build of this namespace, or of any, names a Flux object of this kind."""
         return any(mark[1] == kind and namespace in (None, place) for place, mark in self._by_mark[Fact.FLUX])

@@ -11,20 +11,18 @@ import kopf
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.kubernetes.lists import WHOLE_PAGE_SIZE
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.clients.pause import pause
-from buildandpush.handlers.informers.kept import Fact
 from buildandpush.handlers.informers.kopfsession import OnWatch, Sessions
 from buildandpush.handlers.informers.store import Store
-from buildandpush.handlers.objects import Key, key_of, place_of
+from buildandpush.handlers.objects import Key, key_of
 from buildandpush.handlers.observability.health import Health
 from buildandpush.handlers.workqueue.queue import WorkQueue
 
 _log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS: Final = 0.2
-"""How long kopf keeps an object and a task for it after an event. With its default of 5 s it holds all of a list."""
+"""How long kopf keeps an object and a task for it after an event. Its default is 5 s."""
 
 FIRST_RESTART_SECONDS: Final = 1.0
 LAST_RESTART_SECONDS: Final = 30.0
@@ -42,19 +40,17 @@ class Watcher:
         self._queue = queue
         self._note_room = note_room
         self.relisted = asyncio.Event()
-        """Set when kopf has listed afresh, as after a watch that was cut for too long."""
+        """Set when kopf has listed, as at the start and after a watch that was cut for too long."""
 
     def on_resource(self, kind: str, event_type: str | None, body: dict[str, Any]) -> None:
-        """A resource of ours was added, changed or deleted. An event without a type comes from a list.
-
-        What says nothing new has nothing looked at: after a list that would be everything there is.
-        """
-        if event_type is None:
-            self.relisted.set()
+        """A resource of ours was added, changed or deleted. What says nothing new has nothing looked at."""
+        key = key_of(kind, body)
         if event_type == "DELETED":
-            self._queue.add(self._store.drop(kind, body))  # of one that is gone things are kept
-        elif self._store.put(kind, body):
-            self._queue.add(key_of(kind, body))
+            self._store.drop(kind, body)  # and looked at, since things are kept of one that is gone
+        elif not self._store.put(kind, body):
+            return
+        for each in (key, *self._store.find_dependents(key)):
+            self._queue.add(each)
 
     def on_pod(self, event_type: str, body: dict[str, Any]) -> None:
         """A build pod was added, changed or deleted."""
@@ -65,18 +61,11 @@ class Watcher:
         if event_type == "DELETED" or (body.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             self._note_room(body["metadata"]["namespace"])
 
-    def on_connector(self, event_type: str | None, body: dict[str, Any]) -> None:
-        """A connector changed. Builds that name it may wait for it, or may have failed for it."""
-        self.on_resource(meta.CONNECTOR_KIND, event_type, body)
-        namespace, name = place_of(body)
-        for key in self._store.find(namespace, Fact.CONNECTOR, name):
-            self._queue.add(key)
-
 
 def build_registry(watcher: Watcher, on_answer: OnAnswer, on_watch: OnWatch) -> kopf.OperatorRegistry:
     """kopf's handlers. Each passes its event on and returns. `on_answer` and `on_watch` are told of kopf's requests:
     see `Sessions`."""
-    registry, sessions = kopf.OperatorRegistry(), Sessions(on_answer, on_watch)
+    registry, sessions = kopf.OperatorRegistry(), Sessions(on_answer, on_watch, watcher.relisted.set)
 
     @kopf.on.login(registry=registry, id="login")
     async def login(**kwargs: Any) -> Any:
@@ -93,7 +82,7 @@ def build_registry(watcher: Watcher, on_answer: OnAnswer, on_watch: OnWatch) -> 
 
     @kopf.on.event(meta.GROUP, meta.VERSION, meta.CONNECTOR_PLURAL, registry=registry, id="connector")
     async def on_connector(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002
-        watcher.on_connector(type, dict(body))
+        watcher.on_resource(meta.CONNECTOR_KIND, type, dict(body))
 
     return registry
 
@@ -113,8 +102,7 @@ class _NoDiffBase(kopf.DiffBaseStorage):
 
 
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
-    """Configure kopf: it writes nothing on any object, waits briefly, and holds little at once: it lists by pages, and
-    lets go of an object soon after its event."""
+    """Configure kopf: it writes nothing on any object, waits briefly, and lets go of an object soon after its event."""
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.networking.request_timeout = 60
@@ -122,7 +110,6 @@ def configure_kopf(settings: kopf.OperatorSettings) -> None:
     settings.networking.error_backoffs = (0.5, 1, 2, 5)
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
-    settings.watching.chunk_size = WHOLE_PAGE_SIZE
     settings.queueing.idle_timeout = _IDLE_SECONDS
     settings.persistence.diffbase_storage = _NoDiffBase()
 

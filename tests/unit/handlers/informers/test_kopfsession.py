@@ -1,7 +1,8 @@
-"""kopf's requests are counted, and it knows a login that was refused."""
+"""kopf's requests are counted, it lists nothing, and it knows a login that was refused."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from urllib.parse import unquote
 
 import aiohttp
 import kopf
@@ -64,6 +65,36 @@ async def test_the_answer_to_each_watch_is_told(path: str, what: str, server: Te
         with pytest.raises(aiohttp.ClientError):
             await session.get(opened.server + path, params={"watch": "true"})
     assert told == [(what, 200), (what, 401), (what, None)]
+
+
+async def test_a_list_asks_for_no_object_and_says_that_it_is_time_for_another() -> None:
+    asked: list[str] = []
+    statuses = iter((200, 500, 200))
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path_qs)
+        return web.Response(status=next(statuses, 200))
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handle)
+    lists: list[int] = []
+    path = "/apis/buildandpush.dev/v1alpha1/namespaces/shop/buildandpushacrs"
+    async with TestServer(app) as server:
+        sessions = Sessions(lambda verb, status: None, on_list=lambda: lists.append(len(asked)))
+        opened = sessions.open(login(server))
+        async with opened.aiohttp_session as session:
+            await session.get(f"{opened.server}{path}?limit=100")
+            await session.get(f"{opened.server}{path}")
+            await session.get(f"{opened.server}{path}?watch=true&resourceVersion=7")
+            await session.get(f"{opened.server}/apis/buildandpush.dev/v1alpha1")
+    nothing = "fieldSelector=metadata.name=-&resourceVersion=0"
+    assert [unquote(one) for one in asked] == [
+        f"{path}?limit=100&{nothing}",
+        f"{path}?{nothing}",
+        f"{path}?watch=true&resourceVersion=7",
+        "/apis/buildandpush.dev/v1alpha1",
+    ]
+    assert lists == [1], "a list that failed is none"
 
 
 async def test_a_login_that_was_refused_is_known_again(server: TestServer) -> None:

@@ -13,7 +13,6 @@ from buildandpush.api import meta
 from buildandpush.clients.kubernetes import transport
 from buildandpush.handlers.informers.listing import (
     _PLURALS,
-    LONGEST_RELIST_SECONDS,
     REFRESH_SECONDS,
     RELIST_SECONDS,
     RETRY_SECONDS,
@@ -29,6 +28,10 @@ from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 from tests.unit.handlers.informers.test_watch import WEB, QueueStub, pod, resource
+
+LISTED = asyncio.Event()
+"""Of an operator that has listed all for the first time."""
+LISTED.set()
 
 
 @pytest.fixture
@@ -55,7 +58,7 @@ def test_changes_that_no_watch_told_of_are_worked_on_after_the_next_list() -> No
         api.put(meta.BUILD_PLURAL, resource("new"))
         tasks = [
             asyncio.create_task(queue.run()),
-            asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health())),
+            asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health(), LISTED)),
         ]
         await asyncio.sleep(1)
         seen.clear()
@@ -74,7 +77,7 @@ def test_list_that_fails_is_tried_again_later() -> None:
         api, store = FakeApi(), Store()
         api.refuse = lambda verb, plural, name: (503, "etcdserver: leader changed")
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
-        task = asyncio.create_task(refresh(api.connect(), store, queue, ("shop",), asyncio.Event(), Health()))
+        task = asyncio.create_task(refresh(api.connect(), store, queue, ("shop",), asyncio.Event(), Health(), LISTED))
         await asyncio.sleep(REFRESH_SECONDS + RELIST_SECONDS + 1)
         assert not task.done()
         api.refuse = lambda verb, plural, name: None
@@ -175,12 +178,13 @@ def test_what_went_while_a_watch_was_cut_is_looked_for_once_kopf_has_listed_afre
         api, store = FakeApi(), Store()
         queue: WorkQueue[Key] = WorkQueue(lambda key: asyncio.sleep(0), workers=1)
         watcher = Watcher(store, queue, lambda namespace: None)
-        task = asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health()))
+        task = asyncio.create_task(refresh(api.connect(), store, queue, (), watcher.relisted, Health(), LISTED))
         watcher.on_resource(meta.BUILD_KIND, "ADDED", api.put(meta.BUILD_PLURAL, resource("gone")))
         api.drop(meta.BUILD_PLURAL, "shop", "gone")
         await asyncio.sleep(RELIST_SECONDS + 2)
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is not None
-        watcher.on_resource(meta.BUILD_KIND, None, api.put(meta.BUILD_PLURAL, resource("still-there")))
+        api.put(meta.BUILD_PLURAL, resource("still-there"))
+        watcher.relisted.set()
         await asyncio.sleep(RELIST_SECONDS + 1)
         assert store.get(Key(meta.BUILD_KIND, "shop", "gone")) is None
         assert store.get(Key(meta.BUILD_KIND, "shop", "still-there")) is not None
@@ -298,28 +302,57 @@ def test_others_have_their_turn_while_a_long_list_is_taken_in() -> None:
     asyncio.run(main())
 
 
-def test_the_list_waits_until_kopf_has_told_all_of_its_own() -> None:
-    """It would have each object read that kopf has not told of yet."""
+class _SlowApi(FakeApi):
+    """Lets each request wait for so many seconds."""
+
+    slow = 0.0
+
+    async def call_api(self, *args: Any, **kwargs: Any) -> FakeAnswer:
+        await asyncio.sleep(self.slow)
+        return await super().call_api(*args, **kwargs)
+
+
+def test_lists_of_kopfs_that_come_again_and_again_do_not_hold_the_api_server() -> None:
+    """One of ours for each would be a list of everything, each second."""
 
     async def main() -> None:
-        api, store = FakeApi(), Store()
+        api, store = _SlowApi(), Store()
         queue: Any = QueueStub()
-        relisted = asyncio.Event()
-        task = asyncio.create_task(refresh(api.connect(), store, queue, (), relisted, Health()))
-        for _ in range(10):
-            relisted.set()
-            await asyncio.sleep(RELIST_SECONDS / 2)
-        assert api.requests == []
-        await asyncio.sleep(2 * RELIST_SECONDS)
+        relisted, listed = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(refresh(api.connect(), store, queue, (), relisted, Health(), listed))
+        relisted.set()
+        await asyncio.sleep(3 * RELIST_SECONDS)
+        assert api.requests == [], "the first list is not of names alone, which would have each object read"
+        listed.set()
+        await asyncio.sleep(RELIST_SECONDS + 0.5)
         assert len(api.requests) == 3
-        for _ in range(int(2 * LONGEST_RELIST_SECONDS / RELIST_SECONDS)):
+        api.slow = 2.0
+        for _ in range(60):
             relisted.set()
-            await asyncio.sleep(RELIST_SECONDS)
-        assert len(api.requests) > 3, "a list without end is not waited for"
+            await asyncio.sleep(1)
+        lists = (len(api.requests) - 3) / 3
+        assert 60 / 18 - 1 <= lists <= 60 / 18 + 2, "six seconds each, and twice as long in between"
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     run_in_fake_time(main())
+
+
+def test_a_connector_that_changed_unheard_wakes_the_builds_that_may_wait_for_it() -> None:
+    async def main() -> None:
+        api, store = FakeApi(), Store()
+        queue: Any = QueueStub()
+        store.put(meta.BUILD_KIND, api.put(meta.BUILD_PLURAL, {**resource(), "spec": {"connectorRef": "acr"}}))
+        api.put(meta.CONNECTOR_PLURAL, resource("acr"))
+        await refresh_once(api.connect(), store, queue, (), Health())
+        connector = Key(meta.CONNECTOR_KIND, "shop", "acr")
+        assert queue.added == [connector, WEB]
+        queue.added.clear()
+        api.drop(meta.CONNECTOR_PLURAL, "shop", "acr")
+        await refresh_once(api.connect(), store, queue, (), Health())
+        assert queue.added == [connector, WEB]
+
+    asyncio.run(main())
 
 
 @pytest.mark.usefixtures("small_pages")
