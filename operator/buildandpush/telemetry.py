@@ -8,7 +8,7 @@ Events of ours, stable names to search for:
     crd.outdated  crd.newer  crd.current  crd.not_read  crd.field_dropped
     registry.unreachable  endpoint.silent  nodes.user_namespaces  nodes.not_read
     store.refresh_failed  store.unread  store.not_taken  store.relapsed
-    pods.watch_failed  pods.not_taken  flux.not_allowed  flux.watch_failed  git.failed  lookup.failed
+    watch.refused  pods.watch_failed  pods.not_taken  flux.not_allowed  flux.watch_failed  git.failed  lookup.failed
     limits.not_read
     pass.slow  pass.alone  loop.held  journal.strike  journal.not_read  journal.not_written
     queue.work_failed  queue.work_refused  queue.server_away  queue.drain_timed_out  reconcile.not_settled
