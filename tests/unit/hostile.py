@@ -58,8 +58,8 @@ FRAGMENTS: Final = (
 )
 _ENOUGH_SECONDS: Final = 0.001
 """Below that a measurement says little."""
-_QUICK_SECONDS: Final = 2e-8
-"""For a character. At that rate memory decides what a text of some hundred KiB takes, and a MiB takes 20 ms."""
+_QUICK_SECONDS: Final = 5e-8
+"""For a character. At that rate memory decides what a text of some hundred KiB takes, and a MiB takes 50 ms."""
 _SURELY_LINEAR: Final = 2.2
 """Times as long for twice the text. A function whose time grows with the square takes less only if more than half of it
 is a fixed cost, and then four times the text takes less than nine times as long, too."""
