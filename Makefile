@@ -54,6 +54,7 @@ TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 test: $(VENV)/ready ## Run all checks and all tests
 	$(TOGETHER) checks up forge
 	SIMULATION_STEPS=10000 SIMULATED_BUILDS=1000 $(TOGETHER) cluster-tests unit-beside
+	$(MAKE) --no-print-directory timed
 
 .PHONY: cluster-tests
 cluster-tests: $(VENV)/ready
@@ -64,7 +65,7 @@ cluster-tests: $(VENV)/ready
 
 .PHONY: unit-beside
 unit-beside: $(VENV)/ready
-	nice -n 10 $(MAKE) --no-print-directory unit
+	nice -n 10 $(MAKE) --no-print-directory untimed
 	nice -n 10 $(MAKE) --no-print-directory image-unit
 
 .PHONY: checks
@@ -89,7 +90,17 @@ layers: $(VENV)/ready ## Check which package imports which
 
 .PHONY: unit
 unit: $(VENV)/ready ## Run the unit tests, with a short simulation; no root, no cluster
-	$(PY) -m pytest tests/unit -m "not chaos" -n auto --dist worksteal
+	$(MAKE) --no-print-directory untimed
+	$(MAKE) --no-print-directory timed
+
+.PHONY: untimed
+untimed: $(VENV)/ready
+	$(PY) -m pytest tests/unit -m "not chaos and not timed" -n auto --dist worksteal
+
+# Beside other work a text takes its time for the caches that this work holds.
+.PHONY: timed
+timed: $(VENV)/ready
+	$(PY) -m pytest tests/unit -m timed -n auto
 
 # Python's own library differs between versions, and so does git. What depends on them most is tried with the image's.
 .PHONY: image-unit

@@ -268,6 +268,7 @@ def test_the_widest_matrix_is_expanded_at_once() -> None:
     assert middle - began < time.process_time() - middle, "1,024 combinations take longer than 1,000 small matrices"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("place", ["axis", "value", "object", "item", "exclude"])
 def test_a_strangers_text_in_a_strategy_takes_time_in_proportion(place: str) -> None:
     def work(words: str) -> None:
