@@ -105,7 +105,7 @@ class Lookups(Generic[W, V]):
         self._manners: Recent[str, Manner] = Recent()
         self._places = Places(Limits(AT_ONCE, PER_HOST, doubtful=UNPROVEN, slow_per_host=PER_HOST), self._manners)
         self._shares: dict[str, Places] = {}
-        """Of the same places, by namespace; of those that have some."""
+        """What each namespace has of the places, as long as it has any."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def knows(self, key: Hashable) -> bool:

@@ -46,7 +46,7 @@ class Watcher:
         """A resource of ours was added, changed or deleted. What says nothing new has nothing looked at."""
         key = key_of(kind, body)
         if event_type == "DELETED":
-            self._store.drop(kind, body)  # and looked at, since things are kept of one that is gone
+            self._store.drop(kind, body)  # a pass follows: it lets go of what memory keeps for the resource
         elif not self._store.put(kind, body):
             return
         for each in (key, *self._store.find_dependents(key)):

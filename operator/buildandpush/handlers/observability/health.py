@@ -28,11 +28,11 @@ WATCH_SECONDS: Final = 60.0
 _WATCH_FAILURES: Final = 3
 """As many short-lived watches in a row are a loop of restarts."""
 
-
 REFUSED_SECONDS: Final = 30.0
 """A watch that is refused for so long in a row is no passing trouble. An API server that has just started knows no
 roles for a moment."""
 _FORBIDDEN: Final = 403
+_ALLOW: Final = "let the operator's role 'watch' them, as the chart does"
 
 
 class Loop(StrEnum):
@@ -40,9 +40,6 @@ class Loop(StrEnum):
 
     LEASE = "lease"
     LIST = "list"
-
-
-_ALLOW: Final = "let the operator's role 'watch' them, as the chart does"
 
 
 @dataclass

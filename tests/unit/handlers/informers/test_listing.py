@@ -530,13 +530,15 @@ async def test_an_object_that_nobody_foresaw_keeps_no_other_from_being_worked_on
 
 
 @pytest.mark.parametrize("body", [{}, {"metadata": "web"}, {"metadata": {}}, {"metadata": {"resourceVersion": "x"}}])
-async def test_an_answer_that_is_no_object_keeps_no_other_from_being_worked_on(body: Any) -> None:
+async def test_an_answer_that_is_no_object_keeps_no_other_from_being_worked_on(
+    body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a mesh's page, which is JSON too."""
     api, store, queue = FakeApi(), Store(), QueueStub()
     for name in ("odd", "web"):
         api.put(meta.BUILD_PLURAL, resource(name))
     read = api._find
-    api._find = lambda place: body if place[2] == "odd" else read(place)  # type: ignore[method-assign]
+    monkeypatch.setattr(api, "_find", lambda place: body if place[2] == "odd" else read(place))
     stub: Any = queue
     assert await refresh_once(api.connect(), store, stub, (), Health())
     assert queue.added == [WEB]
