@@ -12,6 +12,7 @@ from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.build import FROM
 from tests.e2e.harness.fixtures import BuildFactory
 from tests.e2e.harness.gitserver import GitServer, commit, git
+from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
 from tests.webserver import make_certificate
 
@@ -95,7 +96,7 @@ def test_a_new_commit_is_built_if_it_changes_one_of_the_paths(
 
 
 def test_a_login_that_ends_shows_in_a_condition_and_heals(
-    api: Api, namespace: str, make_build: BuildFactory, polled: Polled
+    api: Api, namespace: str, make_build: BuildFactory, polled: Polled, operator: OperatorPod
 ) -> None:
     put_login(api, namespace, PASSWORD)
     build = make_build(source=source(polled))
@@ -103,6 +104,7 @@ def test_a_login_that_ends_shows_in_a_condition_and_heals(
     put_login(api, namespace, "ended")
     denied = build.wait(lambda now: now.told("SourcePolled") == ("False", "SourceDenied"), "it is told", within=WITHIN)
     assert denied.told("Ready")[0] == "True"
+    operator.wait_clean()
     build.wait_event("Warning", "SourceDenied")
     for form in ("ended", base64.b64encode(b"ann:ended").decode()):
         assert form not in str(denied.status["conditions"])

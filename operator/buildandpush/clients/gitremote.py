@@ -259,10 +259,22 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...]) -> tuple[int,
         except TimeoutError as error:
             raise SourceError(Reason.SOURCE_UNREACHABLE, f"git timed out after {SECONDS:.0f} s") from error
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _end(process)
         return code, _read_begin(output), _read_begin(complaints)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of git and of all that it started.
+
+    The operator is process 1 of its container, so it inherits what outlives git. Each such process keeps its number
+    until somebody waits for it, and a node gives a pod only so many.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            await asyncio.to_thread(os.waitpid, -process.pid, 0)
 
 
 def _read_begin(file: BinaryIO) -> str:

@@ -102,20 +102,21 @@ class OperatorPod:
         pod = self.read()
         self._keep_log()
         self.killed = (pod["metadata"]["uid"], int(_container(pod).get("restartCount", 0)))
-        for pid in _processes(pod):
-            os.kill(pid, signal.SIGKILL)
+        _signal(_processes(pod), signal.SIGKILL)
+
+    def wait_clean(self) -> None:
+        """Wait until the leader holds no ended process: each would keep its number for ever."""
+        eventually(lambda: not any(_has_ended(pid) for pid in _processes(self.read())), "no ended process", within=20)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Let the leader's process stand still for the length of a `with`, as a paused machine's would."""
         processes = _processes(self.read())
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
+        _signal(processes, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in processes:
-                os.kill(pid, signal.SIGCONT)
+            _signal(processes, signal.SIGCONT)
 
     def lose(self) -> tuple[str, set[str]]:
         """End the leader for good; it cannot give its Lease back. Returns its name and those of the others."""
@@ -123,12 +124,9 @@ class OperatorPod:
         leader, processes = pod["metadata"]["name"], _processes(pod)
         others = eventually(lambda: self._standing_by(leader), "another operator stands by", within=60)
         self._keep_log()
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
+        _signal(processes, signal.SIGSTOP)
         self.api.delete("Pod", leader, NAMESPACE, grace_seconds=0)
-        for pid in processes:
-            with suppress(ProcessLookupError):  # the kubelet may have been there first
-                os.kill(pid, signal.SIGKILL)
+        _signal(processes, signal.SIGKILL)
         return leader, others
 
     def renew(self) -> None:
@@ -181,6 +179,20 @@ def _processes(pod: Object) -> list[int]:
     processes = _processes_of(identifier)
     assert processes, f"no process of container {identifier} on this machine"
     return processes
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    """Send a signal. A git that the operator runs may end first, and all of a container end with its process 1."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def _processes_of(container: str) -> list[int]:

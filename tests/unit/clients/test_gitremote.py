@@ -2,8 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
+import ctypes
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,41 @@ from tests.github import GitHub, Reply
 from tests.unit.source.git.fake_ssh import HOSTS, KEY, install_ssh
 from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
 from tests.webserver import make_certificate
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+@pytest.fixture(autouse=True)
+def heir() -> Iterator[None]:
+    """This process inherits what its children leave behind, as process 1 of a container does. Nothing may be left."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    left = _find_left()
+    for process in left:
+        os.waitpid(process, 0)
+    assert prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+    assert left == {}
+
+
+def _find_left() -> dict[int, str]:
+    """Numbers and names of the ended processes that nobody has waited for, even a while later."""
+    for _ in range(100):
+        left = _find_ended()
+        if not left:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def _find_ended() -> dict[int, str]:
+    ended = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            if (state, parent) == ("Z", str(os.getpid())):
+                ended[int(folder.name)] = (folder / "comm").read_text().strip()
+    return ended
 
 
 class Told:
@@ -365,11 +403,9 @@ def strange_git(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     return folder
 
 
-def lives(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def lives(named: Path) -> bool:
+    """Whether the process is there whose number stands in the file."""
+    return Path("/proc", named.read_text().strip()).exists()
 
 
 def put_git(folder: Path, script: str) -> None:
@@ -380,16 +416,13 @@ def put_git(folder: Path, script: str) -> None:
 async def test_a_git_that_takes_too_long_is_killed_with_all_that_it_started(
     server: GitServer, remote: GitRemote, strange_git: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_git(strange_git, f"sleep 600 & echo $! > {strange_git}/child; wait")
-    monkeypatch.setattr(gitremote, "SECONDS", 0.5)
+    child, grandchild = strange_git / "child", strange_git / "grandchild"
+    put_git(strange_git, f"(sleep 600 & echo $! > {grandchild}; wait) & echo $! > {child}; wait")
+    monkeypatch.setattr(gitremote, "SECONDS", 1.0)
     error = await refused(remote, server.url())
     assert (error.reason, "timed out" in str(error)) == (Reason.SOURCE_UNREACHABLE, True)
-    child = int((strange_git / "child").read_text())
-    for _ in range(500):
-        if not lives(child):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"process {child} lives on")
+    assert not lives(child), "the child lives on, or nobody has waited for its end"
+    assert not lives(grandchild)
 
 
 async def test_a_git_that_never_stops_talking_fills_no_memory(
