@@ -47,19 +47,19 @@ down: $(VENV)/ready ## Remove the local cluster
 
 ##@ Check it
 
-# What can be done at the same time is: the checks while the cluster comes up, and the unit tests beside all tests that
-# need the cluster, which wait for much of their time. These go first where both want the processor.
+# Two things are done at the same time: the checks while the cluster comes up, and the unit tests beside the tests of
+# faults, which wait for much of their time and go first where both want the processor.
 TOGETHER := $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 .PHONY: test
 test: $(VENV)/ready ## Run all checks and all tests
 	$(TOGETHER) checks up forge
-	SIMULATION_STEPS=10000 SIMULATED_BUILDS=1000 $(TOGETHER) cluster-tests unit-beside
-	$(MAKE) --no-print-directory timed
-
-.PHONY: cluster-tests
-cluster-tests: $(VENV)/ready
 	$(MAKE) --no-print-directory contract-tests
 	$(MAKE) --no-print-directory e2e-together-tests
+	SIMULATION_STEPS=10000 SIMULATED_BUILDS=1000 $(TOGETHER) waiting unit-beside
+	$(MAKE) --no-print-directory timed
+
+.PHONY: waiting
+waiting: $(VENV)/ready
 	$(MAKE) --no-print-directory bench-short
 	$(MAKE) --no-print-directory alone
 
@@ -129,9 +129,10 @@ e2e-together: up e2e-together-tests
 forge: $(VENV)/ready
 	$(PY) -m tests.e2e.harness.forge
 
+# Without maxschedchunk a worker begins with a dozen tests in a row, and many of the first wait for minutes.
 .PHONY: e2e-together-tests
 e2e-together-tests: forge
-	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS) --durations=15
+	$(PY) -m pytest tests/e2e -m "e2e and not alone" -n $(E2E_WORKERS) --maxschedchunk=1 --durations=30
 
 .PHONY: e2e-alone
 e2e-alone: $(VENV)/ready

@@ -1,5 +1,6 @@
 """The end-to-end tests' fixtures, and what a failed test tells of its namespace."""
 
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -23,8 +24,10 @@ from tests.e2e.harness.fixtures import (  # noqa: F401
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long waits begin first."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Long waits begin first, and not behind each other: a worker of xdist gets two tests at a time."""
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    items[:] = [*chain.from_iterable(zip(long, others, strict=False)), *others[len(long) :], *long[len(others) :]]
 
 
 @pytest.hookimpl(wrapper=True)
