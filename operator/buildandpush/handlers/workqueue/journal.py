@@ -10,6 +10,7 @@ other replica does not see it: it has to find out for itself.
 
 import json
 import mmap
+import os
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +52,8 @@ class Journal:
                 self._strikes = {str(key): count for key, count in found.items() if isinstance(count, int)}
             with (folder / "under-way").open("a+b") as file:
                 file.truncate(_SLOT_BYTES)
+                # Without a place of its own, a write to the map ends the process by a signal where the disk is full.
+                os.posix_fallocate(file.fileno(), 0, _SLOT_BYTES)
                 self._slot = mmap.mmap(file.fileno(), _SLOT_BYTES)
         except (OSError, UnreadableError) as error:
             _log.warning("journal.not_read", folder=str(folder), error=str(error))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildandpush.handlers.workqueue.journal import GOOD_PASSES, SUSPECT_STRIKES, Journal
+from tests.fulldisk import run_on_disk
 
 KEY = "BuildAndPushACR/shop/web"
 
@@ -90,3 +91,19 @@ def test_without_a_folder_to_write_to_all_goes_on(folder: str) -> None:
     journal.strike(KEY, "it took long")
     journal.acquit(KEY)
     assert journal.strikes(KEY) == 1
+
+
+def test_a_full_disk_ends_no_process(tmp_path: Path) -> None:
+    """The kernel answers a write to a mapped file that finds no room by a signal, which nobody survives."""
+    code = (
+        "import sys\n"
+        "from buildandpush.handlers.workqueue.journal import Journal\n"
+        "journal = Journal(sys.argv[1])\n"
+        "journal.begin('BuildAndPushACR/shop/web')\n"
+        "journal.end()\n"
+        "journal.strike('BuildAndPushACR/shop/web', 'it took long')\n"
+        "print(journal.strikes('BuildAndPushACR/shop/web'))\n"
+    )
+    ended = run_on_disk(tmp_path, sys.executable, "-c", code, str(tmp_path))
+    assert (ended.returncode, ended.stdout[-2:]) == (0, "1\n"), ended.stderr
+    assert "No space left on device" in ended.stdout + ended.stderr
