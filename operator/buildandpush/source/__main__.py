@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,10 @@ class Fetched:
 def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
     """Fetch what the request names and look at its Dockerfile. Raises SourceError."""
     root = Path(request["root"])
-    root.mkdir(parents=True, exist_ok=True)
+    # Kubernetes may run an init container again. Its volumes are then as it left them, perhaps in the middle of a file.
+    if root.exists():
+        shutil.rmtree(root)
+    root.mkdir(parents=True)
     kind = next((name for name in KINDS if name in request), None)
     if kind is None:
         raise SourceError(Reason.SOURCE_INVALID, "the request names no source")
@@ -48,18 +52,29 @@ def fetch(request: dict[str, Any], clock: Clock) -> Fetched:
 
 def main(arguments: list[str], clock: Clock | None = None) -> int:
     """Fetch, report, and end with 0 or 1."""
-    report = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log"))
+    report, request = Path(os.environ.get("TERMINATION_LOG", "/dev/termination-log")), {}
     try:
-        fetched = fetch(json.loads(Path(arguments[0]).read_text()), clock or Clock())
+        request = json.loads(Path(arguments[0]).read_text())
+        fetched = fetch(request, clock or Clock())
+        for warning in fetched.warnings or ():
+            print(f"Warning: {warning}", flush=True)
+        write_report(render_success(fetched.facts, fetched.files, fetched.size, fetched.warnings), report)
     except (SourceError, OSError, ValueError) as raised:
         error = raised if isinstance(raised, SourceError) else SourceError(reason_of(raised), str(raised))
         print(f"{error.reason}: {error}", file=sys.stderr)
-        write_report(render_failure(error), report)
+        _report_failure(error, report, request)
         return 1
-    for warning in fetched.warnings or ():
-        print(f"Warning: {warning}", flush=True)
-    write_report(render_success(fetched.facts, fetched.files, fetched.size, fetched.warnings), report)
     return 0
+
+
+def _report_failure(error: SourceError, report: Path, request: dict[str, Any]) -> None:
+    """Write the report, for which a full disk first needs room: the source lies on the same one."""
+    if error.reason is Reason.NODE_DISK_FULL and "root" in request:
+        shutil.rmtree(request["root"], ignore_errors=True)
+    try:
+        write_report(render_failure(error), report)
+    except OSError as unwritten:  # others fill the disk
+        print(f"The report cannot be written: {unwritten}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildandpush.api.reasons import Reason
+from buildandpush.api.sourcelimits import SourceLimits
+from buildandpush.source import __main__ as program
 from buildandpush.source.__main__ import main
 from buildandpush.source.check import check_paths
 from buildandpush.source.facts import SourceFacts
 from buildandpush.source.inline import write_files
 from buildandpush.source.patience import Clock
 from buildandpush.source.report import MAX_BYTES, SourceError, render_failure, render_success
+from tests.fulldisk import run_on_disk
 
 
 @pytest.fixture
@@ -256,8 +260,62 @@ def test_a_full_disk_is_not_the_sources_fault(
     assert (code, report["reason"]) == (1, reason)
 
 
+def run_on_full_disk(tmp_path: Path, size: int, *, full: bool) -> tuple[int, str, str]:
+    """Exit code, report and complaints of the init container, whose source and report are on one disk of 64 KiB."""
+    disk, request, told = tmp_path / "disk", tmp_path / "request.json", tmp_path / "told"
+    disk.mkdir()
+    files = {"Dockerfile": "FROM scratch\n", "large": "x" * size}
+    request.write_text(
+        json.dumps(
+            {"root": str(disk / "source"), "dockerfile": "Dockerfile", "context": ".", "inline": {"files": files}}
+        )
+    )
+    report = str(disk / "report")
+    # The disk is gone with the process.
+    script = 'touch "$2"; "$1" -m buildandpush.source "$3"; code=$?; cat "$2" > "$4"; exit $code'
+    ended = run_on_disk(
+        disk,
+        *("sh", "-c", script, "sh", sys.executable, report, str(request), str(told)),
+        full=full,
+        env={"TERMINATION_LOG": report},
+    )
+    return ended.returncode, told.read_text(), ended.stderr
+
+
+def test_a_source_that_fills_the_disk_leaves_room_for_its_report(tmp_path: Path) -> None:
+    code, report, _ = run_on_full_disk(tmp_path, 200_000, full=False)
+    assert code == 1
+    assert json.loads(report)["reason"] == "NodeDiskFull"
+
+
+def test_a_source_that_leaves_no_room_for_its_report_is_reported_as_such(tmp_path: Path) -> None:
+    pages = 64 * 1024 // os.sysconf("SC_PAGE_SIZE")
+    code, report, _ = run_on_full_disk(tmp_path, (pages - 1) * os.sysconf("SC_PAGE_SIZE"), full=False)
+    assert code == 1
+    assert json.loads(report)["reason"] == "NodeDiskFull"
+
+
+def test_a_disk_that_others_fill_is_told_in_the_log_at_least(tmp_path: Path) -> None:
+    code, report, complaints = run_on_full_disk(tmp_path, 10, full=True)
+    assert (code, report) == (1, "")
+    assert "NodeDiskFull: " in complaints
+    assert "Traceback" not in complaints
+
+
+def test_what_a_run_before_left_is_no_part_of_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes may run an init container again, and its volumes are as the first left them."""
+    (tmp_path / "source" / "Dockerfile").mkdir(parents=True)
+    (tmp_path / "source" / "half").write_text("of a fi")
+    code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": "FROM scratch\n"}})
+    assert (code, report) == (0, {"facts": {"files": 1, "size": len("FROM scratch\n")}})
+    assert os.listdir(tmp_path / "source") == ["Dockerfile"]
+
+
 def test_file_that_links_out_of_the_source_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "source").mkdir()
-    os.symlink("/etc/passwd", tmp_path / "source" / "linked")
-    code, report = run(tmp_path, monkeypatch, inline={"files": {"Dockerfile": ""}}, dockerfile="linked")
+    def bring(_: dict[str, Any], root: Path, __: SourceLimits) -> SourceFacts:
+        os.symlink("/etc/passwd", root / "linked")
+        return SourceFacts()
+
+    monkeypatch.setattr(program, "load_kind", lambda kind: bring)
+    code, report = run(tmp_path, monkeypatch, inline={}, dockerfile="linked")
     assert (code, report["reason"]) == (1, "DockerfileNotFound")
