@@ -58,7 +58,7 @@ from buildandpush.clients import outside
 from tests.pinned import PinnedResolver
 del outside.Resolver  # an error, should it have another name by then
 outside.Resolver = lambda: PinnedResolver("127.0.0.1", int(sys.argv[1]))
-sys.exit(main())
+main()
 """
 
 

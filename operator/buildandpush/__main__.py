@@ -1,5 +1,10 @@
 """Starts the operator: `python -m buildandpush`. Wires everything together and decides nothing."""
 
+from buildandpush.processone import end_at_sigterm, leave
+
+if __name__ == "__main__":
+    end_at_sigterm(0)  # before all else is loaded, which takes seconds where the processor is busy
+
 import asyncio
 import gc
 import os
@@ -10,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -259,18 +264,19 @@ def _spare_garbage_collection() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """The entry point; exit code 2 for settings that cannot be used."""
     try:
         config = OperatorConfig.from_env(os.environ)
         certificates = config.read_certificates()
     except ConfigError as error:
         print(f"buildandpush: {error}", file=sys.stderr)
-        return 2
+        sys.exit(2)
     configure_logging(config.log_level)
     _spare_garbage_collection()
-    return asyncio.run(run(config, certificates))
+    with asyncio.Runner() as runner:
+        leave(runner.run(run(config, certificates)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

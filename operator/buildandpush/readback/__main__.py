@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from buildandpush.core.pod.readback import (
     parse_claim,
     render_report,
 )
+from buildandpush.processone import end_at_sigterm
 from buildandpush.readback.login import read_authorization
 
 AGENT: Final = "buildandpush-read-back"
@@ -127,4 +129,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    end_at_sigterm(128 + signal.SIGTERM)
     sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.sourcelimits import SourceLimits
+from buildandpush.processone import end_at_sigterm
 from buildandpush.source.check import check_paths
 from buildandpush.source.differences import check_dockerfile
 from buildandpush.source.facts import SourceFacts, measure
@@ -78,4 +80,5 @@ def _report_failure(error: SourceError, report: Path, request: dict[str, Any]) -
 
 
 if __name__ == "__main__":
+    end_at_sigterm(128 + signal.SIGTERM)
     sys.exit(main(sys.argv[1:]))
