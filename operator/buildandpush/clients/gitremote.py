@@ -1,8 +1,8 @@
 """Asks git servers by git itself: which commit a revision is at, and what differs between two commits.
 
 git gets the same settings as in a build's pod: addresses that were checked, no redirects, no prompts, no settings of
-the machine, and a login in its environment alone. The operator has more at stake than a pod has. So each git also has
-a limit of time, of memory and of what it may write, and what it prints is bounded.
+the machine, and a login in its environment alone. The operator has more at stake than a pod has, so each git has limits
+besides (gitprocess.py).
 """
 
 import asyncio
@@ -10,41 +10,31 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import structlog
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
+from buildandpush.clients.gitprocess import GitProcesses
 from buildandpush.clients.lookups import UnendedError
 from buildandpush.clients.recent import Recent
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
 from buildandpush.source.git.githubapp import names_app, parse_app
 from buildandpush.source.git.refs import COMMIT, list_patterns, read_refs
-from buildandpush.source.git.way import (
-    Access,
-    Way,
-    build_command,
-    build_environment,
-    explain_failure,
-    find_way,
-    split_url,
-)
+from buildandpush.source.git.way import Access, Way, explain_failure, find_way, split_url
 from buildandpush.source.report import SourceError
 
 _log = structlog.get_logger(__name__)
 
-SECONDS: Final = 30.0
-"""How long one git may take."""
 _QUESTION_SECONDS: Final = 90.0
 """How long all gits of a question may take. Questions that are put at once are few, and all users share them."""
 _WAY_SECONDS: Final = 20.0
@@ -56,10 +46,6 @@ _PAUSES_SECONDS: Final = (3.0, 9.0)
 _THREADS: Final = 32
 """More than there are questions at once. One that gave up counts as such until its thread has ended."""
 _SHA256_DIGITS: Final = 64
-_MAX_OUTPUT: Final = 64 * 1024
-_LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && exec "$@"'
-"""256 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
-_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1")
 _TELLING: Final = frozenset(
     {
         Reason.SOURCE_UNREACHABLE,
@@ -100,6 +86,7 @@ class GitRemote:
         self._rules = rules
         self._ca_file = Path(ca_file) if ca_file else Path(os.devnull) / "none"
         self._told_hosts = told_hosts
+        self._processes = GitProcesses()
         self._threads = ThreadPoolExecutor(_THREADS, "git")
         """Of its own: DNS that says nothing holds a thread for long, and other clients look up hosts too."""
         self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
@@ -194,12 +181,12 @@ class GitRemote:
 
     async def _git(self, at: GitRevision, way: Way, folder: Path, *arguments: str) -> str:
         """What git prints; raises SourceError, with words only where users may have them."""
-        code, printed, complained = await _run(way, folder, arguments)
+        code, printed, complained = await self._processes.run(way, folder, arguments)
         for seconds in _PAUSES_SECONDS if way.is_login_new else ():
             if code == 0 or explain_failure(way, complained).reason is not Reason.SOURCE_DENIED:
                 break
             await asyncio.sleep(seconds)
-            code, printed, complained = await _run(way, folder, arguments)
+            code, printed, complained = await self._processes.run(way, folder, arguments)
         if code == 0:
             return printed
         error = explain_failure(way, complained)
@@ -234,52 +221,6 @@ def _tell_apart(login: GitLogin) -> str:
 
 def _url(at: GitRevision) -> str:
     return split_url(at.url).url
-
-
-async def _run(way: Way, folder: Path, arguments: tuple[str, ...]) -> tuple[int, str, str]:
-    """The exit code of git, and how its output and its complaints begin.
-
-    Both go into files, which have the limit of all files that it writes. git is killed, with all that it started, once
-    its time is over.
-    """
-    git, *command = build_command(way, *arguments)
-    with (folder / "output").open("w+b") as output, (folder / "complaints").open("w+b") as complaints:
-        process = await asyncio.create_subprocess_exec(
-            *("sh", "-c", _LIMITS, "sh", git, *_QUIET, *command),
-            cwd=folder,
-            env=build_environment(way),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=complaints,
-            start_new_session=True,
-        )
-        try:
-            async with asyncio.timeout(SECONDS):
-                code = await process.wait()
-        except TimeoutError as error:
-            raise SourceError(Reason.SOURCE_UNREACHABLE, f"git timed out after {SECONDS:.0f} s") from error
-        finally:
-            await _end(process)
-        return code, _read_begin(output), _read_begin(complaints)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of git and of all that it started.
-
-    The operator is process 1 of its container, so it inherits what outlives git. Each such process keeps its number
-    until somebody waits for it, and a node gives a pod only so many.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            await asyncio.to_thread(os.waitpid, -process.pid, 0)
-
-
-def _read_begin(file: BinaryIO) -> str:
-    file.seek(0)
-    return file.read(_MAX_OUTPUT).decode(errors="replace")
 
 
 @contextlib.asynccontextmanager

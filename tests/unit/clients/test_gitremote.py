@@ -14,7 +14,7 @@ import pytest
 
 from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.reasons import Reason
-from buildandpush.clients import gitremote
+from buildandpush.clients import gitprocess, gitremote
 from buildandpush.clients.gitremote import GitLogin, GitRemote
 from buildandpush.clients.lookups import UnendedError
 from buildandpush.core.facts import Commit, GitRevision
@@ -180,14 +180,14 @@ async def test_a_branch_that_moves_in_between_changes_nothing(
 ) -> None:
     bare = server.folder / "shop.git"
     git(bare, "branch", "--force", "moving", commits["third"])
-    run = gitremote._run
+    run = gitprocess._run
 
-    async def move(way: object, folder: Path, arguments: tuple[str, ...]) -> tuple[int, str, str]:
+    async def move(way: object, folder: Path, arguments: tuple[str, ...], memory: int) -> tuple[int, str, str]:
         if arguments[0] == "fetch":
             git(bare, "branch", "--force", "moving", commits["fourth"])
-        return await run(way, folder, arguments)  # type: ignore[arg-type]
+        return await run(way, folder, arguments, memory)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(gitremote, "_run", move)
+    monkeypatch.setattr(gitprocess, "_run", move)
     found = await remote.find_commit(GitRevision(server.url(), "moving"), None, details=True)
     assert (found.commit, found.message) == (commits["third"], "third")
 
@@ -418,7 +418,7 @@ async def test_a_git_that_takes_too_long_is_killed_with_all_that_it_started(
 ) -> None:
     child, grandchild = strange_git / "child", strange_git / "grandchild"
     put_git(strange_git, f"(sleep 600 & echo $! > {grandchild}; wait) & echo $! > {child}; wait")
-    monkeypatch.setattr(gitremote, "SECONDS", 1.0)
+    monkeypatch.setattr(gitprocess, "SECONDS", 1.0)
     error = await refused(remote, server.url())
     assert (error.reason, "timed out" in str(error)) == (Reason.SOURCE_UNREACHABLE, True)
     assert not lives(child), "the child lives on, or nobody has waited for its end"
@@ -433,5 +433,47 @@ async def test_a_git_that_never_stops_talking_fills_no_memory(
 
 
 async def test_a_git_may_write_and_take_only_so_much(server: GitServer, remote: GitRemote, strange_git: Path) -> None:
-    put_git(strange_git, "echo fatal: $(ulimit -v) $(ulimit -f) $(ulimit -c) >&2; exit 1")
-    assert "262144 131072 0" in str(await refused(remote, server.url()))
+    put_git(strange_git, "echo fatal: $(ulimit -v) $(ulimit -f) $(ulimit -c) $(ulimit -d) >&2; exit 1")
+    assert "262144 131072 0 32768" in str(await refused(remote, server.url()))
+
+
+async def test_one_git_at_a_time_may_take_more_memory(
+    server: GitServer, remote: GitRemote, strange_git: Path, commits: dict[str, str]
+) -> None:
+    """All of them share the memory of the operator's container, and one server may keep several of them busy."""
+    words, mark, log = "Out of memory, malloc failed (tried to allocate 33554432 bytes)", "one at work", "log"
+    put_git(
+        strange_git,
+        f"cd {strange_git}\n"
+        f'[ "$(ulimit -d)" -gt 32768 ] || {{ echo "fatal: {words}" >&2; exit 128; }}\n'
+        f'mkdir "{mark}" || echo two at once >> {log}\n'
+        f"echo $(ulimit -d) >> {log}\n"
+        "sleep 0.2\n"
+        f'rmdir "{mark}"\n'
+        f"printf '{commits['fourth']}\\trefs/heads/main\\n'\n",
+    )
+    asked = [remote.find_commit(GitRevision(server.url(), "main"), None, details=False) for _ in range(3)]
+    assert {found.commit for found in await asyncio.gather(*asked)} == {commits["fourth"]}
+    assert (strange_git / log).read_text().split() == ["163840"] * 3
+
+
+@pytest.mark.parametrize("size", [50_000_000, 200_000_000])
+async def test_a_commit_that_takes_much_memory_is_read_by_itself_or_not_at_all(
+    server: GitServer, remote: GitRemote, size: int
+) -> None:
+    """A few KiB of a pack, once git has decompressed them. Nobody may take the operator's memory by that."""
+    bare = server.folder / f"large{size}.git"
+    git(server.folder, "init", "--quiet", "--bare", bare.name)
+    tree = git(bare, "hash-object", "-w", "-t", "tree", "/dev/null")
+    raw = server.folder / "raw"
+    raw.write_text(f"tree {tree}\nauthor t <t@x> 1 +0000\ncommitter t <t@x> 1 +0000\n\nlarge\n\n{'a' * size}")
+    commit = git(bare, "hash-object", "-w", "-t", "commit", str(raw))
+    git(bare, "update-ref", "refs/heads/main", commit)
+    raw.unlink()
+    at = GitRevision(server.url().replace("shop.git", bare.name), "main")
+    if size < 100_000_000:
+        assert await remote.find_commit(at, None, details=True) == Commit(commit, "refs/heads/main", "t <t@x>", "large")
+    else:
+        with pytest.raises(SourceError, match="Out of memory") as caught:
+            await remote.find_commit(at, None, details=True)
+        assert caught.value.reason is Reason.OUT_OF_MEMORY

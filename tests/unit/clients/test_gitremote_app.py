@@ -8,7 +8,7 @@ import pytest
 
 from buildandpush.api.addresses import EVERYWHERE, AddressRules
 from buildandpush.api.reasons import Reason
-from buildandpush.clients import gitremote
+from buildandpush.clients import gitprocess, gitremote
 from buildandpush.clients.gitremote import GitLogin, GitRemote
 from buildandpush.core.facts import GitRevision
 from buildandpush.source.git import way
@@ -71,7 +71,7 @@ async def test_a_question_ends_whatever_each_of_its_gits_may_take(monkeypatch: p
     async def hang(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(gitremote, "_run", hang)
+    monkeypatch.setattr(gitprocess, "_run", hang)
     monkeypatch.setattr(gitremote, "_QUESTION_SECONDS", 0.1)
     at = GitRevision("http://127.0.0.1:1/shop.git", "main")
     with pytest.raises(SourceError, match="the question timed out") as caught:

@@ -1,0 +1,87 @@
+"""Runs git for the operator, with limits of time, of memory, of what it may write and of what is read of its words."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from buildandpush.api.reasons import Reason
+from buildandpush.source.git.way import Way, build_command, build_environment, explain_failure
+from buildandpush.source.report import SourceError
+
+SECONDS: Final = 30.0
+"""How long one git may take."""
+_USUAL_KIB: Final = 32 * 1024
+"""Memory of a process. It is enough for some 100,000 refs, and git needs some 12 MiB at least."""
+_LARGE_KIB: Final = 160 * 1024
+"""What one git at a time may have. All of them, and the operator, share the memory of one container, and what takes too
+much of it ends them all. A few KiB of a server's answer may ask for any amount."""
+_MAX_OUTPUT: Final = 64 * 1024
+_LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && ulimit -d "$1" && shift && exec "$@"'
+"""256 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
+_QUIET: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "pack.threads=1")
+
+Told = tuple[int, str, str]
+"""The exit code of git, and how its output and its complaints begin."""
+
+
+class GitProcesses:
+    """Runs as many gits at once as it is asked to."""
+
+    def __init__(self) -> None:
+        self._large = asyncio.Lock()
+
+    async def run(self, way: Way, folder: Path, arguments: tuple[str, ...]) -> Told:
+        """Run git in a folder. One that runs out of memory runs again with more, once no other does; raises SourceError
+        for one that takes too long."""
+        told = await _run(way, folder, arguments, _USUAL_KIB)
+        code, _, complained = told
+        if code == 0 or explain_failure(way, complained).reason is not Reason.OUT_OF_MEMORY:
+            return told
+        async with self._large:
+            return await _run(way, folder, arguments, _LARGE_KIB)
+
+
+async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: int) -> Told:
+    """Run git once. Both of its outputs go into files, which have the limit of all files that it writes. It is killed,
+    with all that it started, once its time is over."""
+    git, *command = build_command(way, *arguments)
+    with (folder / "output").open("w+b") as output, (folder / "complaints").open("w+b") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", _LIMITS, "sh", str(memory_kib), git, *_QUIET, *command),
+            cwd=folder,
+            env=build_environment(way),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=complaints,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(SECONDS):
+                code = await process.wait()
+        except TimeoutError as error:
+            raise SourceError(Reason.SOURCE_UNREACHABLE, f"git timed out after {SECONDS:.0f} s") from error
+        finally:
+            await _end(process)
+        return code, _read_begin(output), _read_begin(complaints)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill what is left of git and of all that it started.
+
+    The operator is process 1 of its container, so it inherits what outlives git. Each such process keeps its number
+    until somebody waits for it, and a node gives a pod only so many.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            await asyncio.to_thread(os.waitpid, -process.pid, 0)
+
+
+def _read_begin(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read(_MAX_OUTPUT).decode(errors="replace")
