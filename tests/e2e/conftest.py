@@ -20,6 +20,7 @@ from tests.e2e.harness.fixtures import (  # noqa: F401
     registry,
     settings,
     shell,
+    stopped,
 )
 
 

@@ -1,41 +1,19 @@
 """Faults of what every build shares: the registry, the operator, the control plane. These tests run alone."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
 from devcluster.settings import Settings
-from tests.e2e.harness.api import Api, ApiError
+from tests.e2e.harness.api import Api
 from tests.e2e.harness.build import FROM, Build, Snapshot, build_manifest, inline
-from tests.e2e.harness.compaction import compact_etcd
-from tests.e2e.harness.fixtures import BuildFactory, connector_manifest, operator_logs, secret_manifest
+from tests.e2e.harness.fixtures import BuildFactory, Stopped, connector_manifest, operator_logs, secret_manifest
 from tests.e2e.harness.gate import Gate
-from tests.e2e.harness.operatorpod import NAMESPACE as OPERATOR_NAMESPACE
 from tests.e2e.harness.operatorpod import OperatorPod
 from tests.e2e.harness.registry import Registry
-from tests.e2e.harness.shell import Shell
 from tests.e2e.harness.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
-
-Stopped = Callable[[str], AbstractContextManager[None]]
-
-
-@pytest.fixture
-def stopped(shell: Shell) -> Stopped:
-    """A component of the cluster that is stopped for the length of a `with`."""
-
-    @contextmanager
-    def stop(name: str) -> Iterator[None]:
-        shell.devcluster("stop", name)
-        try:
-            yield
-        finally:
-            shell.devcluster("start", name)
-
-    return stop
 
 
 @pytest.fixture
@@ -169,26 +147,6 @@ def test_an_operator_asked_to_stop_ends_by_itself(operator: OperatorPod) -> None
     assert time.monotonic() - started < 25
 
 
-@pytest.mark.usefixtures("login")
-def test_a_restarted_api_server_costs_no_build(
-    make_build: BuildFactory, gate: Gate, operator: OperatorPod, registry: Registry, stopped: Stopped, api: Api
-) -> None:
-    build = make_build(source=inline(f"{FROM}{gate.run_line}"))
-    gate.wait_arrival()
-    uid = build.pod()["metadata"]["uid"]
-    with stopped("kube-apiserver"):
-        gate.open()
-    eventually(lambda: _answers(api), "the API server answers", within=60)
-    _assert_one_run_of_one_pod(build, build.wait_succeeded(within=90), registry, uid=uid)
-
-
-def _answers(api: Api) -> bool:
-    try:
-        return bool(api.list("Node"))
-    except (ApiError, OSError):
-        return False
-
-
 def test_a_namespace_without_its_service_account_yet_is_waited_for(
     api: Api, namespace: str, settings: Settings, registry: Registry, stopped: Stopped
 ) -> None:
@@ -237,52 +195,3 @@ def test_a_lease_that_is_deleted_stays_with_the_operator_that_acts(
     gate.open()
     _assert_one_run_of_one_pod(build, build.wait_succeeded(), registry, uid=uid)
     assert (operator.restarts(), operator.log().count("lease.leading")) == (restarts, began)
-
-
-@pytest.fixture
-def patient_leader(shell: Shell, operator: OperatorPod) -> Iterator[OperatorPod]:
-    """An operator that may stand still for minutes without losing its lead."""
-
-    def set_lease(seconds: int) -> None:
-        done = shell.helm(
-            "upgrade", "buildandpush-operator", "charts/buildandpush-operator", "--namespace", OPERATOR_NAMESPACE,
-            "--reuse-values", "--set", f"leaseSeconds={seconds}", "--wait",
-        )  # fmt: skip
-        assert done.code == 0, done.err
-
-    set_lease(600)
-    try:
-        yield operator
-    finally:
-        set_lease(15)
-        operator.read()
-
-
-@pytest.mark.usefixtures("login")
-def test_what_went_while_the_watch_was_cut_is_found_out_after_a_compaction(
-    make_build: BuildFactory, gate: Gate, patient_leader: OperatorPod, stopped: Stopped, api: Api, settings: Settings
-) -> None:
-    """A watch that is told 410 Gone starts with a list, and what is gone stands in no list and gets no event."""
-    loses_its_pod = make_build("loses-its-pod", source=inline(f"{FROM}{gate.run_line}"))
-    goes = make_build("goes", source=inline(f"{FROM}{gate.run_line}"))
-    stays = make_build("stays", source=inline(f"{FROM}{gate.run_line}"))
-    for build in (loses_its_pod, goes, stays):
-        build.wait(lambda now: now.status.get("phase") == "Running", "its pod runs")
-    pod = loses_its_pod.pod()["metadata"]
-    begun = {kind: api.revision(kind) for kind in ("Pod", "BuildAndPushACR")}
-    with patient_leader.frozen():
-        api.delete("Pod", pod["name"], pod["namespace"], grace_seconds=0)
-        goes.delete()
-        eventually(lambda: not goes.pods(), "the garbage collector has taken the pod", within=60)
-        with stopped("kube-apiserver"):
-            compact_etcd(settings)
-        eventually(lambda: _answers(api), "the API server answers", within=60)
-        assert all(api.has_expired(kind, version) for kind, version in begun.items())
-    gate.open()
-    ended = loses_its_pod.wait_succeeded(within=100)
-    assert (ended.run["number"], ended.build["attempt"]) == (1, 2)
-    kept = stays.wait_succeeded(within=60)
-    assert (kept.run["number"], kept.build["attempt"], len(stays.pods())) == (1, 1, 1)
-    again = make_build("goes").wait_succeeded(within=60)
-    assert (again.run["number"], again.build["attempt"]) == (1, 1)
-    assert patient_leader.restarts() == 0, "it is the same process that was cut off"

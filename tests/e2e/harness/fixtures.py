@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ _FIRST_PART: Final = 4096
 PRINTS_LOGIN: Final = "e2e.buildandpush.dev/prints-login"
 """Label of namespaces in which a build prints its own login: the logs of its pods may hold it, and nothing else."""
 ConnectorFactory = Callable[..., None]
+Stopped = Callable[[str], AbstractContextManager[None]]
 
 
 @pytest.fixture(scope="session")
@@ -157,6 +159,21 @@ def make_build(api: Api, namespace: str) -> BuildFactory:
         return build
 
     return make
+
+
+@pytest.fixture
+def stopped(shell: Shell) -> Stopped:
+    """A component of the cluster that is stopped for the length of a `with`."""
+
+    @contextmanager
+    def stop(name: str) -> Iterator[None]:
+        shell.devcluster("stop", name)
+        try:
+            yield
+        finally:
+            shell.devcluster("start", name)
+
+    return stop
 
 
 def operator_logs(settings: Settings) -> Path:
