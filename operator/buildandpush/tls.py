@@ -1,5 +1,7 @@
 """How the operator and its containers check certificates: as kaniko, git and kubectl do, whatever Python runs them."""
 
+import contextlib
+import os
 import ssl
 
 
@@ -14,3 +16,13 @@ def check_as_others_do(context: ssl.SSLContext) -> ssl.SSLContext:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def trust_anew(context: ssl.SSLContext, file: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None) -> None:
+    """Trust what a file of authorities holds by now, besides what was trusted before.
+
+    A cluster may change its authority while pods run. The kubelet brings the new file into them, and nobody tells them.
+    """
+    with contextlib.suppress(OSError):  # OpenSSL's errors are OSErrors
+        if file:
+            context.load_verify_locations(file)

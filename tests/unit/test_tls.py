@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from aiohttp import web
 from kubernetes import aio
 
 from buildandpush.clients import outside
+from buildandpush.clients.errors import BrokenAnswerError
 from buildandpush.clients.kubernetes.transport import Transport
 from buildandpush.handlers.informers.kopfsession import Sessions
 from buildandpush.source.network import connection
@@ -126,3 +127,56 @@ async def test_a_server_of_another_name_or_authority_is_refused(ask: Ask, server
         with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED") as caught:
             await ask(wrong)
         assert not isinstance(caught.value, AssertionError)
+
+
+@asynccontextmanager
+async def connect_operator(server: Server) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    configuration = aio.client.Configuration(host=server.url)
+    configuration.ssl_ca_cert = str(server.file)
+    async with Transport.of(configuration) as transport:
+        yield lambda: transport.request("GET", "/api")
+
+
+@asynccontextmanager
+async def connect_watch(server: Server) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    configuration = aio.client.Configuration(host=server.url)
+    configuration.ssl_ca_cert = str(server.file)
+
+    async def watch(transport: Transport) -> None:
+        with suppress(BrokenAnswerError):  # the server is none of watches
+            async for _ in transport.watch("/api", "1", {}):
+                pass
+
+    async with Transport.of(configuration) as transport:
+        yield lambda: watch(transport)
+
+
+@asynccontextmanager
+async def connect_kopf(server: Server) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    info = kopf.ConnectionInfo(server=server.url, ca_path=str(server.file))
+    async with Sessions(lambda verb, status: None).open(info).aiohttp_session as session:
+        yield lambda: session.get(f"{server.url}/api")
+
+
+@pytest.mark.parametrize(
+    "connect", [connect_operator, connect_watch, connect_kopf], ids=lambda connect: connect.__name__
+)
+async def test_a_new_authority_of_the_cluster_is_trusted_once_its_file_is_there(
+    connect: Callable[[Server], AbstractAsyncContextManager[Callable[[], Awaitable[Any]]]],
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    """A cluster may change its authority while the operator runs. The kubelet brings the new file, soon or late."""
+    (tmp_path / "old").mkdir()
+    old = make_certificate(tmp_path / "old", "IP:127.0.0.1").certificate
+    async with connect(replace(server, file=old)) as ask:
+        for _ in range(2):
+            with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+                await ask()
+        old.unlink()
+        with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+            await ask()
+        old.write_text(server.authority)
+        with pytest.raises(Exception, match="CERTIFICATE_VERIFY_FAILED"):
+            await ask()  # it finds out
+        await ask()

@@ -26,7 +26,7 @@ from buildandpush.clients.kubernetes.refusal import classify_refusal
 from buildandpush.clients.kubernetes.watchstream import read_events
 from buildandpush.clients.pauses import read_pause
 from buildandpush.core.jsonvalue import UnreadableError, parse_object
-from buildandpush.tls import check_as_others_do
+from buildandpush.tls import check_as_others_do, trust_anew
 
 Object = dict[str, Any]
 OnAnswer = Callable[[str, int | None], None]
@@ -222,6 +222,9 @@ class Transport:
             )
             status = response.status
             return response
+        except aiohttp.ClientConnectorCertificateError:
+            trust_anew(self._api.rest_client.ssl_context, self._api.configuration.ssl_ca_cert)
+            raise
         finally:
             self._on_answer("WATCH" if full_query.get("watch") else method, status)
 

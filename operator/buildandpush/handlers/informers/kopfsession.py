@@ -4,6 +4,7 @@ https://docs.kopf.dev/en/stable/authentication/#custom-http-sessions
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -11,7 +12,7 @@ import kopf
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes.transport import OnAnswer
-from buildandpush.tls import check_as_others_do
+from buildandpush.tls import check_as_others_do, trust_anew
 
 OnWatch = Callable[[str, int | None], None]
 """Takes what is watched, such as pods in namespace shop, and the status of the answer; None if nobody answered."""
@@ -54,12 +55,13 @@ class Sessions:
         return self._last[1]
 
     def _make(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
+        trusted = check_as_others_do(info.as_ssl_context())
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=check_as_others_do(info.as_ssl_context())),
+            connector=aiohttp.TCPConnector(limit=0, ssl=trusted),
             headers=info.as_http_headers(),
             proxy=info.proxy_url,
             trust_env=info.trust_env,
-            trace_configs=[self._make_trace()],
+            trace_configs=[self._make_trace(partial(trust_anew, trusted, info.ca_path))],
             middlewares=(self._list_nothing,),
         )
         return kopf.AiohttpSession(
@@ -82,12 +84,15 @@ class Sessions:
             self._on_list()
         return response
 
-    def _make_trace(self) -> aiohttp.TraceConfig:
+    def _make_trace(self, on_distrust: Callable[[], None]) -> aiohttp.TraceConfig:
         async def answered(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
             self._tell(request, request.response.status)
 
         async def failed(_: Any, __: Any, request: aiohttp.TraceRequestExceptionParams) -> None:
             self._tell(request, None)
+            # kopf goes on with the same session for as long as nobody answers.
+            if isinstance(request.exception, aiohttp.ClientConnectorCertificateError):
+                on_distrust()
 
         trace = aiohttp.TraceConfig()
         trace.on_request_end.append(answered)
