@@ -1,6 +1,6 @@
 """Starts the operator: `python -m buildandpush`. Wires everything together and decides nothing."""
 
-from buildandpush.processone import end_at_sigterm, leave
+from buildandpush.processone import end_at_sigterm, leave, open_many_files
 
 if __name__ == "__main__":
     end_at_sigterm(0)  # before all else is loaded, which takes seconds where the processor is busy
@@ -274,6 +274,7 @@ def main() -> NoReturn:
         sys.exit(2)
     configure_logging(config.log_level)
     _spare_garbage_collection()
+    open_many_files()
     with asyncio.Runner() as runner:
         leave(runner.run(run(config, certificates)))
 

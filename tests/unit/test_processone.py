@@ -42,6 +42,18 @@ program.run = run
 program.main()
 """
 
+OPEN_FILES: Final = """\
+import resource
+import buildandpush.__main__ as program
+
+async def run(config, certificates):
+    print(*resource.getrlimit(resource.RLIMIT_NOFILE))
+    return 0
+
+program.run = run
+program.main()
+"""
+
 
 @cache
 def _may_be_first() -> bool:
@@ -99,6 +111,19 @@ def test_a_thread_that_hangs_keeps_no_operator_from_its_end() -> None:
         check=False,
     )
     assert (ended.returncode, ended.stdout) == (1, "it has done its work\n"), ended.stderr
+
+
+def test_the_operator_opens_as_many_files_as_its_container_may() -> None:
+    """Container runtimes begin with 1,024. Idle connections to the registries that users name need more."""
+    ended = subprocess.run(
+        ["sh", "-c", 'ulimit -Sn 256 && ulimit -Hn 300 && exec "$@"', "sh", sys.executable, "-c", OPEN_FILES],
+        env={**os.environ, **OPERATOR},
+        capture_output=True,
+        text=True,
+        timeout=_WITHIN_SECONDS,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "300 300\n"), ended.stderr
 
 
 def test_a_source_that_is_fetched_no_longer_ends_at_once(tmp_path: Path) -> None:
