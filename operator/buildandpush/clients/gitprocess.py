@@ -18,6 +18,10 @@ _USUAL_KIB: Final = 32 * 1024
 _LARGE_KIB: Final = 160 * 1024
 """What one git at a time may have. All of them, and the operator, share the memory of one container, and what takes too
 much of it ends them all. A few KiB of a server's answer may ask for any amount."""
+_MOST_BYTES: Final = 72 * 1024**2
+"""On the disk, for a question. Seven of them fit into the volume that the chart gives the operator, and the kubelet
+evicts a pod whose volume is full. Each file has a limit besides, but git may fetch any number of packs."""
+_LOOK_SECONDS: Final = 0.5
 _MAX_OUTPUT: Final = 64 * 1024
 _LIMITS: Final = 'ulimit -c 0 && ulimit -v 262144 && ulimit -f 131072 && ulimit -d "$1" && shift && exec "$@"'
 """256 MiB of addresses, and 64 MiB for each file: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/ulimit.html"""
@@ -60,12 +64,35 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: i
         )
         try:
             async with asyncio.timeout(SECONDS):
-                code = await process.wait()
+                code = await _wait(process, folder)
         except TimeoutError as error:
             raise SourceError(Reason.SOURCE_UNREACHABLE, f"git timed out after {SECONDS:.0f} s") from error
         finally:
             await _end(process)
         return code, _read_begin(output), _read_begin(complaints)
+
+
+async def _wait(process: asyncio.subprocess.Process, folder: Path) -> int:
+    """The exit code; raises SourceError as soon as there is too much in the folder."""
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while not (await asyncio.wait({ended}, timeout=_LOOK_SECONDS))[0]:
+            if await asyncio.to_thread(_measure, folder) > _MOST_BYTES:
+                told = f"git: the server sends more than the {_MOST_BYTES // 1024**2} MiB that a question may take"
+                raise SourceError(Reason.SOURCE_INVALID, told)
+        return ended.result()
+    finally:
+        ended.cancel()
+
+
+def _measure(folder: Path) -> int:
+    """The bytes of all files in a folder, of which some come and go."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.lstat(os.path.join(place, name)).st_size
+    return size
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

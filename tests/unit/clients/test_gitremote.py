@@ -437,6 +437,16 @@ async def test_a_git_may_write_and_take_only_so_much(server: GitServer, remote: 
     assert "262144 131072 0 32768" in str(await refused(remote, server.url()))
 
 
+async def test_all_files_of_a_git_together_have_a_limit(
+    server: GitServer, remote: GitRemote, strange_git: Path
+) -> None:
+    """git fetches each folder on the way to a path by itself, and a server may send a pack of any size with each. The
+    kubelet would evict the operator."""
+    put_git(strange_git, "for name in a b c d e; do head -c 20000000 /dev/zero > $name; done; sleep 600")
+    error = await asyncio.wait_for(refused(remote, server.url()), gitprocess.SECONDS / 2)
+    assert (error.reason, "72 MiB" in str(error)) == (Reason.SOURCE_INVALID, True)
+
+
 async def test_one_git_at_a_time_may_take_more_memory(
     server: GitServer, remote: GitRemote, strange_git: Path, commits: dict[str, str]
 ) -> None:
