@@ -133,9 +133,7 @@ def _pod_security(plan: BuildPlan) -> Manifest:
 def _pod_options(plan: BuildPlan) -> Manifest:
     """Fields of the pod's spec that are present only if they are set."""
     options = plan.options
-    # A push of an image file runs nothing of the image's, so any node will do.
-    arch = "" if options.push_only else arch_of(options.platform)
-    fields: Manifest = {"nodeSelector": node_selector(options.pod_template, arch)}
+    fields: Manifest = {"nodeSelector": node_labels(plan)}
     if options.service_account:
         fields["serviceAccountName"] = options.service_account
     if options.user_namespace:
@@ -143,6 +141,14 @@ def _pod_options(plan: BuildPlan) -> Manifest:
     if options.name_servers:
         fields |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": list(options.name_servers)}}
     return fields
+
+
+def node_labels(plan: BuildPlan) -> dict[str, str]:
+    """The labels that a node for the build must have."""
+    options = plan.options
+    # A push of an image file runs nothing of the image's, so any node will do.
+    arch = "" if options.push_only else arch_of(options.platform)
+    return node_selector(options.pod_template, arch)
 
 
 def _source_container(plan: BuildPlan, login: LoginSecretRef, settings: BuildSettings) -> Manifest:

@@ -14,7 +14,7 @@ from buildandpush.core import naming
 from buildandpush.core.facts import LoginSecretRef, Owner, ReadBack
 from buildandpush.core.jsonvalue import parse_object
 from buildandpush.core.pod import egress
-from buildandpush.core.pod.manifest import READ_BACK_CONTAINER, Attempt
+from buildandpush.core.pod.manifest import READ_BACK_CONTAINER, Attempt, node_labels
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.plan import BuildPlan
@@ -123,7 +123,8 @@ def build_read_back_pod(
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             **pod_fields(template),
-            "nodeSelector": node_selector(template, ""),
+            # It runs the image of the build's source container, which need not be there for each architecture.
+            "nodeSelector": node_labels(plan) if plan else node_selector(template, ""),
             **_account(plan),
             **_name_servers(plan),
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},

@@ -104,6 +104,17 @@ def test_it_goes_where_the_build_went() -> None:
     assert pod["metadata"]["ownerReferences"] == build["metadata"]["ownerReferences"]
 
 
+@pytest.mark.parametrize("flags", [{}, {"PLUGIN_CUSTOM_PLATFORM": "linux/arm64"}])
+def test_it_has_a_node_of_the_builds_architecture(flags: dict[str, Any]) -> None:
+    """It runs the image of the source's container, which may be of one architecture alone."""
+    settings = replace(OPEN, platform="linux/amd64")
+    plan = plan_build(parse_spec(spec(envVariables=flags)), settings, Occasion(7))
+    build = build_pod_manifest(plan, owner=OWNER, attempt=ATTEMPT, login=LOGIN, settings=settings)
+    selected = manifest({"envVariables": flags}, settings=settings)["spec"]["nodeSelector"]
+    assert selected == build["spec"]["nodeSelector"]
+    assert selected["kubernetes.io/arch"] == ("arm64" if flags else "amd64")
+
+
 def test_it_is_told_from_a_build_by_its_label() -> None:
     labels = CASES["everything"]["metadata"]["labels"]
     assert labels[meta.LABEL_COMPONENT] == meta.COMPONENT_READ_BACK
