@@ -64,6 +64,7 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._draining = False
+        self._stopped = False
         self._paused_until = -math.inf
         """The API server wants no requests before."""
         self._told_at: float | None = None
@@ -108,16 +109,22 @@ class WorkQueue(Generic[K]):
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            while True:
-                key = self._claim()
-                if key is not None:
-                    group.create_task(self._work_on(key), name=f"work on {key}")
-                    await asyncio.sleep(0)  # everything else has its turn between the beginnings of two passes
-                    continue
-                self._changed.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._seconds_until_due()):
-                        await self._changed.wait()
+            try:
+                await self._hand_out(group)
+            finally:
+                self._stopped = True  # before the group cancels the workers
+
+    async def _hand_out(self, group: asyncio.TaskGroup) -> None:
+        while True:
+            key = self._claim()
+            if key is not None:
+                group.create_task(self._work_on(key), name=f"work on {key}")
+                await asyncio.sleep(0)  # everything else has its turn between the beginnings of two passes
+                continue
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds_until_due()):
+                    await self._changed.wait()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Start nothing new, and wait until all work has ended or the time is over."""
@@ -141,8 +148,8 @@ class WorkQueue(Generic[K]):
         try:
             delay = await self._work(key)
         except (Exception, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _is_stopped():
-                raise  # somebody stops this worker, rather than something within the work having been cancelled
+            if isinstance(error, asyncio.CancelledError) and self._stopped:
+                raise  # else somebody else has cancelled it: kopf does, at its end, to all tasks made while it ran
             failures = self._failures[key] = self._failures.get(key, 0) + 1
             asked = error.retry_after_seconds if isinstance(error, UnavailableError) else 0
             doubled = doubled_seconds(failures - 1, FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS)
@@ -203,9 +210,3 @@ class WorkQueue(Generic[K]):
         if self._draining or self._turns.is_full or not self._heap:
             return None
         return max(0.0, self._heap[0][0] - self._now())
-
-
-def _is_stopped() -> bool:
-    """Whether the calling task is being cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

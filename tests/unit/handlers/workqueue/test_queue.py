@@ -415,6 +415,22 @@ def test_cancelled_work_costs_no_worker() -> None:
     run_in_fake_time(main())
 
 
+def test_a_worker_that_somebody_else_cancels_does_not_lose_its_key() -> None:
+    """kopf cancels all tasks that were made while it ran, once it ends."""
+
+    async def main() -> None:
+        recorder = Recorder(seconds=5)
+        async with running(recorder, workers=1) as queue:
+            queue.add("web")
+            await asyncio.sleep(1)
+            (worker,) = [task for task in asyncio.all_tasks() if task.get_name() == "work on web"]
+            worker.cancel()
+            await asyncio.sleep(100)
+        assert recorder.calls == [(0.0, "web"), (1 + FIRST_BACKOFF_SECONDS, "web")]
+
+    run_in_fake_time(main())
+
+
 def test_length_counts_waiting_and_running_keys() -> None:
     async def main() -> None:
         async with running(Recorder(seconds=5), workers=1) as queue:
