@@ -21,6 +21,8 @@ PATIENCE: Final = timedelta(seconds=30)
 UNANSWERED: Final = timedelta(minutes=3)
 """How long a slot is kept for a pod whose creation gets no answer, as where an admission webhook hangs. The API server
 ends a request within a minute, and what exists then stands in the next list, which comes every two minutes."""
+MOST_TURNS: Final = 1024
+"""Namespaces whose last slot is remembered. Others have their turn before them, like one that never had any."""
 _LAST: Final = -(2**31)
 """Below the priority of any class."""
 
@@ -53,7 +55,7 @@ class Slots:
         """Pods whose creation got no answer for too long, and since when. They come behind those that wait by then, for
         a while even behind those of a lower priority."""
         self._turns: dict[str, int] = {}
-        """When each namespace got its last slot; larger for later."""
+        """When each namespace got its last slot; larger for later. The longest ago comes first."""
         self._woken: dict[Waiter, datetime] = {}
         """Those that were woken and have not asked since, and when. Their pass may have failed, and then waits by
         itself."""
@@ -81,8 +83,15 @@ class Slots:
             return describe_limits(self._limits, key.namespace)
         self._leave(key, question.pod)
         self._given.setdefault(key, set()).add(question.pod)
-        self._turns[key.namespace] = max(self._turns.values(), default=0) + 1
+        self._note_turn(key.namespace)
         return ""
+
+    def _note_turn(self, namespace: str) -> None:
+        turn = max(self._turns.values(), default=0) + 1
+        self._turns.pop(namespace, None)
+        self._turns[namespace] = turn
+        if len(self._turns) > MOST_TURNS:
+            del self._turns[next(iter(self._turns))]
 
     def _leave(self, key: Key, pod: str) -> None:
         """A build does not wait any more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,10 +11,11 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.core.build.questions import AskSlot
 from buildandpush.core.settings import SlotLimits
+from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.quotas import RETRY
 from buildandpush.handlers.reconcile import Reconciler
-from buildandpush.handlers.slots import PATIENCE, UNANSWERED
+from buildandpush.handlers.slots import MOST_TURNS, PATIENCE, UNANSWERED, Slots
 from tests.unit.core.factories import SETTINGS, spec
 from tests.unit.handlers.cluster import WEB, Cluster
 from tests.unit.handlers.fake_api import Write
@@ -334,3 +335,22 @@ async def test_a_build_that_comes_late_has_its_turn_again(shop: Shop) -> None:
     shop.now += PATIENCE
     await shop.work(API)
     assert shop.has_pod(API)
+
+
+def test_namespaces_that_come_and_go_leave_nothing_behind_while_one_waits_for_ever() -> None:
+    limits = SlotLimits(operator=4, lowered={"paused": 0}, asks_namespaces=True)
+    slots, now = Slots(Store(), limits, timedelta(minutes=5)), datetime(2026, 3, 14, tzinfo=UTC)
+
+    def take(namespace: str, limit: int | None = None) -> str:
+        key = Key(meta.BUILD_KIND, namespace, "web")
+        waits_for = slots.answer(key, AskSlot(f"{namespace}-pod", now), now, lowered=limit)
+        slots.settle(key, now)
+        return waits_for
+
+    assert take("paused", 0)
+    for number in range(2 * MOST_TURNS):
+        assert not take(f"pr-{number}")
+        slots.forget(Key(meta.BUILD_KIND, f"pr-{number}", "web"), now)
+    assert len(slots._turns) == MOST_TURNS
+    newest = 2 * MOST_TURNS - 1
+    assert slots._turns[f"pr-{newest}"] > slots._turns[f"pr-{newest - 1}"], "the order of the turns is known"
