@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import kopf
 import structlog
+from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes.transport import OnAnswer
@@ -101,6 +102,14 @@ class _NoDiffBase(kopf.DiffBaseStorage):
         return None
 
 
+class _NoMemories(ResourceMemories):
+    """Remembers no object. kopf would do so until it hears of the object's end, which a watch that was cut for too long
+    never tells. Handlers of events need nothing of it."""
+
+    async def recall(self, raw_body: Any, **options: Any) -> ResourceMemory:
+        return await super().recall(raw_body, **{**options, "ephemeral": True})
+
+
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
     """Configure kopf: it writes nothing on any object, waits briefly, and lets go of an object soon after its event."""
     settings.posting.enabled = False
@@ -137,6 +146,7 @@ async def run_kopf(
         try:
             await kopf.operator(
                 registry=build_registry(watcher, on_answer, health.watch_answered),
+                memories=_NoMemories(),
                 standalone=True,
                 identity=_IDENTITY,
                 clusterwide=not namespaces,

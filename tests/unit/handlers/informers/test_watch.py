@@ -1,5 +1,6 @@
 """Every event lands in the store and as a key in the queue; what the watches missed comes by the fresh lists."""
 
+import asyncio
 import dataclasses
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.handlers.informers.store import Store
-from buildandpush.handlers.informers.watch import Watcher, configure_kopf
+from buildandpush.handlers.informers.watch import Watcher, configure_kopf, run_kopf
 from buildandpush.handlers.objects import Key
+from buildandpush.handlers.observability.health import Health
 
 WEB = Key(meta.BUILD_KIND, "shop", "web")
 CONNECTOR = Key(meta.CONNECTOR_KIND, "shop", "acr")
@@ -170,3 +172,18 @@ def test_kopf_holds_little_at_once() -> None:
     assert settings.queueing.idle_timeout < 1
     body = kopf.Body({"metadata": {"name": "web"}, "spec": {"a": 1}})
     assert settings.persistence.diffbase_storage.build(body=body) == {}
+
+
+async def test_kopf_remembers_no_object(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch that was cut for too long never tells of the end of an object, so kopf would remember it for ever."""
+    given: dict[str, Any] = {}
+
+    async def operate(*, stop_flag: asyncio.Event, **arguments: Any) -> None:
+        given.update(arguments)
+        stop_flag.set()
+
+    monkeypatch.setattr(kopf, "operator", operate)
+    await run_kopf(watcher, (), asyncio.Event(), lambda: None, asyncio.Event(), Health(), lambda verb, status: None)
+    memory = await given["memories"].recall(resource(), noticed_by_listing=False, memobase=None)
+    assert memory.error_throttler is not None, "it is one of kopf's"
+    assert list(given["memories"].iter_all_memories()) == []
