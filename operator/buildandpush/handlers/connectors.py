@@ -1,7 +1,7 @@
 """One pass over one connector: writes into its status whether it can log in, and which login Secrets it has."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -31,6 +31,8 @@ from buildandpush.handlers.unchanged import Unchanged
 _log = structlog.get_logger(__name__)
 
 _RECHECK_SECONDS: Final = 60.0
+LINGER: Final = timedelta(minutes=5)
+"""By then every pass of a build has ended that had read a connector before it went."""
 
 
 class ConnectorReconciler:
@@ -46,15 +48,18 @@ class ConnectorReconciler:
         self._store = store
         self._clock = clock
         self._wake = wake
-        self._uids: dict[Key, str] = {}
-        """Of the connectors that were seen, so that what is kept for one that is gone can be let go of."""
+        self._gone: dict[Key, dict[str, datetime]] = {}
+        """The uids of those that went a short while ago, and when they are forgotten for the last time."""
         self._unchanged = Unchanged(clock)
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one connector. Returns the seconds until the next look, or None."""
         body = self._store.get(key)
         await self._forget_former(key, body)
-        if body is None or body["metadata"].get("deletionTimestamp"):
+        if body is None:
+            self._unchanged.forget(key)
+            return self._seconds_until_last(key)
+        if body["metadata"].get("deletionTimestamp"):
             return None
         connector = parse_connector(body)
         if _asks_outside(connector) and body["metadata"]["generation"] != _observed(body):
@@ -113,15 +118,24 @@ class ConnectorReconciler:
         return written
 
     async def _forget_former(self, key: Key, body: Object | None) -> None:
-        """Drop what memory keeps for a connector that is gone. Another connector may have its name now."""
-        uid = str(body["metadata"]["uid"]) if body is not None else None
-        former = self._uids.pop(key, None)
-        if uid is None:
-            self._unchanged.forget(key)
-        if former is not None and former != uid:
-            await self._sources.forget_connector(key.namespace, key.name, former)
-        if uid is not None:
-            self._uids[key] = uid
+        """Drop what memory keeps for the connectors that had this name. Another one may have it now.
+
+        Builds read their connectors themselves. So one that is under way may put something into memory afterwards, and
+        it is dropped once more.
+        """
+        now, own = self._clock(), str(body["metadata"]["uid"]) if body is not None else None
+        gone = self._gone.pop(key, {}) | dict.fromkeys(self._store.take_former(key), now + LINGER)
+        gone.pop(own or "", None)
+        left = {uid: last for uid, last in gone.items() if now < last}
+        if left:
+            self._gone[key] = left
+        for uid in gone:
+            await self._sources.forget_connector(key.namespace, key.name, uid)
+
+    def _seconds_until_last(self, key: Key) -> float | None:
+        """Until what is gone is forgotten for the last time; None where nothing is."""
+        last = max(self._gone.get(key, {}).values(), default=None)
+        return max(0.0, (last - self._clock()).total_seconds()) if last is not None else None
 
     async def _keep_logins(self, connector: Connector, before: AzureConnectorStatus) -> tuple[LoginStatus, ...]:
         """The logins of builds. A login that has ended is removed, because no build renews it any more."""

@@ -10,6 +10,7 @@ from buildandpush.api import meta
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.backoff import late_seconds
 from buildandpush.core.pod.observation import observe_pod
+from buildandpush.handlers.connectors import LINGER
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
 from tests.unit.handlers.fake_api import CrashError, Write
@@ -454,19 +455,59 @@ async def test_connector_that_changed_meanwhile_is_left_to_its_own_event(cluster
     assert "other.azurecr.io" in str(cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["status"])
 
 
+def connector_of(uid: str, version: int) -> dict[str, Any]:
+    """A connector of that name, as somebody made it anew."""
+    metadata = {"namespace": "shop", "name": "acr", "uid": uid, "resourceVersion": str(version), "generation": 1}
+    return {"metadata": metadata, "spec": {"registryCredentials": {"secretRef": {"name": "acr-push"}}}}
+
+
 async def test_connector_that_is_gone_or_another_by_now_is_forgotten(cluster: Cluster) -> None:
     reconciler = cluster.make_reconciler()
     await reconciler.reconcile(CONNECTOR)
-    body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
-    first = body["metadata"]["uid"]
+    first = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["metadata"]["uid"]
     await reconciler.reconcile(CONNECTOR)
     assert cluster.azure.forgotten == []
-    again = {**body, "metadata": {**body["metadata"], "uid": "another", "resourceVersion": "999"}}
+    again = connector_of("another", 999)
     cluster.store.put(meta.CONNECTOR_KIND, again)
     cluster.api.put(meta.CONNECTOR_PLURAL, again)
     await reconciler.reconcile(CONNECTOR)
     assert cluster.azure.forgotten == cluster.links.forgotten == [first]
     cluster.store.drop(meta.CONNECTOR_KIND, again)
+    await reconciler.reconcile(CONNECTOR)
+    assert "another" in cluster.azure.forgotten
+
+
+async def test_connector_that_came_and_went_between_two_passes_is_forgotten_too(cluster: Cluster) -> None:
+    """A build reads its connector itself, so it may have logged in before the connector's own pass."""
+    reconciler = cluster.make_reconciler()
+    first = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")["metadata"]["uid"]
+    for uid, version in (("second", 997), ("third", 998)):
+        cluster.store.drop(meta.CONNECTOR_KIND, connector_of(uid, version))  # its end is all that was told
+    cluster.store.put(meta.CONNECTOR_KIND, connector_of("fourth", 999))
+    cluster.api.put(meta.CONNECTOR_PLURAL, connector_of("fourth", 999))
+    await reconciler.reconcile(CONNECTOR)
+    assert set(cluster.azure.forgotten) == {first, "second", "third"}
+
+
+async def test_connector_that_is_gone_is_forgotten_again_once_no_build_is_about_to_log_in(cluster: Cluster) -> None:
+    """A pass that was under way may have put into memory what was forgotten a moment before."""
+    reconciler = cluster.make_reconciler()
+    body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    uid = body["metadata"]["uid"]
+    cluster.store.drop(meta.CONNECTOR_KIND, body)
+    assert await reconciler.reconcile(CONNECTOR) == LINGER.total_seconds()
+    assert cluster.azure.forgotten == [uid]
+    cluster.now += LINGER
     assert await reconciler.reconcile(CONNECTOR) is None
+    assert cluster.azure.forgotten == [uid, uid]
     assert await reconciler.reconcile(CONNECTOR) is None
-    assert cluster.azure.forgotten == cluster.links.forgotten == [first, "another"]
+    assert cluster.azure.forgotten == [uid, uid], "nothing is left of it"
+
+
+async def test_connector_that_is_known_again_is_not_forgotten(cluster: Cluster) -> None:
+    reconciler = cluster.make_reconciler()
+    body = cluster.api.get(meta.CONNECTOR_PLURAL, "shop", "acr")
+    cluster.store.drop(meta.CONNECTOR_KIND, body)
+    cluster.store.put(meta.CONNECTOR_KIND, body)
+    await reconciler.reconcile(CONNECTOR)
+    assert cluster.azure.forgotten == []

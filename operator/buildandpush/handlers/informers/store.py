@@ -57,6 +57,8 @@ class Store:
         """The resources of a kind, by kind and namespace."""
         self._by_mark: dict[Fact, dict[tuple[str, Mark], dict[Key, None]]] = {fact: {} for fact in Fact}
         """The builds that a fact holds for, by namespace and what it says."""
+        self._former: dict[Key, set[str]] = {}
+        """The uids of connectors that are gone, until somebody takes them."""
         self._pods: dict[Place, _PodEntry] = {}
         self._pods_by_owner: dict[str, dict[str, Place]] = {}
         self._live: set[Place] = set()
@@ -111,7 +113,16 @@ class Store:
         known = self._resources.get(key)
         if known is not None and known.uid == uid_of(body):
             self._forget(key)
+        self._note_former(key, uid_of(body))  # of one that came and went at once nothing else is told
         return key
+
+    def take_former(self, key: Key) -> set[str]:
+        """The uids of the connectors that had this name and are gone, each given out once."""
+        return self._former.pop(key, set())
+
+    def _note_former(self, key: Key, uid: str) -> None:
+        if key.kind == meta.CONNECTOR_KIND:
+            self._former.setdefault(key, set()).add(uid)
 
     def get(self, key: Key) -> Object | None:
         """The newest known version, without what nobody reads of it: see `keep`."""
@@ -144,6 +155,8 @@ class Store:
     def _keep(self, key: Key, kept: Kept) -> None:
         """Keep a resource in the place of what is known of it."""
         known = self._resources.get(key)
+        if known is not None and known.uid != kept.uid:
+            self._note_former(key, known.uid)
         before = known.marks if known is not None else ()
         if before != kept.marks:
             self._unmark(key, before)
@@ -153,7 +166,9 @@ class Store:
         self._resources[key] = kept
 
     def _forget(self, key: Key) -> None:
-        self._unmark(key, self._resources.pop(key).marks)
+        known = self._resources.pop(key)
+        self._note_former(key, known.uid)
+        self._unmark(key, known.marks)
         _take_out(self._by_namespace, (key.kind, key.namespace), key)
 
     def _unmark(self, key: Key, marks: Iterable[Mark]) -> None:
