@@ -36,6 +36,7 @@ from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
 from buildandpush.clients.revisions import Revisions
+from buildandpush.clients.scratch import remove_left
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.core.facts import Commit, Owner
 from buildandpush.core.fluxobject import PLURALS
@@ -273,6 +274,7 @@ def main() -> NoReturn:
         print(f"buildandpush: {error}", file=sys.stderr)
         sys.exit(2)
     configure_logging(config.log_level)
+    remove_left()
     _spare_garbage_collection()
     open_many_files()
     with asyncio.Runner() as runner:

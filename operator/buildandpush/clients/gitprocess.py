@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.source.git.way import Way, build_command, build_environment, explain_failure
@@ -53,7 +53,7 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: i
     with all that it started, once its time is over."""
     git, *command = build_command(way, *arguments)
     with (folder / "output").open("w+b") as output, (folder / "complaints").open("w+b") as complaints:
-        process = await asyncio.create_subprocess_exec(
+        process = await _start(
             *("sh", "-c", _LIMITS, "sh", str(memory_kib), git, *_QUIET, *command),
             cwd=folder,
             env=build_environment(way),
@@ -70,6 +70,16 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: i
         finally:
             await _end(process)
         return code, _read_begin(output), _read_begin(complaints)
+
+
+async def _start(*command: str, **settings: Any) -> asyncio.subprocess.Process:
+    """Start a process. Whoever is cancelled meanwhile ends it with all that it started: asyncio would end it alone."""
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **settings))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
 
 
 async def _wait(process: asyncio.subprocess.Process, folder: Path) -> int:

@@ -9,8 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.gitprocess import GitProcesses
 from buildandpush.clients.lookups import UnendedError
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.scratch import ScratchFolder
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
 from buildandpush.source.git.githubapp import names_app, parse_app
@@ -101,7 +100,7 @@ class GitRemote:
         is_commit = COMMIT.fullmatch(at.revision) is not None
         if is_commit and not details:
             return Commit(at.revision)
-        async with _Folder() as folder, _in_time():
+        async with ScratchFolder() as folder, _in_time():
             way = await self._find_way(at, login, folder)
             found = Commit(at.revision)
             if not is_commit:
@@ -123,7 +122,7 @@ class GitRemote:
         The server sends the commits and the folders on the way to the paths. One that cannot do so sends all files,
         which may be more than a git may write here.
         """
-        async with _Folder() as folder, _in_time():
+        async with ScratchFolder() as folder, _in_time():
             way = await self._find_way(at, login, folder)
             await self._fetch(at, way, folder, *commits)
             listed = [
@@ -232,14 +231,3 @@ async def _in_time() -> AsyncIterator[None]:
     except TimeoutError as error:
         told = f"the question timed out after {_QUESTION_SECONDS:.0f} s"
         raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
-
-
-class _Folder:
-    """A folder of its own for each question."""
-
-    async def __aenter__(self) -> Path:
-        self._path = await asyncio.to_thread(tempfile.mkdtemp, prefix="git-")
-        return Path(self._path)
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._path, ignore_errors=True)

@@ -14,7 +14,7 @@ import pytest
 
 from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.reasons import Reason
-from buildandpush.clients import gitprocess, gitremote
+from buildandpush.clients import gitprocess, gitremote, scratch
 from buildandpush.clients.gitremote import GitLogin, GitRemote
 from buildandpush.clients.lookups import UnendedError
 from buildandpush.core.facts import Commit, GitRevision
@@ -487,3 +487,32 @@ async def test_a_commit_that_takes_much_memory_is_read_by_itself_or_not_at_all(
         with pytest.raises(SourceError, match="Out of memory") as caught:
             await remote.find_commit(at, None, details=True)
         assert caught.value.reason is Reason.OUT_OF_MEMORY
+
+
+async def test_what_a_former_process_left_behind_is_removed(server: GitServer, tmp_path: Path) -> None:
+    """The folder for temporary files outlives a container that is killed. The next process has the same number: 1."""
+    old, others = tmp_path / f"git-{os.getpid()}-abc", tmp_path / "git-0-abc"
+    for folder in (old, others):
+        folder.mkdir()
+        (folder / "output").write_text("much")
+    scratch.remove_left()
+    assert os.listdir(tmp_path) == [others.name], "another process may be at work there"
+    (others / "output").unlink()
+    others.rmdir()
+
+
+async def test_a_question_that_is_cancelled_leaves_no_folder(
+    server: GitServer, remote: GitRemote, tmp_path: Path
+) -> None:
+    """Nor a process, which `heir` looks for."""
+    for steps in range(12):
+        asked = asyncio.create_task(remote.find_commit(GitRevision(server.url(), "main"), None, details=False))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asyncio.wait([asked])
+    for _ in range(200):
+        if not os.listdir(tmp_path):
+            break
+        await asyncio.sleep(0.01)
+    assert os.listdir(tmp_path) == []
