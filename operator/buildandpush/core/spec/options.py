@@ -79,6 +79,7 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
     check_pod_template(spec.pod_template, settings)
     template = merge_pod_template(spec.pod_template, settings.pod_defaults)
     workspace = plan_workspace(spec.workspace, flags)
+    has_volume = bool(workspace.claim) or spec.source.persistent_volume_claim is not None
     options = BuildOptions(
         flags=flags,
         source_image=source_image(flags, workspace),
@@ -91,7 +92,7 @@ def plan_options(spec: BuildAndPushACRSpec, settings: BuildSettings) -> BuildOpt
         service_account=check_service_account((spec.service_account_name or "").strip(), settings),
         pod_template=template,
         platform=plan_platform(flags, (template and template.node_selector) or {}, settings.platform),
-        user_namespace=_plan_user_namespace(spec, settings, template, has_volume=bool(workspace.claim)),
+        user_namespace=_plan_user_namespace(spec, settings, template, has_volume=has_volume),
     )
     if options.push_only:
         return _without_build(options)

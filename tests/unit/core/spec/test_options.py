@@ -177,6 +177,12 @@ class TestUserNamespace:
         assert planned(user_namespaces=True, workspace=VOLUME).options.user_namespace, "no path, no volume"
         assert planned(with_path, userNamespace="Always", workspace=VOLUME).options.user_namespace
 
+    def test_a_volume_that_the_source_is_on_does_without(self) -> None:
+        """A file share is mounted without a map of users, whoever mounts it."""
+        source = {"persistentVolumeClaim": {"claimName": "share"}}
+        assert not planned(user_namespaces=True, source=source).options.user_namespace
+        assert planned(userNamespace="Always", source=source).options.user_namespace
+
     def test_auto_leaves_it_where_a_runtime_may_not_know_it(self) -> None:
         template = {"runtimeClassName": "kata"}
         assert not planned(user_namespaces=True, podTemplate=template).options.user_namespace
