@@ -35,10 +35,10 @@ from buildandpush.clients.lease import Lease
 from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
-from buildandpush.clients.revisions import Revisions
+from buildandpush.clients.revisions import Place, Revisions
 from buildandpush.clients.scratch import remove_left
 from buildandpush.config import ConfigError, OperatorConfig
-from buildandpush.core.facts import Commit, Owner
+from buildandpush.core.facts import Commit
 from buildandpush.core.fluxobject import PLURALS
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.informers.crds import CrdWatch
@@ -132,16 +132,16 @@ async def _lead(
     def wake(key: Key) -> None:
         queue.add(key)
 
-    def wake_build(owner: Owner) -> None:
-        wake(Key(meta.BUILD_KIND, owner.namespace, owner.name))
+    def wake_build(namespace: str, name: str) -> None:
+        wake(Key(meta.BUILD_KIND, namespace, name))
 
     logins = SharedLogins(
         acting, identities, config.login_settings, _utc_now, lambda *place: wake(Key(meta.CONNECTOR_KIND, *place))
     )
-    lookups: Lookups[Owner, Commit | bool] = Lookups(
+    lookups: Lookups[Place, Commit | bool] = Lookups(
         _utc_now,
-        wake_build,
-        namespace_of=lambda owner: owner.namespace,
+        lambda place: wake_build(*place),
+        namespace_of=lambda place: place[0],
         first_backoff_seconds=config.first_backoff_seconds,
     )
     git = GitRemote(outside, rules, config.ca_file, told_hosts=settings.git_hosts)
@@ -158,7 +158,7 @@ async def _lead(
             client, time.monotonic, namespaces=config.read_namespaces, priorities=config.read_priority_classes
         ),
     )
-    quotas = Quotas(wake_build)
+    quotas = Quotas(lambda owner: wake_build(owner.namespace, owner.name))
     reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake)
     passes = Passes(reconciler.reconcile, Journal(config.state_dir))
     queue: WorkQueue[Key] = WorkQueue(

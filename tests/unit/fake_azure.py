@@ -137,6 +137,7 @@ class FakeRevisions:
     touched: dict[tuple[str, str], bool | Trouble | None] = field(default_factory=dict)
     """Whether the paths differ between two commits."""
     asked: list[AskCommit | AskTouched] = field(default_factory=list)
+    forgotten: list[tuple[str, str]] = field(default_factory=list)
 
     async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
         self.asked.append(asked)
@@ -145,6 +146,9 @@ class FakeRevisions:
     async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
         self.asked.append(asked)
         return self.touched[asked.old, asked.new]
+
+    def forget(self, namespace: str, name: str) -> None:
+        self.forgotten.append((namespace, name))
 
 
 def make_sources(

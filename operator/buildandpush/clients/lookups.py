@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -36,6 +37,8 @@ PER_NAMESPACE: Final = 4
 UNPROVEN_PER_NAMESPACE: Final = 3
 """Users name hosts. So whoever names many that hang, or that answer once and hang then, leaves the other half."""
 MAX_KNOWN: Final = 16384
+MOST_WISHES: Final = 16
+"""So many questions of one waiter wait for their turn. A build has some three, and leaves others behind by changes."""
 _LASTING: Final = frozenset(
     {
         Reason.SOURCE_DENIED,
@@ -104,6 +107,8 @@ class Lookups(Generic[W, V]):
         self._turns = Turns()
         self._manners: Recent[str, Manner] = Recent()
         self._places = Places(Limits(AT_ONCE, PER_HOST, doubtful=UNPROVEN, slow_per_host=PER_HOST), self._manners)
+        self._wishes: dict[W, dict[Hashable, None]] = {}
+        """The questions that each waiter waits for and that have not begun; the oldest first."""
         self._shares: dict[str, Places] = {}
         """What each namespace has of the places, as long as it has any."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -144,9 +149,46 @@ class Lookups(Generic[W, V]):
             namespace = self._namespace_of(waiter)
             entry.namespaces.add(namespace)
             self._turns.add(namespace, subject.host, key)
+            self._wish(waiter, key)
             if self._has_place(namespace, subject.host):  # of the others nothing has changed
                 self._begin()
         return None
+
+    def forget(self, waiter: W) -> None:
+        """A waiter is gone. What waits for its turn and is for nobody else goes, too."""
+        for key in list(self._wishes.get(waiter, ())):
+            self._give_up(waiter, key)
+
+    def _wish(self, waiter: W, key: Hashable) -> None:
+        wishes = self._wishes.setdefault(waiter, {})
+        wishes.pop(key, None)
+        wishes[key] = None
+        if len(wishes) > MOST_WISHES:
+            self._give_up(waiter, next(iter(wishes)))
+
+    def _unwish(self, waiter: W, key: Hashable) -> None:
+        wishes = self._wishes[waiter]
+        del wishes[key]
+        if not wishes:
+            del self._wishes[waiter]
+
+    def _give_up(self, waiter: W, key: Hashable) -> None:
+        self._unwish(waiter, key)
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        entry.waiters.discard(waiter)
+        if not entry.waiters:
+            self._take_out(entry, key)
+            entry.is_busy = False
+            if entry.answer is None:
+                self._entries.pop(key)
+
+    def _take_out(self, entry: _Entry[W, V], key: Hashable) -> None:
+        """A question waits for no turn any more."""
+        for namespace in entry.namespaces:
+            self._turns.drop(namespace, entry.subject.host, key)
+        entry.work, entry.namespaces = None, set()
 
     def _begin(self) -> None:
         """Begin as many lookups as may be under way."""
@@ -156,14 +198,19 @@ class Lookups(Generic[W, V]):
             if entry is None or entry.work is None:
                 continue
             host, work = entry.subject.host, entry.work
-            for other in entry.namespaces:
-                self._turns.drop(other, host, key)
-            entry.work, entry.namespaces = None, set()
+            for waiter in entry.waiters:
+                self._unwish(waiter, key)
+            self._take_out(entry, key)
             self._places.begin(host)
             self._share_of(namespace).begin(host)
             task = asyncio.create_task(self._look_up(entry, work, namespace), name=f"lookup {host}")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(partial(self._note_end, entry))
+
+    def _note_end(self, entry: _Entry[W, V], task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():  # by somebody else, or at the end of all
+            self._tell(entry)
 
     def _has_place(self, namespace: str, host: str) -> bool:
         return self._places.has_place(host) and (
@@ -203,6 +250,10 @@ class Lookups(Generic[W, V]):
                 self._end(namespace, entry.subject.host, manner)
             else:
                 rest.add_done_callback(lambda _: self._end_late(namespace, entry.subject.host, manner))
+        self._tell(entry)
+
+    def _tell(self, entry: _Entry[W, V]) -> None:
+        """Those who wait may ask again, and others have their turns."""
         waiters, entry.waiters = entry.waiters, set()
         for waiter in waiters:
             self._wake(waiter)

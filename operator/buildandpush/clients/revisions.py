@@ -26,6 +26,9 @@ from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting
 from buildandpush.source.report import SourceError
 
+Place = tuple[str, str]
+"""Namespace and name of a resource."""
+
 _SEEN: Final = 16384
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -46,7 +49,7 @@ class Revisions:
     """Answers of git servers."""
 
     def __init__(
-        self, client: KubernetesClient, logins: Logins, git: Git, lookups: Lookups[Owner, Commit | bool]
+        self, client: KubernetesClient, logins: Logins, git: Git, lookups: Lookups[Place, Commit | bool]
     ) -> None:
         """`lookups` wakes the resources that asked."""
         self._client = client
@@ -79,6 +82,10 @@ class Revisions:
         found = await self._find(owner, asked.at, about, _ANY_TIME, look_up)
         return found if isinstance(found, bool | Trouble) else None
 
+    def forget(self, namespace: str, name: str) -> None:
+        """A resource is gone. Nobody is asked any more what only this one wanted to know."""
+        self._lookups.forget((namespace, name))
+
     async def _find(
         self,
         owner: Owner,
@@ -110,7 +117,7 @@ class Revisions:
             used = login if at.connector == "" else await self._log_in(owner.namespace, at.connector)
             return await look_up(used)
 
-        return self._lookups.ask(key, Subject(find_server(at.url), told), owner, work)
+        return self._lookups.ask(key, Subject(find_server(at.url), told), (owner.namespace, owner.name), work)
 
     async def _read_login(self, namespace: str, at: GitRevision) -> GitLogin | Trouble | None:
         """The login of the Secret; None where there is none."""

@@ -62,6 +62,9 @@ class RevisionReader(Protocol):
     async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
         """Whether paths differ between two commits."""
 
+    def forget(self, namespace: str, name: str) -> None:
+        """A resource is gone."""
+
 
 @dataclass(frozen=True)
 class Sources:

@@ -114,6 +114,7 @@ class Reconciler:
                 self._meter.forget(key)
                 self._slots.forget(key, self._clock())
                 self._quotas.forget(key.namespace, key.name)
+                self._sources.revisions.forget(key.namespace, key.name)
                 return None
             resource = read_resource(body)
             self._meter.see(key, resource)

@@ -9,6 +9,7 @@ import pytest
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.lookups import (
     AT_ONCE,
+    MOST_WISHES,
     PER_HOST,
     PER_NAMESPACE,
     UNPROVEN_PER_NAMESPACE,
@@ -365,3 +366,54 @@ async def test_a_question_is_not_compared_with_all_that_wait(desk: Desk, monkeyp
         desk.ask(server, str(number), subject=Subject(f"{number}.example", ""))
         await asyncio.sleep(0)
     assert looks < 10 * questions
+
+
+# ---- who is gone
+
+
+async def test_what_waits_for_its_turn_goes_with_the_last_who_wants_it(desk: Desk) -> None:
+    """A host that hangs has one turn at a time. Builds that nobody has any more would wait there by the thousand."""
+    server = Server()
+    for number in range(PER_HOST + 3):
+        desk.ask(server, f"branch-{number}", f"shop/branch-{number}")
+    for name in ("takes the last place", "branch-6"):
+        desk.ask(server, name, "toys/web")
+    await settle()
+    asked = list(server.asked)
+    assert "branch-6" not in asked
+    for number in range(PER_HOST + 3):
+        desk.lookups.forget(f"shop/branch-{number}")
+    assert desk.lookups.knows("branch-6"), "somebody else wants it"
+    assert not desk.lookups.knows("branch-5")
+    desk.lookups.forget("toys/web")
+    desk.lookups.forget("nobody")
+    server.open.set()
+    await settle()
+    assert server.asked == asked, "those that were under way come to their end"
+    desk.ask(server, "branch-6", "shop/again")
+    await settle()
+    assert desk.woken[-1] == "shop/again"
+
+
+async def test_who_wants_something_else_again_and_again_leaves_the_oldest_question(desk: Desk) -> None:
+    server = Server()
+    for number in range(3 * MOST_WISHES):
+        desk.ask(server, f"branch-{number}", "shop/web")
+    waiting = [number for number in range(3 * MOST_WISHES) if desk.lookups.knows(f"branch-{number}")]
+    await settle()
+    assert len(waiting) == len(server.asked) + MOST_WISHES
+    assert waiting[-1] == 3 * MOST_WISHES - 1
+
+
+async def test_a_question_that_is_cancelled_is_asked_again_by_those_who_wait(desk: Desk) -> None:
+    server = Server()
+    desk.ask(server, "main", "shop/web")
+    await settle()
+    (lookup,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("lookup")]
+    lookup.cancel()
+    await settle()
+    assert desk.woken == ["shop/web"]
+    server.open.set()
+    desk.ask(server, "main", "shop/web")
+    await settle()
+    assert desk.find("main") == "answer 2"

@@ -11,7 +11,7 @@ import pytest
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.gitremote import GitLogin
 from buildandpush.clients.lookups import Lookups
-from buildandpush.clients.revisions import Revisions
+from buildandpush.clients.revisions import Place, Revisions
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting
 from tests.unit.core.factories import NOW
@@ -60,9 +60,9 @@ class Desk:
     def __init__(self) -> None:
         self.now = NOW
         self.git, self.tokens, self.api = Git(), Tokens(), FakeApi()
-        self.woken: list[Owner] = []
-        lookups: Lookups[Owner, Commit | bool] = Lookups(
-            lambda: self.now, self.woken.append, namespace_of=lambda owner: owner.namespace
+        self.woken: list[Place] = []
+        lookups: Lookups[Place, Commit | bool] = Lookups(
+            lambda: self.now, self.woken.append, namespace_of=lambda place: place[0]
         )
         logins: Any = self.tokens
         self.revisions = Revisions(self.api.connect(), logins, self.git, lookups)
@@ -88,7 +88,7 @@ def desk() -> Desk:
 
 async def test_an_answer_comes_aside_and_serves_all_with_the_same_login(desk: Desk) -> None:
     assert await desk.ask() is None
-    assert desk.woken == [WEB]
+    assert desk.woken == [(WEB.namespace, WEB.name)]
     assert [await desk.ask(owner) for owner in (WEB, API, ELSEWHERE)] == [Commit(OLD)] * 3
     assert desk.git.asked == [("main", {"password": "hunter2"})]
 

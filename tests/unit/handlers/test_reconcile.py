@@ -138,6 +138,7 @@ async def test_resource_deleted_in_between_leaves_nothing_behind(cluster: Cluste
     assert await cluster.reconcile() is None
     assert cluster.pods == []
     assert cluster.store.get(WEB) is None
+    assert cluster.revisions.forgotten == [("shop", "web")], "no git server is asked for it any more"
 
 
 async def test_resource_being_deleted_is_left_alone(cluster: Cluster) -> None:

@@ -373,6 +373,9 @@ class Remote:
     async def find_touched(self, owner: Owner, asked: AskTouched) -> bool | Trouble | None:
         return is_touched(asked.old, asked.new)
 
+    def forget(self, namespace: str, name: str) -> None:
+        self._waiting = {owner for owner in self._waiting if (owner.namespace, owner.name) != (namespace, name)}
+
     def answer(self) -> None:
         """The server answers all who wait."""
         if not self._waiting:
