@@ -39,13 +39,21 @@ class GitProcesses:
 
     async def run(self, way: Way, folder: Path, arguments: tuple[str, ...]) -> Told:
         """Run git in a folder. One that runs out of memory runs again with more, once no other does; raises SourceError
-        for one that takes too long."""
+        for one that takes too long or needs more still."""
         told = await _run(way, folder, arguments, _USUAL_KIB)
-        code, _, complained = told
-        if code == 0 or explain_failure(way, complained).reason is not Reason.OUT_OF_MEMORY:
+        if not _lacks_memory(way, told):
             return told
         async with self._large:
-            return await _run(way, folder, arguments, _LARGE_KIB)
+            told = await _run(way, folder, arguments, _LARGE_KIB)
+        if _lacks_memory(way, told):  # the build's own memory has nothing to do with it
+            most = f"the {_LARGE_KIB // 1024} MiB of memory that a question may take"
+            raise SourceError(Reason.SOURCE_INVALID, f"git: what the server sends takes more than {most}")
+        return told
+
+
+def _lacks_memory(way: Way, told: Told) -> bool:
+    code, _, complained = told
+    return code != 0 and explain_failure(way, complained).reason is Reason.OUT_OF_MEMORY
 
 
 async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: int) -> Told:
@@ -73,10 +81,14 @@ async def _run(way: Way, folder: Path, arguments: tuple[str, ...], memory_kib: i
 
 
 async def _start(*command: str, **settings: Any) -> asyncio.subprocess.Process:
-    """Start a process. Whoever is cancelled meanwhile ends it with all that it started: asyncio would end it alone."""
+    """Start a process; raises SourceError where the container has no room for one. Whoever is cancelled meanwhile ends
+    it with all that it started: asyncio would end it alone."""
     starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **settings))
     try:
         return await asyncio.shield(starting)
+    except OSError as error:
+        told = f"git cannot be started in the operator's own container: {error.strerror}"
+        raise SourceError(Reason.SOURCE_UNREACHABLE, told) from error
     except asyncio.CancelledError:
         await _end(await starting)
         raise

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import ctypes
+import errno
 import os
 import threading
 import time
@@ -484,9 +485,23 @@ async def test_a_commit_that_takes_much_memory_is_read_by_itself_or_not_at_all(
     if size < 100_000_000:
         assert await remote.find_commit(at, None, details=True) == Commit(commit, "refs/heads/main", "t <t@x>", "large")
     else:
-        with pytest.raises(SourceError, match="Out of memory") as caught:
+        with pytest.raises(SourceError, match="takes more than the 160 MiB") as caught:
             await remote.find_commit(at, None, details=True)
-        assert caught.value.reason is Reason.OUT_OF_MEMORY
+        assert caught.value.reason is Reason.SOURCE_INVALID, "more memory for the build would not help"
+
+
+async def test_a_container_without_room_for_a_git_is_told(
+    server: GitServer, remote: GitRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    error = await refused(remote, server.url())
+    assert (error.reason, str(error)) == (
+        Reason.SOURCE_UNREACHABLE,
+        "git cannot be started in the operator's own container: Resource temporarily unavailable",
+    )
 
 
 async def test_what_a_former_process_left_behind_is_removed(server: GitServer, tmp_path: Path) -> None:
