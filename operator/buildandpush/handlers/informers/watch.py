@@ -113,6 +113,8 @@ class _NoMemories(ResourceMemories):
 def configure_kopf(settings: kopf.OperatorSettings) -> None:
     """Configure kopf: it writes nothing on any object, waits briefly, and lets go of an object soon after its event."""
     settings.posting.enabled = False
+    # Else it sends SIGKILL to the process ten minutes after it has ended by an error, though it has begun again since.
+    settings.process.ultimate_exiting_timeout = None
     settings.scanning.disabled = True
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10

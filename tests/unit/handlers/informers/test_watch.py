@@ -187,3 +187,10 @@ async def test_kopf_remembers_no_object(watcher: Watcher, monkeypatch: pytest.Mo
     memory = await given["memories"].recall(resource(), noticed_by_listing=False, memobase=None)
     assert memory.error_throttler is not None, "it is one of kopf's"
     assert list(given["memories"].iter_all_memories()) == []
+
+
+def test_kopf_that_ends_kills_no_process() -> None:
+    """By default it does so ten minutes after its end, and by then it has long been started again."""
+    settings = kopf.OperatorSettings()
+    configure_kopf(settings)
+    assert settings.process.ultimate_exiting_timeout is None
