@@ -28,15 +28,15 @@ from buildandpush.clients.azure.sharedlogins import SharedLogins
 from buildandpush.clients.azure.tokens import AcrClient
 from buildandpush.clients.clusterfacts import ClusterFacts
 from buildandpush.clients.flux import FluxClient
-from buildandpush.clients.gitremote import GitRemote
+from buildandpush.clients.git.lookups import Lookups
+from buildandpush.clients.git.remote import GitRemote
+from buildandpush.clients.git.revisions import Place, Revisions
+from buildandpush.clients.git.scratch import remove_left
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.kubernetes.transport import Transport
 from buildandpush.clients.lease import Lease
-from buildandpush.clients.lookups import Lookups
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
-from buildandpush.clients.revisions import Place, Revisions
-from buildandpush.clients.scratch import remove_left
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.core.facts import Commit
 from buildandpush.core.fluxobject import PLURALS

@@ -14,9 +14,10 @@ import pytest
 from azure.core.exceptions import AzureError
 
 from buildandpush.api.meta import BUILD_KIND
-from buildandpush.clients import gitremote, image, outside
+from buildandpush.clients import image, outside
 from buildandpush.clients.azure import entra, tokens
 from buildandpush.clients.errors import KubernetesError
+from buildandpush.clients.git import remote as gitremote
 from buildandpush.clients.kubernetes import watchstream
 from buildandpush.clients.kubernetes.lists import parse_page
 from buildandpush.clients.kubernetes.refusal import classify_refusal
@@ -338,13 +339,13 @@ HAND_ON: Final = {
     "clients/azure/resource_manager.py: ResourceManager._find_subscription",
     "clients/azure/resource_manager.py: ResourceManager.find_links",
     "clients/azure/tokens.py: AcrClient._post",
-    "clients/gitremote.py: GitRemote.find_commit",
+    "clients/git/remote.py: GitRemote.find_commit",
     "clients/flux.py: FluxClient.find_artifact",
     "clients/image.py: Image._send",
     "clients/image.py: Image.fetch_digest",
     "clients/image.py: prove_image",
     "clients/kubernetes/transport.py: Transport.request",
-    "clients/lookups.py: Lookups._note_failure",
+    "clients/git/lookups.py: Lookups._note_failure",
     "handlers/answers.py: _find_cache_trouble",
     "handlers/answers.py: _read_log",
     "source/dockerfile/copying.py: _is_tar",

@@ -15,7 +15,7 @@ from yarl import URL
 from buildandpush.api import meta
 from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
 from buildandpush.clients.outside import is_passing
-from buildandpush.clients.pauses import read_pause, read_pause_of
+from buildandpush.clients.traffic.pauses import read_pause, read_pause_of
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.jsonvalue import UnreadableError, parse_json

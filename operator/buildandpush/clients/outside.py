@@ -21,11 +21,11 @@ from yarl import URL
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
-from buildandpush.clients.buckets import Buckets
-from buildandpush.clients.circuits import OUTSIDE_LIMITS, Asked, Circuits, RefusedError
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.resolver import Resolver
 from buildandpush.clients.shared import Shared
+from buildandpush.clients.traffic.buckets import Buckets
+from buildandpush.clients.traffic.circuits import OUTSIDE_LIMITS, Asked, Circuits, RefusedError
 from buildandpush.core.azure.cloud import is_cloud_registry
 from buildandpush.tls import check_as_others_do
 

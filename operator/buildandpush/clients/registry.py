@@ -9,10 +9,10 @@ import aiohttp
 import structlog
 
 from buildandpush.clients.azure.readback import AcrReader
-from buildandpush.clients.buckets import ASKER
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.pauses import Pauses
+from buildandpush.clients.traffic.buckets import ASKER
+from buildandpush.clients.traffic.pauses import Pauses
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from buildandpush.api.addresses import EVERYWHERE
-from buildandpush.clients.circuits import OUTSIDE_LIMITS, Circuits
 from buildandpush.clients.image import Image, prove_image, read_image
 from buildandpush.clients.outside import Outside
+from buildandpush.clients.traffic.circuits import OUTSIDE_LIMITS, Circuits
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.readback import (
     CA_MOUNT,

@@ -16,13 +16,13 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from buildandpush.clients import circuits
 from buildandpush.clients import outside as module
-from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
-from buildandpush.clients.places import Limits
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.resolver import Resolver
+from buildandpush.clients.traffic import circuits
+from buildandpush.clients.traffic.circuits import OPENS_AFTER
+from buildandpush.clients.traffic.places import Limits
 from tests.pinned import LOOPBACK, PinnedResolver
 from tests.unit.clients.fake_registry import make_certificates
 

@@ -21,7 +21,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
-from buildandpush.clients.pauses import Pauses, read_pause_of
+from buildandpush.clients.traffic.pauses import Pauses, read_pause_of
 from buildandpush.core.azure.cloud import find_cloud
 from buildandpush.core.azure.credential import (
     ClientCertificate,

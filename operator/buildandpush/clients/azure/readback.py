@@ -20,8 +20,8 @@ from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoun
 from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
 
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside, is_passing
-from buildandpush.clients.pauses import read_pause_of
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.traffic.pauses import read_pause_of
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials

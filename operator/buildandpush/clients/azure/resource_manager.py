@@ -16,8 +16,8 @@ from buildandpush.api.connector import GUID_PATTERN
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import EntraClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
-from buildandpush.clients.pauses import Pauses, read_pause_of
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.traffic.pauses import Pauses, read_pause_of
 from buildandpush.core.azure.cloud import Cloud, find_cloud
 from buildandpush.core.azure.credential import Resolved, UserPassword
 from buildandpush.core.azure.errors import LoginError, clip_foreign

@@ -13,7 +13,7 @@ import structlog
 
 from buildandpush.clients.bounded import read_bounded
 from buildandpush.clients.outside import Outside
-from buildandpush.clients.pauses import Pauses, read_pause, read_pause_of
+from buildandpush.clients.traffic.pauses import Pauses, read_pause, read_pause_of
 from buildandpush.core.azure.errors import (
     UNTOLD,
     LoginError,

@@ -6,10 +6,10 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 
 from buildandpush.api import meta
-from buildandpush.clients.circuits import KUBELET_LIMITS, Circuits, RefusedError
 from buildandpush.clients.errors import ConflictError, UnavailableError
 from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.clients.kubernetes.transport import Object, OnStatus, Transport
+from buildandpush.clients.traffic.circuits import KUBELET_LIMITS, Circuits, RefusedError
 
 _NODE_PAGE_SIZE: Final = 50
 """A node lists the images it holds, so it may be some ten KiB large."""

@@ -24,7 +24,7 @@ from buildandpush.clients.kubernetes.lists import (
 )
 from buildandpush.clients.kubernetes.refusal import classify_refusal
 from buildandpush.clients.kubernetes.watchstream import read_events
-from buildandpush.clients.pauses import read_pause
+from buildandpush.clients.traffic.pauses import read_pause
 from buildandpush.core.jsonvalue import UnreadableError, parse_object
 from buildandpush.tls import check_as_others_do, trust_anew
 

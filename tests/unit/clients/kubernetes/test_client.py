@@ -14,7 +14,6 @@ from aiohttp.test_utils import TestServer
 from kubernetes import aio
 
 from buildandpush.api import meta
-from buildandpush.clients.circuits import OPENS_AFTER
 from buildandpush.clients.errors import (
     BrokenAnswerError,
     ConflictError,
@@ -29,6 +28,7 @@ from buildandpush.clients.kubernetes import transport
 from buildandpush.clients.kubernetes.client import KubernetesClient, PodLog
 from buildandpush.clients.kubernetes.lists import NAMES_PAGE_SIZE, WHOLE_PAGE_SIZE, Listing
 from buildandpush.clients.kubernetes.transport import OnAnswer, Transport
+from buildandpush.clients.traffic.circuits import OPENS_AFTER
 from buildandpush.core.foreign import MAX_MESSAGE
 
 POD = {"metadata": {"name": "p1", "namespace": "shop"}}

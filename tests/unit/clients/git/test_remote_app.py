@@ -8,8 +8,9 @@ import pytest
 
 from buildandpush.api.addresses import EVERYWHERE, AddressRules
 from buildandpush.api.reasons import Reason
-from buildandpush.clients import gitprocess, gitremote
-from buildandpush.clients.gitremote import GitLogin, GitRemote
+from buildandpush.clients.git import process as gitprocess
+from buildandpush.clients.git import remote as gitremote
+from buildandpush.clients.git.remote import GitLogin, GitRemote
 from buildandpush.core.facts import GitRevision
 from buildandpush.source.git import way
 from buildandpush.source.network import connection

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.clients.buckets import ASKER, READS, Buckets
 from buildandpush.clients.recent import MAX_ENTRIES
+from buildandpush.clients.traffic.buckets import ASKER, READS, Buckets
 
 
 class Time:

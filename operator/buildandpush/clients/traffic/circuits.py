@@ -21,8 +21,8 @@ import aiohttp
 import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
-from buildandpush.clients.places import Limits, Manner, Places
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.traffic.places import Limits, Manner, Places
 
 _log = structlog.get_logger(__name__)
 

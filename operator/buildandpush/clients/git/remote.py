@@ -2,7 +2,7 @@
 
 git gets the same settings as in a build's pod: addresses that were checked, no redirects, no prompts, no settings of
 the machine, and a login in its environment alone. The operator has more at stake than a pod has, so each git has limits
-besides (gitprocess.py).
+besides (process.py).
 """
 
 import asyncio
@@ -21,10 +21,10 @@ import structlog
 
 from buildandpush.api.addresses import AddressRules
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.gitprocess import GitProcesses
-from buildandpush.clients.lookups import UnendedError
+from buildandpush.clients.git.lookups import UnendedError
+from buildandpush.clients.git.process import GitProcesses
+from buildandpush.clients.git.scratch import ScratchFolder
 from buildandpush.clients.recent import Recent
-from buildandpush.clients.scratch import ScratchFolder
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
 from buildandpush.source.git.githubapp import names_app, parse_app

@@ -15,9 +15,11 @@ import pytest
 
 from buildandpush.api.addresses import AddressRules, parse_networks
 from buildandpush.api.reasons import Reason
-from buildandpush.clients import gitprocess, gitremote, scratch
-from buildandpush.clients.gitremote import GitLogin, GitRemote
-from buildandpush.clients.lookups import UnendedError
+from buildandpush.clients.git import process as gitprocess
+from buildandpush.clients.git import remote as gitremote
+from buildandpush.clients.git import scratch
+from buildandpush.clients.git.lookups import UnendedError
+from buildandpush.clients.git.remote import GitLogin, GitRemote
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.source.git import way
 from buildandpush.source.network import connection

@@ -18,9 +18,9 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import find_server
 from buildandpush.clients.azure.logins import Logins
 from buildandpush.clients.errors import NotFoundError
-from buildandpush.clients.gitremote import GitLogin
+from buildandpush.clients.git.lookups import Lookups, Subject
+from buildandpush.clients.git.remote import GitLogin
 from buildandpush.clients.kubernetes.client import KubernetesClient
-from buildandpush.clients.lookups import Lookups, Subject
 from buildandpush.clients.recent import Recent
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting

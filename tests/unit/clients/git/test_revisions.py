@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.gitremote import GitLogin
-from buildandpush.clients.lookups import Lookups
-from buildandpush.clients.revisions import Place, Revisions
+from buildandpush.clients.git.lookups import Lookups
+from buildandpush.clients.git.remote import GitLogin
+from buildandpush.clients.git.revisions import Place, Revisions
 from buildandpush.core.build.questions import AskCommit, AskTouched
 from buildandpush.core.facts import Commit, GitRevision, Owner, Trouble, Waiting
 from tests.unit.core.factories import NOW

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from buildandpush.clients.pauses import Pauses, read_pause, read_pause_of
+from buildandpush.clients.traffic.pauses import Pauses, read_pause, read_pause_of
 
 
 class Clock:

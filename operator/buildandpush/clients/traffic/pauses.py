@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
-from buildandpush.clients.circuits import RefusedError
 from buildandpush.clients.recent import Recent
+from buildandpush.clients.traffic.circuits import RefusedError
 from buildandpush.core.azure.errors import is_busy
 from buildandpush.core.retryafter import parse_retry_after
 

@@ -15,9 +15,9 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.places import Limits, Manner, Places
+from buildandpush.clients.git.turns import Turns
 from buildandpush.clients.recent import Recent
-from buildandpush.clients.turns import Turns
+from buildandpush.clients.traffic.places import Limits, Manner, Places
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, is_due, longest_backoff_seconds
 from buildandpush.core.facts import Trouble
 from buildandpush.core.foreign import admit

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from buildandpush.api.reasons import Reason
-from buildandpush.clients.lookups import (
+from buildandpush.clients.git.lookups import (
     AT_ONCE,
     MOST_WISHES,
     PER_HOST,
@@ -17,7 +17,7 @@ from buildandpush.clients.lookups import (
     Subject,
     UnendedError,
 )
-from buildandpush.clients.places import SILENT, Places
+from buildandpush.clients.traffic.places import SILENT, Places
 from buildandpush.core.facts import Trouble
 from buildandpush.source.report import SourceError
 from tests.unit.core.factories import NOW

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.clients.circuits import (
+from buildandpush.clients.errors import UnavailableError
+from buildandpush.clients.recent import MAX_ENTRIES
+from buildandpush.clients.traffic.circuits import (
     BUSY_SECONDS,
     FIRST_OPEN_SECONDS,
     LONGEST_OPEN_SECONDS,
@@ -20,9 +22,7 @@ from buildandpush.clients.circuits import (
     Circuits,
     RefusedError,
 )
-from buildandpush.clients.errors import UnavailableError
-from buildandpush.clients.places import Limits
-from buildandpush.clients.recent import MAX_ENTRIES
+from buildandpush.clients.traffic.places import Limits
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 LIMITS = Limits(at_once=20, per_host=8, doubtful=12, slow_per_host=4)

@@ -1,0 +1,1 @@
+"""Who may ask which server, how often and how many at once."""
