@@ -167,10 +167,10 @@ class Lookups(Generic[W, V]):
             self._give_up(waiter, next(iter(wishes)))
 
     def _unwish(self, waiter: W, key: Hashable) -> None:
-        wishes = self._wishes[waiter]
-        del wishes[key]
+        wishes = self._wishes.get(waiter, {})
+        wishes.pop(key, None)  # a waiter of a lookup that was cancelled under way waits for no turn
         if not wishes:
-            del self._wishes[waiter]
+            self._wishes.pop(waiter, None)
 
     def _give_up(self, waiter: W, key: Hashable) -> None:
         self._unwish(waiter, key)

@@ -417,3 +417,17 @@ async def test_a_question_that_is_cancelled_is_asked_again_by_those_who_wait(des
     desk.ask(server, "main", "shop/web")
     await settle()
     assert desk.find("main") == "answer 2"
+
+
+async def test_a_question_may_be_asked_before_the_end_of_a_cancelled_one_is_told(desk: Desk) -> None:
+    server = Server()
+    desk.ask(server, "main", "shop/web")
+    await settle()
+    (lookup,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("lookup")]
+    lookup.cancel()
+    while server.busy:  # noqa: ASYNC110 - the very moment between its end and what is called then
+        await asyncio.sleep(0)
+    server.open.set()
+    desk.ask(server, "main", "shop/api")
+    await settle()
+    assert (desk.find("main"), sorted(set(desk.woken))) == ("answer 2", ["shop/api", "shop/web"])
