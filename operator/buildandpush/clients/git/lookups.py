@@ -50,6 +50,8 @@ _LASTING: Final = frozenset(
     }
 )
 """Failures that somebody has to mend. Any other may be over a moment later."""
+_End = tuple[Manner | None, asyncio.Future[Any] | None]
+"""How the host has answered, if it was asked, and what still goes on for it."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class Lookups(Generic[W, V]):
         """The questions that each waiter waits for and that have not begun; the oldest first."""
         self._shares: dict[str, Places] = {}
         """What each namespace has of the places, as long as it has any."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[_End]] = set()
 
     def knows(self, key: Hashable) -> bool:
         """Whether this was asked before."""
@@ -167,10 +169,10 @@ class Lookups(Generic[W, V]):
             self._give_up(waiter, next(iter(wishes)))
 
     def _unwish(self, waiter: W, key: Hashable) -> None:
-        wishes = self._wishes.get(waiter, {})
-        wishes.pop(key, None)  # a waiter of a lookup that was cancelled under way waits for no turn
+        wishes = self._wishes[waiter]
+        del wishes[key]
         if not wishes:
-            self._wishes.pop(waiter, None)
+            del self._wishes[waiter]
 
     def _give_up(self, waiter: W, key: Hashable) -> None:
         self._unwish(waiter, key)
@@ -203,14 +205,24 @@ class Lookups(Generic[W, V]):
             self._take_out(entry, key)
             self._places.begin(host)
             self._share_of(namespace).begin(host)
-            task = asyncio.create_task(self._look_up(entry, work, namespace), name=f"lookup {host}")
+            task = asyncio.create_task(self._look_up(entry, work), name=f"lookup {host}")
             self._tasks.add(task)
-            task.add_done_callback(partial(self._note_end, entry))
+            task.add_done_callback(partial(self._note_end, entry, namespace))
 
-    def _note_end(self, entry: _Entry[W, V], task: asyncio.Task[None]) -> None:
+    def _note_end(self, entry: _Entry[W, V], namespace: str, task: asyncio.Task[_End]) -> None:
+        """Those who wait may ask again, and others have their turns. Anybody may cancel a lookup, even before it has
+        begun: kopf does, at its end, to all tasks made while it ran."""
         self._tasks.discard(task)
-        if task.cancelled():  # by somebody else, or at the end of all
-            self._tell(entry)
+        entry.is_busy = False
+        manner, rest = (None, None) if task.cancelled() else task.result()
+        if rest is None:
+            self._end(namespace, entry.subject.host, manner)
+        else:
+            rest.add_done_callback(lambda _: self._end_late(namespace, entry.subject.host, manner))
+        waiters, entry.waiters = entry.waiters, set()
+        for waiter in waiters:
+            self._wake(waiter)
+        self._begin()
 
     def _has_place(self, namespace: str, host: str) -> bool:
         return self._places.has_place(host) and (
@@ -229,7 +241,7 @@ class Lookups(Generic[W, V]):
         if share.is_idle():
             del self._shares[namespace]
 
-    async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]], namespace: str) -> None:
+    async def _look_up(self, entry: _Entry[W, V], work: Callable[[], Awaitable[V]]) -> _End:
         entry.asked_at = self._clock()
         manner: Manner | None = None
         rest: asyncio.Future[Any] | None = None
@@ -244,20 +256,7 @@ class Lookups(Generic[W, V]):
             _log.warning("lookup.failed", host=entry.subject.host, exc_info=True)
             entry.answer = self._note_failure(entry, Reason.SOURCE_UNREACHABLE, type(error).__name__)
             manner = Manner.SILENT
-        finally:
-            entry.is_busy = False
-            if rest is None:
-                self._end(namespace, entry.subject.host, manner)
-            else:
-                rest.add_done_callback(lambda _: self._end_late(namespace, entry.subject.host, manner))
-        self._tell(entry)
-
-    def _tell(self, entry: _Entry[W, V]) -> None:
-        """Those who wait may ask again, and others have their turns."""
-        waiters, entry.waiters = entry.waiters, set()
-        for waiter in waiters:
-            self._wake(waiter)
-        self._begin()
+        return manner, rest
 
     def _end_late(self, namespace: str, host: str, manner: Manner | None) -> None:
         """What went on after its time has ended."""

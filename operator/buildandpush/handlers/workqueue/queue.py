@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 import structlog
@@ -118,7 +119,8 @@ class WorkQueue(Generic[K]):
         while True:
             key = self._claim()
             if key is not None:
-                group.create_task(self._work_on(key), name=f"work on {key}")
+                worker = group.create_task(self._run_once(key), name=f"work on {key}")
+                worker.add_done_callback(partial(self._note_end, key))
                 await asyncio.sleep(0)  # everything else has its turn between the beginnings of two passes
                 continue
             self._changed.clear()
@@ -137,11 +139,10 @@ class WorkQueue(Generic[K]):
         except TimeoutError:
             _log.warning("queue.drain_timed_out", running=[str(key) for key in self._turns.running])
 
-    async def _work_on(self, key: K) -> None:
-        try:
-            await self._run_once(key)
-        finally:
-            self._release(key)
+    def _note_end(self, key: K, worker: asyncio.Task[None]) -> None:
+        if worker.cancelled() and not self._stopped:  # before it began
+            self.add(key)
+        self._release(key)
 
     async def _run_once(self, key: K) -> None:
         began = self._now()

@@ -419,6 +419,19 @@ async def test_a_question_that_is_cancelled_is_asked_again_by_those_who_wait(des
     assert desk.find("main") == "answer 2"
 
 
+async def test_a_question_that_is_cancelled_before_it_begins_keeps_no_place(desk: Desk) -> None:
+    server = Server()
+    server.open.set()
+    desk.ask(server, "main", "shop/web")
+    (lookup,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("lookup")]
+    lookup.cancel()
+    await settle()
+    assert (desk.woken, server.asked) == (["shop/web"], [])
+    desk.ask(server, "main", "shop/web")
+    await settle()
+    assert desk.find("main") == "answer 1"
+
+
 async def test_a_question_may_be_asked_before_the_end_of_a_cancelled_one_is_told(desk: Desk) -> None:
     server = Server()
     desk.ask(server, "main", "shop/web")
@@ -429,5 +442,8 @@ async def test_a_question_may_be_asked_before_the_end_of_a_cancelled_one_is_told
         await asyncio.sleep(0)
     server.open.set()
     desk.ask(server, "main", "shop/api")
+    await settle()
+    for waiter in set(desk.woken):  # both, and each asks again
+        desk.ask(server, "main", waiter)
     await settle()
     assert (desk.find("main"), sorted(set(desk.woken))) == ("answer 2", ["shop/api", "shop/web"])

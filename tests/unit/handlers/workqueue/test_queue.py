@@ -609,3 +609,20 @@ def test_each_call_is_told_with_its_seconds_and_its_error() -> None:
 
     run_in_fake_time(main())
     assert told == [("a", 3.0, away), ("a", 3.0, None)]
+
+
+def test_a_worker_that_is_cancelled_before_it_begins_does_not_lose_its_key() -> None:
+    async def main() -> None:
+        recorder = Recorder()
+        async with running(recorder, workers=1) as queue:
+            queue.add("web")
+            workers: list[asyncio.Task[Any]] = []
+            while not workers:
+                await asyncio.sleep(0)
+                workers = [task for task in asyncio.all_tasks() if task.get_name() == "work on web"]
+            workers[0].cancel()
+            assert recorder.calls == []
+            await asyncio.sleep(100)
+        assert recorder.keys == ["web"]
+
+    run_in_fake_time(main())
