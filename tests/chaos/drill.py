@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from buildandpush.api import meta
-from tests.chaos.scene import UNREACHED, Scene, is_over
-from tests.e2e.harness.api import Object
+from tests.chaos.scene import Scene, is_over
+from tests.e2e.harness.api import UNREACHED, Object
 from tests.e2e.harness.build import Snapshot
 
 SUCCEEDED: Final = "Succeeded"

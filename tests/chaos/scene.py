@@ -9,11 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from urllib3.exceptions import HTTPError
-
 from buildandpush.api import meta
 from devcluster.settings import Settings
-from tests.e2e.harness.api import BUILD, CONNECTOR, Api, ApiError, Object
+from tests.e2e.harness.api import BUILD, CONNECTOR, UNREACHED, Api, Object
 from tests.e2e.harness.azure import Azure
 from tests.e2e.harness.build import FROM, Snapshot, build_manifest, inline
 from tests.e2e.harness.fixtures import connector_manifest, secret_manifest
@@ -23,8 +21,6 @@ from tests.e2e.harness.registry import Registry
 from tests.e2e.harness.shell import Shell
 from tests.e2e.harness.waiting import eventually
 
-UNREACHED: Final = (ApiError, HTTPError, OSError)
-"""What a request ends with while the API server is away, or on its way down or up."""
 SMALL: Final = {"requests": {"memory": "32Mi", "cpu": "10m"}, "limits": {"memory": "300Mi"}}
 """Twenty such builds fit on a node of two cores."""
 
@@ -119,9 +115,7 @@ class Scene:
 
     def answers(self) -> bool:
         """Whether the API server answers."""
-        with suppress(*UNREACHED):
-            return bool(self.api.list("Node"))
-        return False
+        return self.api.answers()
 
     # ---- pushes
 

@@ -49,7 +49,7 @@ class ConnectorReconciler:
         self._clock = clock
         self._wake = wake
         self._gone: dict[Key, dict[str, datetime]] = {}
-        """The uids of those that went a short while ago, and when they are forgotten for the last time."""
+        """The uids of connectors that went a short while ago, each with the time of the last look for what is left."""
         self._unchanged = Unchanged(clock)
 
     async def reconcile(self, key: Key) -> float | None:

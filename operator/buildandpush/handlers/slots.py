@@ -87,7 +87,7 @@ class Slots:
         return ""
 
     def _note_turn(self, namespace: str) -> None:
-        turn = max(self._turns.values(), default=0) + 1
+        turn = next(reversed(self._turns.values()), 0) + 1
         self._turns.pop(namespace, None)
         self._turns[namespace] = turn
         if len(self._turns) > MOST_TURNS:

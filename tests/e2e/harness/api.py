@@ -62,6 +62,10 @@ class ApiError(Exception):
         self.message = message
 
 
+UNREACHED: Final = (ApiError, HTTPError, OSError)
+"""What a request ends with while the API server is away, or on its way down or up."""
+
+
 class Api:
     """Requests as the cluster's administrator."""
 
@@ -71,6 +75,12 @@ class Api:
     def close(self) -> None:
         """Close the kept connections."""
         self._client.rest_client.pool_manager.clear()
+
+    def answers(self) -> bool:
+        """Whether the API server answers."""
+        with suppress(*UNREACHED):
+            return bool(self.list("Node"))
+        return False
 
     def get(self, kind: str, name: str, namespace: str | None = None) -> Object:
         """One object."""

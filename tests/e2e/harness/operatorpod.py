@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from devcluster.machine.process import read_start_ticks
 from tests.e2e.harness.api import Api, Object
 from tests.e2e.harness.waiting import eventually
 
@@ -106,7 +107,7 @@ class OperatorPod:
 
     def wait_clean(self) -> None:
         """Wait until the leader holds no ended process: each would keep its number for ever."""
-        eventually(lambda: not any(_has_ended(pid) for pid in _processes(self.read())), "no ended process", within=20)
+        eventually(lambda: all(map(read_start_ticks, _processes(self.read()))), "no ended process", within=20)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -186,13 +187,6 @@ def _signal(processes: list[int], number: signal.Signals) -> None:
     for pid in processes:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return False
 
 
 def _processes_of(container: str) -> list[int]:

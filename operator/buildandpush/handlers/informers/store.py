@@ -113,7 +113,7 @@ class Store:
         known = self._resources.get(key)
         if known is not None and known.uid == uid_of(body):
             self._forget(key)
-        self._note_former(key, uid_of(body))  # of one that came and went at once nothing else is told
+        self._note_former(key, uid_of(body))  # this event may be the only one of it
         return key
 
     def take_former(self, key: Key) -> set[str]:

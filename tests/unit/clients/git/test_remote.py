@@ -24,6 +24,7 @@ from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.source.git import way
 from buildandpush.source.network import connection
 from buildandpush.source.report import SourceError
+from devcluster.machine.process import parse_stat
 from tests.github import GitHub, Reply
 from tests.unit.source.git.fake_ssh import HOSTS, KEY, install_ssh
 from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
@@ -59,8 +60,8 @@ def _find_ended() -> dict[int, str]:
     ended = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-            if (state, parent) == ("Z", str(os.getpid())):
+            state, parent, *_ = parse_stat((folder / "stat").read_text())
+            if (state, parent) == ("Z", os.getpid()):
                 ended[int(folder.name)] = (folder / "comm").read_text().strip()
     return ended
 
@@ -185,10 +186,10 @@ async def test_a_branch_that_moves_in_between_changes_nothing(
     git(bare, "branch", "--force", "moving", commits["third"])
     run = gitprocess._run
 
-    async def move(way: object, folder: Path, arguments: tuple[str, ...], memory: int) -> tuple[int, str, str]:
+    async def move(found: way.Way, folder: Path, arguments: tuple[str, ...], memory: int) -> tuple[int, str, str]:
         if arguments[0] == "fetch":
             git(bare, "branch", "--force", "moving", commits["fourth"])
-        return await run(way, folder, arguments, memory)  # type: ignore[arg-type]
+        return await run(found, folder, arguments, memory)
 
     monkeypatch.setattr(gitprocess, "_run", move)
     found = await remote.find_commit(GitRevision(server.url(), "moving"), None, details=True)
