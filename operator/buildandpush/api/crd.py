@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from buildandpush.api import meta
-from buildandpush.api.base import cel
+from buildandpush.api.base import ATOMIC_MAP, cel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
 from buildandpush.api.generated import write_or_check
 from buildandpush.api.meta import Manifest
@@ -39,6 +39,8 @@ def _root_schema(kind: str, description: str, spec: type[BaseModel], status: typ
     # A default inside a nested object never shows unless its parent has one, so it stands on status itself.
     status_schema["default"] = {"observedGeneration": -1}
     status_schema.pop("required", None)
+    # One writer replaces it as a whole. So the API server need not keep, at each write, who owns which field in it.
+    status_schema |= ATOMIC_MAP
     return {
         "type": "object",
         "description": description,

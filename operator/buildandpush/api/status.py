@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
-from buildandpush.api.base import ATOMIC, ATOMIC_MAP, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
+from buildandpush.api.base import ATOMIC, MAP_BY_KEY, MAP_BY_TYPE, MAX_QUANTITY, ApiModel
 from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES
 from buildandpush.api.strategy import MAX_BUILDS
 
@@ -289,13 +289,13 @@ class BuildAndPushACRStatus(ApiModel):
     conditions: list[Condition] = Field(
         [], max_length=16, description="The state by aspects.", json_schema_extra=MAP_BY_TYPE
     )
-    run: RunStatus | None = Field(None, description="The latest run.", json_schema_extra=ATOMIC_MAP)
+    run: RunStatus | None = Field(None, description="The latest run.")
     digest: str | None = Field(None, max_length=128, description="Digest of the last image that was pushed well.")
     image: str | None = Field(None, max_length=1024, description="Reference of that image, by digest.")
     good_spec_hash: str | None = Field(
         None, max_length=80, description="Hash of the fields that shaped the image of the last good run."
     )
-    links: ImageLinks | None = Field(None, description="Ways to that image.", json_schema_extra=ATOMIC_MAP)
+    links: ImageLinks | None = Field(None, description="Ways to that image.")
     artifacts: list[Artifact] = Field(
         [], max_length=MAX_ARTIFACTS, description="What the last good run pushed.", json_schema_extra=ATOMIC
     )

@@ -70,6 +70,13 @@ def test_file_is_plain_yaml_that_says_where_it_comes_from(name: str) -> None:
     assert not [line for line in text.splitlines() if line.lstrip("- ").startswith(("&", "*"))]
 
 
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_the_status_is_owned_as_a_whole(name: str) -> None:
+    """Owners of single fields in it cost a fifth of the API server's time for each write, and a fifth of the size."""
+    (version,) = yaml.safe_load(FILES[name])["spec"]["versions"]
+    assert version["schema"]["openAPIV3Schema"]["properties"]["status"]["x-kubernetes-map-type"] == "atomic"
+
+
 def test_rendering_twice_gives_the_same() -> None:
     assert render_files() == FILES
 
