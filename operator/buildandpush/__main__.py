@@ -40,6 +40,7 @@ from buildandpush.clients.registry import RegistryClient
 from buildandpush.config import ConfigError, OperatorConfig
 from buildandpush.core.facts import Commit
 from buildandpush.core.fluxobject import PLURALS
+from buildandpush.handlers.announcements import Announcements
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.informers.crds import CrdWatch
 from buildandpush.handlers.informers.fluxwatch import FluxWatch
@@ -53,8 +54,10 @@ from buildandpush.handlers.observability.health import Health, Loop, serve_healt
 from buildandpush.handlers.observability.looplag import LoopLag
 from buildandpush.handlers.observability.metrics import Metrics
 from buildandpush.handlers.observability.runmeter import RunMeter
+from buildandpush.handlers.progress import Progress
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.telling import Telling
 from buildandpush.handlers.workqueue.journal import Journal
 from buildandpush.handlers.workqueue.passes import Passes
 from buildandpush.handlers.workqueue.queue import WorkQueue
@@ -63,6 +66,8 @@ from buildandpush.telemetry import configure_logging
 _log = structlog.get_logger("buildandpush")
 
 DRAIN_SECONDS = 20.0
+FLUSH_SECONDS = 4.0
+"""For Events that are not written yet. Both together leave some of the 30 s that the kubelet gives."""
 _YOUNG_OBJECTS = 10_000
 """Some MiB."""
 
@@ -159,10 +164,11 @@ async def _lead(
         ),
     )
     quotas = Quotas(lambda owner: wake_build(owner.namespace, owner.name))
-    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake)
-    passes = Passes(reconciler.reconcile, Journal(config.state_dir))
+    announcements = Announcements(acting)
+    telling = Telling(announcements.tell, Progress(time.monotonic))
+    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake, telling)
     queue: WorkQueue[Key] = WorkQueue(
-        passes.run,
+        Passes(reconciler.reconcile, Journal(config.state_dir)).run,
         workers=config.workers,
         namespace_of=lambda key: key.namespace,
         on_done=lambda key, seconds, error: metrics.note_pass(key.kind, seconds, error),
@@ -178,19 +184,16 @@ async def _lead(
     health.stalled_seconds = queue.stalled_seconds
     tasks = [
         *_watch_pods(client, store, queue, watcher, config, listed, health),
+        *_watch_flux(flux, store, queue, config),
         asyncio.create_task(_work(client, store, queue, config, nodes, crds, health, listed), name="queue"),
         asyncio.create_task(crds.run(), name="crds"),
+        asyncio.create_task(announcements.run(), name="events"),
         asyncio.create_task(
             refresh(client, store, queue, config.namespace_list, watcher.relisted, health, listed), name="refresh"
         ),
     ]
     if nodes is not None:
         tasks.append(asyncio.create_task(nodes.run(), name="nodes"))
-    tasks += [
-        asyncio.create_task(FluxWatch(flux, store, queue.add, kind, namespace).run(), name=f"flux-{kind}")
-        for kind in PLURALS
-        for namespace in config.namespace_list or (None,)
-    ]
     health.tasks += tasks
     watchers = [
         asyncio.create_task(_set_after(stop.wait(), ended), name="signals"),
@@ -202,7 +205,7 @@ async def _lead(
     await run_kopf(watcher, config.namespace_list, ended, take_signals, stop, health, metrics.count_api_request)
     _log.info("operator.stopping", queued=len(queue))
     if stop.is_set():
-        await queue.drain(DRAIN_SECONDS)
+        await _finish(queue, announcements)
     running = [*tasks, *watchers]
     health.tasks.clear()
     for task in running:
@@ -214,6 +217,12 @@ async def _lead(
     git.close()
     await entra.close()
     await outside.close()
+
+
+async def _finish(queue: WorkQueue[Key], announcements: Announcements) -> None:
+    """Let what is under way come to its end."""
+    await queue.drain(DRAIN_SECONDS)
+    await announcements.flush(FLUSH_SECONDS)
 
 
 def _watch_pods(
@@ -231,6 +240,16 @@ def _watch_pods(
         watch = PodWatch(client, namespace, list_pods, watcher.on_pod, listed, health.watch_answered)
         tasks.append(asyncio.create_task(watch.run(), name=f"pods of {namespace or 'all'}"))
     return tasks
+
+
+def _watch_flux(
+    flux: FluxClient, store: Store, queue: WorkQueue[Key], config: OperatorConfig
+) -> list[asyncio.Task[None]]:
+    return [
+        asyncio.create_task(FluxWatch(flux, store, queue.add, kind, namespace).run(), name=f"flux-{kind}")
+        for kind in PLURALS
+        for namespace in config.namespace_list or (None,)
+    ]
 
 
 async def _work(

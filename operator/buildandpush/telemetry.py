@@ -3,7 +3,7 @@
 Events of ours, stable names to search for:
     operator.started  operator.stopping  operator.stopped  operator.watch_restarted
     lease.standing_by  lease.created  lease.leading  lease.attempt_failed  lease.lost  lease.not_released
-    build.status_changed  pod.created  pod.adopted  pod.gone_already  event.refused
+    build.status_changed  pod.created  pod.adopted  pod.gone_already  event.refused  events.not_written
     status.refused  login.not_removed
     crd.outdated  crd.newer  crd.current  crd.not_read  crd.field_dropped
     registry.unreachable  endpoint.silent  nodes.user_namespaces  nodes.not_read

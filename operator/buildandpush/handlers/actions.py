@@ -1,18 +1,15 @@
-"""Performs the actions of a decision. Every action may be repeated: it then finds its own work done."""
+"""Performs what a decision wants done to pods. Every action may be repeated: it then finds its own work done."""
 
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.api.meta import Manifest
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
-from buildandpush.core import naming
-from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
+from buildandpush.core.build.world import CancelPod, CreatePod, DeletePod, PodAction, Refusal
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import observe_pod
 from buildandpush.handlers.informers.store import Store
@@ -24,20 +21,15 @@ _PASSING: Final = frozenset({401, 404, 409, 429})
 """Codes of a refusal that says nothing against the pod itself."""
 
 
-async def perform(
-    client: KubernetesClient, store: Store, owner: Owner, action: Action, now: datetime
-) -> Refusal | Waiting | None:
-    """Perform one action. Returns the API server's refusal, if there is one: a Refusal for a pod that was not created,
-    a Waiting for a pod that was not removed. A refused Event is ignored."""
+async def perform(client: KubernetesClient, store: Store, owner: Owner, action: PodAction) -> Refusal | Waiting | None:
+    """Perform one action on a pod. Returns the API server's refusal, if there is one: a Refusal for a pod that was not
+    created, a Waiting for a pod that was not removed."""
     if isinstance(action, CreatePod):
         try:
             return await _ensure_pod(client, store, owner, action)
         except (KubernetesError, TroubleError) as error:  # of what else it takes: a former pod is in the way
             refused = explain_refusal(error)
             return Refusal(refused.reason, refused.message, final=False)
-    if isinstance(action, Announce):
-        await _tell(client, owner, action, now)
-        return None
     return await _end_pod(client, store, owner, action)
 
 
@@ -55,15 +47,6 @@ async def _end_pod(
         refused = explain_refusal(error)
         return replace(refused, message=f"pod {action.name} cannot be ended: {refused.message}")
     return None
-
-
-async def _tell(client: KubernetesClient, owner: Owner, action: Announce, now: datetime) -> None:
-    """Write an Event. If the API server refuses it, because the namespace is going or has too many Events, the work
-    goes on."""
-    try:
-        await client.create_event(_event(owner, action, now))
-    except (KubernetesError, UnavailableError) as error:
-        _log.info("event.refused", namespace=owner.namespace, build=owner.name, error=str(error))
 
 
 async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
@@ -122,31 +105,3 @@ def refusal_of(error: KubernetesError | TroubleError) -> Refusal:
     ):
         return Refusal(Reason.POD_REFUSED, words, final=False)
     return Refusal(Reason.POD_REFUSED, words, final=True)
-
-
-def _event(owner: Owner, action: Announce, now: datetime) -> Manifest:
-    time = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    event: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            "name": naming.event_name(owner.name, owner.uid, action.key, action.reason),
-            "namespace": owner.namespace,
-        },
-        "involvedObject": {
-            "apiVersion": meta.API_VERSION,
-            "kind": meta.BUILD_KIND,
-            "name": owner.name,
-            "namespace": owner.namespace,
-            "uid": owner.uid,
-        },
-        "type": "Warning" if action.warning else "Normal",
-        "reason": action.reason,
-        "message": action.message,
-        "source": {"component": meta.COMPONENT},
-        "reportingComponent": meta.COMPONENT,
-        "firstTimestamp": time,
-        "lastTimestamp": time,
-        "count": 1,
-    }
-    return event

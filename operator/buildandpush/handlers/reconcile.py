@@ -1,5 +1,6 @@
 """One pass over one resource: decide, answer, write the status, act. It repeats until nothing is left to do."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,29 +18,28 @@ from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.crdgap import find_dropped, find_fields
 from buildandpush.core.explain import describe
-from buildandpush.core.facts import Owner, Waiting
+from buildandpush.core.facts import Waiting
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.outcome import outcome_of
-from buildandpush.core.run.status import announce_end
 from buildandpush.core.settings import BuildSettings
 from buildandpush.handlers.actions import perform
+from buildandpush.handlers.announcements import Announcements
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
 from buildandpush.handlers.informers.store import Store, read_resource
 from buildandpush.handlers.objects import Key, Object
 from buildandpush.handlers.observability.runmeter import RunMeter
+from buildandpush.handlers.progress import Progress
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.refusals import explain_refusal
 from buildandpush.handlers.slots import Slots
+from buildandpush.handlers.telling import Telling
 from buildandpush.handlers.unchanged import Unchanged
 
 _log = structlog.get_logger(__name__)
 
 _MAX_ROUNDS: Final = 8
 """Decisions in one pass; a run needs three or four, more would be a decision that does not settle."""
-
-_TELL_AGAIN: Final = timedelta(minutes=10)
-"""How long after a run's end a process that did not see it makes sure that it was told."""
 
 
 class _Written(Enum):
@@ -48,6 +48,7 @@ class _Written(Enum):
     NOTHING = auto()
     CHANGE = auto()
     CONFLICT = auto()
+    LATER = auto()
 
 
 class Reconciler:
@@ -62,8 +63,10 @@ class Reconciler:
         meter: RunMeter,
         quotas: Quotas,
         wake: Callable[[Key], None] = lambda key: None,
+        telling: Telling | None = None,
     ) -> None:
-        """`wake` is called for a build that may go on, since another has ended or its connector has changed."""
+        """`wake` is called for a build that may go on, since another has ended or its connector has changed. `telling`
+        says when what nobody has to act on is written; by default Events are written at once."""
         lost_after = timedelta(seconds=settings.node_lost_timeout_seconds)
         self._slots = Slots(store, settings.slots, lost_after, wake)
         self._meter = meter
@@ -76,13 +79,12 @@ class Reconciler:
         self._clock = clock
         self._pruned: frozenset[str] = frozenset()
         """Fields that the API server drops since the installed CRD does not know them."""
-        self._ends_told: dict[Key, tuple[str, int]] = {}
-        """Whose end, by uid and number of the run, this process has told last."""
         self._obstacles: Recent[str, Waiting] = Recent()
         """How the API server refused to end a pod, by uid of the resource, until it does."""
         self._unchanged = Unchanged(clock)
-        self._announced: Recent[tuple[str, str, str], bool] = Recent()
-        """Events that this process has written: by uid of the resource, what they are about, and reason."""
+        self._telling = telling or Telling(Announcements(sources.kubernetes).write, Progress(time.monotonic))
+        self._made: Recent[tuple[str, str], bool] = Recent()
+        """Pods that this process has made, by uid of the resource and name. Their statuses may not say so yet."""
 
     def allow_user_namespaces(self, able: bool) -> None:
         """Set the default of userNamespace from now on. A running pod stays as it is; the next attempt follows the new
@@ -109,7 +111,7 @@ class Reconciler:
         for _ in range(_MAX_ROUNDS):
             body = self._store.get(key)
             if body is None:
-                self._ends_told.pop(key, None)
+                self._telling.forget(key)
                 self._unchanged.forget(key)
                 self._meter.forget(key)
                 self._slots.forget(key, self._clock())
@@ -130,47 +132,41 @@ class Reconciler:
                 obstacle=obstacle,
                 pruned=self._pruned,
                 unchanged_since=self._unchanged.find_since(key, resource.resource_version),
+                made=self._find_made(resource),
             )
             decision, answers = await self._decide(world)
             # Of a status that cannot be read all else stays as it is.
             kept = body.get("status") or {} if resource.unreadable else {}
-            written = await self._write(key, resource, decision, kept)
+            told_in = self._telling.find_wait(key, resource, decision)
+            written = _Written.LATER if told_in else await self._write(key, resource, decision, kept)
             if written is _Written.CONFLICT:
                 logins = {}
                 continue  # the resource changed meanwhile; decide afresh
             # What was just written changes no login. All else is looked up anew.
             logins = {asked: found for asked, found in answers.items() if isinstance(asked, AskLogin)}
-            self._note_end(key, resource, decision)
+            self._telling.note_end(key, resource, decision)
             refusals |= await self._act(world, decision)
             created = any(isinstance(action, CreatePod) for action in decision.actions)
-            if written is _Written.NOTHING and not created:
+            if written in (_Written.NOTHING, _Written.LATER) and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
-                await self._tell_end(key, world)
+                await self._telling.tell_end(key, world)
                 self._slots.settle(key, self._clock())
                 if decision.wake_at is None:
                     self._unchanged.forget(key)  # most have come to their end
                 stands = self._obstacles.get(resource.owner.uid) is not None
-                return _seconds_until_due(world, decision, at_most=WAIT if stands else None)
+                due = _seconds_until_due(world, decision, at_most=WAIT if stands else None)
+                return min((seconds for seconds in (due, told_in or None) if seconds is not None), default=None)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
 
-    def _note_end(self, key: Key, resource: Resource, decision: Decision) -> None:
-        """The actions of a decision announce an end that was decided here."""
-        before, after = resource.status.run, decision.status.run
-        if after is not None and after.finished_at is not None and before != after:
-            self._ends_told[key] = (resource.owner.uid, after.number)
-
-    async def _tell_end(self, key: Key, world: World) -> None:
-        """Announce a run's end again if another process may have died between its status and its Event. An Event's name
-        says what it is about, so a second announcement makes no second Event."""
-        event = announce_end(world)
-        run = world.resource.status.run
-        if event is None or run is None or run.finished_at is None:
-            return
-        known, self._ends_told[key] = self._ends_told.get(key), (world.resource.owner.uid, run.number)
-        if known != self._ends_told[key] and world.now - run.finished_at < _TELL_AGAIN:
-            await perform(self._client, self._store, world.resource.owner, event, world.now)
+    def _find_made(self, resource: Resource) -> frozenset[str]:
+        """Pods that this process has made for builds on their way, and of which the status does not say so."""
+        run, uid = resource.status.run, resource.owner.uid
+        if run is None or run.finished_at is not None:
+            return frozenset()
+        untold = (build.pod_name for build in run.builds if build.pod_uid is None)
+        return frozenset(name for name in untold if self._made.get((uid, name)))
 
     async def _decide(self, world: World) -> tuple[Decision, Mapping[Question, Answer]]:
         """Decide, and answer what the decision asks. A status that holds whatever the answers are is written before
@@ -245,8 +241,7 @@ class Reconciler:
         message = describe(refused.reason, f"the status cannot be written: {refused.message}")
         told = Announce(True, refused.reason, message, key="status")
         _log.warning("status.refused", namespace=resource.owner.namespace, build=resource.owner.name, error=message)
-        if not self._was_announced(resource.owner, told):
-            await perform(self._client, self._store, resource.owner, told, self._clock())
+        await self._telling.announce(resource.owner, told, self._clock())
 
     def _log_transition(self, resource: Resource, decision: Decision) -> None:
         run = decision.status.run
@@ -279,13 +274,14 @@ class Reconciler:
         refusals: dict[str, Refusal] = {}
         obstacle: Waiting | None = None
         for action in decision.actions:
-            if isinstance(action, Announce) and self._was_announced(world.resource.owner, action):
+            if isinstance(action, Announce):
+                await self._telling.announce(world.resource.owner, action, world.now)
                 continue
             if isinstance(action, CreatePod):
                 refusal = await self._create_pod(world, action)
                 refusals |= {action.name: refusal} if refusal is not None else {}
                 continue
-            refused = await perform(self._client, self._store, world.resource.owner, action, world.now)
+            refused = await perform(self._client, self._store, world.resource.owner, action)
             if isinstance(refused, Waiting):
                 obstacle = refused
         await self._note_obstacle(world, decision, obstacle)
@@ -298,8 +294,10 @@ class Reconciler:
         if known is not None:
             return known
         self._slots.note_offered(Key(meta.BUILD_KIND, owner.namespace, owner.name), action.name, self._clock())
-        refused = await perform(self._client, self._store, owner, action, world.now)
+        refused = await perform(self._client, self._store, owner, action)
         refusal = refused if isinstance(refused, Refusal) else None
+        if refusal is None:
+            self._made.put((owner.uid, action.name), True)
         self._quotas.note(owner, refusal, world.now)
         return refusal
 
@@ -311,13 +309,8 @@ class Reconciler:
             return
         self._obstacles.put(owner.uid, obstacle)
         told = Announce(True, obstacle.reason, describe(obstacle.reason, obstacle.message), key="pod-that-stays")
-        if (run is None or run.finished_at is not None) and not self._was_announced(owner, told):
-            await perform(self._client, self._store, owner, told, world.now)
-
-    def _was_announced(self, owner: Owner, action: Announce) -> bool:
-        """Whether this process has announced it already. This saves a request that the API server would refuse."""
-        about = (owner.uid, action.key, action.reason)
-        return bool(self._announced.get(about)) or not self._announced.put(about, True)
+        if run is None or run.finished_at is not None:
+            await self._telling.announce(owner, told, world.now)
 
 
 def _find_change(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) -> dict[str, Any] | None:

@@ -10,12 +10,15 @@ from buildandpush.api import meta
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.settings import BuildSettings
+from buildandpush.handlers.announcements import Announcements
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.observability.metrics import Metrics
 from buildandpush.handlers.observability.runmeter import RunMeter
+from buildandpush.handlers.progress import Progress
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.telling import Telling
 from tests.unit.core.factories import DIGEST, NOW, SETTINGS, spec
 from tests.unit.fake_azure import FakeAzure, FakeLinks, FakeRevisions, make_sources
 from tests.unit.handlers.fake_api import FakeApi
@@ -62,6 +65,7 @@ class Cluster:
     settings: BuildSettings = SETTINGS
     store: Store = field(default_factory=Store)
     metrics: Metrics = field(default_factory=Metrics)
+    progress: Progress | None = None
 
     def __post_init__(self) -> None:
         login = {"registryCredentials": {"secretRef": {"name": "acr-push"}}, "registries": ["contoso.azurecr.io"]}
@@ -100,7 +104,9 @@ class Cluster:
             client, self.registry, lambda: self.now, self.azure, self.links, revisions=self.revisions
         )
         quotas = Quotas(lambda owner: None)
-        return Reconciler(sources, self.store, self.settings, lambda: self.now, RunMeter(self.metrics), quotas)
+        meter = RunMeter(self.metrics)
+        telling = Telling(Announcements(client).write, self.progress) if self.progress is not None else None
+        return Reconciler(sources, self.store, self.settings, lambda: self.now, meter, quotas, telling=telling)
 
     async def reconcile(self, key: Key = WEB) -> float | None:
         """One pass of a process that has just started."""
@@ -141,6 +147,10 @@ class Cluster:
     def events(self) -> list[str]:
         """Reasons of the Events that were told."""
         return [body["reason"] for body in self.api.all("events")]
+
+    def seconds(self) -> float:
+        """The time of a clock that only goes on."""
+        return self.now.timestamp()
 
     def start_kaniko(self) -> None:
         """The kubelet has fetched the source and started kaniko."""

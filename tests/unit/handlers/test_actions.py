@@ -7,11 +7,11 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import UnavailableError
-from buildandpush.core.build.world import Action, Announce, CancelPod, CreatePod, DeletePod, Refusal
+from buildandpush.core.build.world import CancelPod, CreatePod, DeletePod, PodAction, Refusal
 from buildandpush.core.facts import Waiting
 from buildandpush.handlers.actions import perform
 from buildandpush.handlers.informers.store import Store
-from tests.unit.core.factories import NOW, OWNER
+from tests.unit.core.factories import OWNER
 from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
 
 QUOTA = 'pods "p1" is forbidden: exceeded quota: small, requested: memory=500Mi, used: memory=1Gi, limited: memory=1Gi'
@@ -35,7 +35,6 @@ def pod(*, owner: str = OWNER.uid, spec_hash: str = "v1-a", node: str = "") -> d
 
 
 CREATE = CreatePod("p1", pod())
-TOLD = Announce(warning=True, reason="RunFailed", message="what happened", key="run-1-attempt-1")
 
 
 class Acting:
@@ -44,8 +43,8 @@ class Acting:
     def __init__(self) -> None:
         self.api, self.store = FakeApi(), Store()
 
-    async def __call__(self, action: Action) -> Refusal | Waiting | None:
-        return await perform(self.api.connect(), self.store, OWNER, action, NOW)
+    async def __call__(self, action: PodAction) -> Refusal | Waiting | None:
+        return await perform(self.api.connect(), self.store, OWNER, action)
 
 
 @pytest.fixture
@@ -147,7 +146,7 @@ async def test_a_webhooks_denial_is_told_whatever_code_it_chooses(status: int, f
 
 @pytest.mark.parametrize("action", [CancelPod("p1", "u"), DeletePod("p1", "u")])
 @pytest.mark.parametrize("status", [401, 404, 409, 429])
-async def test_a_webhooks_code_does_not_say_that_a_pod_is_gone(status: int, action: Action, act: Acting) -> None:
+async def test_a_webhooks_code_does_not_say_that_a_pod_is_gone(status: int, action: PodAction, act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (status, DENIED)
     assert await act(action) == Waiting(Reason.API_REFUSED, f"pod p1 cannot be ended: {DENIED}")
 
@@ -161,15 +160,9 @@ async def test_login_of_the_operator_that_has_just_expired_fails_no_build(act: A
     assert refusal is None or not refusal.final
 
 
-@pytest.mark.parametrize("status", [403, 429, 500, 503])
-async def test_an_event_that_is_not_taken_holds_nothing_up(status: int, act: Acting) -> None:
-    act.api.refuse = lambda verb, plural, name: (status, "come again")
-    assert await act(TOLD) is None
-
-
 @pytest.mark.parametrize("action", [CREATE, CancelPod("p1", "u"), DeletePod("p1", "u")])
 @pytest.mark.parametrize("status", [429, 503])
-async def test_no_answer_is_for_the_queue_to_repeat(status: int, action: Action, act: Acting) -> None:
+async def test_no_answer_is_for_the_queue_to_repeat(status: int, action: PodAction, act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (status, "come again")
     with pytest.raises(UnavailableError):
         await act(action)
@@ -185,7 +178,7 @@ async def test_a_pod_is_waited_for_where_a_webhook_cannot_be_reached(act: Acting
 
 @pytest.mark.parametrize("action", [CancelPod("p1", "u"), DeletePod("p1", "u")])
 @pytest.mark.parametrize(("status", "message"), [(500, WEBHOOK), (403, "policy x denies it"), (400, "denied by x")])
-async def test_a_pod_that_may_not_be_ended_is_told(status: int, message: str, action: Action, act: Acting) -> None:
+async def test_a_pod_that_may_not_be_ended_is_told(status: int, message: str, action: PodAction, act: Acting) -> None:
     act.api.refuse = lambda verb, plural, name: (status, message)
     assert await act(action) == Waiting(Reason.API_REFUSED, f"pod p1 cannot be ended: {message}")
 
@@ -227,20 +220,3 @@ async def test_deleting_deletes(act: Acting) -> None:
     uid = act.api.put("pods", pod())["metadata"]["uid"]
     await act(DeletePod("p1", uid))
     assert act.api.all("pods") == []
-
-
-async def test_event_is_told_once_and_about_the_resource(act: Acting) -> None:
-    for _ in range(3):
-        await act(TOLD)
-    (event,) = act.api.all("events")
-    assert (event["type"], event["reason"], event["message"]) == ("Warning", "RunFailed", "what happened")
-    assert event["involvedObject"]["uid"] == OWNER.uid
-    assert event["involvedObject"]["kind"] == meta.BUILD_KIND
-    assert event["metadata"]["namespace"] == event["involvedObject"]["namespace"] == "shop"
-    assert event["firstTimestamp"] == "2026-11-24T12:00:00Z"
-
-
-async def test_another_happening_is_another_event(act: Acting) -> None:
-    for key, reason in (("run-1", "A"), ("run-1", "B"), ("run-2", "A")):
-        await act(Announce(warning=False, reason=reason, message="", key=key))
-    assert len(act.api.all("events")) == 3

@@ -16,13 +16,16 @@ from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Owner
 from buildandpush.core.settings import BuildSettings, SlotLimits
+from buildandpush.handlers.announcements import Announcements
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.informers.watch import Watcher
 from buildandpush.handlers.objects import POD_KIND, Key, place_of
 from buildandpush.handlers.observability.metrics import Metrics
 from buildandpush.handlers.observability.runmeter import RunMeter
+from buildandpush.handlers.progress import Progress
 from buildandpush.handlers.quotas import Quotas
 from buildandpush.handlers.reconcile import Reconciler
+from buildandpush.handlers.telling import Telling
 from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.fake_azure import make_sources
 from tests.unit.simulation.cluster import (
@@ -114,6 +117,8 @@ class Operator:
             RunMeter(metrics),
             quotas,
             self.queue.add,
+            # So little that progress often has to wait.
+            telling=Telling(Announcements(self.client).write, Progress(self._seconds, per_second=1 / 40, at_once=1)),
         )
         self.relist(lists or cluster.list_kind)
 

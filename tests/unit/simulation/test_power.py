@@ -86,6 +86,7 @@ SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
     "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
     "gives out more slots than there are": [
         (slots, "has_slot", lambda *known: True),
+        (slots, "find_able", lambda namespaces, *known: list(namespaces)),
         (slots, "choose", lambda waiters, *known: list(waiters)),
     ],
     "drops a key whose work failed": [(WorkQueue, "_run_once", _forget)],

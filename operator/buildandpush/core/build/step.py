@@ -20,7 +20,7 @@ def step(world: World) -> Decision:
     pod = world.pods.get(build.pod_name)
     if pod is not None and not is_made_for(run, build, pod):
         pod = None
-    if pod is None and build.pod_uid is not None:
+    if pod is None and (build.pod_uid is not None or build.pod_name in world.made):
         # The cache may lag or have lost it; only the API server's own word counts for a loss.
         pod = find_live_pod(world, build)
         if pod is None:

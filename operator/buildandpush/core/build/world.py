@@ -92,7 +92,8 @@ class Announce:
     """What the Event is about, so that a repeated announcement has the same name."""
 
 
-Action = CreatePod | CancelPod | DeletePod | Announce
+PodAction = CreatePod | CancelPod | DeletePod
+Action = PodAction | Announce
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ class World:
     """What has become of the user's wish for the run that is on its way."""
     unchanged_since: datetime | None = None
     """Since when the resource is as it is, spec and status, as far as this process knows; None for just now."""
+    made: frozenset[str] = frozenset()
+    """Names of pods that were made for sure, though the status does not say so yet."""
     expansions: Expansions = field(default_factory=Expansions, compare=False, repr=False)
     """What the strategy of the spec was expanded to: once for all builds, and for all worlds made from this one."""
 

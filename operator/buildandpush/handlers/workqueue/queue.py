@@ -139,6 +139,12 @@ class WorkQueue(Generic[K]):
         except TimeoutError:
             _log.warning("queue.drain_timed_out", running=[str(key) for key in self._turns.running])
 
+    async def rest(self) -> None:
+        """Wait until no key is worked on, and none waits for that."""
+        while len(self):
+            self._idle.clear()
+            await self._idle.wait()
+
     def _note_end(self, key: K, worker: asyncio.Task[None]) -> None:
         if worker.cancelled() and not self._stopped:  # before it began
             self.add(key)

@@ -1,0 +1,54 @@
+"""When a status that only says how far a build has come is written. The status is the most expensive write of a build.
+
+A few builds are told of at once. In a burst most builds end before anybody reads of their progress, and each write of
+it takes the API server's time from the builds that wait. So progress has a budget: what is beyond it waits, and is left
+out where the build ends meanwhile.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from buildandpush.handlers.objects import Key
+
+PER_SECOND: Final = 5.0
+"""Statuses of progress a second that the budget grows by."""
+AT_ONCE: Final = 20
+"""Statuses of progress that it holds."""
+LATEST_SECONDS: Final = 30.0
+"""After so long progress is written, whatever the budget says."""
+
+
+class Progress:
+    """Who may be told of how soon. A build that has to wait has a time of its own, so it asks again but once."""
+
+    def __init__(self, clock: Callable[[], float], *, per_second: float = PER_SECOND, at_once: int = AT_ONCE) -> None:
+        """`clock` counts seconds, and never goes back."""
+        self._clock = clock
+        self._interval = 1 / per_second
+        self._slack = at_once * self._interval
+        self._full_at = 0.0
+        """When the budget has grown to all that it holds, if nothing more is taken."""
+        self._due: dict[Key, float] = {}
+        """When those that wait may be told of."""
+
+    def find_wait(self, key: Key) -> float:
+        """Seconds until the progress of this build may be written; 0 for now. It takes from the budget, so ask only if
+        there is something to write, and write it once the answer is 0."""
+        now = self._clock()
+        due = self._due.get(key)
+        if due is None:
+            self._full_at = max(self._full_at, now) + self._interval
+            due = min(self._full_at - self._slack, now + LATEST_SECONDS)
+            self._due[key] = due
+        if due > now:
+            return due - now
+        del self._due[key]
+        return 0.0
+
+    def forget(self, key: Key) -> None:
+        """There is nothing more to be told of this build, or its status says it."""
+        self._due.pop(key, None)
+
+    def count_waiting(self) -> int:
+        """How many builds have progress that is not told of yet."""
+        return len(self._due)
