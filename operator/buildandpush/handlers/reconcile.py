@@ -15,6 +15,7 @@ from buildandpush.clients.errors import ConflictError, KubernetesError, NotFound
 from buildandpush.clients.recent import Recent
 from buildandpush.core.build.questions import Answer, AskLogin, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.core.build.world import Announce, CreatePod, Decision, Refusal, Resource, World
 from buildandpush.core.crdgap import find_dropped, find_fields
 from buildandpush.core.explain import describe
@@ -145,8 +146,12 @@ class Reconciler:
             # What was just written changes no login. All else is looked up anew.
             logins = {asked: found for asked, found in answers.items() if isinstance(asked, AskLogin)}
             self._telling.note_end(key, resource, decision)
-            refusals |= await self._act(world, decision)
+            refused = await self._act(world, decision)
+            refusals |= refused
             created = any(isinstance(action, CreatePod) for action in decision.actions)
+            if created and not refused and _has_one_build(decision):
+                self._slots.settle(key, self._clock())
+                return SETTLES.total_seconds()  # the pod says nothing yet, and its news has it looked at sooner
             if written in (_Written.NOTHING, _Written.LATER) and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
@@ -311,6 +316,11 @@ class Reconciler:
         told = Announce(True, obstacle.reason, describe(obstacle.reason, obstacle.message), key="pod-that-stays")
         if run is None or run.finished_at is not None:
             await self._telling.announce(owner, told, world.now)
+
+
+def _has_one_build(decision: Decision) -> bool:
+    run = decision.status.run
+    return run is not None and len(run.builds) == 1
 
 
 def _find_change(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) -> dict[str, Any] | None:

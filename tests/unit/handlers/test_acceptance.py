@@ -82,21 +82,21 @@ async def test_a_run_is_accepted_while_entra_id_is_still_thinking() -> None:
     assert cluster.events == ["Accepted"]
 
 
-async def test_a_builds_status_is_written_four_times_where_its_login_is_known() -> None:
-    """Accepted, pod created, building, succeeded. Once more where an identity has not pushed to the repository yet."""
+async def test_a_builds_status_is_written_three_times_where_its_login_is_known() -> None:
+    """Accepted, building, succeeded. Once more where an identity has not pushed to the repository yet."""
     cluster = with_identity(FakeAzure())
     reconciler = cluster.make_reconciler()
-    assert len(await build(cluster, reconciler)) == 5
+    assert len(await build(cluster, reconciler)) == 4
     cluster.api.drop("pods", "shop", cluster.pod["metadata"]["name"])
     cluster.apply(target="second")
-    assert len(await build(cluster, reconciler)) == 4
+    assert len(await build(cluster, reconciler)) == 3
 
 
 async def test_a_password_costs_no_further_write_once_its_connector_was_looked_at() -> None:
     cluster = Cluster()
     reconciler = cluster.make_reconciler()
     await reconciler.reconcile(CONNECTOR)
-    assert len(await build(cluster, reconciler)) == 4
+    assert len(await build(cluster, reconciler)) == 3
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -9,6 +9,7 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.backoff import late_seconds
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.core.pod.observation import observe_pod
 from buildandpush.handlers.connectors import LINGER
 from tests.unit.core.factories import DIGEST
@@ -512,3 +513,9 @@ async def test_connector_that_is_known_again_is_not_forgotten(cluster: Cluster) 
     cluster.store.put(meta.CONNECTOR_KIND, body)
     await reconciler.reconcile(CONNECTOR)
     assert cluster.azure.forgotten == []
+
+
+async def test_a_pod_that_was_just_made_is_looked_at_a_moment_later(cluster: Cluster) -> None:
+    """It says nothing yet. A decision about it would cost a fifth of the time of a build, and write nothing."""
+    assert await cluster.reconcile() == SETTLES.total_seconds()
+    assert cluster.pod

@@ -8,6 +8,7 @@ import pytest
 from buildandpush.api import meta
 from buildandpush.clients.errors import TroubleError, UnavailableError
 from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.handlers.reconcile import Reconciler
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster
@@ -81,6 +82,7 @@ async def test_a_build_that_cannot_begin_says_why_and_begins_once_it_can(
     await work(cluster, reconciler)
     assert len(cluster.api.writes) == before, "the same refusal is no news"
     cluster.api.refuse = lambda verb, plural, name: None
+    assert await work(cluster, reconciler) == SETTLES.total_seconds()
     await work(cluster, reconciler)
     assert cluster.ready == ("Unknown", "PodCreated")
 

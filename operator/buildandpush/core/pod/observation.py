@@ -12,6 +12,8 @@ from buildandpush.core.jsonvalue import UnreadableError, parse_object
 from buildandpush.core.pod.manifest import CAPABILITIES, KANIKO_CONTAINER, READ_BACK_CONTAINER, SOURCE_CONTAINER
 
 _NEVER: Final = 1970
+_COMING: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+"""Why a container waits while nothing is wrong."""
 _MAX_WARNINGS: Final = 5
 _TEXTS: Final = {"revision": 256, "ref": 256, "commit": 64, "author": 256, "message": 256, "digest": 128}
 """The facts of a source's report, and how many characters of each the status holds."""
@@ -104,6 +106,15 @@ class PodObservation:
         source_failed = self.source.terminated and self.source.exit_code != 0
         done = self.kaniko.terminated or self.read_back.terminated
         return done or source_failed or self.phase in ("Succeeded", "Failed")
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it lives, and nothing has happened to it but that a node was found and a kubelet has begun."""
+        if self.phase not in ("", "Pending") or self.ended or self.deleting or self.stranded or self.injected:
+            return False
+        if self.unschedulable or self.gated or self.reason or self.disruption:
+            return False
+        return all(item.state == "waiting" and item.reason in _COMING for item in (self.source, self.kaniko))
 
     @property
     def never_started(self) -> bool:

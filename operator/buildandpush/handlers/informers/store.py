@@ -197,6 +197,11 @@ class Store:
             self._forget_pod(place)
         return _owner_key(body)
 
+    def says_nothing(self, body: Object) -> bool:
+        """Whether this pod is known, and as far as is known nothing has happened to it yet."""
+        known = self._pods.get(place_of(body))
+        return known is not None and known.pod.uid == uid_of(body) and known.pod.says_nothing
+
     def pods_of(self, owner_uid: str) -> dict[str, PodObservation]:
         """The pods of one resource, by name."""
         return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}

@@ -9,7 +9,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.handlers.informers.store import Store
-from buildandpush.handlers.informers.watch import Watcher, configure_kopf, run_kopf
+from buildandpush.handlers.informers.watch import SOON_SECONDS, Watcher, configure_kopf, run_kopf
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.observability.health import Health
 
@@ -22,9 +22,11 @@ class QueueStub:
 
     def __init__(self) -> None:
         self.added: list[Key] = []
+        self.delays: list[float] = []
 
     def add(self, key: Key, delay_seconds: float = 0.0) -> None:
         self.added.append(key)
+        self.delays.append(delay_seconds)
 
 
 @pytest.fixture
@@ -53,6 +55,51 @@ def pod() -> dict[str, Any]:
     owner = {"kind": meta.BUILD_KIND, "name": "web", "uid": "uid-web", "controller": True}
     body["metadata"] |= {"ownerReferences": [owner], "labels": {meta.LABEL_MANAGED_BY: meta.COMPONENT}}
     return {**body, "spec": {}}
+
+
+PENDING = {"phase": "Pending"}
+SAYING = {
+    "that it runs": {"phase": "Running"},
+    "that its source is fetched": {
+        **PENDING,
+        "initContainerStatuses": [{"name": "source", "state": {"running": {"startedAt": "2026-11-24T12:00:00Z"}}}],
+    },
+    "that an image is missing": {
+        **PENDING,
+        "containerStatuses": [{"name": "kaniko", "state": {"waiting": {"reason": "ImagePullBackOff"}}}],
+    },
+    "that no node takes it": {
+        **PENDING,
+        "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}
+        ],
+    },
+    "that it ended": {"phase": "Failed"},
+    "that it was evicted": {**PENDING, "reason": "Evicted"},
+}
+
+
+@pytest.mark.parametrize("what", SAYING)
+def test_news_of_a_pod_is_looked_at_at_once(what: str, watcher: Watcher, queue: QueueStub) -> None:
+    watcher.on_pod("MODIFIED", {**pod(), "status": SAYING[what]})
+    assert (queue.added, queue.delays) == ([WEB], [0.0])
+
+
+def test_the_end_of_a_pod_is_looked_at_at_once(watcher: Watcher, queue: QueueStub) -> None:
+    watcher.on_pod("DELETED", {**pod(), "status": PENDING})
+    assert (queue.added, queue.delays) == ([WEB], [0.0])
+
+
+@pytest.mark.parametrize("node", ["", "node1"])
+@pytest.mark.parametrize("reason", [None, "ContainerCreating", "PodInitializing"])
+def test_a_pod_that_says_nothing_is_looked_at_a_moment_later(
+    node: str, reason: str | None, watcher: Watcher, queue: QueueStub
+) -> None:
+    states = [{"name": "kaniko", "state": {"waiting": {"reason": reason}}}] if reason else []
+    watcher.on_pod(
+        "MODIFIED", {**pod(), "spec": {"nodeName": node}, "status": {**PENDING, "containerStatuses": states}}
+    )
+    assert (queue.added, queue.delays) == ([WEB], [SOON_SECONDS])
 
 
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED"])
