@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 import aiohttp
 
 from buildandpush.api import meta
-from buildandpush.api.meta import Phase
 from devcluster.settings import Settings
 
 Object = dict[str, Any]
@@ -106,8 +105,7 @@ class Watched:
     pod_created: dict[str, float] = field(default_factory=dict)
     pods: dict[str, set[str]] = field(default_factory=dict)
     """The uids of all pods that there were, by a build's name."""
-    running: dict[str, float] = field(default_factory=dict)
-    """When the status said that the build runs."""
+    pod_running: dict[str, float] = field(default_factory=dict)
     pod_ended: dict[str, float] = field(default_factory=dict)
     told: dict[str, float] = field(default_factory=dict)
     """When the status said how the run ended."""
@@ -120,15 +118,16 @@ class Watched:
         name = (metadata.get("labels") or {}).get(meta.LABEL_NAME) or metadata["name"]
         self.pod_created.setdefault(name, now)
         self.pods.setdefault(name, set()).add(metadata["uid"])
-        if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        phase = pod.get("status", {}).get("phase")
+        if phase == "Running":
+            self.pod_running.setdefault(name, now)
+        if phase in ("Succeeded", "Failed"):
             self.pod_ended.setdefault(name, now)
         self.changed.set()
 
     def see_build(self, build: Object) -> None:
         """A build has changed."""
         name, status, now = build["metadata"]["name"], build.get("status") or {}, time.monotonic()
-        if status.get("phase") == Phase.RUNNING:
-            self.running.setdefault(name, now)
         if (status.get("run") or {}).get("finishedAt"):
             self.told.setdefault(name, now)
             if status.get("phase") != "Succeeded":

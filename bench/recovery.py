@@ -37,7 +37,7 @@ async def recover(plane: Plane, api: Api, count: int) -> Recovery:
     names = [f"recover-{number}" for number in range(count)]
     async with operating(plane, api), watching(api, NAMESPACE) as watched:
         await apply(api, watched, [build(name, push=False, held=True) for name in names])
-        await watched.wait_for(watched.running, count)
+        await watched.wait_for(watched.pod_running, count)
         await asyncio.to_thread(plane.stop_operator, signal.SIGKILL)
         in_flight = count - len(watched.told)
         pods = (await api.call("GET", pods_path(NAMESPACE)))["items"]

@@ -60,7 +60,7 @@ def fail_attempt(world: World, verdict: FailureVerdict, pod: PodObservation) -> 
 
 def give_up(world: World, giving_up: GivingUp, pod: PodObservation) -> Decision:
     """The attempt's pod cannot end by itself."""
-    message = describe(giving_up.reason, giving_up.detail)
+    message = describe(giving_up.reason, giving_up.detail, giving_up.remedy)
     infrastructure = giving_up.infrastructure or _blames_user_namespace(world, giving_up.reason)
     if infrastructure and attempts_left(world):
         return _retry(world, giving_up.reason, message, pod)

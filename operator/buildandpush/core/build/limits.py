@@ -1,5 +1,6 @@
 """When the operator gives up an attempt whose pod still exists."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +21,11 @@ CONFIG_TROUBLE: Final = "CreateContainerConfigError"
 """Something that the pod names is not there."""
 
 
+# The scheduler's words: https://github.com/kubernetes/kubernetes/blob/master/pkg/scheduler/framework/plugins/volumebinding
+_MISSING_CLAIM: Final = re.compile(r'persistentvolumeclaim "([a-z0-9.-]{1,253})" not found')
+_UNBOUND_CLAIM: Final = "unbound immediate PersistentVolumeClaims"
+
+
 @dataclass(frozen=True)
 class GivingUp:
     """An attempt that cannot end by itself."""
@@ -27,6 +33,8 @@ class GivingUp:
     reason: Reason
     detail: str
     infrastructure: bool
+    remedy: str = ""
+    """What to do; empty where the reason's own remedy fits."""
 
 
 def find_limit(
@@ -51,7 +59,7 @@ def find_limit(
         return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
     if not pod.node:
         detail = pod.unschedulable or "the scheduler has not said why"
-        giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False)
+        giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False, advise_unschedulable(detail))
         return wait(build_of(run).scheduling_from or pod.created_at, settings.pending_timeout_seconds, giving_up)
     since = stands_since(pod)
     if since is not None and standstill is not None and standstill.hopeless:
@@ -62,6 +70,19 @@ def find_limit(
         detail = f"the kubelet of node {pod.node!r} did not end pod {pod.name} at its deadline"
         return wait(pod.started_at, patience, GivingUp(Reason.TIMED_OUT, detail, False))
     return None
+
+
+def advise_unschedulable(words: str) -> str:
+    """What to do where the scheduler's words name a volume, and no lack of nodes; empty where they do not."""
+    claim = _MISSING_CLAIM.search(words)
+    if claim is not None:
+        return f"Create PersistentVolumeClaim {claim[1]!r} in this namespace, or name another one in the spec."
+    if _UNBOUND_CLAIM in words:
+        return (
+            "A PersistentVolumeClaim of the build has no volume. `kubectl describe pvc` says why. The pod starts by "
+            "itself once it has one."
+        )
+    return ""
 
 
 def _not_before_attempt(told: datetime, run: RunStatus, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ from typing import Any
 from buildandpush.api.meta import Phase
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, Effective, ReadBackStatus
-from buildandpush.core.build.limits import find_trouble
+from buildandpush.core.build.limits import advise_unschedulable, find_trouble
 from buildandpush.core.build.status import (
     build_of,
     conditions_of,
@@ -101,7 +101,8 @@ def describe_live_pod(
     if pod.gated:
         return Phase.PENDING, Reason.SCHEDULING_GATED, describe(Reason.SCHEDULING_GATED)
     if pod.unschedulable:
-        return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable)
+        remedy = advise_unschedulable(pod.unschedulable)
+        return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable, remedy)
     return Phase.PENDING, Reason.POD_CREATED, f"Pod {pod.name} was created."
 
 

@@ -1,6 +1,7 @@
 """The life of a run, decision by decision."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,6 +176,28 @@ class TestProgress:
         decision = decide(world(started(), pods=(stuck,)))
         assert reason_of(decision) == Reason.UNSCHEDULABLE
         assert "Insufficient memory" in decision.status.conditions[0].message
+
+    @pytest.mark.parametrize("minutes", [1, 61])
+    @pytest.mark.parametrize(
+        ("words", "remedy"),
+        [
+            (
+                '0/1 nodes are available: persistentvolumeclaim "cache" not found. not found',
+                "Create PersistentVolumeClaim 'cache' in this namespace",
+            ),
+            ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "kubectl describe pvc"),
+            ("0/1 nodes are available: 1 Insufficient cpu.", "Lower resources.limits"),
+        ],
+    )
+    def test_an_unschedulable_pod_says_what_to_do(self, words: str, remedy: str, minutes: int) -> None:
+        scheduled = {"type": "PodScheduled", "status": "False", "message": words}
+        stuck = pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[scheduled])
+        message = (
+            decide(world(started(), pods=(stuck,), now=NOW + timedelta(minutes=minutes))).status.conditions[0].message
+        )
+        assert words in message
+        assert remedy in message
+        assert ("resources.limits" in message) == ("resources.limits" in remedy)
 
 
 class TestEnd:
