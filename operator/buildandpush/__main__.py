@@ -173,7 +173,7 @@ async def _lead(
         namespace_of=lambda key: key.namespace,
         on_done=lambda key, seconds, error: metrics.note_pass(key.kind, seconds, error),
     )
-    metrics.watch_queue(queue.backlog)
+    metrics.watch_queue(queue.backlog, announcements.count_waiting)
     metrics.login_oldest_seconds.set_function(identities.oldest_seconds)
     watcher = Watcher(store, queue, quotas.note_room)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None

@@ -13,7 +13,18 @@ from buildandpush.source.kinds import KINDS, load_kind
 
 OPERATOR: Final = frozenset(
     {
-        *("aiohttp", "azure", "cryptography", "jwt", "kopf", "kubernetes", "prometheus_client", "pydantic", "re2"),
+        *(
+            "aiohttp",
+            "azure",
+            "cryptography",
+            "jwt",
+            "kopf",
+            "kubernetes",
+            "orjson",
+            "prometheus_client",
+            "pydantic",
+            "re2",
+        ),
         *("structlog", "typing_extensions", "yaml", "yarl"),
         # of aiohttp
         *("aiohappyeyeballs", "aiosignal", "attr", "frozenlist", "idna", "multidict", "propcache"),

@@ -97,6 +97,9 @@ class Metrics:
         self.queue_oldest_seconds = gauge(
             "queue_oldest_seconds", "For how long the first of the resources in the queue has waited for a worker."
         )
+        self.events_waiting = gauge(
+            "events_waiting", "Kubernetes Events that wait to be written. They give way to all else that is written."
+        )
         self.pass_seconds = self._histogram(
             "reconcile_duration_seconds",
             "Time that a pass over a resource took, with all its waits for servers.",
@@ -155,10 +158,11 @@ class Metrics:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return self._add(Histogram, name, text, *labels, buckets=buckets)
 
-    def watch_queue(self, backlog: Callable[[], tuple[int, float]]) -> None:
-        """Read the depth and the age of a queue from here on whenever somebody asks."""
+    def watch_queue(self, backlog: Callable[[], tuple[int, float]], events: Callable[[], int] = lambda: 0) -> None:
+        """Read the depth and the age of a queue, and how many Events wait, from here on whenever somebody asks."""
         self.queue_depth.set_function(lambda: backlog()[0])
         self.queue_oldest_seconds.set_function(lambda: backlog()[1])
+        self.events_waiting.set_function(events)
 
     def render(self) -> bytes:
         """All metrics in the text format of Prometheus."""

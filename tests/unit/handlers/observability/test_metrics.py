@@ -115,7 +115,8 @@ def test_a_pass_fails_for_one_of_three_causes(error: Exception, label: str, metr
 def test_the_queue_is_asked_when_somebody_asks(metrics: Metrics) -> None:
     value = metrics.registry.get_sample_value
     assert (value("buildandpush_queue_depth"), value("buildandpush_queue_oldest_seconds")) == (0, 0)
-    metrics.watch_queue(lambda: (3, 1.5))
+    metrics.watch_queue(lambda: (3, 1.5), lambda: 7)
+    assert value("buildandpush_events_waiting") == 7
     assert (value("buildandpush_queue_depth"), value("buildandpush_queue_oldest_seconds")) == (3, 1.5)
 
 
