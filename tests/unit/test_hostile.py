@@ -26,6 +26,7 @@ from buildandpush.core.azure import errors, token
 from buildandpush.core.azure.credential import ClientSecret
 from buildandpush.core.azure.login import read_login_secret
 from buildandpush.core.build import sourceconditions
+from buildandpush.core.build.limits import advise_unschedulable
 from buildandpush.core.build.succeeded import describe_image
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.expressions.evaluate import is_true, render
@@ -243,6 +244,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "unreachable": lambda words: errors.unreachable("host", words),
     "find_pushed_digests": lambda words: find_pushed_digests(words, "contoso.azurecr.io/shop/web"),
     "find_cache_trouble": find_cache_trouble,
+    "advise_unschedulable": advise_unschedulable,
     "select_end": lambda words: select_end(words, 60),
     "observe_pod": _observe,
     "an artifact of Flux": _read_flux,
