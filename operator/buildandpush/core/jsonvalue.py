@@ -31,7 +31,7 @@ def parse_json(data: str | bytes, *, most_values: int = MAX_VALUES) -> Any:
         raise UnreadableError("the answer is nested too deeply" if deep else "the answer is not JSON") from error
 
 
-def parse_own(text: str) -> Any:
+def parse_own(text: bytes) -> Any:
     """The value of a text that this process has made with `json.dumps`, whatever characters it holds."""
     return json.loads(text)
 

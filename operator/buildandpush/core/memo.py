@@ -1,11 +1,11 @@
-"""Results of pure functions that decisions ask for several times: each question and each event starts one anew."""
+"""Results of pure functions that one decision asks for several times: each question starts it anew."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-LAST_SUBJECTS: Final = 64
-"""The steps of a decision, and those of a build, follow each other closely. So few others come in between."""
+LAST_SUBJECTS: Final = 16
+"""The steps of a decision follow each other closely. So few others come in between."""
 
 S = TypeVar("S")
 P = ParamSpec("P")

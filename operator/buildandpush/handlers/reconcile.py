@@ -27,7 +27,7 @@ from buildandpush.handlers.actions import perform
 from buildandpush.handlers.announcements import Announcements
 from buildandpush.handlers.answers import Sources, answer_question
 from buildandpush.handlers.connectors import ConnectorReconciler
-from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.store import Store, read_resource
 from buildandpush.handlers.objects import Key, Object
 from buildandpush.handlers.observability.runmeter import RunMeter
 from buildandpush.handlers.progress import Progress
@@ -110,8 +110,8 @@ class Reconciler:
         refusals: dict[str, Refusal] = {}
         logins: dict[Question, Answer] = {}
         for _ in range(_MAX_ROUNDS):
-            resource = self._store.read(key)
-            if resource is None:
+            body = self._store.get(key)
+            if body is None:
                 self._telling.forget(key)
                 self._unchanged.forget(key)
                 self._meter.forget(key)
@@ -119,6 +119,7 @@ class Reconciler:
                 self._quotas.forget(key.namespace, key.name)
                 self._sources.revisions.forget(key.namespace, key.name)
                 return None
+            resource = read_resource(body)
             self._meter.see(key, resource)
             pods = self._store.pods_of(resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
@@ -136,7 +137,7 @@ class Reconciler:
             )
             decision, answers = await self._decide(world)
             # Of a status that cannot be read all else stays as it is.
-            kept = (self._store.get(key) or {}).get("status") or {} if resource.unreadable else {}
+            kept = body.get("status") or {} if resource.unreadable else {}
             told_in = self._telling.find_wait(key, resource, decision)
             written = _Written.LATER if told_in else await self._write(key, resource, decision, kept)
             if written is _Written.CONFLICT:

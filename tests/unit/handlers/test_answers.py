@@ -28,7 +28,7 @@ from buildandpush.core.pod.failurewords import how_command_ended
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.redact import WITHHELD
 from buildandpush.handlers.answers import answer_question
-from buildandpush.handlers.informers.kept import read_resource
+from buildandpush.handlers.informers.store import read_resource
 from buildandpush.handlers.podlogs import LIMIT_BYTES
 from tests.unit.core.factories import login_question
 from tests.unit.fake_azure import make_sources

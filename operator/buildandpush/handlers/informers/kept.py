@@ -1,23 +1,19 @@
-"""What memory holds of a resource: the facts that it is looked up by, and all else, sooner or later packed.
+"""What memory holds of a resource: the facts that it is looked up by, and all else packed.
 
 Most resources have come to their end, and nothing asks for them for days. As parsed values each would take some 50 KiB,
-and every collection of garbage would walk through all of them. Packed it takes less than 2 KiB. Those that were stored
-or read last are not packed yet: a build on its way is read five times and stored three times.
+and every collection of garbage would walk through all of them. Packed it takes less than 2 KiB.
 """
 
 import json
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.api.status import MAX_REBUILD
-from buildandpush.core.build.world import Resource
-from buildandpush.core.facts import Owner
 from buildandpush.core.jsonvalue import parse_own
 from buildandpush.core.naming import connector_name
-from buildandpush.core.run.unreadable import read_status
 from buildandpush.handlers.objects import Object
 
 _FASTEST: Final = 1
@@ -43,70 +39,30 @@ Mark = tuple[str, ...]
 """A fact and its values."""
 
 
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """One version of a resource."""
+    """One resource."""
 
-    __slots__ = ("_body", "_packed", "_resource", "marks", "uid", "version")
+    uid: str
+    version: int
+    marks: tuple[Mark, ...]
+    packed: bytes
 
-    def __init__(self, uid: str, version: int, marks: tuple[Mark, ...], body: Object) -> None:
-        """Nobody may change the body from here on."""
-        self.uid = uid
-        self.version = version
-        self.marks = marks
-        self._body: Object | None = body
-        self._packed = b""
-        self._resource: Resource | None = None
-
-    def unpack(self) -> Object:
-        """The object, without what `keep` leaves out. Nobody may change it."""
-        if self._body is None:
-            self._body = parse_own(zlib.decompress(self._packed).decode())
-        return self._body
-
-    def read(self) -> Resource:
-        """The build as a value for decisions."""
-        if self._resource is None:
-            self._resource = read_resource(self.unpack())
-        return self._resource
-
-    def pack(self) -> None:
-        """Nobody is likely to ask for it soon."""
-        if not self._packed and self._body is not None:
-            self._packed = zlib.compress(json.dumps(self._body, separators=(",", ":")).encode(), _FASTEST)
-        self._body = self._resource = None
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes once it is packed, its facts not counted."""
-        return len(self._packed)
+    def unpack(self) -> dict[str, Any]:
+        """The object, without what `keep` leaves out."""
+        body: dict[str, Any] = parse_own(zlib.decompress(self.packed))
+        return body
 
 
 def keep(kind: str, body: Object) -> Kept:
-    """Take in an object. Who has set which field and what was applied last is left out: nothing reads it."""
+    """Pack an object. Who has set which field and what was applied last is left out: nothing reads it."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     annotations = metadata.get("annotations")
     if annotations and _LAST_APPLIED in annotations:
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    text = json.dumps({**body, "metadata": metadata}, separators=(",", ":"))
     marks = tuple(dict.fromkeys(_find_marks(body))) if kind == meta.BUILD_KIND else ()
-    return Kept(uid_of(body), version_of(body), marks, {**body, "metadata": metadata})
-
-
-def read_resource(body: Object) -> Resource:
-    """A stored BuildAndPushACR as a value for decisions."""
-    metadata = body["metadata"]
-    annotations = metadata.get("annotations") or {}
-    status, unreadable = read_status(body.get("status") or {})
-    return Resource(
-        owner=Owner(metadata["namespace"], metadata["name"], metadata["uid"]),
-        generation=metadata.get("generation") or 0,
-        resource_version=metadata.get("resourceVersion") or "",
-        deleting=bool(metadata.get("deletionTimestamp")),
-        spec=body.get("spec") or {},
-        status=status,
-        unreadable=unreadable,
-        rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_REBUILD],
-        cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
-    )
+    return Kept(uid_of(body), version_of(body), marks, zlib.compress(text.encode(), _FASTEST))
 
 
 def version_of(body: Object) -> int:

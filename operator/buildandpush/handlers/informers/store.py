@@ -9,21 +9,20 @@ never was, so the operator starts anew: see `Store.relapsed`.
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.api.status import MAX_REBUILD
 from buildandpush.core.build.world import Resource
 from buildandpush.core.facts import Owner
 from buildandpush.core.pod.observation import PodObservation, observe_pod
+from buildandpush.core.run.unreadable import read_status
 from buildandpush.handlers.informers.kept import Fact, Kept, Mark, keep, uid_of, version_of
 from buildandpush.handlers.objects import POD_KIND, Key, Object, Place, key_of, place_of
 
 T = TypeVar("T")
-
-WARM: Final = 128
-"""Resources that are not packed. Together they take some MiB."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,8 +53,6 @@ class Store:
 
     def __init__(self) -> None:
         self._resources: dict[Key, Kept] = {}
-        self._warm: dict[Key, Kept] = {}
-        """Those that were stored or read last, the last one at the end. All others are packed."""
         self._by_namespace: dict[tuple[str, str], dict[Key, None]] = {}
         """The resources of a kind, by kind and namespace."""
         self._by_mark: dict[Fact, dict[tuple[str, Mark], dict[Key, None]]] = {fact: {} for fact in Fact}
@@ -128,25 +125,9 @@ class Store:
             self._former.setdefault(key, set()).add(uid)
 
     def get(self, key: Key) -> Object | None:
-        """The newest known version, without what nobody reads of it: see `keep`. Nobody may change it."""
-        known = self._warm_up(key)
-        return known.unpack() if known is not None else None
-
-    def read(self, key: Key) -> Resource | None:
-        """The newest known version of a build, as a value for decisions."""
-        known = self._warm_up(key)
-        return known.read() if known is not None else None
-
-    def _warm_up(self, key: Key) -> Kept | None:
-        """What is known of a resource. It is likely to be asked for again soon."""
+        """The newest known version, without what nobody reads of it: see `keep`."""
         known = self._resources.get(key)
-        if known is None:
-            return None
-        self._warm.pop(key, None)
-        self._warm[key] = known
-        if len(self._warm) > WARM:
-            self._warm.pop(next(iter(self._warm))).pack()
-        return known
+        return known.unpack() if known is not None else None
 
     def keys(self, kind: str, namespace: str | None) -> tuple[Key, ...]:
         """The known resources of a kind, in one namespace or in all."""
@@ -183,11 +164,9 @@ class Store:
                 self._by_mark[Fact(mark[0])].setdefault((key.namespace, mark), {})[key] = None
         self._by_namespace.setdefault((key.kind, key.namespace), {})[key] = None
         self._resources[key] = kept
-        self._warm_up(key)
 
     def _forget(self, key: Key) -> None:
         known = self._resources.pop(key)
-        self._warm.pop(key, None)
         self._note_former(key, known.uid)
         self._unmark(key, known.marks)
         _take_out(self._by_namespace, (key.kind, key.namespace), key)
@@ -268,6 +247,24 @@ class Store:
         siblings.pop(entry.pod.name, None)
         if not siblings:
             self._pods_by_owner.pop(entry.pod.owner_uid, None)
+
+
+def read_resource(body: Object) -> Resource:
+    """A stored BuildAndPushACR as a value for decisions."""
+    metadata = body["metadata"]
+    annotations = metadata.get("annotations") or {}
+    status, unreadable = read_status(body.get("status") or {})
+    return Resource(
+        owner=Owner(metadata["namespace"], metadata["name"], metadata["uid"]),
+        generation=metadata.get("generation") or 0,
+        resource_version=metadata.get("resourceVersion") or "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+        spec=body.get("spec") or {},
+        status=status,
+        unreadable=unreadable,
+        rebuild=(annotations.get(meta.ANNOTATION_REBUILD) or "")[:MAX_REBUILD],
+        cancel=annotations.get(meta.ANNOTATION_CANCEL) or "",
+    )
 
 
 def _take_out(index: dict[T, dict[Key, None]], at: T, key: Key) -> None:

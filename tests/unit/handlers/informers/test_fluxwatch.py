@@ -20,8 +20,7 @@ from buildandpush.handlers.informers.fluxwatch import (
     LAST_BACKOFF_SECONDS,
     FluxWatch,
 )
-from buildandpush.handlers.informers.kept import read_resource
-from buildandpush.handlers.informers.store import Store
+from buildandpush.handlers.informers.store import Store, read_resource
 from buildandpush.handlers.objects import Key
 from tests.unit.core.factories import spec
 from tests.unit.fake_azure import make_sources

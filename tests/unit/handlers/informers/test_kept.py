@@ -7,8 +7,8 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.informers.kept import Fact, keep, read_resource
-from buildandpush.handlers.informers.store import WARM, Store
+from buildandpush.handlers.informers.kept import Fact, keep
+from buildandpush.handlers.informers.store import Store, read_resource
 from buildandpush.handlers.objects import Key
 from tests.unit.core.factories import spec
 from tests.unit.handlers.cluster import Cluster
@@ -44,11 +44,9 @@ async def test_all_that_is_read_of_a_finished_build_is_kept() -> None:
     body = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
     body["metadata"]["annotations"] = {meta.ANNOTATION_REBUILD: "now"}
     kept = keep(KIND, body)
-    kept.pack()
-    assert kept.size < len(json.dumps(body)) / 3
     assert kept.unpack() == body
     assert read_resource(kept.unpack()) == read_resource(body)
-    assert kept.read() == read_resource(body)
+    assert len(kept.packed) < len(json.dumps(body)) / 3
 
 
 def test_what_nobody_reads_is_left_out() -> None:
@@ -61,9 +59,7 @@ def test_what_nobody_reads_is_left_out() -> None:
 
 def test_any_text_comes_back_as_it_was() -> None:
     text = "ä 日 \ud800 \x00 \u2028"
-    kept = keep(KIND, build(labels={"a": text}))
-    kept.pack()
-    assert kept.unpack()["spec"]["labels"]["a"] == text
+    assert keep(KIND, build(labels={"a": text})).unpack()["spec"]["labels"]["a"] == text
 
 
 @pytest.mark.parametrize(
@@ -138,33 +134,3 @@ def test_a_connector_is_no_build() -> None:
     store = Store()
     store.put(meta.CONNECTOR_KIND, {**build(), "spec": {"registries": ["contoso.azurecr.io"], "repository": "x"}})
     assert store.find("shop", Fact.PUSHES, "x") == ()
-
-
-def test_what_was_used_last_is_not_packed() -> None:
-    """A build on its way is read at each of its events, and parsed once."""
-    store = Store()
-    for number in range(WARM + 1):
-        store.put(KIND, build(f"web-{number}"))
-    assert store.read(key("web-5")) is store.read(key("web-5"))
-    store.put(KIND, build("web-5", 2))
-    newer = store.read(key("web-5"))
-    assert newer is not None
-    assert newer.resource_version == "2"
-
-
-def test_what_was_not_used_for_long_is_packed_and_comes_back() -> None:
-    store = Store()
-    for number in range(2 * WARM):
-        store.put(KIND, build(f"web-{number}"))
-    packed = [one for one in store._resources.values() if one.size]
-    assert len(packed) == WARM
-    for number in range(2 * WARM):
-        assert store.read(key(f"web-{number}")) == read_resource(build(f"web-{number}"))
-
-
-def test_what_is_gone_is_not_kept_warm() -> None:
-    store = Store()
-    store.put(KIND, build())
-    store.drop(KIND, build())
-    assert store.read(key()) is None
-    assert not store._warm

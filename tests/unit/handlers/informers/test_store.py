@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes.lists import Listing
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.informers.kept import read_resource, version_of
-from buildandpush.handlers.informers.store import Store, find_older
+from buildandpush.handlers.informers.kept import version_of
+from buildandpush.handlers.informers.store import Store, find_older, read_resource
 from buildandpush.handlers.objects import POD_KIND, Key, place_of
 
 KIND = meta.BUILD_KIND

@@ -12,7 +12,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildStatus, Effective, RunStatus, Timings
 from buildandpush.clients.errors import UnavailableError
 from buildandpush.core.build.world import Announce, Decision
-from buildandpush.handlers.informers.kept import read_resource
+from buildandpush.handlers.informers.store import read_resource
 from buildandpush.handlers.observability.metrics import phase_label, trigger_label
 from buildandpush.handlers.observability.runmeter import RunMeter, measure_phases
 from buildandpush.handlers.reconcile import Reconciler
