@@ -31,9 +31,20 @@ def parse_json(data: str | bytes, *, most_values: int = MAX_VALUES) -> Any:
         raise UnreadableError("the answer is nested too deeply" if deep else "the answer is not JSON") from error
 
 
+def dump_own(value: Any) -> bytes:
+    """A text that `parse_own` makes the same value of, whatever characters it holds."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # half of a surrogate pair
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
 def parse_own(text: bytes) -> Any:
-    """The value of a text that this process has made with `json.dumps`, whatever characters it holds."""
-    return json.loads(text)
+    """The value of a text that `dump_own` has made."""
+    try:
+        return orjson.loads(text)
+    except ValueError:  # as above
+        return json.loads(text)
 
 
 def parse_object(data: str | bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Most resources have come to their end, and nothing asks for them for days. As pa
 and every collection of garbage would walk through all of them. Packed it takes less than 2 KiB.
 """
 
-import json
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from buildandpush.api import meta
-from buildandpush.core.jsonvalue import parse_own
+from buildandpush.core.jsonvalue import dump_own, parse_own
 from buildandpush.core.naming import connector_name
 from buildandpush.handlers.objects import Object
 
@@ -60,9 +59,9 @@ def keep(kind: str, body: Object) -> Kept:
     annotations = metadata.get("annotations")
     if annotations and _LAST_APPLIED in annotations:
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
-    text = json.dumps({**body, "metadata": metadata}, separators=(",", ":"))
+    text = dump_own({**body, "metadata": metadata})
     marks = tuple(dict.fromkeys(_find_marks(body))) if kind == meta.BUILD_KIND else ()
-    return Kept(uid_of(body), version_of(body), marks, zlib.compress(text.encode(), _FASTEST))
+    return Kept(uid_of(body), version_of(body), marks, zlib.compress(text, _FASTEST))
 
 
 def version_of(body: Object) -> int:
