@@ -80,7 +80,10 @@ class Announcements:
         return len(self._waiting)
 
     async def _write(self, place: Place) -> None:
-        event, tries = self._waiting[place]
+        found = self._waiting.get(place)
+        if found is None:
+            return  # it was told again, or its writer was cancelled, when it had just been written
+        event, tries = found
         began = asyncio.get_running_loop().time()
         try:
             await self._send(event, is_last=tries + 1 == MOST_TRIES)

@@ -179,3 +179,44 @@ def test_at_its_end_the_operator_waits_for_events_but_not_for_long(log_lines: Lo
         assert [line["event"] for line in log_lines] == ["events.not_written"]
 
     run_in_fake_time(main())
+
+
+def end_tasks_as_kopf_does(before: set[asyncio.Task[Any]]) -> None:
+    """At its end kopf cancels all tasks that were made while it ran."""
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+
+
+@pytest.mark.parametrize("seconds", [1.5, 0.5])
+def test_a_writer_that_kopf_cancels_leaves_nothing_to_wait_for(seconds: float, log_lines: LogLines) -> None:
+    """It may be cancelled in its pause, when its Event is written, or in the middle of the request."""
+
+    async def main() -> None:
+        api = SlowApi()
+        async with writing(api) as events:
+            before = asyncio.all_tasks()
+            await events.tell(OWNER, TOLD, NOW)
+            await asyncio.sleep(seconds)
+            end_tasks_as_kopf_does(before)
+            await events.flush(4)
+            assert events.count_waiting() == 0
+            assert asyncio.get_running_loop().time() < 4
+        assert len(api.all("events")) == 1
+        assert "events.not_written" not in [line["event"] for line in log_lines]
+
+    run_in_fake_time(main())
+
+
+def test_what_is_told_again_while_it_is_written_is_written_once(log_lines: LogLines) -> None:
+    async def main() -> None:
+        api = SlowApi()
+        async with writing(api) as events:
+            await events.tell(OWNER, TOLD, NOW)
+            await asyncio.sleep(0.5)
+            await events.tell(OWNER, TOLD, NOW)
+            await events.flush(10)
+            assert asyncio.get_running_loop().time() < 10
+        assert len(api.all("events")) == 1
+        assert log_lines == []
+
+    run_in_fake_time(main())
