@@ -37,8 +37,10 @@ class Progress:
         now = self._clock()
         due = self._due.get(key)
         if due is None:
-            self._full_at = max(self._full_at, now) + self._interval
-            due = min(self._full_at - self._slack, now + LATEST_SECONDS)
+            # What is told at the latest time takes nothing: else few builds would wait long after a burst of many.
+            latest = now + LATEST_SECONDS
+            self._full_at = min(max(self._full_at, now) + self._interval, latest + self._slack)
+            due = min(self._full_at - self._slack, latest)
             self._due[key] = due
         if due > now:
             return due - now

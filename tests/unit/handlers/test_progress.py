@@ -79,3 +79,13 @@ def test_after_a_pause_the_budget_is_whole_again_and_no_larger(clock: Clock) -> 
         progress.find_wait(key(number))
     clock.now += 1000
     assert [progress.find_wait(key(number)) for number in range(20, 24)] == pytest.approx([0, 0, 0, 1])
+
+
+def test_soon_after_a_burst_a_build_is_told_of_at_once(clock: Clock) -> None:
+    """Most of a burst is left out, since the builds have ended. Nobody has to make up for it."""
+    progress = Progress(clock)
+    for number in range(10_000):
+        progress.find_wait(key(number))
+        progress.forget(key(number))
+    clock.now += LATEST_SECONDS + AT_ONCE / PER_SECOND
+    assert [progress.find_wait(key(number)) for number in range(AT_ONCE)] == pytest.approx([0] * AT_ONCE)
