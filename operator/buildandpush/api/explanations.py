@@ -25,6 +25,7 @@ def _e(cause: str, remedy: str) -> Explanation:
 RUN_AGAIN: Final = "Set the annotation buildandpush.dev/rebuild to a new value to run it again."
 RUN_NOW: Final = "Set the annotation buildandpush.dev/rebuild to a new value to start it now."
 NO_REMEDY: Final = "Nothing to do."
+STARTS_THEN: Final = "The pod starts by itself then."
 GOES_ON: Final = "The run goes on by itself."
 
 IDENTITY_REFUSED: Final = (
@@ -54,7 +55,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
-        "Lower resources.limits, or add a node that fits. The pod starts by itself once one does.",
+        f"Lower resources.limits, or add a node that fits. {STARTS_THEN}",
     ),
     Reason.SCHEDULING_GATED: _e(
         "The build pod has a scheduling gate, which somebody put on it. Until it is removed, no node takes the pod.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from buildandpush.api.explanations import RUN_AGAIN, STARTS_THEN, explain
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import RunStatus
 from buildandpush.core.build.status import build_of
@@ -59,7 +60,7 @@ def find_limit(
         return None  # whoever set the gate lifts it, in his own time; only from then on is a node waited for
     if not pod.node:
         detail = pod.unschedulable or "the scheduler has not said why"
-        giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False, advise_unschedulable(detail))
+        giving_up = GivingUp(Reason.UNSCHEDULABLE, detail, False, _advise_given_up(detail))
         return wait(build_of(run).scheduling_from or pod.created_at, settings.pending_timeout_seconds, giving_up)
     since = stands_since(pod)
     if since is not None and standstill is not None and standstill.hopeless:
@@ -78,11 +79,15 @@ def advise_unschedulable(words: str) -> str:
     if claim is not None:
         return f"Create PersistentVolumeClaim {claim[1]!r} in this namespace, or name another one in the spec."
     if _UNBOUND_CLAIM in words:
-        return (
-            "A PersistentVolumeClaim of the build has no volume. `kubectl describe pvc` says why. The pod starts by "
-            "itself once it has one."
-        )
+        told = "A PersistentVolumeClaim of the build has no volume. `kubectl describe pvc` says why. Give it one."
+        return f"{told} {STARTS_THEN}"
     return ""
+
+
+def _advise_given_up(words: str) -> str:
+    """The same, or the reason's own remedy, for a pod that is removed: it starts never."""
+    advice = advise_unschedulable(words) or explain(Reason.UNSCHEDULABLE).remedy
+    return f"{advice.removesuffix(f' {STARTS_THEN}')} {RUN_AGAIN}"
 
 
 def _not_before_attempt(told: datetime, run: RunStatus, now: datetime) -> datetime:

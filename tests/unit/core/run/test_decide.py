@@ -191,13 +191,14 @@ class TestProgress:
     )
     def test_an_unschedulable_pod_says_what_to_do(self, words: str, remedy: str, minutes: int) -> None:
         scheduled = {"type": "PodScheduled", "status": "False", "message": words}
-        stuck = pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[scheduled])
-        message = (
-            decide(world(started(), pods=(stuck,), now=NOW + timedelta(minutes=minutes))).status.conditions[0].message
-        )
+        stuck = replace(pod(spec_changes={"nodeName": ""}, phase="Pending", conditions=[scheduled]), created_at=NOW)
+        decision = decide(world(started(), pods=(stuck,), now=NOW + timedelta(minutes=minutes)))
+        message = decision.status.conditions[0].message
         assert words in message
         assert remedy in message
         assert ("resources.limits" in message) == ("resources.limits" in remedy)
+        assert ("starts by itself" in message) == (minutes == 1 and "Create" not in remedy), "not once it is gone"
+        assert ("run it again" in message) == (minutes == 61)
 
 
 class TestEnd:
