@@ -28,6 +28,7 @@ from buildandpush.core.spec.quantity import parse_duration_seconds
 from buildandpush.core.spec.repository import check_length
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.scope import Occasion
+from buildandpush.core.spec.size import check_size
 from buildandpush.core.spec.sources.check import check_source
 from buildandpush.core.spec.sources.git import check_git_paths
 from buildandpush.core.spec.sources.oci import read_artifact_name
@@ -141,7 +142,8 @@ class BuildPlan:
 
 @remembered(LAST_SUBJECTS)
 def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
-    """The spec as a model. Raises SpecInvalidError for a spec that the CRD does not allow."""
+    """The spec as a model. Raises SpecInvalidError for a spec that the CRD does not allow, or that is far too large."""
+    check_size(raw)
     try:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:
