@@ -139,6 +139,9 @@ class Reconciler:
             # Of a status that cannot be read all else stays as it is.
             kept = body.get("status") or {} if resource.unreadable else {}
             told_in = self._telling.find_wait(key, resource, decision)
+            if told_in and decision.questions:  # another build of the run needs the answers meanwhile
+                decision, answers = await self._decide(replace(world, answers=answers), patient=True)
+                told_in = self._telling.find_wait(key, resource, decision)
             written = _Written.LATER if told_in else await self._write(key, resource, decision, kept)
             if written is _Written.CONFLICT:
                 logins = {}
@@ -173,17 +176,18 @@ class Reconciler:
         untold = (build.pod_name for build in run.builds if build.pod_uid is None)
         return frozenset(name for name in untold if self._made.get((uid, name)))
 
-    async def _decide(self, world: World) -> tuple[Decision, Mapping[Question, Answer]]:
-        """Decide, and answer what the decision asks. A status that holds whatever the answers are is written before
-        answers that take long. Returns all answers, too."""
+    async def _decide(self, world: World, *, patient: bool = False) -> tuple[Decision, Mapping[Question, Answer]]:
+        """Decide, and answer what the decision asks. A status that holds whatever the answers are comes back before
+        answers that take long, with its questions, so that it is written; not where the caller is `patient`. Returns
+        all answers, too."""
         owner, status = world.resource.owner, world.resource.status
         while True:
             decision = decide(world)
             if not decision.questions:
                 return decision, world.answers
             slow = [asked for asked in decision.questions if not self._sources.is_at_hand(owner.namespace, asked)]
-            if slow and decision.status != status:
-                return replace(decision, questions=frozenset()), world.answers
+            if slow and decision.status != status and not patient:
+                return decision, world.answers
             answers = {question: await self._answer(world, question) for question in decision.questions}
             world = replace(world, answers={**world.answers, **answers})
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from buildandpush.api import meta
+from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.progress import LATEST_SECONDS, Progress
 from tests.unit.handlers.cluster import WEB, Cluster
@@ -107,3 +108,26 @@ async def test_a_pod_that_went_before_its_status_spoke_of_it_is_lost_and_not_mad
     assert build_of(cluster)["attempt"] == 2
     assert build_of(cluster)["podName"] != first
     assert "PodLost" in cluster.events
+
+
+async def test_no_build_of_a_run_waits_for_the_progress_of_another(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its pod is made from is asked for, though the answers take long."""
+    matrix = {"os": ["alpine", "debian"]}
+    cluster.apply(strategy={"matrix": matrix}, tags=["<+matrix.os>"])
+    cluster.watch()
+    reconciler = cluster.make_reconciler()
+    await reconciler.reconcile(WEB)
+    first, second = cluster.pods
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "the node was low on disk"}
+    cluster.api.put("pods", {**second, "status": evicted})
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    cluster.now += timedelta(seconds=11)
+    running = {"name": "kaniko", "state": {"running": {"startedAt": "2026-11-24T12:00:10Z"}}}
+    cluster.api.put("pods", {**first, "status": {"phase": "Running", "containerStatuses": [running]}})
+    cluster.watch()
+    monkeypatch.setattr(Sources, "is_at_hand", lambda *_: False)
+    await reconciler.reconcile(WEB)
+    assert len(cluster.pods) == 3
