@@ -1,6 +1,5 @@
 """Strangers' JSON: bounded in size and depth. Any trouble with it is one error, which callers know what to do with."""
 
-import json
 from codecs import BOM_UTF8
 from typing import Any, Final
 
@@ -29,22 +28,6 @@ def parse_json(data: str | bytes, *, most_values: int = MAX_VALUES) -> Any:
     except ValueError as error:
         deep = "depth" in str(error)
         raise UnreadableError("the answer is nested too deeply" if deep else "the answer is not JSON") from error
-
-
-def dump_own(value: Any) -> bytes:
-    """A text that `parse_own` makes the same value of, whatever characters it holds."""
-    try:
-        return orjson.dumps(value)
-    except TypeError:  # half of a surrogate pair
-        return json.dumps(value, separators=(",", ":")).encode()
-
-
-def parse_own(text: bytes) -> Any:
-    """The value of a text that `dump_own` has made."""
-    try:
-        return orjson.loads(text)
-    except ValueError:  # as above
-        return json.loads(text)
 
 
 def parse_object(data: str | bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from buildandpush.core.jsonvalue import MAX_VALUES, UnreadableError, dump_own, parse_json, parse_object, parse_own
+from buildandpush.core.jsonvalue import MAX_VALUES, UnreadableError, parse_json, parse_object
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,3 @@ def test_an_object_is_wanted(text: str) -> None:
     with pytest.raises(UnreadableError):
         parse_object(text)
     assert parse_object('{"a": 1}') == {"a": 1}
-
-
-@pytest.mark.parametrize("text", ["", "plain", "ä 日 \x00 \u2028", "\ud800", "a\udfff\ud83d"])
-def test_own_text_comes_back_as_it_was(text: str) -> None:
-    value = {"a": [text, {text: 1.5}, None, True, 2**60]}
-    assert parse_own(dump_own(value)) == value

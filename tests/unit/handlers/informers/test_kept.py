@@ -7,6 +7,7 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.core.facts import Owner
+from buildandpush.core.jsonvalue import parse_json
 from buildandpush.handlers.informers.kept import Fact, keep
 from buildandpush.handlers.informers.store import Store, read_resource
 from buildandpush.handlers.objects import Key
@@ -60,6 +61,23 @@ def test_what_nobody_reads_is_left_out() -> None:
 def test_any_text_comes_back_as_it_was() -> None:
     text = "ä 日 \ud800 \x00 \u2028"
     assert keep(KIND, build(labels={"a": text})).unpack()["spec"]["labels"]["a"] == text
+
+
+@pytest.mark.parametrize("text", ["", "plain", "ä 日 \x00 \u2028", "\ud800", "a\udfff\ud83d"])
+def test_any_value_comes_back_as_it_was(text: str) -> None:
+    value = {"a": [text, {text: 1.5}, None, True, 2**60]}
+    assert keep(KIND, build(labels=value)).unpack()["spec"]["labels"] == value
+
+
+def test_as_many_levels_as_a_parser_takes_come_back() -> None:
+    value = parse_json("[" * 1023 + "]" * 1023)
+    packed = keep(KIND, build(labels={"a": value}))
+    back = packed.unpack()["spec"]["labels"]["a"]
+    levels = 0
+    while back:
+        (back,) = back
+        levels += 1
+    assert levels == 1022
 
 
 @pytest.mark.parametrize(
