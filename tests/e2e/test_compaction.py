@@ -41,7 +41,7 @@ def patient_leader(shell: Shell, operator: OperatorPod) -> Iterator[OperatorPod]
 def test_what_went_while_the_watch_was_cut_is_found_out_after_a_compaction(
     make_build: BuildFactory, gate: Gate, patient_leader: OperatorPod, stopped: Stopped, api: Api, settings: Settings
 ) -> None:
-    """A watch that is told 410 Gone starts with a list. A list does not hold what is gone, and no event tells of it."""
+    """After 410 Gone a watch starts with a list. The list does not hold what is gone, and no event tells of it."""
     loses_its_pod = make_build("loses-its-pod", source=inline(f"{FROM}{gate.run_line}"))
     goes = make_build("goes", source=inline(f"{FROM}{gate.run_line}"))
     stays = make_build("stays", source=inline(f"{FROM}{gate.run_line}"))

@@ -37,7 +37,7 @@ class Progress:
         now = self._clock()
         due = self._due.get(key)
         if due is None:
-            # What is told at the latest time takes nothing: else few builds would wait long after a burst of many.
+            # A build that is told of at the latest time takes nothing. Otherwise a single one would wait after a burst.
             latest = now + LATEST_SECONDS
             self._full_at = min(max(self._full_at, now) + self._interval, latest + self._slack)
             due = min(self._full_at - self._slack, latest)

@@ -1,7 +1,7 @@
 """One pass over one resource: decide, answer, write the status, act. It repeats until nothing is left to do."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -163,8 +163,9 @@ class Reconciler:
                 if decision.wake_at is None:
                     self._unchanged.forget(key)  # most have come to their end
                 stands = self._obstacles.get(resource.owner.uid) is not None
-                due = _seconds_until_due(world, decision, at_most=WAIT if stands else None)
-                return min((seconds for seconds in (due, told_in or None) if seconds is not None), default=None)
+                at_most = [WAIT] if stands else []
+                at_most += [timedelta(seconds=told_in)] if told_in else []
+                return _seconds_until_due(world, decision, at_most)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
 
@@ -335,7 +336,6 @@ def _find_change(before: BuildAndPushACRStatus, after: BuildAndPushACRStatus) ->
     return status if status != before.to_dict() else None
 
 
-def _seconds_until_due(world: World, decision: Decision, *, at_most: timedelta | None = None) -> float | None:
-    due = [decision.wake_at - world.now] if decision.wake_at is not None else []
-    due += [at_most] if at_most is not None else []
+def _seconds_until_due(world: World, decision: Decision, at_most: Sequence[timedelta]) -> float | None:
+    due = [*at_most, *([decision.wake_at - world.now] if decision.wake_at is not None else [])]
     return max(0.0, min(due).total_seconds()) if due else None

@@ -1,4 +1,4 @@
-"""Progress is told of at once as far as its budget goes, and never later than half a minute."""
+"""Progress is told at once while its budget lasts, and after half a minute at the latest."""
 
 import pytest
 

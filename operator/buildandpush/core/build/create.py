@@ -84,7 +84,7 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     # The recorded name, not one made afresh: an upgrade may change how names are made.
     attempt = Attempt(build.pod_name, run.number, int(build.key), build.attempt, run.spec_hash)
     manifest = build_pod_manifest(plan, owner=owner, attempt=attempt, login=login, settings=world.settings)
-    # Told before the pod is made, and again if a crash came in between: the Event's name is the same.
+    # Announced again if a crash comes before the pod is made: the Event's name is the same.
     fresh = build.reason in (None, Reason.QUEUED)
     events = (announce(world, Reason.ACCEPTED, accepted_message(run)),) if fresh else ()
     return Decision(progress.note_inputs(world, login, inputs), (*events, CreatePod(build.pod_name, manifest)))

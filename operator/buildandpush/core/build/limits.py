@@ -85,7 +85,7 @@ def advise_unschedulable(words: str) -> str:
 
 
 def _advise_given_up(words: str) -> str:
-    """The same, or the reason's own remedy, for a pod that is removed: it starts never."""
+    """The same, or the reason's own remedy, for a pod that is removed: it never starts."""
     advice = advise_unschedulable(words) or explain(Reason.UNSCHEDULABLE).remedy
     return f"{advice.removesuffix(f' {STARTS_THEN}')} {RUN_AGAIN}"
 

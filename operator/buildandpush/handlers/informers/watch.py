@@ -14,6 +14,7 @@ from kopf._core.reactor.inventory import ResourceMemories, ResourceMemory
 from buildandpush.api import meta
 from buildandpush.clients.kubernetes.transport import OnAnswer
 from buildandpush.clients.pause import pause
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.handlers.informers.kopfsession import OnWatch, Sessions
 from buildandpush.handlers.informers.store import Store
 from buildandpush.handlers.objects import Key, key_of
@@ -24,9 +25,6 @@ _log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS: Final = 0.2
 """How long kopf keeps an object and a task for it after an event. Its default is 5 s."""
-
-SOON_SECONDS: Final = 2.0
-"""After so long a pod is looked at of which nothing is told but that it is there."""
 
 FIRST_RESTART_SECONDS: Final = 1.0
 LAST_RESTART_SECONDS: Final = 30.0
@@ -61,7 +59,7 @@ class Watcher:
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
         if owner is not None:
             # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
-            self._queue.add(owner, SOON_SECONDS if self._store.says_nothing(body) else 0.0)
+            self._queue.add(owner, SETTLES.total_seconds() if self._store.says_nothing(body) else 0.0)
         # https://kubernetes.io/docs/concepts/policy/resource-quotas/#object-count-quota
         if event_type == "DELETED" or (body.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             self._note_room(body["metadata"]["namespace"])

@@ -8,8 +8,9 @@ import kopf
 import pytest
 
 from buildandpush.api import meta
+from buildandpush.core.build.watch import SETTLES
 from buildandpush.handlers.informers.store import Store
-from buildandpush.handlers.informers.watch import SOON_SECONDS, Watcher, configure_kopf, run_kopf
+from buildandpush.handlers.informers.watch import Watcher, configure_kopf, run_kopf
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.observability.health import Health
 
@@ -99,7 +100,7 @@ def test_a_pod_that_says_nothing_is_looked_at_a_moment_later(
     watcher.on_pod(
         "MODIFIED", {**pod(), "spec": {"nodeName": node}, "status": {**PENDING, "containerStatuses": states}}
     )
-    assert (queue.added, queue.delays) == ([WEB], [SOON_SECONDS])
+    assert (queue.added, queue.delays) == ([WEB], [SETTLES.total_seconds()])
 
 
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED"])
