@@ -25,7 +25,7 @@ class Metadata:
         self._times: dict[tuple[str, str], str] = {}
 
     async def answer(self, request: web.Request, host: str, *, tag_digest: str = "") -> web.Response:
-        """The answer to one GET; raises AnswerError. `tag_digest` is what a tag is said to name instead."""
+        """The answer to one GET; raises AnswerError. `tag_digest` is what all tags are said to name instead."""
         if request.method != "GET":
             raise registry_error(405, "UNSUPPORTED", f"{request.method} is not supported")
         if request.path == "/acr/v1/_catalog":
@@ -35,12 +35,12 @@ class Metadata:
         if match is None:
             raise registry_error(404, "NAME_UNKNOWN", f"there is nothing at {request.path}")
         repository, kind, reference = match["repository"], match["kind"], match["reference"]
-        tags = await self._read_tags(host, repository)
+        tags = {tag: tag_digest or digest for tag, digest in (await self._read_tags(host, repository)).items()}
         top = {"registry": host, "imageName": repository}
         if kind == "tags" and reference:
             if reference not in tags:
                 raise registry_error(404, "TAG_UNKNOWN", "the specified tag does not exist", {"name": reference})
-            return web.json_response({**top, "tag": self._describe_tag(host, reference, tag_digest or tags[reference])})
+            return web.json_response({**top, "tag": self._describe_tag(host, reference, tags[reference])})
         if kind == "tags":
             described = [self._describe_tag(host, tag, digest) for tag, digest in sorted(tags.items())]
             return _page(request, "tags", described, lambda item: str(item["name"]), top)

@@ -7,7 +7,7 @@ here, with the login that is held already, and a token that the registry has jus
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,8 +51,7 @@ class AcrReader:
         pause = 0
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS), self._open(repository, credentials) as client:
-                named = dict(zip(tags, [await _read_tag(client, path, tag) for tag in tags], strict=True))
-                return await _read_image(client, path, digest, named)
+                return await _read_image(client, path, tags, digest)
         except HttpResponseError as error:
             # An answer may be a whole page of a proxy, so the message shows only its beginning.
             problem = f"{host} answered {error.status_code}: {error.message}"
@@ -78,28 +77,34 @@ class AcrReader:
             yield client
 
 
-async def _read_tag(client: ContainerRegistryClient, path: str, tag: str) -> str | None:
+async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[str, ...], digest: str) -> ReadBack:
     try:
-        return (await client.get_tag_properties(path, tag)).digest
-    except ResourceNotFoundError:
-        return None
-
-
-async def _read_image(
-    client: ContainerRegistryClient, path: str, digest: str, named: dict[str, str | None]
-) -> ReadBack:
-    try:
-        manifest = await client.get_manifest(path, digest)
         properties = await client.get_manifest_properties(path, digest)
+        manifest = await client.get_manifest(path, digest)
     except ResourceNotFoundError:
-        return ReadBack(named, digest_found=False)
+        return ReadBack(await _read_tags(client, path, tags), digest_found=False)
+    # The image tells its own tags. Only what another image has taken meanwhile, or nobody has, is asked for by itself.
+    own = {tag: digest for tag in tags if tag in (properties.tags or ())}
+    others = await _read_tags(client, path, [tag for tag in tags if tag not in own])
     return ReadBack(
-        named,
+        {tag: own.get(tag) or others[tag] for tag in tags},
         digest_found=manifest.digest == digest,
         size_bytes=properties.size_in_bytes,
         media_type=(manifest.media_type or "").partition(";")[0] or None,  # a proxy may add a charset
         platform=_platform_of(properties),
     )
+
+
+async def _read_tags(client: ContainerRegistryClient, path: str, tags: Iterable[str]) -> dict[str, str | None]:
+    """What each tag names."""
+    return {tag: await _read_tag(client, path, tag) for tag in tags}
+
+
+async def _read_tag(client: ContainerRegistryClient, path: str, tag: str) -> str | None:
+    try:
+        return (await client.get_tag_properties(path, tag)).digest
+    except ResourceNotFoundError:
+        return None
 
 
 def _platform_of(properties: ArtifactManifestProperties) -> str | None:
