@@ -1,12 +1,16 @@
 """Writes Events beside the passes. An Event tells a person what a status says already, so no build waits for one.
 
-In a burst Events would be a third of what is written. They have their turn one after the other for each namespace, with
-pauses: the busier the API server is, the later they come, and the sooner the statuses.
+In a burst Events would be a third of what is written. Each namespace has some of them written, and then a pause: the
+busier the API server is, the later they come, and the sooner the statuses. A single request beside nothing else takes
+the operator three times the processor time that it takes among others, so they come a few at once.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -22,18 +26,21 @@ from buildandpush.handlers.workqueue.queue import WorkQueue
 
 _log = structlog.get_logger(__name__)
 
-WRITERS: Final = 4
-"""Events that are written at once. A namespace has one of them, so a slow webhook of one holds up none of another."""
+NAMESPACES: Final = 4
+"""Namespaces whose Events are written at the same time. A slow webhook of one holds up none of another."""
+AT_ONCE: Final = 4
+"""Events of a namespace that are written at the same time."""
+IN_A_ROW: Final = 20
+"""Events of a namespace that are written before a pause."""
 PAUSES: Final = 4
-"""After each Event its writer pauses for so many times as long as the API server took for it."""
+"""A pause is so many times as long as the API server took for these Events, one after the other."""
 LONGEST_PAUSE_SECONDS: Final = 1.0
+"""For each of them."""
 MOST_WAITING: Final = 10_000
 """Some MiB. Whoever has one more writes it itself."""
 MOST_TRIES: Final = 4
 """An Event that the API server does not answer is given up after so many, which take some seconds and more."""
 
-Place = tuple[str, str]
-"""Namespace and name of an Event."""
 Tell = Callable[[Owner, Announce, datetime], Awaitable[None]]
 """Has an Event written about a resource: what it says, and when that was so."""
 
@@ -43,20 +50,23 @@ class Announcements:
 
     def __init__(self, client: KubernetesClient) -> None:
         self._client = client
-        self._waiting: dict[Place, tuple[Manifest, int]] = {}
-        """With how often it was tried."""
-        self._hurries = False
-        self._queue: WorkQueue[Place] = WorkQueue(self._write, workers=WRITERS, namespace_of=lambda place: place[0])
+        self._waiting: dict[str, dict[str, tuple[Manifest, int]]] = {}
+        """By namespace and name, with how often each was tried."""
+        self._count = 0
+        """Of all that wait."""
+        self._hurry = asyncio.Event()
+        self._queue: WorkQueue[str] = WorkQueue(self._write_some, workers=NAMESPACES)
 
     async def tell(self, owner: Owner, action: Announce, now: datetime) -> None:
         """Have an Event written soon. It waits only where too many wait already."""
         event = build_event(owner, action, now)
-        if len(self._waiting) >= MOST_WAITING:
+        if self._count >= MOST_WAITING:
             await self._send(event)
             return
-        place = (owner.namespace, event["metadata"]["name"])
-        self._waiting.setdefault(place, (event, 0))
-        self._queue.add(place)
+        waiting, name = self._waiting.setdefault(owner.namespace, {}), event["metadata"]["name"]
+        self._count += name not in waiting
+        waiting.setdefault(name, (event, 0))
+        self._queue.add(owner.namespace)
 
     async def write(self, owner: Owner, action: Announce, now: datetime) -> None:
         """Write an Event at once."""
@@ -68,31 +78,57 @@ class Announcements:
 
     async def flush(self, timeout_seconds: float) -> None:
         """Wait until all that was told is written, or the time is over."""
-        waiting, self._hurries = len(self._waiting), True
+        waiting = self._count
+        self._hurry.set()
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._queue.rest()
         except TimeoutError:
-            _log.warning("events.not_written", waiting=len(self._waiting), before=waiting)
+            _log.warning("events.not_written", waiting=self._count, before=waiting)
 
     def count_waiting(self) -> int:
         """How many Events wait to be written."""
-        return len(self._waiting)
+        return self._count
 
-    async def _write(self, place: Place) -> None:
-        found = self._waiting.get(place)
-        if found is None:
-            return  # it was told again, or its writer was cancelled, when it had just been written
-        event, tries = found
-        began = asyncio.get_running_loop().time()
-        try:
-            await self._send(event, is_last=tries + 1 == MOST_TRIES)
-        except UnavailableError:
-            self._waiting[place] = (event, tries + 1)
-            raise  # the queue calls again
-        del self._waiting[place]
-        if not self._hurries:
-            await asyncio.sleep(min(PAUSES * (asyncio.get_running_loop().time() - began), LONGEST_PAUSE_SECONDS))
+    async def _write_some(self, namespace: str) -> float | None:
+        """Write the Events of a namespace that wait longest, and pause. Raises UnavailableError if one has no answer:
+        the others would have none either, and the queue calls again."""
+        left = deque(islice(self._waiting.get(namespace, ()), IN_A_ROW))
+        count = len(left)
+        writers = (self._write_in_turn(namespace, left) for _ in range(min(AT_ONCE, count)))
+        ended = await asyncio.gather(*writers, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
+        spent = sum(seconds for seconds in ended if isinstance(seconds, float))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(PAUSES * spent, LONGEST_PAUSE_SECONDS * count)):
+                await self._hurry.wait()
+        return 0.0 if namespace in self._waiting else None
+
+    async def _write_in_turn(self, namespace: str, left: deque[str]) -> float:
+        """Write what is left, and take it off. Returns the seconds that the API server took."""
+        loop, spent = asyncio.get_running_loop(), 0.0
+        while left:
+            name, began = left.popleft(), loop.time()
+            event, tries = self._waiting[namespace][name]
+            try:
+                await self._send(event, is_last=tries + 1 == MOST_TRIES)
+            except UnavailableError:
+                self._waiting[namespace][name] = (event, tries + 1)
+                left.clear()
+                raise
+            self._drop(namespace, name)
+            spent += loop.time() - began
+        return spent
+
+    def _drop(self, namespace: str, name: str) -> None:
+        """An Event needs to wait no longer."""
+        waiting = self._waiting[namespace]
+        del waiting[name]
+        self._count -= 1
+        if not waiting:
+            del self._waiting[namespace]
 
     async def _send(self, event: Manifest, *, is_last: bool = True) -> None:
         """Write an Event. What the API server refuses, because the namespace is going or has too many Events, is given

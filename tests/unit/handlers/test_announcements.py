@@ -101,14 +101,16 @@ def test_who_tells_does_not_wait_for_the_api_server() -> None:
     run_in_fake_time(main())
 
 
-def test_a_namespace_has_one_writer_and_many_have_a_few() -> None:
+def test_a_namespace_has_a_few_written_at_once_and_so_have_a_few_namespaces() -> None:
     async def main() -> None:
         api = SlowApi()
         async with writing(api) as events:
             for number in range(80):
                 await events.tell(replace(OWNER, namespace=f"team-{number % 8}"), told(number), NOW)
             await events.flush(1000)
-        assert api.most == {**{f"team-{number}": 1 for number in range(8)}, "all": announcements.WRITERS}
+        at_once = announcements.AT_ONCE
+        teams = {f"team-{number}": at_once for number in range(8)}
+        assert api.most == {**teams, "all": at_once * announcements.NAMESPACES}
 
     run_in_fake_time(main())
 
@@ -120,7 +122,54 @@ def test_the_slower_the_api_server_the_more_time_is_left_to_others() -> None:
             for number in range(100):
                 await events.tell(OWNER, told(number), NOW)
             await asyncio.sleep(10)
-            assert len(api.all("events")) == pytest.approx(10 / 0.1 / (1 + announcements.PAUSES), abs=1)
+            written = 10 / 0.1 / (1 / announcements.AT_ONCE + announcements.PAUSES)
+            assert len(api.all("events")) == pytest.approx(written, abs=announcements.IN_A_ROW)
+
+    run_in_fake_time(main())
+
+
+def test_a_slow_api_server_is_waited_for_a_second_for_each_event() -> None:
+    async def main() -> None:
+        api = SlowApi(seconds=2)
+        async with writing(api) as events:
+            for number in range(announcements.IN_A_ROW + 1):
+                await events.tell(OWNER, told(number), NOW)
+            first = announcements.IN_A_ROW / announcements.AT_ONCE * 2
+            await asyncio.sleep(first + announcements.IN_A_ROW - 1)
+            assert len(api.requests) == announcements.IN_A_ROW
+            await asyncio.sleep(4)
+            assert events.count_waiting() == 0
+
+    run_in_fake_time(main())
+
+
+def test_at_its_end_the_operator_pauses_no_more() -> None:
+    async def main() -> None:
+        api = SlowApi(seconds=0.5)
+        async with writing(api) as events:
+            for number in range(announcements.IN_A_ROW + announcements.AT_ONCE):
+                await events.tell(OWNER, told(number), NOW)
+            await asyncio.sleep(4)
+            assert len(api.all("events")) == announcements.IN_A_ROW, "now it pauses"
+            await events.flush(1)
+            assert events.count_waiting() == 0
+
+    run_in_fake_time(main())
+
+
+def test_while_the_api_server_is_away_few_are_tried() -> None:
+    """And what was not tried is not given up."""
+
+    async def main() -> None:
+        api = FakeApi()
+        api.refuse = lambda verb, plural, name: (503, "come again") if len(api.requests) <= 2 else None
+        async with writing(api) as events:
+            for number in range(announcements.IN_A_ROW):
+                await events.tell(OWNER, told(number), NOW)
+            await asyncio.sleep(0.1)
+            assert len(api.requests) <= announcements.AT_ONCE
+            await events.flush(100)
+        assert len(api.all("events")) == announcements.IN_A_ROW
 
     run_in_fake_time(main())
 

@@ -155,7 +155,7 @@ class Acr:
 
     def __init__(self, tags: dict[str, str] | None = None, *, own: tuple[str, ...] = ("latest",)) -> None:
         """`tags` is what single tags name, `own` what the image says of its own tags."""
-        self.tags = {tag: THERE for tag in own} | (tags or {})
+        self.tags = dict.fromkeys(own, THERE) | (tags or {})
         self.own = own
         self.asked: list[str] = []
         self.given: set[str] = set()
