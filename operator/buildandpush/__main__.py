@@ -165,8 +165,10 @@ async def _lead(
     )
     quotas = Quotas(lambda owner: wake_build(owner.namespace, owner.name))
     announcements = Announcements(acting)
-    telling = Telling(announcements.tell, Progress(time.monotonic))
-    reconciler = Reconciler(sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake, telling)
+    progress = Progress(time.monotonic)
+    reconciler = Reconciler(
+        sources, store, settings, _utc_now, RunMeter(metrics), quotas, wake, Telling(announcements.tell, progress)
+    )
     queue: WorkQueue[Key] = WorkQueue(
         Passes(reconciler.reconcile, Journal(config.state_dir)).run,
         workers=config.workers,
@@ -175,7 +177,7 @@ async def _lead(
     )
     metrics.watch_queue(queue.backlog, announcements.count_waiting)
     metrics.login_oldest_seconds.set_function(identities.oldest_seconds)
-    watcher = Watcher(store, queue, quotas.note_room)
+    watcher = Watcher(store, queue, quotas.note_room, progress.left)
     nodes = NodeWatch(client, reconciler.allow_user_namespaces) if config.user_namespaces == "Auto" else None
     crds = CrdWatch(client, reconciler.know_crd)
     # Ended by a signal, by the loss of the lease, or because versions went back.

@@ -30,26 +30,42 @@ class Progress:
         """When the budget has grown to all that it holds, if nothing more is taken."""
         self._due: dict[Key, float] = {}
         """When those that wait may be told of."""
+        self._reserved: set[Key] = set()
 
     def find_wait(self, key: Key) -> float:
         """Seconds until the progress of this build may be written; 0 for now. It takes from the budget, so ask only if
         there is something to write, and write it once the answer is 0."""
-        now = self._clock()
+        seconds = self._take(key) - self._clock()
+        if seconds > 0:
+            return seconds
+        self.forget(key)
+        return 0.0
+
+    def reserve(self, key: Key) -> float:
+        """The same for progress that comes in a moment, and that needs no look before: see `left`. What is taken from
+        the budget is kept for it."""
+        self._reserved.add(key)
+        return max(0.0, self._take(key) - self._clock())
+
+    def left(self, key: Key) -> float:
+        """Seconds that progress has to wait that was reserved for; 0 for none. It takes nothing."""
+        return max(0.0, self._due[key] - self._clock()) if key in self._reserved else 0.0
+
+    def _take(self, key: Key) -> float:
+        """When this build may be told of."""
         due = self._due.get(key)
         if due is None:
             # A build that is told of at the latest time takes nothing. Otherwise a single one would wait after a burst.
+            now = self._clock()
             latest = now + LATEST_SECONDS
             self._full_at = min(max(self._full_at, now) + self._interval, latest + self._slack)
-            due = min(self._full_at - self._slack, latest)
-            self._due[key] = due
-        if due > now:
-            return due - now
-        del self._due[key]
-        return 0.0
+            due = self._due[key] = min(self._full_at - self._slack, latest)
+        return due
 
     def forget(self, key: Key) -> None:
         """There is nothing more to be told of this build, or its status says it."""
         self._due.pop(key, None)
+        self._reserved.discard(key)
 
     def count_waiting(self) -> int:
         """How many builds have progress that is not told of yet."""

@@ -154,7 +154,8 @@ class Reconciler:
             created = any(isinstance(action, CreatePod) for action in decision.actions)
             if created and not refused and _has_one_build(decision):
                 self._slots.settle(key, self._clock())
-                return SETTLES.total_seconds()  # the pod says nothing yet, and its news has it looked at sooner
+                # The pod says nothing yet. A trouble or its end has it looked at sooner.
+                return max(SETTLES, self._telling.find_rest(key, decision)).total_seconds()
             if written in (_Written.NOTHING, _Written.LATER) and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.

@@ -60,6 +60,13 @@ class Telling:
         self._progress.forget(key)
         return 0.0
 
+    def find_rest(self, key: Key, decision: Decision) -> timedelta:
+        """How long a build whose pod was just made needs no look, if its pod gets on without trouble."""
+        run = decision.status.run
+        # Of several builds one may go on with what the pod of another says; and an upload has somebody wait for words.
+        lone = run is not None and len(run.builds) == 1 and not run.effective.upload
+        return timedelta(seconds=self._progress.reserve(key)) if lone else timedelta()
+
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._ends.pop(key, None)

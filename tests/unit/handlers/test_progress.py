@@ -63,6 +63,28 @@ def test_what_a_build_says_next_takes_from_the_budget_again(clock: Clock) -> Non
     assert waits == pytest.approx([0, 0, 10])
 
 
+def test_what_is_reserved_is_taken_once(clock: Clock) -> None:
+    progress = Progress(clock, per_second=0.1, at_once=1)
+    assert [progress.reserve(key(0)), progress.left(key(0))] == [0, 0]
+    assert progress.find_wait(key(0)) == 0
+    assert [progress.reserve(key(1)), progress.reserve(key(1)), progress.find_wait(key(1))] == pytest.approx([10] * 3)
+    clock.now += 4
+    assert progress.left(key(1)) == pytest.approx(6)
+    clock.now += 6
+    assert [progress.left(key(1)), progress.find_wait(key(1)), progress.count_waiting()] == [0, 0, 0]
+    assert progress.find_wait(key(2)) == pytest.approx(10), "nothing was taken for it before"
+
+
+def test_only_who_has_reserved_needs_no_look(clock: Clock) -> None:
+    progress = Progress(clock, per_second=0.1, at_once=1)
+    progress.find_wait(key(0))
+    assert progress.find_wait(key(1)) == pytest.approx(10)
+    assert progress.left(key(1)) == 0
+    progress.reserve(key(2))
+    progress.forget(key(2))
+    assert progress.left(key(2)) == 0
+
+
 def test_what_has_ended_is_not_kept(clock: Clock) -> None:
     progress = Progress(clock, at_once=1)
     for number in range(3):

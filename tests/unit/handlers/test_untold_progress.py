@@ -48,6 +48,38 @@ async def test_a_build_on_its_way_is_told_of_when_its_time_has_come(cluster: Clu
     assert (cluster.status["phase"], build_of(cluster)["podUid"]) == ("Running", cluster.pod["metadata"]["uid"])
 
 
+async def test_a_build_whose_progress_waits_needs_no_look_before_it(cluster: Cluster) -> None:
+    reconciler = cluster.make_reconciler()
+    assert await reconciler.reconcile(WEB) == LATEST_SECONDS
+    assert cluster.pod
+    assert cluster.progress is not None
+    assert cluster.progress.left(WEB) == LATEST_SECONDS
+    cluster.end_kaniko()
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    assert (cluster.status["phase"], cluster.progress.left(WEB)) == ("Succeeded", 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": {"upload": {}}},
+        {"strategy": {"matrix": {"os": ["a", "b"]}}, "tags": ["<+matrix.os>"]},
+    ],
+)
+async def test_whoever_may_have_to_act_on_progress_is_looked_at_at_once(
+    cluster: Cluster, changes: dict[str, Any]
+) -> None:
+    """A user who has an upload to send, or another build of the run."""
+    cluster.apply(**changes)
+    cluster.watch()
+    reconciler = cluster.make_reconciler()
+    await reconciler.reconcile(WEB)
+    assert cluster.api.all("pods")
+    assert cluster.progress is not None
+    assert cluster.progress.left(WEB) == 0
+
+
 async def test_an_end_is_told_at_once_and_says_all(cluster: Cluster) -> None:
     reconciler = cluster.make_reconciler()
     await reconciler.reconcile(WEB)

@@ -105,7 +105,8 @@ class Operator:
         self.cluster = cluster
         self.queue: WorkQueue[Key] = WorkQueue(self._reconcile, workers=1, clock=self._seconds)
         quotas = Quotas(self._wake)
-        self.watcher = Watcher(self.store, self.queue, quotas.note_room)
+        progress = Progress(self._seconds, per_second=1 / 40, at_once=1)
+        self.watcher = Watcher(self.store, self.queue, quotas.note_room, progress.left)
         self.client = Client(cluster, network, limit)
         self.client.known_pods.update(pod["metadata"]["name"] for pod in (lists or cluster.list_kind)(POD_KIND).items)
         self.remote = Remote(cluster, self._wake)
@@ -118,7 +119,7 @@ class Operator:
             quotas,
             self.queue.add,
             # So little that progress often has to wait.
-            telling=Telling(Announcements(self.client).write, Progress(self._seconds, per_second=1 / 40, at_once=1)),
+            telling=Telling(Announcements(self.client).write, progress),
         )
         self.relist(lists or cluster.list_kind)
 

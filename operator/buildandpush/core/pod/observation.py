@@ -38,6 +38,11 @@ class ContainerObservation:
     def terminated(self) -> bool:
         return self.state == "terminated"
 
+    @property
+    def is_coming(self) -> bool:
+        """Whether it waits, and nothing is wrong."""
+        return self.state == "waiting" and self.reason in _COMING
+
 
 @dataclass(frozen=True)
 class PodObservation:
@@ -110,11 +115,18 @@ class PodObservation:
     @property
     def says_nothing(self) -> bool:
         """Whether it lives, and nothing has happened to it but that a node was found and a kubelet has begun."""
-        if self.phase not in ("", "Pending") or self.ended or self.deleting or self.stranded or self.injected:
+        began = self.phase == "Running" or not (self.source.is_coming and self.kaniko.is_coming)
+        return self.is_on_its_way and not began
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Whether it lives, and has come as far as it has without any trouble: its source may be fetched, and kaniko
+        may build. Nobody has to act on what it says."""
+        if self.phase not in ("", "Pending", "Running") or self.ended or self.deleting or self.stranded:
             return False
-        if self.unschedulable or self.gated or self.reason or self.disruption:
+        if self.injected or self.unschedulable or self.gated or self.reason or self.disruption:
             return False
-        return all(item.state == "waiting" and item.reason in _COMING for item in (self.source, self.kaniko))
+        return all(item.is_coming or item.state != "waiting" for item in (self.source, self.kaniko))
 
     @property
     def never_started(self) -> bool:

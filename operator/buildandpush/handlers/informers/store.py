@@ -197,10 +197,10 @@ class Store:
             self._forget_pod(place)
         return _owner_key(body)
 
-    def says_nothing(self, body: Object) -> bool:
-        """Whether this pod is known, and as far as is known nothing has happened to it yet."""
+    def find_pod(self, body: Object) -> PodObservation | None:
+        """What is known of this pod; None if nothing is."""
         known = self._pods.get(place_of(body))
-        return known is not None and known.pod.uid == uid_of(body) and known.pod.says_nothing
+        return known.pod if known is not None and known.pod.uid == uid_of(body) else None
 
     def pods_of(self, owner_uid: str) -> dict[str, PodObservation]:
         """The pods of one resource, by name."""

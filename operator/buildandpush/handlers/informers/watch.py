@@ -36,11 +36,19 @@ _IDENTITY: Final[Any] = meta.COMPONENT
 class Watcher:
     """Feeds the store and the queue."""
 
-    def __init__(self, store: Store, queue: WorkQueue[Key], note_room: Callable[[str], None]) -> None:
-        """`note_room` is told the namespace of a pod that takes none of its quota any more."""
+    def __init__(
+        self,
+        store: Store,
+        queue: WorkQueue[Key],
+        note_room: Callable[[str], None],
+        rest_of: Callable[[Key], float] = lambda key: 0.0,
+    ) -> None:
+        """`note_room` is told the namespace of a pod that takes none of its quota any more. `rest_of` says for how many
+        seconds a resource needs no look while its pod gets on without trouble."""
         self._store = store
         self._queue = queue
         self._note_room = note_room
+        self._rest_of = rest_of
         self.relisted = asyncio.Event()
         """Set when kopf has listed, as at the start and after a watch that was cut for too long."""
 
@@ -58,11 +66,18 @@ class Watcher:
         """A build pod was added, changed or deleted."""
         owner = self._store.drop_pod(body) if event_type == "DELETED" else self._store.put_pod(body)
         if owner is not None:
-            # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
-            self._queue.add(owner, SETTLES.total_seconds() if self._store.says_nothing(body) else 0.0)
+            self._queue.add(owner, self._find_delay(owner, body))
         # https://kubernetes.io/docs/concepts/policy/resource-quotas/#object-count-quota
         if event_type == "DELETED" or (body.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             self._note_room(body["metadata"]["namespace"])
+
+    def _find_delay(self, owner: Key, body: dict[str, Any]) -> float:
+        """Seconds until a pod's news has to be looked at."""
+        pod = self._store.find_pod(body)
+        if pod is None or not pod.is_on_its_way:
+            return 0.0
+        # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
+        return max(SETTLES.total_seconds() if pod.says_nothing else 0.0, self._rest_of(owner))
 
 
 def build_registry(watcher: Watcher, on_answer: OnAnswer, on_watch: OnWatch) -> kopf.OperatorRegistry:

@@ -103,6 +103,36 @@ def test_a_pod_that_says_nothing_is_looked_at_a_moment_later(
     assert (queue.added, queue.delays) == ([WEB], [SETTLES.total_seconds()])
 
 
+RUNNING = {"startedAt": "2026-11-24T12:00:00Z"}
+GETTING_ON = {
+    "that it was made": PENDING,
+    "that its source is fetched": SAYING["that its source is fetched"],
+    "that kaniko builds": {
+        "phase": "Running",
+        "initContainerStatuses": [{"name": "source", "state": {"terminated": {"exitCode": 0, **RUNNING}}}],
+        "containerStatuses": [{"name": "kaniko", "state": {"running": RUNNING}}],
+    },
+}
+
+
+@pytest.mark.parametrize("what", [*GETTING_ON, *SAYING])
+def test_while_progress_waits_only_what_is_more_is_looked_at(what: str, store: Store, queue: Any) -> None:
+    """In a burst most of what pods say is progress. A look at it would cost a third of a build's time."""
+    watcher = Watcher(store, queue, lambda namespace: None, {WEB: 20.0}.__getitem__)
+    watcher.on_pod("MODIFIED", {**pod(), "status": {**GETTING_ON, **SAYING}[what]})
+    on_its_way = what in GETTING_ON or what == "that it runs"
+    assert (queue.added, queue.delays) == ([WEB], [20.0 if on_its_way else 0.0])
+
+
+def test_a_pod_that_goes_is_looked_at_at_once_whatever_waits(store: Store, queue: Any) -> None:
+    watcher = Watcher(store, queue, lambda namespace: None, {WEB: 20.0}.__getitem__)
+    watcher.on_pod("DELETED", {**pod(), "status": PENDING})
+    going = pod()
+    going["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    watcher.on_pod("MODIFIED", {**going, "status": PENDING})
+    assert queue.delays == [0.0, 0.0]
+
+
 @pytest.mark.parametrize("event", ["ADDED", "MODIFIED"])
 def test_resource_that_came_or_changed_is_worked_on(
     event: str, watcher: Watcher, store: Store, queue: QueueStub
