@@ -8,7 +8,7 @@ the operator three times the processor time that it takes among others, so they 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -17,12 +17,14 @@ import structlog
 
 from buildandpush.api import meta
 from buildandpush.api.meta import Manifest
-from buildandpush.clients.errors import KubernetesError, UnavailableError
+from buildandpush.clients.errors import KubernetesError, ThrottledError, TroubleError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
+from buildandpush.clients.recent import Recent
 from buildandpush.core import naming
+from buildandpush.core.backoff import doubled_seconds
 from buildandpush.core.build.world import Announce
 from buildandpush.core.facts import Owner
-from buildandpush.handlers.workqueue.queue import WorkQueue
+from buildandpush.handlers.workqueue.queue import FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS, WorkQueue
 
 _log = structlog.get_logger(__name__)
 
@@ -38,11 +40,22 @@ LONGEST_PAUSE_SECONDS: Final = 1.0
 """For each of them."""
 MOST_WAITING: Final = 10_000
 """Some MiB. Whoever has one more writes it itself."""
-MOST_TRIES: Final = 4
+MOST_TRIES: Final = 6
 """An Event that the API server does not answer is given up after so many, which take some seconds and more."""
 
 Tell = Callable[[Owner, Announce, datetime], Awaitable[None]]
 """Has an Event written about a resource: what it says, and when that was so."""
+
+
+@dataclass
+class _Row:
+    """Events of a namespace that are written before a pause."""
+
+    left: deque[str]
+    """Their names, as long as nobody has begun with them."""
+    spent: float = 0.0
+    """Seconds that the API server took for them, one after the other."""
+    unanswered: UnavailableError | None = None
 
 
 class Announcements:
@@ -54,8 +67,10 @@ class Announcements:
         """By namespace and name, with how often each was tried."""
         self._count = 0
         """Of all that wait."""
-        self._hurry = asyncio.Event()
-        self._queue: WorkQueue[str] = WorkQueue(self._write_some, workers=NAMESPACES)
+        self._hurries = False
+        self._paused_until: Recent[str, float] = Recent()
+        """When the pauses of namespaces end, by the event loop's clock."""
+        self._queue: WorkQueue[str] = WorkQueue(self._write_row, workers=NAMESPACES)
 
     async def tell(self, owner: Owner, action: Announce, now: datetime) -> None:
         """Have an Event written soon. It waits only where too many wait already."""
@@ -63,10 +78,13 @@ class Announcements:
         if self._count >= MOST_WAITING:
             await self._send(event)
             return
-        waiting, name = self._waiting.setdefault(owner.namespace, {}), event["metadata"]["name"]
+        if owner.namespace not in self._waiting:  # else it has its turn already, perhaps after a pause or a failure
+            self._waiting[owner.namespace] = {}
+            left = (self._paused_until.get(owner.namespace) or 0.0) - asyncio.get_running_loop().time()
+            self._queue.add(owner.namespace, max(0.0, left))
+        waiting, name = self._waiting[owner.namespace], event["metadata"]["name"]
         self._count += name not in waiting
         waiting.setdefault(name, (event, 0))
-        self._queue.add(owner.namespace)
 
     async def write(self, owner: Owner, action: Announce, now: datetime) -> None:
         """Write an Event at once."""
@@ -78,8 +96,9 @@ class Announcements:
 
     async def flush(self, timeout_seconds: float) -> None:
         """Wait until all that was told is written, or the time is over."""
-        waiting = self._count
-        self._hurry.set()
+        waiting, self._hurries = self._count, True
+        for namespace in self._waiting:
+            self._queue.add(namespace)  # without the rest of its pause
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._queue.rest()
@@ -90,37 +109,43 @@ class Announcements:
         """How many Events wait to be written."""
         return self._count
 
-    async def _write_some(self, namespace: str) -> float | None:
-        """Write the Events of a namespace that wait longest, and pause. Raises UnavailableError if one has no answer:
-        the others would have none either, and the queue calls again."""
-        left = deque(islice(self._waiting.get(namespace, ()), IN_A_ROW))
-        count = len(left)
-        writers = (self._write_in_turn(namespace, left) for _ in range(min(AT_ONCE, count)))
-        ended = await asyncio.gather(*writers, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, BaseException):
+    async def _write_row(self, namespace: str) -> float | None:
+        """Write the Events of a namespace that wait longest. Returns the seconds until the next row."""
+        row = _Row(deque(islice(self._waiting.get(namespace, ()), IN_A_ROW)))
+        count = len(row.left)
+        writers = (self._write_in_turn(namespace, row) for _ in range(min(AT_ONCE, count)))
+        for error in await asyncio.gather(*writers, return_exceptions=True):
+            if error is not None:
                 raise error
-        spent = sum(seconds for seconds in ended if isinstance(seconds, float))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(PAUSES * spent, LONGEST_PAUSE_SECONDS * count)):
-                await self._hurry.wait()
-        return 0.0 if namespace in self._waiting else None
+        if isinstance(row.unanswered, ThrottledError):
+            raise row.unanswered  # the queue has every namespace wait
+        pause = 0.0 if self._hurries else min(PAUSES * row.spent, LONGEST_PAUSE_SECONDS * count)
+        self._paused_until.put(namespace, asyncio.get_running_loop().time() + pause)
+        waiting = self._waiting.get(namespace)
+        if waiting is None:
+            return None
+        tries = next(tries for _, tries in waiting.values())
+        if row.left:  # the API server is away
+            tries = max(tries, 1)
+        return max(pause, doubled_seconds(tries - 1, FIRST_BACKOFF_SECONDS, LAST_BACKOFF_SECONDS) if tries else 0.0)
 
-    async def _write_in_turn(self, namespace: str, left: deque[str]) -> float:
-        """Write what is left, and take it off. Returns the seconds that the API server took."""
-        loop, spent = asyncio.get_running_loop(), 0.0
-        while left:
-            name, began = left.popleft(), loop.time()
+    async def _write_in_turn(self, namespace: str, row: _Row) -> None:
+        """Write what is left of a row. What gets no answer goes behind all that waits, and may fare better then. Where
+        the API server gives none at all, the rest of the row is left alone."""
+        loop = asyncio.get_running_loop()
+        while row.left and _goes_on(row):
+            name, began = row.left.popleft(), loop.time()
             event, tries = self._waiting[namespace][name]
             try:
                 await self._send(event, is_last=tries + 1 == MOST_TRIES)
-            except UnavailableError:
+            except UnavailableError as error:
+                del self._waiting[namespace][name]
                 self._waiting[namespace][name] = (event, tries + 1)
-                left.clear()
-                raise
-            self._drop(namespace, name)
-            spent += loop.time() - began
-        return spent
+                if row.unanswered is None or isinstance(row.unanswered, TroubleError):
+                    row.unanswered = error
+            else:
+                self._drop(namespace, name)
+            row.spent += loop.time() - began
 
     def _drop(self, namespace: str, name: str) -> None:
         """An Event needs to wait no longer."""
@@ -140,6 +165,10 @@ class Announcements:
                 raise
             about = event["involvedObject"]
             _log.info("event.refused", namespace=about["namespace"], build=about["name"], error=str(error))
+
+
+def _goes_on(row: _Row) -> bool:
+    return row.unanswered is None or isinstance(row.unanswered, TroubleError)
 
 
 def build_event(owner: Owner, action: Announce, now: datetime) -> Manifest:
