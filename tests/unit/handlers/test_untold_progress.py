@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from buildandpush.api import meta
+from buildandpush.core.build.watch import SETTLES
+from buildandpush.core.facts import ReadBack
 from buildandpush.handlers.answers import Sources
 from buildandpush.handlers.objects import Key
 from buildandpush.handlers.progress import LATEST_SECONDS, Progress
@@ -58,6 +60,73 @@ async def test_a_build_whose_progress_waits_needs_no_look_before_it(cluster: Clu
     cluster.watch()
     await reconciler.reconcile(WEB)
     assert (cluster.status["phase"], cluster.progress.left(WEB)) == ("Succeeded", 0)
+
+
+def make_pods(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, status: dict[str, Any]) -> None:
+    """Each pod has this status as soon as it is made."""
+    put = cluster.api.put
+
+    def put_so(plural: str, body: dict[str, Any]) -> Any:
+        return put(plural, {**body, "status": status} if plural == "pods" else body)
+
+    monkeypatch.setattr(cluster.api, "put", put_so)
+
+
+GATED = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "Scheduling is blocked"}
+
+
+async def test_a_pod_that_says_more_when_it_is_made_is_looked_at_soon(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event is no news any more."""
+    make_pods(cluster, monkeypatch, {"phase": "Pending", "conditions": [GATED]})
+    assert await cluster.make_reconciler().reconcile(WEB) == SETTLES.total_seconds()
+
+
+async def test_a_pod_that_is_taken_over_when_it_has_ended_is_looked_at_soon(cluster: Cluster) -> None:
+    """The answer to its creation was lost, and the watch is cut."""
+    await cluster.make_reconciler().reconcile(WEB)
+    cluster.end_kaniko()
+    cluster.store.drop_pod(cluster.pod)
+    assert cluster.progress is not None
+    cluster.progress.forget(WEB)
+    assert await cluster.make_reconciler().reconcile(WEB) == SETTLES.total_seconds()
+
+
+async def test_a_pod_that_reads_a_push_back_has_no_progress_to_tell(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(*_: Any) -> ReadBack:
+        return ReadBack({}, digest_found=False, problem="forbidden")
+
+    monkeypatch.setattr(cluster.registry, "read_back", closed)
+    reconciler = cluster.make_reconciler()
+    await reconciler.reconcile(WEB)
+    cluster.end_kaniko()
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    assert len(cluster.pods) == 2
+    assert cluster.progress is not None
+    assert cluster.progress.left(WEB) == 0
+
+
+async def test_what_is_due_when_a_pod_is_made_is_not_put_off(cluster: Cluster) -> None:
+    """The former run's pod is held by a sidecar, and is ended half a minute after kaniko."""
+    reconciler = cluster.make_reconciler()
+    await reconciler.reconcile(WEB)
+    cluster.now += timedelta(seconds=20)
+    cluster.end_kaniko(phase="Running")
+    pod = cluster.pod
+    pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"] = f"{cluster.now:%Y-%m-%dT%H:%M:%SZ}"
+    cluster.api.put("pods", pod)
+    cluster.watch()
+    await reconciler.reconcile(WEB)
+    cluster.now += timedelta(seconds=25)
+    body = cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
+    body["metadata"]["annotations"] = {meta.ANNOTATION_REBUILD: "now"}
+    cluster.api.put(meta.BUILD_PLURAL, body)
+    cluster.watch()
+    assert await reconciler.reconcile(WEB) == 5
 
 
 @pytest.mark.parametrize(
