@@ -84,7 +84,8 @@ async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[st
     except ResourceNotFoundError:
         return ReadBack(await _read_tags(client, path, tags), digest_found=False)
     # The image tells its own tags. Only what another image has taken meanwhile, or nobody has, is asked for by itself.
-    own = {tag: digest for tag in tags if tag in (properties.tags or ())}
+    told = (properties.tags or ()) if properties.digest == digest else ()
+    own = {tag: digest for tag in tags if tag in told}
     others = await _read_tags(client, path, [tag for tag in tags if tag not in own])
     return ReadBack(
         {tag: own.get(tag) or others[tag] for tag in tags},

@@ -153,8 +153,12 @@ THERE = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 class Acr:
     """An ACR that holds one image, asks for tokens, and takes those that it has given out and not withdrawn."""
 
-    def __init__(self, tags: dict[str, str] | None = None, *, own: tuple[str, ...] = ("latest",)) -> None:
-        """`tags` is what single tags name, `own` what the image says of its own tags."""
+    def __init__(
+        self, tags: dict[str, str] | None = None, *, own: tuple[str, ...] = ("latest",), told: str | None = THERE
+    ) -> None:
+        """`tags` is what single tags name, `own` what the image says of its own tags. `told` is the image that the
+        answer about it is of."""
+        self.told = told
         self.tags = dict.fromkeys(own, THERE) | (tags or {})
         self.own = own
         self.asked: list[str] = []
@@ -186,7 +190,7 @@ class Acr:
             if tag not in self.tags:
                 return web.json_response({"errors": [{"code": "TAG_UNKNOWN"}]}, status=404)
             return web.json_response({"tag": {"name": tag, "digest": self.tags[tag], **times}})
-        return web.json_response({"manifest": {"digest": THERE, "imageSize": 5, "tags": [*self.own], **times}})
+        return web.json_response({"manifest": {"digest": self.told, "imageSize": 5, "tags": [*self.own], **times}})
 
 
 async def read_one_by_one(acr: Acr, *passwords: str, between: Callable[[], None] = lambda: None) -> list[list[str]]:
@@ -229,6 +233,20 @@ async def test_a_tag_that_the_image_does_not_tell_is_asked_for() -> None:
     assert (found.problem, found.digest_found) == ("", True)
     assert list(found.tags.items()) == [("moved", elsewhere), ("latest", THERE), ("late", THERE), ("none", None)]
     assert acr.asked.count("acr") == 5, "the image, first without a token, and the three tags"
+
+
+@pytest.mark.parametrize("told", [None, "", "sha256:" + "c" * 64])
+async def test_tags_of_another_image_confirm_nothing(told: str | None) -> None:
+    """As a proxy may answer. The tags are asked for one by one."""
+    elsewhere = "sha256:" + "b" * 64
+    outside = Outside(rules=LOOPBACK)
+    try:
+        async with serve(Acr({"latest": elsewhere}, told=told).answer) as host:
+            credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
+            found = await AcrReader(outside).read_back(f"{host}/shop/web", ("latest",), THERE, credentials)
+    finally:
+        await outside.close()
+    assert dict(found.tags) == {"latest": elsewhere}
 
 
 @pytest.mark.parametrize("refusal", [401, 403])
