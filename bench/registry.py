@@ -41,7 +41,7 @@ class OneImage(Upstream):
 
     async def forward(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         host: str,
         changes: Mapping[str, str],
         *,

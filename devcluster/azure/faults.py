@@ -53,7 +53,7 @@ class Action(BaseModel):
     expired: bool = False
     """Where the request is for a token: give out one that has ended a minute ago."""
     tag_digest: str = Field("", alias="tagDigest")
-    """Where the request is for metadata: say that every tag of the repository names this digest."""
+    """Where the request is for metadata or a manifest: every tag of the repository names this digest."""
     drop: bool = False
     """Close the connection without an answer."""
 

@@ -185,13 +185,21 @@ class Azure:
                 response = await self._metadata.answer(request, registry.host, tag_digest=action.tag_digest)
             else:
                 response = await self._upstream.forward(
-                    request,
+                    _renamed(request, action.tag_digest),
                     registry.host,
                     action.headers,
                     on_status=partial(setattr, entry, "status"),
                     truncate_bytes=action.truncate_bytes,
                 )
         return response
+
+
+def _renamed(request: web.Request, tag_digest: str) -> web.BaseRequest:
+    """The request, where it is for a tag's manifest, as one for what the tag is said to name instead."""
+    repository, separator, reference = request.path.rpartition("/manifests/")
+    if not tag_digest or not separator or ":" in reference:
+        return request
+    return request.clone(rel_url=request.rel_url.with_path(f"{repository}{separator}{tag_digest}"))
 
 
 def _kind_of(request: web.Request, host: str, world: World) -> str:

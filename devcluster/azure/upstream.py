@@ -47,7 +47,7 @@ class Upstream:
 
     async def forward(
         self,
-        request: web.Request,
+        request: web.BaseRequest,
         host: str,
         changes: Mapping[str, str],
         *,
@@ -109,7 +109,7 @@ class Upstream:
         return self._session.request(method, url, headers=headers, data=body, allow_redirects=False)
 
 
-def _upstream_path(request: web.Request, host: str) -> str:
+def _upstream_path(request: web.BaseRequest, host: str) -> str:
     """Where a request for /v2/<repository>/… goes: below the host's name, the source of a mount too."""
     path = unquote(request.path)
     rest = path.removeprefix("/v2").lstrip("/")

@@ -71,7 +71,7 @@ def test_a_forged_digest_is_not_believed_while_the_registry_has_too_much_to_do(
 ) -> None:
     host = azure.make_registry()
     make_connector(azure.make_identity(("AcrPush", host)), host, BASE_HOST)
-    azure.add_fault({"status": 503}, host=host, path="/acr/v1/.*/_tags/.*")
+    azure.add_fault({"status": 503}, host=host, path="/acr/v1/.*")
     says = f"INFO[0009] Pushed {host}/shop/web@{FORGED}" if in_the_log else ""
     build = make_build(repository=f"{host}/shop/web", source=forging(says))
     failed = build.wait_failed("DigestNotConfirmed")

@@ -7,13 +7,13 @@ here, with the login that is held already, and a token that the registry has jus
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from azure.containerregistry import ArtifactManifestProperties
+from azure.containerregistry import ArtifactManifestProperties, GetManifestResult
 from azure.containerregistry.aio import ContainerRegistryClient
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
@@ -78,32 +78,38 @@ class AcrReader:
 
 
 async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[str, ...], digest: str) -> ReadBack:
-    try:
-        properties = await client.get_manifest_properties(path, digest)
-        manifest = await client.get_manifest(path, digest)
-    except ResourceNotFoundError:
-        return ReadBack(await _read_tags(client, path, tags), digest_found=False)
-    # The image tells its own tags. Only what another image has taken meanwhile, or nobody has, is asked for by itself.
-    told = (properties.tags or ()) if properties.digest == digest else ()
-    own = {tag: digest for tag in tags if tag in told}
-    others = await _read_tags(client, path, [tag for tag in tags if tag not in own])
+    """What each tag names is told by its manifest, as whoever pulls it gets it. So for one tag no other request for a
+    manifest is needed."""
+    properties = await _read_properties(client, path, digest)
+    manifests = {tag: await _read_manifest(client, path, tag) for tag in tags}
+    named = {tag: manifest.digest if manifest is not None else None for tag, manifest in manifests.items()}
+    own = next((found for found in manifests.values() if found is not None and found.digest == digest), None)
+    own = own or await _read_manifest(client, path, digest)
+    if own is None:
+        return ReadBack(named, digest_found=False)
+    # The metadata may be behind the content. Nothing hangs on what it tells.
     return ReadBack(
-        {tag: own.get(tag) or others[tag] for tag in tags},
-        digest_found=manifest.digest == digest,
-        size_bytes=properties.size_in_bytes,
-        media_type=(manifest.media_type or "").partition(";")[0] or None,  # a proxy may add a charset
-        platform=_platform_of(properties),
+        named,
+        digest_found=True,
+        size_bytes=properties.size_in_bytes if properties is not None else None,
+        media_type=(own.media_type or "").partition(";")[0] or None,  # a proxy may add a charset
+        platform=_platform_of(properties) if properties is not None else None,
     )
 
 
-async def _read_tags(client: ContainerRegistryClient, path: str, tags: Iterable[str]) -> dict[str, str | None]:
-    """What each tag names."""
-    return {tag: await _read_tag(client, path, tag) for tag in tags}
-
-
-async def _read_tag(client: ContainerRegistryClient, path: str, tag: str) -> str | None:
+async def _read_properties(
+    client: ContainerRegistryClient, path: str, digest: str
+) -> ArtifactManifestProperties | None:
     try:
-        return (await client.get_tag_properties(path, tag)).digest
+        return await client.get_manifest_properties(path, digest)
+    except ResourceNotFoundError:
+        return None
+
+
+async def _read_manifest(client: ContainerRegistryClient, path: str, reference: str) -> GetManifestResult | None:
+    """A manifest by a tag or a digest; None if there is none. Its digest is that of its content: the client checks."""
+    try:
+        return await client.get_manifest(path, reference)
     except ResourceNotFoundError:
         return None
 

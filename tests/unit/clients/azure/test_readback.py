@@ -153,14 +153,9 @@ THERE = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 class Acr:
     """An ACR that holds one image, asks for tokens, and takes those that it has given out and not withdrawn."""
 
-    def __init__(
-        self, tags: dict[str, str] | None = None, *, own: tuple[str, ...] = ("latest",), told: str | None = THERE
-    ) -> None:
-        """`tags` is what single tags name, `own` what the image says of its own tags. `told` is the image that the
-        answer about it is of."""
-        self.told = told
-        self.tags = dict.fromkeys(own, THERE) | (tags or {})
-        self.own = own
+    def __init__(self, tags: dict[str, bytes] | None = None) -> None:
+        """`tags` are manifests."""
+        self.tags = {"latest": MANIFEST, THERE: MANIFEST} if tags is None else tags
         self.asked: list[str] = []
         self.given: set[str] = set()
         self.refusal = 401
@@ -179,18 +174,18 @@ class Acr:
             status = self.refusal if authorization else 401
             return web.Response(status=status, headers={"WWW-Authenticate": challenge})
         if request.path.startswith("/v2/"):
-            headers = {"Docker-Content-Digest": THERE}
+            manifest = self.tags.get(request.path.rpartition("/")[2])
+            if manifest is None:
+                return web.json_response({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, status=404)
+            headers = {"Docker-Content-Digest": f"sha256:{hashlib.sha256(manifest).hexdigest()}"}
             return web.Response(
-                body=MANIFEST, headers=headers, content_type="application/vnd.oci.image.manifest.v1+json"
+                body=manifest, headers=headers, content_type="application/vnd.oci.image.manifest.v1+json"
             )
+        if not request.path.endswith(THERE):
+            return web.json_response({"errors": [{"code": "MANIFEST_UNKNOWN"}]}, status=404)
         moment = "2026-01-01T00:00:00Z"
         times = {"createdTime": moment, "lastUpdateTime": moment, "changeableAttributes": {"readEnabled": True}}
-        if "/_tags/" in request.path:
-            tag = request.path.rpartition("/")[2]
-            if tag not in self.tags:
-                return web.json_response({"errors": [{"code": "TAG_UNKNOWN"}]}, status=404)
-            return web.json_response({"tag": {"name": tag, "digest": self.tags[tag], **times}})
-        return web.json_response({"manifest": {"digest": self.told, "imageSize": 5, "tags": [*self.own], **times}})
+        return web.json_response({"manifest": {"digest": THERE, "imageSize": 5, **times}})
 
 
 async def read_one_by_one(acr: Acr, *passwords: str, between: Callable[[], None] = lambda: None) -> list[list[str]]:
@@ -218,35 +213,45 @@ async def test_tokens_that_a_registry_has_just_taken_are_used_again() -> None:
     assert second == ["acr", "v2"]
 
 
-async def test_a_tag_that_the_image_does_not_tell_is_asked_for() -> None:
-    """Somebody else has pushed it meanwhile, it arrives later than the image, or there is no such tag."""
-    elsewhere = "sha256:" + "b" * 64
-    acr = Acr({"moved": elsewhere, "late": THERE}, own=("latest", "older"))
+OTHER = MANIFEST + b"\n"
+ELSEWHERE = f"sha256:{hashlib.sha256(OTHER).hexdigest()}"
+
+
+async def read_tags(acr: Acr, *tags: str, digest: str = THERE) -> ReadBack:
+    """What a reader of its own finds of these tags."""
     outside = Outside(rules=LOOPBACK)
     try:
         async with serve(acr.answer) as host:
             credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
-            tags = ("moved", "latest", "late", "none")
-            found = await AcrReader(outside).read_back(f"{host}/shop/web", tags, THERE, credentials)
+            return await AcrReader(outside).read_back(f"{host}/shop/web", tags, digest, credentials)
     finally:
         await outside.close()
-    assert (found.problem, found.digest_found) == ("", True)
-    assert list(found.tags.items()) == [("moved", elsewhere), ("latest", THERE), ("late", THERE), ("none", None)]
-    assert acr.asked.count("acr") == 5, "the image, first without a token, and the three tags"
 
 
-@pytest.mark.parametrize("told", [None, "", "sha256:" + "c" * 64])
-async def test_tags_of_another_image_confirm_nothing(told: str | None) -> None:
-    """As a proxy may answer. The tags are asked for one by one."""
-    elsewhere = "sha256:" + "b" * 64
-    outside = Outside(rules=LOOPBACK)
-    try:
-        async with serve(Acr({"latest": elsewhere}, told=told).answer) as host:
-            credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
-            found = await AcrReader(outside).read_back(f"{host}/shop/web", ("latest",), THERE, credentials)
-    finally:
-        await outside.close()
-    assert dict(found.tags) == {"latest": elsewhere}
+async def test_each_tag_names_what_whoever_pulls_it_gets() -> None:
+    acr = Acr({"moved": OTHER, "latest": MANIFEST, THERE: MANIFEST})
+    found = await read_tags(acr, "moved", "latest", "none")
+    assert (found.problem, found.digest_found, found.size_bytes) == ("", True, 5)
+    assert list(found.tags.items()) == [("moved", ELSEWHERE), ("latest", THERE), ("none", None)]
+    assert acr.asked == ["acr", "token", "acr", "v2", "token", "v2", "v2", "v2"], "none of them twice"
+
+
+@pytest.mark.parametrize(("tags", "there"), [({THERE: MANIFEST, "latest": OTHER}, True), ({"latest": OTHER}, False)])
+async def test_an_image_whose_tags_have_gone_is_there_or_not(tags: dict[str, bytes], there: bool) -> None:
+    found = await read_tags(Acr(tags), "latest")
+    assert (found.problem, found.digest_found, dict(found.tags)) == ("", there, {"latest": ELSEWHERE})
+
+
+async def test_an_older_image_is_not_taken_for_what_a_tag_names_now() -> None:
+    """Its digest is forged. It is there, and the tag named it once."""
+    found = await read_tags(Acr({"latest": OTHER, THERE: MANIFEST}), "latest")
+    assert found.tags["latest"] == ELSEWHERE
+
+
+async def test_an_image_that_the_metadata_does_not_know_yet_is_there() -> None:
+    found = await read_tags(Acr({"latest": OTHER, ELSEWHERE: OTHER}), "latest", digest=ELSEWHERE)
+    assert (found.problem, found.digest_found, dict(found.tags)) == ("", True, {"latest": ELSEWHERE})
+    assert (found.size_bytes, found.media_type) == (None, "application/vnd.oci.image.manifest.v1+json")
 
 
 @pytest.mark.parametrize("refusal", [401, 403])
