@@ -76,11 +76,12 @@ class Watcher:
         pod = self._store.find_pod(body)
         if pod is None or not pod.is_on_its_way:
             return 0.0
+        # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
+        settles = SETTLES.total_seconds() if pod.says_nothing else 0.0
         siblings = self._store.pods_of(pod.owner_uid).values()
         if not all(other.ended for other in siblings if other is not pod):
-            return 0.0  # one of them may have to go
-        # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
-        return max(SETTLES.total_seconds() if pod.says_nothing else 0.0, self._rest_of(owner))
+            return settles  # one of them may have to go
+        return max(settles, self._rest_of(owner))
 
 
 def build_registry(watcher: Watcher, on_answer: OnAnswer, on_watch: OnWatch) -> kopf.OperatorRegistry:

@@ -124,16 +124,23 @@ def test_while_progress_waits_only_what_is_more_is_looked_at(what: str, store: S
     assert (queue.added, queue.delays) == ([WEB], [20.0 if on_its_way else 0.0])
 
 
-@pytest.mark.parametrize(("status", "delay"), [(PENDING, 0.0), ({"phase": "Failed"}, 20.0)])
-def test_beside_another_pod_that_lives_it_is_looked_at_at_once(
-    status: dict[str, Any], delay: float, store: Store, queue: Any
+@pytest.mark.parametrize(
+    ("status", "what", "delay"),
+    [
+        (PENDING, "that kaniko builds", 0.0),
+        (PENDING, "that it was made", SETTLES.total_seconds()),
+        ({"phase": "Failed"}, "that kaniko builds", 20.0),
+    ],
+)
+def test_beside_another_pod_that_lives_no_pod_waits_for_progress(
+    status: dict[str, Any], what: str, delay: float, store: Store, queue: Any
 ) -> None:
     """One of them may be of a run that was cancelled. It would push what nobody wants any more."""
     other = pod()
     other["metadata"] |= {"name": "p0", "uid": "uid-p0"}
     store.put_pod({**other, "status": status})
     Watcher(store, queue, lambda namespace: None, {WEB: 20.0}.__getitem__).on_pod(
-        "MODIFIED", {**pod(), "status": GETTING_ON["that kaniko builds"]}
+        "MODIFIED", {**pod(), "status": GETTING_ON[what]}
     )
     assert queue.delays == [delay]
 
