@@ -42,9 +42,16 @@ class Gate:
     @property
     def run_line(self) -> str:
         """The Dockerfile's line that waits at the gate; needs busybox. A request without an answer is made again."""
+        return f"RUN {self._ask('sleep 0.2')}\n"
+
+    def try_command(self, code: int) -> str:
+        """A command for a Dockerfile's line that ends with this exit code where the gate is closed."""
+        return self._ask(f"[ $? -gt 100 ] || exit {code}")  # more than 100 is the word of `timeout`
+
+    def _ask(self, otherwise: str) -> str:
         address, port = self._server.server_address[:2]
-        url = f"http://{address!s}:{port}/"
-        return f"RUN echo at the gate; until timeout 5 wget -q -O /dev/null {url} 2>/dev/null; do sleep 0.2; done\n"
+        request = f"timeout 5 wget -q -O /dev/null http://{address!s}:{port}/ 2>/dev/null"
+        return f"echo at the gate; until {request}; do {otherwise}; done"
 
     def wait_arrival(self, *, within: float = 60) -> None:
         """Wait until a build stands at the gate."""
