@@ -14,7 +14,7 @@ from buildandpush.handlers import announcements
 from buildandpush.handlers.announcements import Announcements
 from tests.unit.conftest import LogLines
 from tests.unit.core.factories import NOW, OWNER
-from tests.unit.handlers.fake_api import FakeAnswer, FakeApi
+from tests.unit.handlers.fake_api import FakeApi
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 TOLD = Announce(warning=True, reason="RunFailed", message="what happened", key="run-1-attempt-1")
@@ -54,15 +54,6 @@ class SlowApi(FakeApi):
         await asyncio.sleep(self.seconds)
         for place in (namespace, "all"):
             self.active[place] -= 1
-        return await super().call_api(method, url, headers, body, *rest, **options)
-
-
-class ChoosyApi(FakeApi):
-    """It takes no Event about the build `bad`."""
-
-    async def call_api(self, method: str, url: str, headers: Any, body: Any, *rest: Any, **options: Any) -> Any:
-        if body["involvedObject"]["name"] == "bad":
-            return FakeAnswer(500, b'{"kind": "Status", "code": 500, "message": "a webhook"}')
         return await super().call_api(method, url, headers, body, *rest, **options)
 
 
@@ -110,16 +101,14 @@ def test_who_tells_does_not_wait_for_the_api_server() -> None:
     run_in_fake_time(main())
 
 
-def test_a_namespace_has_a_few_written_at_once_and_so_have_a_few_namespaces() -> None:
+def test_a_namespace_has_one_writer_and_many_have_a_few() -> None:
     async def main() -> None:
         api = SlowApi()
         async with writing(api) as events:
             for number in range(80):
                 await events.tell(replace(OWNER, namespace=f"team-{number % 8}"), told(number), NOW)
             await events.flush(1000)
-        at_once = announcements.AT_ONCE
-        teams = {f"team-{number}": at_once for number in range(8)}
-        assert api.most == {**teams, "all": at_once * announcements.NAMESPACES}
+        assert api.most == {**{f"team-{number}": 1 for number in range(8)}, "all": announcements.WRITERS}
 
     run_in_fake_time(main())
 
@@ -131,136 +120,23 @@ def test_the_slower_the_api_server_the_more_time_is_left_to_others() -> None:
             for number in range(100):
                 await events.tell(OWNER, told(number), NOW)
             await asyncio.sleep(10)
-            written = 10 / 0.1 / (1 / announcements.AT_ONCE + announcements.PAUSES)
-            assert len(api.all("events")) == pytest.approx(written, abs=announcements.IN_A_ROW)
+            assert len(api.all("events")) == pytest.approx(10 / 0.1 / (1 + announcements.PAUSES), abs=1)
 
     run_in_fake_time(main())
 
 
-def test_a_slow_api_server_is_waited_for_a_second_for_each_event() -> None:
-    async def main() -> None:
-        api = SlowApi(seconds=2)
-        async with writing(api) as events:
-            for number in range(announcements.IN_A_ROW + 1):
-                await events.tell(OWNER, told(number), NOW)
-            first = announcements.IN_A_ROW / announcements.AT_ONCE * 2
-            await asyncio.sleep(first + announcements.IN_A_ROW - 1)
-            assert len(api.requests) == announcements.IN_A_ROW
-            await asyncio.sleep(4)
-            assert events.count_waiting() == 0
-
-    run_in_fake_time(main())
-
-
-def test_at_its_end_the_operator_pauses_no_more() -> None:
-    async def main() -> None:
-        api = SlowApi(seconds=0.5)
-        async with writing(api) as events:
-            for number in range(announcements.IN_A_ROW + announcements.AT_ONCE):
-                await events.tell(OWNER, told(number), NOW)
-            await asyncio.sleep(4)
-            assert len(api.all("events")) == announcements.IN_A_ROW, "now it pauses"
-            await events.flush(1)
-            assert events.count_waiting() == 0
-
-    run_in_fake_time(main())
-
-
-def test_a_namespace_that_tells_on_while_the_api_server_is_away_loses_nothing() -> None:
-    """What is told meanwhile has nothing tried sooner."""
+def test_short_ones_come_some_in_a_row() -> None:
+    """With as much time for others, and with fewer wakings."""
 
     async def main() -> None:
-        api, loop = FakeApi(), asyncio.get_running_loop()
-        api.refuse = lambda verb, plural, name: (503, "come again") if loop.time() < 3 else None
+        api = SlowApi(seconds=0.01)
         async with writing(api) as events:
             for number in range(100):
                 await events.tell(OWNER, told(number), NOW)
-                await asyncio.sleep(0.03)
-            await events.flush(100)
-        assert len(api.all("events")) == 100
-
-    run_in_fake_time(main())
-
-
-def test_events_that_are_never_taken_hold_up_no_others() -> None:
-    async def main() -> None:
-        api = ChoosyApi()
-        bad, good = replace(OWNER, name="bad"), replace(OWNER, name="good")
-        async with writing(api) as events:
-            for number in range(40):
-                await events.tell(bad, told(number), NOW)
-            await events.tell(good, TOLD, NOW)
-            await asyncio.sleep(1)
-            assert len(api.all("events")) == 1
-            await asyncio.sleep(60)
-            assert events.count_waiting() == 0
-
-    run_in_fake_time(main())
-
-
-def test_a_pause_takes_no_place_of_another_namespace() -> None:
-    async def main() -> None:
-        api = SlowApi()
-        async with writing(api) as events:
-            for number in range(announcements.NAMESPACES * announcements.IN_A_ROW):
-                team = f"team-{number % announcements.NAMESPACES}"
-                await events.tell(replace(OWNER, namespace=team), told(number), NOW)
-            await events.tell(replace(OWNER, namespace="quiet"), TOLD, NOW)
-            await asyncio.sleep(announcements.IN_A_ROW / announcements.AT_ONCE + 1.5)
-            assert len([event for event in api.all("events") if event["metadata"]["namespace"] == "quiet"]) == 1
-
-    run_in_fake_time(main())
-
-
-def test_after_a_row_that_was_the_last_there_is_a_pause_too() -> None:
-    """In a burst one Event comes after the other."""
-
-    async def main() -> None:
-        api = SlowApi(seconds=0.1)
-        async with writing(api) as events:
-            for number in range(100):
-                await events.tell(OWNER, told(number), NOW)
-                await asyncio.sleep(0.1)
-            written = 10 / 0.1 / (1 / announcements.AT_ONCE + announcements.PAUSES)
-            assert len(api.all("events")) <= written + announcements.IN_A_ROW
-
-    run_in_fake_time(main())
-
-
-def test_who_wants_to_be_left_alone_is_left_alone() -> None:
-    """Whatever else fails beside that answer."""
-
-    async def main() -> None:
-        api = FakeApi()
-        answers = iter([(500, "webhook"), (429, "too many"), (500, "webhook")])
-        api.refuse = lambda verb, plural, name: next(answers, None)
-        async with writing(api) as events:
-            for number in range(announcements.IN_A_ROW):
-                await events.tell(OWNER, told(number), NOW)
-            await asyncio.sleep(0.1)
-            await events.tell(replace(OWNER, namespace="another"), TOLD, NOW)
-            await asyncio.sleep(0.8)
-            assert len(api.requests) <= 2 * announcements.AT_ONCE
-            assert not [request for request in api.requests if "another" in request]
-            await events.flush(100)
-        assert len(api.all("events")) == announcements.IN_A_ROW + 1
-
-    run_in_fake_time(main())
-
-
-def test_while_the_api_server_is_away_few_are_tried() -> None:
-    """And what was not tried is not given up."""
-
-    async def main() -> None:
-        api = FakeApi()
-        api.refuse = lambda verb, plural, name: (503, "come again") if len(api.requests) <= 2 else None
-        async with writing(api) as events:
-            for number in range(announcements.IN_A_ROW):
-                await events.tell(OWNER, told(number), NOW)
-            await asyncio.sleep(0.1)
-            assert len(api.requests) <= announcements.AT_ONCE
-            await events.flush(100)
-        assert len(api.all("events")) == announcements.IN_A_ROW
+            await asyncio.sleep(0.06)
+            assert len(api.all("events")) == 5
+            await asyncio.sleep(10 * announcements.ROW_SECONDS * (1 + announcements.PAUSES) - 0.06)
+            assert len(api.all("events")) == pytest.approx(50, abs=5)
 
     run_in_fake_time(main())
 
