@@ -55,7 +55,7 @@ class Progress:
         """When this build may be told of."""
         due = self._due.get(key)
         if due is None:
-            # A build that is told of at the latest time takes nothing. Otherwise a single one would wait after a burst.
+            # A build that waits for the latest time takes nothing, so that a single one after a burst need not wait.
             now = self._clock()
             latest = now + LATEST_SECONDS
             self._full_at = min(max(self._full_at, now) + self._interval, latest + self._slack)

@@ -152,10 +152,12 @@ class Reconciler:
             refused = await self._act(world, decision)
             refusals |= refused
             created = any(isinstance(action, CreatePod) for action in decision.actions)
+            at_most = [WAIT] if self._obstacles.get(resource.owner.uid) is not None else []
             if created and not refused and _has_one_build(decision):
                 self._slots.settle(key, self._clock())
                 # The pod says nothing yet. A trouble or its end has it looked at sooner.
-                return max(SETTLES, self._find_rest(key, world, decision)).total_seconds()
+                at_most.append(self._find_rest(key, resource, decision))
+                return max(SETTLES.total_seconds(), _seconds_until_due(world, decision, at_most) or 0.0)
             if written in (_Written.NOTHING, _Written.LATER) and not created:
                 # Only a decision that changed nothing is settled: what follows from a change may not wait for an
                 # event, since that event may be lost.
@@ -163,25 +165,18 @@ class Reconciler:
                 self._slots.settle(key, self._clock())
                 if decision.wake_at is None:
                     self._unchanged.forget(key)  # most have come to their end
-                stands = self._obstacles.get(resource.owner.uid) is not None
-                at_most = [WAIT] if stands else []
                 at_most += [timedelta(seconds=told_in)] if told_in else []
                 return _seconds_until_due(world, decision, at_most)
         _log.warning("reconcile.not_settled", key=str(key), rounds=_MAX_ROUNDS)
         return 1.0
 
-    def _find_rest(self, key: Key, world: World, decision: Decision) -> timedelta:
-        """How long a build whose pod was just made needs no look. A pod that was taken over, or that a webhook keeps
-        from starting, may say more already, and no event of it comes any more."""
-        pods = self._store.pods_of(world.resource.owner.uid)
-        names = [action.name for action in decision.actions if isinstance(action, CreatePod)]
-        made = [pods[name] for name in names if name in pods]
-        if not made or not all(pod.is_on_its_way and not pod.reads_back for pod in made):
-            return timedelta()
-        times = [self._telling.find_rest(key, decision)]
-        times += [decision.wake_at - world.now] if decision.wake_at is not None else []
-        times += [WAIT] if self._obstacles.get(world.resource.owner.uid) is not None else []
-        return min(times)
+    def _find_rest(self, key: Key, resource: Resource, decision: Decision) -> timedelta:
+        """How long the one build of a run, whose pod was just made, needs no look. A pod that was taken over, or that a
+        webhook keeps from starting, may say more already, and no event of it comes any more."""
+        pods = self._store.pods_of(resource.owner.uid)
+        made = (pods.get(action.name) for action in decision.actions if isinstance(action, CreatePod))
+        gets_on = all(pod is not None and pod.is_on_its_way and not pod.reads_back for pod in made)
+        return self._telling.find_rest(key, decision) if gets_on else timedelta()
 
     def _find_made(self, resource: Resource) -> frozenset[str]:
         """Pods that this process has made for builds on their way, and of which the status does not say so."""

@@ -61,11 +61,14 @@ class Telling:
         return 0.0
 
     def find_rest(self, key: Key, decision: Decision) -> timedelta:
-        """How long a build whose pod was just made needs no look, if its pod gets on without trouble."""
+        """How long the one build of a run, whose pod was just made, needs no look if its pod gets on without trouble.
+
+        Of several builds one may go on with what the pod of another says.
+        """
         run = decision.status.run
-        # Of several builds one may go on with what the pod of another says; and an upload has somebody wait for words.
-        lone = run is not None and len(run.builds) == 1 and not run.effective.upload
-        return timedelta(seconds=self._progress.reserve(key)) if lone else timedelta()
+        if run is None or run.effective.upload:  # somebody waits for the words that tell how to upload
+            return timedelta()
+        return timedelta(seconds=self._progress.reserve(key))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

@@ -78,8 +78,8 @@ class AcrReader:
 
 
 async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[str, ...], digest: str) -> ReadBack:
-    """What each tag names is told by its manifest, as whoever pulls it gets it. So for one tag no other request for a
-    manifest is needed."""
+    """A tag names the manifest that whoever pulls the tag gets, so that manifest is asked for. Where it is the image's
+    own, the image needs no other request for it."""
     properties = await _read_properties(client, path, digest)
     manifests = {tag: await _read_manifest(client, path, tag) for tag in tags}
     named = {tag: manifest.digest if manifest is not None else None for tag, manifest in manifests.items()}

@@ -33,12 +33,12 @@ def answering(status: int, body: str = "", kind: str = "application/json", retry
     return handle
 
 
-async def read(host: str) -> ReadBack:
-    """What a reader of its own finds."""
+async def read(host: str, *tags: str, digest: str = DIGEST) -> ReadBack:
+    """What a reader of its own finds of these tags, by default of `latest`."""
     outside = Outside(rules=LOOPBACK)
     credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
     try:
-        return await AcrReader(outside).read_back(f"{host}/shop/web", ("latest",), DIGEST, credentials)
+        return await AcrReader(outside).read_back(f"{host}/shop/web", tags or ("latest",), digest, credentials)
     finally:
         await outside.close()
 
@@ -218,14 +218,9 @@ ELSEWHERE = f"sha256:{hashlib.sha256(OTHER).hexdigest()}"
 
 
 async def read_tags(acr: Acr, *tags: str, digest: str = THERE) -> ReadBack:
-    """What a reader of its own finds of these tags."""
-    outside = Outside(rules=LOOPBACK)
-    try:
-        async with serve(acr.answer) as host:
-            credentials = Credentials((host,), NULL_GUID, PASSWORD, make_certificates()[0])
-            return await AcrReader(outside).read_back(f"{host}/shop/web", tags, digest, credentials)
-    finally:
-        await outside.close()
+    """What a reader of its own finds of these tags of an ACR."""
+    async with serve(acr.answer) as host:
+        return await read(host, *tags, digest=digest)
 
 
 async def test_each_tag_names_what_whoever_pulls_it_gets() -> None:
