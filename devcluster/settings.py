@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-KUBERNETES_VERSION = "v1.34.4"
+KUBERNETES_VERSION = "v1.37.2"
 NODE_NAME = "devcluster"
 CLUSTER_DOMAIN = "cluster.local"
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
