@@ -22,13 +22,16 @@ class ApiModel(BaseModel):
         return self.model_dump(by_alias=True, exclude_none=True, mode="json")
 
 
-def cel(rule: str, *, message: str = "", expression: str = "") -> dict[str, str]:
+def cel(rule: str, *, message: str = "", expression: str = "", hides_value: bool = False) -> dict[str, str]:
     """One CEL validation rule: refused with a fixed `message`, or with a CEL `expression` that names the value.
 
-    Where an expression is given, `message` is what the API server falls back to. Source:
-    https://kubernetes.io/docs/reference/using-api/cel/
+    Where an expression is given, `message` is what the API server falls back to. From Kubernetes 1.35 on the API server
+    adds the value of a string or number itself, unless the reason is that it is forbidden: `hides_value` gives that
+    reason, for what may be a login. Source: https://kubernetes.io/docs/reference/using-api/cel/
     """
     out = {"rule": rule}
+    if hides_value:
+        out["reason"] = "FieldValueForbidden"
     if message:
         out["message"] = message
     if expression:
@@ -44,7 +47,8 @@ def rules(*items: dict[str, str], **schema: Any) -> dict[str, Any]:
 def pem_rules(field: str) -> dict[str, Any]:
     """The rules of a field with certificates. The reader of the certificates checks the rest."""
     begin = "-----BEGIN CERTIFICATE-----"
-    return rules(cel(f"self.contains('{begin}')", message=f"{field} must hold certificates in PEM form ({begin})"))
+    message = f"{field} must hold certificates in PEM form ({begin})"
+    return rules(cel(f"self.contains('{begin}')", message=message, hides_value=True))  # it may be a private key
 
 
 def duration_rules(field: str, examples: str) -> dict[str, Any]:

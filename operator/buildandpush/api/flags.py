@@ -62,7 +62,7 @@ def _words(flag: Flag) -> str:
 def _property(flag: Flag) -> dict[str, Any]:
     if flag.treatment in REFUSED and flag.kind == "text":
         # Typed, for CEL sees only what has a type; so a login is refused before it is stored.
-        rule = cel("self == ''", message=f"envVariables.{flag.name}: {refusal(flag)}")
+        rule = cel("self == ''", message=f"envVariables.{flag.name}: {refusal(flag)}", hides_value=True)
         described = {"description": describe_flag(flag), "type": "string", "maxLength": MAX_VALUE}
         return {**described, "x-kubernetes-validations": [rule]}
     # Unquoted booleans and numbers come as such; a leaf without a type takes them all.

@@ -159,9 +159,9 @@ _SecretPlace = Annotated[
         max_length=512,
         json_schema_extra=rules(
             cel(
-                # Never echoed: it may be the secret itself.
                 r"self.matches('^(<[+]secrets[.]getValue[(].+[)]>|/harness/.+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+)$')",
                 message="the value names no Secret; write <Secret>/<key>, never the secret itself",
+                hides_value=True,
             )
         ),
     ),

@@ -37,6 +37,7 @@ def test_time_written_and_read_is_the_same() -> None:
 def test_rule_leaves_out_what_it_was_not_given() -> None:
     assert cel("a") == {"rule": "a"}
     assert cel("a", message="b", expression="c") == {"rule": "a", "message": "b", "messageExpression": "c"}
+    assert cel("a", hides_value=True) == {"rule": "a", "reason": "FieldValueForbidden"}
     assert rules(cel("a"), pattern="x") == {"x-kubernetes-validations": [{"rule": "a"}], "pattern": "x"}
 
 

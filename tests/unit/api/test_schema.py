@@ -77,6 +77,16 @@ def test_every_rule_has_a_message_for_its_reader(model: type[BaseModel]) -> None
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_a_rule_that_does_not_name_its_value_keeps_the_api_server_from_it(model: type[BaseModel]) -> None:
+    """The value may be a login, or a file of a hundred lines."""
+    for path, node in walk(render_schema(model)):
+        if node.get("type") not in ("object", "array"):
+            for rule in node.get("x-kubernetes-validations", []):
+                is_named = "self" in rule.get("messageExpression", "")
+                assert is_named != (rule.get("reason") == "FieldValueForbidden"), (path, rule)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_property_is_spelled_in_camel_case(model: type[BaseModel]) -> None:
     for path, node in walk(render_schema(model)):
         if path.endswith(".envVariables"):

@@ -40,13 +40,20 @@ class ArchiveSource(ApiModel):
             description="Where the .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .zip is, over https. "
             "Example: https://example.com/shop-1.4.2.tar.gz",
             json_schema_extra=rules(
-                cel("self.matches('^https://[^/]+')", message="source.archive.url must begin with https://"),
                 cel(
-                    "!self.matches('^[a-z]+://[^/]*@')", message=f"source.archive.url must not hold a login; {_HEADERS}"
+                    "self.matches('^https://[^/]+')",
+                    message="source.archive.url must begin with https://",
+                    hides_value=True,
+                ),
+                cel(
+                    "!self.matches('^[a-z]+://[^/]*@')",
+                    message=f"source.archive.url must not hold a login; {_HEADERS}",
+                    hides_value=True,
                 ),
                 cel(
                     f"!self.matches('{SIGNED_URL}')",
                     message=f"source.archive.url must not hold a signature or token; {_HEADERS}",
+                    hides_value=True,
                 ),
             ),
         ),

@@ -10,6 +10,8 @@ from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, SCP_URL, SSH_URL
 
 MAX_DEPTH = 1_000_000
 _IS_SSH = f"(self.url.matches('{SSH_URL}') || self.url.matches('{SCP_URL}'))"
+_IS_URL = f"self.matches('^https?://[^/]+') || self.matches('{SSH_URL}') || self.matches('{SCP_URL}')"
+_NO_URL = "is no URL of http(s) or ssh; write https://<host>/<path> or ssh://git@<host>/<path>"
 MAX_PATHS = 64
 CheckedOutPath = Annotated[
     str,
@@ -97,15 +99,16 @@ class GitSource(ApiModel):
             "Example: https://github.com/contoso/shop.git",
             json_schema_extra=rules(
                 cel(
-                    f"self.matches('^https?://[^/]+') || self.matches('{SSH_URL}') || self.matches('{SCP_URL}')",
-                    expression="""'source.git.url: "' + self + '" is no URL of http(s) or ssh; write """
-                    """https://<host>/<path> or ssh://git@<host>/<path>'""",
+                    f"self.contains('@') || {_IS_URL}",
+                    expression=f"""'source.git.url: "' + self + '" {_NO_URL}'""",
                     message="source.git.url must be a URL of https, http or ssh",
                 ),
+                cel(f"!self.contains('@') || {_IS_URL}", message=f"source.git.url {_NO_URL}", hides_value=True),
                 cel(
                     f"!self.matches('^https?://[^/]*@') || self.matches('{URL_WITH_USER}')",
                     message="source.git.url must not hold a user name or password; put them into a Secret and name it "
                     "in source.git.credentialsRef",
+                    hides_value=True,
                 ),
             ),
         ),

@@ -20,6 +20,7 @@ ArtifactName = Annotated[
                 "!self.contains('://')",
                 message="source.oci.image must be a name such as contoso.azurecr.io/source:v1, "
                 "not a URL; leave out oci://",
+                hides_value=True,
             ),
             cel(
                 "self.contains('://') || self.matches('^[^/]*[.:][^/]*/')",
