@@ -265,6 +265,12 @@ _KEY = f"-----BEGIN PRIVATE KEY-----\n{_LOGIN}\n-----END PRIVATE KEY-----\n"
         pytest.param(_archive(f"http://files.example/x.tgz?sig={_LOGIN}"), id="archive-url-over-http"),
         pytest.param(_archive("https://files.example/x.tgz", caBundle=_KEY), id="archive-key-for-certificates"),
         pytest.param({"source": {"oci": {"image": f"https://user:{_LOGIN}@demo.azurecr.io/x:v1"}}}, id="oci-url"),
+        pytest.param({"source": {"oci": {"image": f"user:{_LOGIN}@demo.azurecr.io/x:v1"}}}, id="oci-login"),
+        pytest.param(_git("https://github.com/x.git", paths=[f"https://user:{_LOGIN}@x/y"]), id="git-paths-url"),
+        pytest.param({"repository": f"https://user:{_LOGIN}@demo.azurecr.io/shop"}, id="repository-url"),
+        pytest.param({"repository": f"user:{_LOGIN}@demo.azurecr.io/shop:v1"}, id="repository-login"),
+        pytest.param({"dockerfile": f"https://user:{_LOGIN}@x/../Dockerfile"}, id="dockerfile-url"),
+        pytest.param({"context": f"git://{_LOGIN}@github.com/x.git"}, id="context-url"),
         pytest.param({"envDockerSecrets": {"TOKEN": _LOGIN}}, id="build-secret"),
         pytest.param({"fileDockerSecrets": {"TOKEN": f"a {_LOGIN}"}}, id="build-secret-file"),
         pytest.param({"envVariables": {"DOCKER_PASSWORD": _LOGIN}}, id="flag-that-is-a-login"),
@@ -306,11 +312,38 @@ def test_the_good_resource_behind_these_cases_is_accepted(api: Api) -> None:
     ],
 )
 def test_a_bad_connector_is_refused_with_field_and_remedy(api: Api, changes: Object, words: list[str]) -> None:
+    message = _refusal(api, _connector(changes))
+    assert [word for word in words if word not in message] == [], message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"registries": [f"https://user:{_LOGIN}@demo.azurecr.io"]}, id="registry"),
+        pytest.param({"allowedRegistries": [f"user:{_LOGIN}@demo.azurecr.io"]}, id="allowed-registry"),
+        pytest.param({"registryCredentials": {"secretRef": {"name": f"{_LOGIN}~Q"}}}, id="name-of-the-secret"),
+        pytest.param(
+            {
+                "registryCredentials": None,
+                "servicePrincipal": {
+                    "tenantId": "t",
+                    "clientId": "00000000-0000-0000-0000-000000000000",
+                    "secretRef": {"name": "s", "key": f"{_LOGIN}~Q"},
+                },
+            },
+            id="key-of-the-secret",
+        ),
+    ],
+)
+def test_what_may_be_a_login_in_a_connector_is_not_repeated(api: Api, changes: Object) -> None:
+    assert _LOGIN not in _refusal(api, _connector(changes))
+
+
+def _connector(changes: Object) -> Object:
     spec = {"registryCredentials": {"secretRef": {"name": "s"}}, "registries": ["demo.azurecr.io"], **changes}
     spec = {key: value for key, value in spec.items() if value is not None}
     metadata = {"name": "bad", "namespace": "default"}
-    message = _refusal(api, {"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec})
-    assert [word for word in words if word not in message] == [], message
+    return {"apiVersion": GROUP_VERSION, "kind": CONNECTOR, "metadata": metadata, "spec": spec}
 
 
 def _refusal(api: Api, manifest: Object) -> str:

@@ -39,6 +39,15 @@ def cel(rule: str, *, message: str = "", expression: str = "", hides_value: bool
     return out
 
 
+def cel_of_address(rule: str, *, message: str, expression: str) -> tuple[dict[str, str], dict[str, str]]:
+    """A rule of a host, a URL or the like, as two: `expression` names the value where no login can be in it, and else
+    `message` is all that is said. A login stands before an @."""
+    return (
+        cel(f"self.contains('@') || {rule}", message=message, expression=expression),
+        cel(f"!self.contains('@') || {rule}", message=message, hides_value=True),
+    )
+
+
 def rules(*items: dict[str, str], **schema: Any) -> dict[str, Any]:
     """Schema extras of a field: its CEL rules and further OpenAPI keywords."""
     return {"x-kubernetes-validations": list(items), **schema}
@@ -67,8 +76,8 @@ def _path_rules(field: str) -> dict[str, Any]:
     return rules(
         cel(
             "!self.contains('://')",
-            expression=quoted + "is a URL; give a path relative to the root of source'",
-            message=f"{field} must be a path relative to the root of source, not a URL",
+            message=f"{field} is a URL; give a path relative to the root of source",
+            hides_value=True,  # kaniko's own contexts are URLs that may hold a token
         ),
         cel(
             f"!self.startsWith('/') || self == '{PIPELINE_ROOT}' || self.startsWith('{PIPELINE_ROOT}/')",
@@ -76,7 +85,7 @@ def _path_rules(field: str) -> dict[str, Any]:
             message=f"{field} must be relative to the root of source",
         ),
         cel(
-            r"!self.matches('(^|/)[.][.](/|$)')",
+            r"self.contains('://') || !self.matches('(^|/)[.][.](/|$)')",
             expression=quoted + "climbs out with ..; give a path inside source'",
             message=f"{field} must stay inside source",
         ),

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, MAP_BY_TYPE, ApiModel, cel, pem_rules, rules
+from buildandpush.api.base import ATOMIC, MAP_BY_TYPE, ApiModel, cel, cel_of_address, pem_rules, rules
 from buildandpush.api.status import Condition, Time
 from buildandpush.api.urls import HOST_GRAMMAR
 
@@ -22,7 +22,7 @@ DEFAULT_SERVICE_ACCOUNT = "buildandpush-identity"
 
 def _matches(field: str, pattern: str, remedy: str) -> dict[str, Any]:
     return rules(
-        cel(
+        *cel_of_address(
             f"self.matches('{pattern}')",
             expression=f"""'{field}: "' + self + '" {remedy}'""",
             message=f"{field}: the value {remedy}",
@@ -30,12 +30,17 @@ def _matches(field: str, pattern: str, remedy: str) -> dict[str, Any]:
     )
 
 
+def _names_secret(field: str, pattern: str, remedy: str) -> dict[str, Any]:
+    """The rule of a field that says where a secret is: the value may be the secret itself."""
+    return rules(cel(f"self.matches('{pattern}')", message=f"{field}: the value {remedy}", hides_value=True))
+
+
 ObjectName = Annotated[
     str,
     Field(
         min_length=1,
         max_length=253,
-        json_schema_extra=_matches("name", CONNECTOR_NAME_PATTERN, "is no name of a Kubernetes object"),
+        json_schema_extra=_names_secret("name", CONNECTOR_NAME_PATTERN, "is no name of a Kubernetes object"),
     ),
 ]
 SecretKey = Annotated[
@@ -43,7 +48,7 @@ SecretKey = Annotated[
     Field(
         min_length=1,
         max_length=253,
-        json_schema_extra=_matches("key", "^[-._a-zA-Z0-9]+$", "is no key of a Secret"),
+        json_schema_extra=_names_secret("key", "^[-._a-zA-Z0-9]+$", "is no key of a Secret"),
     ),
 ]
 TenantId = Annotated[
@@ -165,7 +170,7 @@ RegistryHost = Annotated[
         min_length=1,
         max_length=253,
         json_schema_extra=rules(
-            cel(
+            *cel_of_address(
                 f"self.matches('{HOST_PATTERN}')",
                 expression="""'registries: "' + self + '" is no host; write for example contoso.azurecr.io'""",
                 message="registries holds hosts, such as contoso.azurecr.io, without scheme or path",

@@ -12,6 +12,8 @@ IMAGE_PATTERN: Final = (
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$"
 )
 """https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests"""
+HOLDS_LOGIN: Final = "self.replace('@sha256:', '').contains('@')"
+"""In CEL: a login may stand in what should be an image's name. Such a value is never repeated."""
 
 
 @dataclass(frozen=True)

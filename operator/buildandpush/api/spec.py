@@ -16,6 +16,7 @@ from buildandpush.api.base import (
 )
 from buildandpush.api.dockerfilechecks import Mode
 from buildandpush.api.flags import render_flags
+from buildandpush.api.imagename import HOLDS_LOGIN
 from buildandpush.api.pod import PodTemplate, Resources, Workspace
 from buildandpush.api.sources.source import Source
 from buildandpush.api.step import FailureStrategy, When
@@ -50,27 +51,33 @@ Repository = Annotated[
         max_length=512,
         json_schema_extra=rules(
             cel(
-                _HAS_REGISTRY,
+                f"{_EXPRESSES} || !{HOLDS_LOGIN}",
+                message="repository must hold no login; put it into a Secret, and name that in an AzureConnector",
+                hides_value=True,
+            ),
+            cel(
+                f"{HOLDS_LOGIN} || {_HAS_REGISTRY}",
                 expression="""'repository: "' + self + '" names no registry; write <registry>.azurecr.io/<image>'""",
                 message="repository names no registry; write <registry>.azurecr.io/<image>",
             ),
             cel(
-                "!self.matches('^[^/]*<[+]')",
+                f"{HOLDS_LOGIN} || !self.matches('^[^/]*<[+]')",
                 expression="""'repository: "' + self + '" has an expression in the registry; write the registry out'""",
                 message="repository must name the registry without an expression",
             ),
             cel(
-                f"{_EXPRESSES} || {_LOWER}",
+                f"{HOLDS_LOGIN} || {_EXPRESSES} || {_LOWER}",
                 expression="""'repository: "' + self + '" has upper case letters; write "' + self.lowerAscii() + '"'""",
                 message="repository must be lower case",
             ),
             cel(
-                f"{_EXPRESSES} || {_NO_TAG}",
+                f"{HOLDS_LOGIN} || {_EXPRESSES} || {_NO_TAG}",
                 expression="""'repository: "' + self + '" holds a tag or digest; put tags under tags'""",
                 message="repository must not hold a tag or digest; put tags under tags",
             ),
             cel(
-                f"!({_HAS_REGISTRY} && {_LOWER} && {_NO_TAG}) || {_EXPRESSES} || self.matches('{REPOSITORY_PATTERN}')",
+                f"{HOLDS_LOGIN} || !{_HAS_REGISTRY} || !({_LOWER}) || !({_NO_TAG}) || {_EXPRESSES} || "
+                f"self.matches('{REPOSITORY_PATTERN}')",
                 expression="""'repository: "' + self + '" is no image name; write <registry>.azurecr.io/<image> with """
                 """letters, digits and single . _ - or / between them'""",
                 message="repository is no image name; write <registry>.azurecr.io/<image>",

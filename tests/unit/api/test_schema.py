@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from buildandpush.api.base import QUANTITY_PATTERN, ApiModel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
+from buildandpush.api.imagename import HOLDS_LOGIN
 from buildandpush.api.schema import SchemaError, describe_missing, render_schema
-from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus
 
 MODELS = (BuildAndPushACRSpec, BuildAndPushACRStatus, AzureConnectorSpec, AzureConnectorStatus)
@@ -84,6 +85,42 @@ def test_a_rule_that_does_not_name_its_value_keeps_the_api_server_from_it(model:
             for rule in node.get("x-kubernetes-validations", []):
                 is_named = "self" in rule.get("messageExpression", "")
                 assert is_named != (rule.get("reason") == "FieldValueForbidden"), (path, rule)
+
+
+MAY_HOLD_LOGIN = (
+    "repository", "dockerfile", "context", "source.oci.image", "source.git.url", "source.git.paths[]",
+    "registries[]", "allowedRegistries[]", "customCloud.authorityHost", "customCloud.resourceManagerEndpoint",
+    "customCloud.portalUrl",
+)  # fmt: skip
+MAY_BE_SECRET = (
+    "servicePrincipal.secretRef.name", "servicePrincipal.secretRef.key", "servicePrincipal.certificateRef.name",
+    "servicePrincipal.certificateRef.key", "registryCredentials.secretRef.name",
+)  # fmt: skip
+
+
+def rules_of(paths: tuple[str, ...]) -> list[tuple[str, dict[str, str]]]:
+    """Every rule of these fields, with the field."""
+    found = [
+        (path.removeprefix("."), rule)
+        for model in SPECS
+        for path, node in walk(render_schema(model))
+        for rule in node.get("x-kubernetes-validations", [])
+        if path.removeprefix(".") in paths
+    ]
+    assert {path for path, _ in found} == set(paths)
+    return found
+
+
+def test_a_rule_that_names_an_address_is_silent_where_a_login_may_be_in_it() -> None:
+    """A user may paste a URL with a password into any of these fields."""
+    silent = ("self.contains('@') || ", f"{HOLDS_LOGIN} || ", "self.contains('://') || ", "!self.startsWith('/') || ")
+    silent += (f"!self.matches('{REPOSITORY_PATTERN}') || ",)
+    named = [(path, rule["rule"]) for path, rule in rules_of(MAY_HOLD_LOGIN) if "messageExpression" in rule]
+    assert [(path, rule) for path, rule in named if not rule.startswith(silent)] == []
+
+
+def test_a_rule_of_where_a_secret_is_does_not_name_what_may_be_the_secret_itself() -> None:
+    assert [path for path, rule in rules_of(MAY_BE_SECRET) if "messageExpression" in rule] == []
 
 
 @pytest.mark.parametrize("model", MODELS)

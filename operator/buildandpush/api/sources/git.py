@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from buildandpush.api.base import ATOMIC, ApiModel, Name, cel, duration_rules, pem_rules, rules
+from buildandpush.api.base import ATOMIC, ApiModel, Name, cel, cel_of_address, duration_rules, pem_rules, rules
 from buildandpush.api.sources.common import MAX_CA_BYTES, SourceSecretReference
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, SCP_URL, SSH_URL, URL_WITH_USER
 
@@ -19,7 +19,7 @@ CheckedOutPath = Annotated[
         min_length=1,
         max_length=512,
         json_schema_extra=rules(
-            cel(
+            *cel_of_address(
                 "!self.matches('^/|(^|/)[.][.](/|$)|://|^[./]*$')",
                 expression="""'source.git.paths: "' + self + '" is no folder inside the repository; write web/src'""",
                 message="source.git.paths must be folders inside the repository, such as web/src",
@@ -98,12 +98,11 @@ class GitSource(ApiModel):
             "ssh://git@<host>:<port>/<path> or git@<host>:<path>, with a key in credentialsRef. "
             "Example: https://github.com/contoso/shop.git",
             json_schema_extra=rules(
-                cel(
-                    f"self.contains('@') || {_IS_URL}",
+                *cel_of_address(
+                    _IS_URL,
                     expression=f"""'source.git.url: "' + self + '" {_NO_URL}'""",
-                    message="source.git.url must be a URL of https, http or ssh",
+                    message=f"source.git.url {_NO_URL}",
                 ),
-                cel(f"!self.contains('@') || {_IS_URL}", message=f"source.git.url {_NO_URL}", hides_value=True),
                 cel(
                     f"!self.matches('^https?://[^/]*@') || self.matches('{URL_WITH_USER}')",
                     message="source.git.url must not hold a user name or password; put them into a Secret and name it "

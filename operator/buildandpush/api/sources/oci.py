@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from buildandpush.api.base import ApiModel, cel, rules
-from buildandpush.api.imagename import IMAGE_PATTERN
+from buildandpush.api.imagename import HOLDS_LOGIN, IMAGE_PATTERN
 
 ArtifactName = Annotated[
     str,
@@ -23,13 +23,19 @@ ArtifactName = Annotated[
                 hides_value=True,
             ),
             cel(
-                "self.contains('://') || self.matches('^[^/]*[.:][^/]*/')",
+                f"!{HOLDS_LOGIN} || self.contains('://')",
+                message="source.oci.image must hold no login; give it to an AzureConnector of the build",
+                hides_value=True,
+            ),
+            cel(
+                f"{HOLDS_LOGIN} || self.contains('://') || self.matches('^[^/]*[.:][^/]*/')",
                 expression="""'source.oci.image: "' + self + '" names no registry; write '"""
                 """ + '<registry>.azurecr.io/<path>:<tag>'""",
                 message="source.oci.image must begin with a registry",
             ),
             cel(
-                f"self.contains('://') || !self.matches('^[^/]*[.:][^/]*/') || self.matches('{IMAGE_PATTERN}')",
+                f"{HOLDS_LOGIN} || self.contains('://') || !self.matches('^[^/]*[.:][^/]*/') || "
+                f"self.matches('{IMAGE_PATTERN}')",
                 expression="""'source.oci.image: "' + self + '" is no name with a tag or digest; write '"""
                 """ + '<registry>/<path>:<tag> or <registry>/<path>@sha256:<64 digits>'""",
                 message="source.oci.image must be a name with a tag or digest",
