@@ -33,6 +33,7 @@ _USERINFO: Final = re.compile(r"(://)[^/]*@")
 _USER_AND_COLON: Final = re.compile(r"://[^@:/]*+:")
 # A text in JSON is in one line.
 _AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*+:\s*+")(?:[^"\\\n]++|\\.)*+')
+_WORD: Final = re.compile(r"\S+")
 _AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) ++[A-Za-z0-9+/=._~-]{8,}+")
 
 
@@ -75,6 +76,22 @@ def mask_patterns(text: str) -> str:
     if "@" in text:
         text = _ADDRESS.sub(lambda found: _mask_userinfo(found[0]), text)
     return text
+
+
+def mask_logins(message: str) -> str:
+    """One of our own messages about a value that a user wrote, without user and password before an @ in the value."""
+    return _WORD.sub(lambda found: _mask_login(found[0]), message) if "@" in message else message
+
+
+def _mask_login(word: str) -> str:
+    """A word without what stands before its last @. That of a digest is none, and git is the user of every ssh."""
+    at = word.rfind("@")
+    while at >= 0 and word.startswith("sha256:", at + 1):
+        at = word.rfind("@", 0, at)
+    scheme = word.find("://", 0, max(at, 0))
+    begin = scheme + 3 if scheme >= 0 else int(word[0] in "'\"")
+    login = word[begin : max(at, begin)]
+    return f"{word[:begin]}{MASK}{word[at:]}" if (":" in login or scheme >= 0) and login != "git" else word
 
 
 def _mask_tokens(word: str) -> str:

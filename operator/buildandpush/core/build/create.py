@@ -39,6 +39,7 @@ from buildandpush.core.explain import describe
 from buildandpush.core.facts import Commit, Inputs, Waiting
 from buildandpush.core.pod.manifest import Attempt, build_pod_manifest
 from buildandpush.core.pod.observation import PodObservation
+from buildandpush.core.redact import mask_logins
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.expansion import expand_spec, is_unknown
 from buildandpush.core.spec.numbers import find_last_number
@@ -126,7 +127,7 @@ def _resolve(world: World, plan: BuildPlan) -> Decision:
     if found is None and world.now < since + WAIT:
         return Decision(world.resource.status, wake_at=since + WAIT)
     if found is None:
-        return wait(world, Reason.RESOLVING_REVISION, plan.source.git.url if plan.source.git else "")
+        return wait(world, Reason.RESOLVING_REVISION, mask_logins(plan.source.git.url) if plan.source.git else "")
     patience = timedelta(seconds=refusal_seconds(world.settings.first_backoff_seconds))
     if not found.passing or world.now >= since + patience:
         return failed.fail_unresolved(world, found)

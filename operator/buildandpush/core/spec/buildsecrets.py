@@ -74,7 +74,7 @@ def plan_secret_files(spec: BuildAndPushACRSpec) -> tuple[SecretFile, ...]:
         if [other.id for other in found].count(one.id) > 1:
             raise SpecInvalidError("buildSecrets", f"{one.id!r} is given twice; give each id once")
         if one.secret:
-            _check_object("buildSecrets", one.secret, one.key)
+            _check_object("buildSecrets", one.id, one.secret, one.key)
     if len(found) > MAX_BUILD_SECRETS:
         raise SpecInvalidError("buildSecrets", f"{len(found)} are more than {MAX_BUILD_SECRETS}; give fewer")
     return tuple(found)
@@ -126,15 +126,18 @@ def _read_arg(item: BuildArgSource) -> ArgSource:
         raise SpecInvalidError("buildArgsFrom", f"{name!r} needs one of secretName and configMapName; give exactly one")
     kind = "Secret" if item.secret_name else "ConfigMap"
     object_name = item.secret_name or item.config_map_name or ""
-    _check_object("buildArgsFrom", object_name, item.key)
+    _check_object("buildArgsFrom", name, object_name, item.key)
     return ArgSource(name, kind, object_name, item.key)
 
 
-def _check_object(field: str, name: str, key: str) -> None:
+def _check_object(field: str, entry: str, name: str, key: str) -> None:
+    """Refuse what is no place of a value. It may be the value itself, so the entry is named, not what is there."""
     if not re.fullmatch(CONNECTOR_NAME_PATTERN, name):
-        raise SpecInvalidError(field, f"{name[:64]!r} is no name of an object of Kubernetes; correct it")
+        raise SpecInvalidError(
+            field, f"what {entry!r} names is no name of an object of Kubernetes; write one, never the value itself"
+        )
     if not _KEY.fullmatch(key) or key in (".", "..") or key.startswith("..."):
-        raise SpecInvalidError(field, f"{key[:64]!r} is no key of a Secret or ConfigMap; correct it")
+        raise SpecInvalidError(field, f"the key of {entry!r} is no key of a Secret or ConfigMap; correct it")
 
 
 def secret_arguments(files: tuple[SecretFile, ...], sources: tuple[ArgSource, ...], source_root: str) -> list[str]:

@@ -166,7 +166,9 @@ def split_url(url: str) -> Server:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise SourceError(Reason.SOURCE_INVALID, f"{url!r} is no URL: {error}") from error
+        # What is read as the port may be the beginning of a password, and the error names it.
+        told = f"{_without_login(url)!r} is no URL: its host or port cannot be read"
+        raise SourceError(Reason.SOURCE_INVALID, told) from error
     named = "@" not in parts.netloc or re.match(URL_WITH_USER, url)
     if parts.scheme not in ("http", "https") or not host or not named:
         raise SourceError(
@@ -196,7 +198,9 @@ def _split_ssh(url: str) -> Server | None:
 
 
 def _without_login(url: str) -> str:
-    return re.sub("//[^/]*@", "//***@", url)
+    scheme, slashes, rest = url.partition("//")
+    _, at, address = rest.rpartition("@")  # the last one: a password may hold a slash, or an @
+    return f"{scheme}{slashes}***@{address}" if at else url
 
 
 def run_git(root: Path, way: Way, *arguments: str) -> str:

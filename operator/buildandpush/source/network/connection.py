@@ -40,7 +40,7 @@ def host_of(url: str, what: str, tls: str = VERIFIED) -> tuple[str, int]:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise SourceError(Reason.SOURCE_INVALID, f"{what} is no URL: {error}") from error
+        raise SourceError(Reason.SOURCE_INVALID, f"{what} is no URL: its host or port cannot be read") from error
     if parts.scheme != scheme or not host or "@" in parts.netloc:
         message = f"{what}, {without_query(url)!r}, is no {scheme} address without a login"
         raise SourceError(Reason.SOURCE_INVALID, message)

@@ -177,6 +177,15 @@ class TestPin:
         late = Git(None).decide(accepted, now=NOW + timedelta(seconds=11))
         assert reason_of(late) == Reason.RESOLVING_REVISION
 
+    def test_a_token_in_place_of_the_user_is_not_told_while_the_server_is_asked(self) -> None:
+        url = "https://52letters@dev.azure.com/contoso/shop/_git/web"
+        fresh = resource(spec(source={"git": {"url": url, "revision": "main", "poll": {}}}))
+        accepted = after(Git(None).decide(fresh), fresh)
+        late = Git(None).decide(accepted, now=NOW + timedelta(seconds=11))
+        message = run_of(late).builds[0].message or ""
+        assert "52letters" not in message
+        assert "dev.azure.com/contoso/shop" in message
+
     def test_a_revision_that_is_not_there_ends_the_run(self) -> None:
         trouble = Trouble(Reason.REVISION_NOT_FOUND, "no branch 'main'", retry_at=NOW + timedelta(seconds=10))
         decision = Git(trouble).decide(resource(polled()))

@@ -198,7 +198,8 @@ def test_clone_addresses_of_azure_repos_are_taken(url: str, bare: str, user: str
     assert (server.url, server.user) == (bare, user)
 
 
-def test_a_url_with_a_password_is_refused_without_naming_it() -> None:
+@pytest.mark.parametrize("password", [PASSWORD, f"{PASSWORD}/x", f"x/{PASSWORD}"])
+def test_a_url_with_a_password_is_refused_without_naming_it(password: str) -> None:
     with pytest.raises(SourceError) as caught:
-        module.split_url(f"https://ann:{PASSWORD}@github.com/contoso/shop.git")
+        module.split_url(f"https://ann:{password}@github.com/contoso/shop.git")
     assert PASSWORD not in str(caught.value)

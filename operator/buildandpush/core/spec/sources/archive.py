@@ -22,5 +22,6 @@ def check_archive(archive: ArchiveSource) -> None:
     if given and given != ["headersRef"] and not re.fullmatch(AZURE_BLOB_URL, archive.url):
         raise SpecInvalidError(
             f"source.archive.{given[0]}",
-            f"it logs in to Azure Blob Storage alone, not to {archive.url[:200]!r}; for other servers use headersRef",
+            "it logs in to Azure Blob Storage alone, not to "
+            f"{archive.url.partition('?')[0][:200]!r}; for other servers use headersRef",
         )
