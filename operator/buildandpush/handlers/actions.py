@@ -17,6 +17,10 @@ from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
 
 _log = structlog.get_logger(__name__)
 
+_NO_USER_NAMESPACES: Final = (
+    "it leaves out the pod's user namespace: Kubernetes before 1.33 does so unless its feature gate "
+    "UserNamespacesSupport is on; switch it on, or set userNamespace: Never"
+)
 _PASSING: Final = frozenset({401, 404, 409, 429})
 """Codes of a refusal that says nothing against the pod itself."""
 
@@ -50,6 +54,8 @@ async def _end_pod(
 
 
 async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
+    if await _drops_user_namespace(client, store, action):
+        return Refusal(Reason.POD_REFUSED, _NO_USER_NAMESPACES, final=True, drops_user_namespace=True)
     try:
         pod = await client.create_pod(action.manifest)
     except ConflictError as error:
@@ -65,6 +71,20 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
     store.put_pod(pod)
     _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
     return None
+
+
+async def _drops_user_namespace(client: KubernetesClient, store: Store, action: CreatePod) -> bool:
+    """Whether the API server would leave out the pod's user namespace and say nothing. kaniko's root would be root on
+    the node then. So it is asked before there is a pod, until it has once kept one.
+    https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/"""
+    if action.manifest["spec"].get("hostUsers") is not False or store.maps_users:
+        return False
+    try:
+        pod = await client.try_pod(action.manifest)
+    except (KubernetesError, UnavailableError):
+        return False  # the real request tells why
+    store.maps_users = (pod.get("spec") or {}).get("hostUsers") is False
+    return not store.maps_users
 
 
 async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:

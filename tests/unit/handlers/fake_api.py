@@ -90,6 +90,8 @@ class FakeApi:
         """Asked before each request; an answer is the status and message to refuse it with."""
         self.pruned: frozenset[str] = frozenset()
         """Fields of statuses, such as `run.rebuild`, that the installed CRD does not know."""
+        self.maps_users = True
+        """Whether it knows user namespaces. Where it does not, it leaves them out of a pod and says nothing."""
         self.before_write: Callable[[Write], None] = lambda write: None
         self.after_write: Callable[[Write], None] = lambda write: None
         self._pages: dict[str, tuple[int, list[Object]]] = {}
@@ -190,6 +192,8 @@ class FakeApi:
             raise _RefusedError(refused[0], "Refused", refused[1])
         if method == "GET":
             return self._read(place, sub, query, headers)
+        if plural == "pods" and method == "POST" and not self.maps_users:
+            body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "hostUsers"}}
         if query.get("dryRun") == ["All"]:
             return FakeAnswer(201, json.dumps(body).encode())
         write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)

@@ -66,6 +66,39 @@ async def test_pod_that_was_created_before_is_adopted(act: Acting) -> None:
     assert len(act.api.all("pods")) == 1
 
 
+def in_user_namespace(name: str = "p1") -> CreatePod:
+    made = pod()
+    return CreatePod(
+        name,
+        {**made, "metadata": {**made["metadata"], "name": name}, "spec": {**made["spec"], "hostUsers": False}},
+    )
+
+
+async def test_a_pod_is_not_made_where_its_user_namespace_would_be_left_out(act: Acting) -> None:
+    """As Kubernetes before 1.33 does by default: kaniko's root would be root on the node."""
+    act.api.maps_users = False
+    refusal = await act(in_user_namespace())
+    assert refusal is not None
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.drops_user_namespace) == (Reason.POD_REFUSED, True)
+    assert act.api.all("pods") == []
+    assert await act(CREATE) is None
+
+
+async def test_where_user_namespaces_are_kept_the_api_server_is_asked_once(act: Acting) -> None:
+    assert await act(in_user_namespace("p1")) is None
+    assert await act(in_user_namespace("p2")) is None
+    assert len(act.api.all("pods")) == 2
+    assert len(act.api.requests) == 3
+
+
+async def test_a_refusal_of_the_question_is_told_as_that_of_the_pod(act: Acting) -> None:
+    act.api.refuse = lambda verb, plural, name: (403, QUOTA) if verb == "POST" else None
+    refusal = await act(in_user_namespace())
+    assert refusal is not None
+    assert refusal.reason == Reason.QUOTA_EXCEEDED
+
+
 async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
     theirs = act.api.put("pods", pod(owner="somebody"))
     refusal = await act(CREATE)

@@ -611,8 +611,9 @@ class Client:
         if known != commit:
             self._cluster.violations.append(f"{name}: run {run['number']} went from commit {known} to {commit}")
 
-    async def try_pod(self, manifest: Object) -> None:
+    async def try_pod(self, manifest: Object) -> Object:
         await self._pass(self._admit, request="try-pod")
+        return manifest
 
     def _admit(self) -> None:
         if self._cluster.policy:

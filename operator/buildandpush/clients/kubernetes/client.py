@@ -51,11 +51,11 @@ class KubernetesClient:
             "POST", _core_path(manifest["metadata"]["namespace"], "pods"), body=manifest
         )
 
-    async def try_pod(self, manifest: Object) -> None:
-        """Ask the API server whether it would create a pod; it stores nothing.
+    async def try_pod(self, manifest: Object) -> Object:
+        """Ask the API server whether it would create a pod; it stores nothing. Returns the pod that it would make.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run"""
         path = _core_path(manifest["metadata"]["namespace"], "pods")
-        await self._transport.request("POST", path, body=manifest, query={"dryRun": "All"})
+        return await self._transport.request("POST", path, body=manifest, query={"dryRun": "All"})
 
     async def patch_pod_deadline(self, namespace: str, name: str, uid: str, seconds: int) -> Object:
         """Lower a pod's activeDeadlineSeconds, if it is still the pod of this uid."""

@@ -205,9 +205,20 @@ def _hear_refusal(world: World, build: BuildStatus) -> Decision | None:
         return None
     if refusal.is_taken:
         return _take_another_name(world, refusal)
+    if refusal.drops_user_namespace and world.resource.spec.get("userNamespace") != "Always":
+        return _go_without_user_namespace(world)
     if refusal.final:
         return failed.fail_without_pod(world, refusal.reason, refusal.message)
     return wait(world, refusal.reason, refusal.message)
+
+
+def _go_without_user_namespace(world: World) -> Decision | None:
+    """The operator chose the user namespace, and the cluster has none. Recorded before a pod without one is made."""
+    run = run_of(world)
+    if run.without_user_namespace:
+        return None
+    changed = run.model_copy(update={"without_user_namespace": True})
+    return Decision(world.resource.status.model_copy(update={"run": changed}), wake_at=world.now)
 
 
 def _take_another_name(world: World, refusal: Refusal) -> Decision:

@@ -52,6 +52,8 @@ class Refusal:
     final: bool
     is_taken: bool = False
     """Whether a pod of another owner has the name."""
+    drops_user_namespace: bool = False
+    """Whether it would make the pod without the user namespace that the manifest asks for. No pod was made."""
 
 
 # Actions: performed after the status that announces them has been written.

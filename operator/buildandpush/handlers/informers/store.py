@@ -63,6 +63,8 @@ class Store:
         self._pods_by_owner: dict[str, dict[str, Place]] = {}
         self._live: set[Place] = set()
         """Build pods that have not ended."""
+        self.maps_users = False
+        """Whether the API server has been seen to keep a pod's user namespace."""
         self.relapsed = asyncio.Event()
         """Set once versions are known to have gone back, as they do when etcd is restored from an older snapshot."""
 

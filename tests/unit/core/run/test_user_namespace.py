@@ -8,7 +8,7 @@ import pytest
 
 from buildandpush.api.reasons import Reason
 from buildandpush.core.build.questions import AskLivePod, AskLog
-from buildandpush.core.build.world import CreatePod, Decision, Resource
+from buildandpush.core.build.world import CreatePod, Decision, Refusal, Resource
 from buildandpush.core.foreign import NOTHING
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
@@ -77,3 +77,32 @@ def test_a_pod_that_is_taken_from_its_node_blames_no_user_namespace(able: bool) 
     assert run is not None
     assert run.builds[0].attempt == 2
     assert run.without_user_namespace is None
+
+
+LEFT_OUT = Refusal(Reason.POD_REFUSED, "it would leave it out", final=True, drops_user_namespace=True)
+
+
+def test_an_api_server_that_leaves_it_out_gets_a_pod_without_where_the_operator_chose_it() -> None:
+    of = resource()
+    first = decided(of)
+    (made,) = created(first)
+    assert made["hostUsers"] is False
+    told = decided(after(first, of), refusal=LEFT_OUT)
+    run = told.status.run
+    assert run is not None
+    assert (run.finished_at, run.without_user_namespace, told.wake_at) == (None, True, NOW)
+    second = decided(after(told, of), refusal=LEFT_OUT)
+    (made,) = created(second)
+    assert "hostUsers" not in made
+    assert second.status.run is not None
+    assert second.status.run.effective.user_namespace is None
+
+
+def test_an_api_server_that_leaves_it_out_fails_a_run_whose_spec_asks_for_it() -> None:
+    of = resource(spec(userNamespace="Always"))
+    told = decided(after(decided(of), of), refusal=LEFT_OUT)
+    run = told.status.run
+    assert run is not None
+    assert run.finished_at == NOW
+    assert run.builds[0].reason == Reason.POD_REFUSED
+    assert "it would leave it out" in str(run.builds[0].message)
