@@ -40,7 +40,8 @@ def bring_up(settings: Settings) -> None:
     """Bring the node to ready. Steps that are done already are skipped, so it may run at any time."""
     began = time.monotonic()
     preflight.check_state_path(settings.state)
-    check_owner(settings)
+    with exclusively(settings, "cluster"):  # a cluster that another command takes down just now is half a cluster
+        check_owner(settings)
     facts = read_host_facts()
     preflight.check_host(facts, needed_go=preflight.read_needed_go(TOOLS_DIR.glob("*/go.mod")))
     ensure_packages(RUNTIME_PACKAGES)

@@ -1,7 +1,8 @@
 """Counts what becomes of runs: each start, each retry and each end once.
 
 A run is counted when the API server has taken the status that says so. If the answer to that write was lost, the next
-look at the resource tells if the write came. Nothing else is counted: another process wrote it, and has counted it.
+look at the resource tells if the write came: the run is then the one that was written. Nothing else is counted: another
+process wrote it, and has counted it.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ class _Doubt:
 
     uid: str
     before: RunStatus | None
+    written: RunStatus | None
     cause: str
 
 
@@ -51,7 +53,8 @@ class RunMeter:
             del self._doubts[key]
         elif _progress(doubt.before) != _progress(run):
             del self._doubts[key]
-            self._count(doubt.before, run, doubt.cause)
+            if run == doubt.written:
+                self._count(doubt.before, run, doubt.cause)
 
     def note_written(self, key: Key, resource: Resource, decision: Decision) -> None:
         """The API server has taken the status of a decision."""
@@ -61,7 +64,8 @@ class RunMeter:
 
     def note_unanswered(self, key: Key, resource: Resource, decision: Decision) -> None:
         """The API server may have taken the status of a decision."""
-        self._doubts[key] = _Doubt(resource.owner.uid, resource.status.run, _find_cause(decision.actions))
+        run, written = resource.status.run, decision.status.run
+        self._doubts[key] = _Doubt(resource.owner.uid, run, written, _find_cause(decision.actions))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""

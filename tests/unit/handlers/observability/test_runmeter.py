@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -147,6 +147,29 @@ async def test_a_process_that_starts_on_an_old_list_counts_nothing_of_another(pr
     await process.reconciler.reconcile(WEB)
     await process.work()
     assert process.count("builds_total", **GOOD) == 1
+
+
+async def test_a_process_that_hears_no_answer_counts_nothing_that_another_wrote_before(process: Process) -> None:
+    """Its own write came too late, and so the API server refused it. But that answer was lost."""
+    await process.work()
+    process.cluster.end_kaniko()
+    old = process.cluster.api.get(meta.BUILD_PLURAL, "shop", "web")
+    await process.work()
+    process.cluster.store = type(process.cluster.store)()
+    process.cluster.store.put(meta.BUILD_KIND, old)
+    process.reconciler = process.cluster.make_reconciler()
+    process.cluster.now += timedelta(seconds=5)
+
+    def lose(write: Write) -> None:
+        process.cluster.api.before_write = lambda _: None
+        raise TimeoutError
+
+    process.cluster.api.before_write = lose
+    with pytest.raises(UnavailableError):
+        await process.reconciler.reconcile(WEB)
+    await process.work()
+    assert process.count("builds_total", **GOOD) == 1
+    assert process.count("builds_started_total", trigger="Spec") == 1
 
 
 async def test_a_new_process_knows_what_is_running(process: Process) -> None:
