@@ -789,11 +789,12 @@ class World(RuleBasedStateMachine):
             owner = pod["metadata"]["ownerReferences"][0]["uid"]
             of = [obj for obj in self.cluster.objects.values() if obj["metadata"].get("uid") == owner]
             run = (of[0]["status"].get("run") or {}) if of else {}
-            build = build_of(pod, run) if "finishedAt" not in run else {}
-            build = build if build and is_going(build) else {}
+            known = build_of(pod, run)
+            build = known if known and "finishedAt" not in run and is_going(known) else {}
             awaited = (build.get("readBack") or {}).get("podName") if reads_back(pod) else build.get("podName")
             # A pod that an older status cannot know of is waited for, too: it ends before the next one is made.
-            is_later = self.are_statuses_lost and int(pod["metadata"]["labels"][meta.LABEL_RUN]) > run.get("number", 0)
+            made = tuple(int(pod["metadata"]["labels"][label]) for label in (meta.LABEL_RUN, meta.LABEL_ATTEMPT))
+            is_later = self.are_statuses_lost and made > (run.get("number", 0), known.get("attempt", 0))
             waited_for = awaited == pod["metadata"]["name"] or (is_later and not reads_back(pod))
             if of and is_alive(pod) and not pod["metadata"].get("deletionTimestamp") and not waited_for:
                 self.cluster.violations.append(f"pod {pod['metadata']['name']} outlived its run")
