@@ -13,14 +13,16 @@ from buildandpush.core.build.world import CancelPod, CreatePod, DeletePod, PodAc
 from buildandpush.core.facts import Owner, Waiting
 from buildandpush.core.pod.observation import observe_pod
 from buildandpush.handlers.informers.store import Store
-from buildandpush.handlers.refusals import explain_refusal, is_quota, words_of
+from buildandpush.handlers.objects import Object
+from buildandpush.handlers.refusals import explain_refusal, is_quota, knows_no_dry_run, words_of
 
 _log = structlog.get_logger(__name__)
 
 _NO_USER_NAMESPACES: Final = (
     "it leaves out the pod's user namespace: Kubernetes before 1.33 does so unless its feature gate "
-    "UserNamespacesSupport is on; switch it on, or set userNamespace: Never"
+    "UserNamespacesSupport is on, and a policy may; switch it on, or set userNamespace: Never"
 )
+_LEFT_OUT: Final = Refusal(Reason.POD_REFUSED, _NO_USER_NAMESPACES, final=True, drops_user_namespace=True)
 _PASSING: Final = frozenset({401, 404, 409, 429})
 """Codes of a refusal that says nothing against the pod itself."""
 
@@ -54,9 +56,9 @@ async def _end_pod(
 
 
 async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:
-    if await _drops_user_namespace(client, store, action):
-        return Refusal(Reason.POD_REFUSED, _NO_USER_NAMESPACES, final=True, drops_user_namespace=True)
     try:
+        if await _drops_user_namespace(client, store, action):
+            return _LEFT_OUT
         pod = await client.create_pod(action.manifest)
     except ConflictError as error:
         if error.reason != "AlreadyExists":
@@ -68,6 +70,11 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
         return Refusal(Reason.POD_REFUSED, words_of(error), final=False)
     except (KubernetesError, TroubleError) as error:
         return refusal_of(error)
+    if _asks_user_namespace(action.manifest) and not _asks_user_namespace(pod):
+        # Made by an older server of the same control plane, or by a policy of this namespace, or nobody could ask.
+        store.maps_users = False
+        await client.delete_pod(owner.namespace, action.name, pod["metadata"]["uid"])
+        return _LEFT_OUT
     store.put_pod(pod)
     _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
     return None
@@ -77,14 +84,20 @@ async def _drops_user_namespace(client: KubernetesClient, store: Store, action: 
     """Whether the API server would leave out the pod's user namespace and say nothing. kaniko's root would be root on
     the node then. So it is asked before there is a pod, until it has once kept one.
     https://kubernetes.io/docs/concepts/workloads/pods/user-namespaces/"""
-    if action.manifest["spec"].get("hostUsers") is not False or store.maps_users:
+    if not _asks_user_namespace(action.manifest) or store.maps_users:
         return False
     try:
         pod = await client.try_pod(action.manifest)
-    except (KubernetesError, UnavailableError):
-        return False  # the real request tells why
-    store.maps_users = (pod.get("spec") or {}).get("hostUsers") is False
+    except KubernetesError as error:
+        if not knows_no_dry_run(error):
+            raise  # the pod itself would be refused alike
+        return False
+    store.maps_users = _asks_user_namespace(pod)
     return not store.maps_users
+
+
+def _asks_user_namespace(pod: Object) -> bool:
+    return (pod.get("spec") or {}).get("hostUsers") is False
 
 
 async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:

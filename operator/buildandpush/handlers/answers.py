@@ -50,7 +50,7 @@ from buildandpush.core.spec.buildsecrets import input_keys, plan_arg_sources, pl
 from buildandpush.core.spec.plan import parse_spec
 from buildandpush.handlers.actions import refusal_of
 from buildandpush.handlers.podlogs import LINES, TAIL_LINES, LogEnd, read_live_pod, read_log_end
-from buildandpush.handlers.refusals import explain_refusal
+from buildandpush.handlers.refusals import explain_refusal, knows_no_dry_run
 
 
 class RevisionReader(Protocol):
@@ -216,7 +216,7 @@ async def _is_taken(client: KubernetesClient, question: AskAdmission) -> bool:
     except (NotFoundError, UnavailableError):
         return False
     except KubernetesError as error:
-        return "does not support dry run" in error.message or not refusal_of(error).final
+        return knows_no_dry_run(error) or not refusal_of(error).final
     return True
 
 

@@ -26,6 +26,11 @@ def is_quota(error: KubernetesError | TroubleError) -> bool:
     return error.status == 403 and any(word in error.message for word in _QUOTA)
 
 
+def knows_no_dry_run(error: KubernetesError) -> bool:
+    """Whether an admission webhook takes no dry run, so that only a real request tells."""
+    return "does not support dry run" in error.message
+
+
 def words_of(error: KubernetesError | TroubleError) -> str:
     """The server's words, bounded and without logins."""
     return admit_line(error.message, size=MAX_WORDS)

@@ -99,6 +99,38 @@ async def test_a_refusal_of_the_question_is_told_as_that_of_the_pod(act: Acting)
     assert refusal.reason == Reason.QUOTA_EXCEEDED
 
 
+@pytest.mark.parametrize("answer", [(429, "too many requests"), (503, "etcdserver: leader changed")])
+async def test_no_pod_is_made_before_the_question_is_answered(answer: tuple[int, str], act: Acting) -> None:
+    """Else a server that is busy for a moment would have the pod made without its user namespace."""
+    act.api.maps_users = False
+    answers = iter([answer])
+    act.api.refuse = lambda verb, plural, name: next(answers, None)
+    with pytest.raises(UnavailableError):
+        await act(in_user_namespace())
+    assert act.api.all("pods") == []
+
+
+async def test_a_pod_that_lost_its_user_namespace_where_no_question_is_taken_is_removed(act: Acting) -> None:
+    act.api.maps_users = False
+    answers = iter([(400, 'admission webhook "old.example" does not support dry run')])
+    act.api.refuse = lambda verb, plural, name: next(answers, None)
+    refusal = await act(in_user_namespace())
+    assert isinstance(refusal, Refusal)
+    assert refusal.drops_user_namespace
+    assert act.api.all("pods") == []
+
+
+async def test_a_pod_is_removed_that_one_of_several_api_servers_made_without_its_user_namespace(act: Acting) -> None:
+    """While a control plane is upgraded, an older server may answer after a newer one."""
+    assert await act(in_user_namespace("p1")) is None
+    act.api.maps_users = False
+    refusal = await act(in_user_namespace("p2"))
+    assert isinstance(refusal, Refusal)
+    assert refusal.drops_user_namespace
+    assert [made["metadata"]["name"] for made in act.api.all("pods")] == ["p1"]
+    assert not act.store.maps_users
+
+
 async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
     theirs = act.api.put("pods", pod(owner="somebody"))
     refusal = await act(CREATE)
