@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from buildandpush.api.reasons import Reason
 from buildandpush.api.spec import MAX_RUN_NUMBER
@@ -45,6 +46,8 @@ from buildandpush.core.spec.expansion import expand_spec, is_unknown
 from buildandpush.core.spec.numbers import find_last_number
 from buildandpush.core.spec.plan import BuildPlan, parse_spec
 
+_WITHOUT_FIELD: Final = "status.run.withoutUserNamespace"
+
 
 def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
     """There is no pod yet. First everything that it needs, then the pod."""
@@ -59,8 +62,8 @@ def create(world: World, run: RunStatus, build: BuildStatus) -> Decision:
         return Decision(status, removal, wake_at=_look_at_former(world, former))
     if world.wish.is_outdated:
         return failed.end_superseded(world)  # queued behind a run that has nothing to end
-    settings = replace(world.settings, user_namespaces=False) if run.without_user_namespace else world.settings
-    plan = _plan(world, run, settings)
+    lacks = run.without_user_namespace or _is_left_out(world, build)
+    plan = _plan(world, run, replace(world.settings, user_namespaces=False) if lacks else world.settings)
     # What was changed since the run was accepted holds for the pod, so it holds for all that is asked and waited for.
     world = progress.note_plan(world, plan.effective(world.settings), plan.tags)
     run = run_of(world)
@@ -212,10 +215,17 @@ def _hear_refusal(world: World, build: BuildStatus) -> Decision | None:
     return wait(world, refusal.reason, refusal.message)
 
 
+def _is_left_out(world: World, build: BuildStatus) -> bool:
+    """Whether the API server has just said that it would make this pod without its user namespace."""
+    refusal = world.refusals.get(build.pod_name)
+    return refusal is not None and refusal.drops_user_namespace
+
+
 def _go_without_user_namespace(world: World) -> Decision | None:
-    """The operator chose the user namespace, and the cluster has none. Recorded before a pod without one is made."""
+    """The operator chose the user namespace, and the cluster has none. Recorded before a pod without one is made, where
+    the CRD can hold it."""
     run = run_of(world)
-    if run.without_user_namespace:
+    if run.without_user_namespace or _WITHOUT_FIELD in world.pruned:
         return None
     changed = run.model_copy(update={"without_user_namespace": True})
     return Decision(world.resource.status.model_copy(update={"run": changed}), wake_at=world.now)

@@ -1,6 +1,7 @@
 """An operator whose CRD is older: it notices, says so, and no field that is dropped makes a second run."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,6 +190,18 @@ async def test_a_field_that_comes_back_is_not_dropped_any_more(cluster: Cluster)
     await settle(cluster, reconciler)
     assert cluster.status["completedRebuild"] == "v2"
     assert condition(cluster, "CrdCurrent") == {}
+
+
+async def test_a_run_goes_without_user_namespace_though_its_status_cannot_remember(cluster: Cluster) -> None:
+    """As where Kubernetes before 1.33 leaves it out. It neither waits for ever nor asks without end."""
+    cluster.api.maps_users = False
+    cluster.api.pruned = frozenset({"run.withoutUserNamespace"})
+    cluster.settings = replace(cluster.settings, user_namespaces=True)
+    reconciler = cluster.make_reconciler()
+    await settle(cluster, reconciler)
+    assert cluster.ready == ("True", "Succeeded")
+    assert "hostUsers" not in cluster.pod["spec"]
+    assert "userNamespace" not in cluster.status["run"]["effective"]
 
 
 SEVERAL: dict[str, Any] = {"strategy": {"parallelism": 2}, "tags": ["v<+strategy.iteration>"]}
