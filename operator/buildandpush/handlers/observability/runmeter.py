@@ -5,7 +5,7 @@ look at the resource tells if the write came: the run is then the one that was w
 process wrote it, and has counted it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,7 +26,8 @@ class _Doubt:
 
     uid: str
     before: RunStatus | None
-    written: RunStatus | None
+    written: frozenset[Hashable]
+    """What tells the run apart from another's, for each write that may have come: one is tried again and again."""
     cause: str
 
 
@@ -53,7 +54,7 @@ class RunMeter:
             del self._doubts[key]
         elif _progress(doubt.before) != _progress(run):
             del self._doubts[key]
-            if run == doubt.written:
+            if _stamp(run) in doubt.written:
                 self._count(doubt.before, run, doubt.cause)
 
     def note_written(self, key: Key, resource: Resource, decision: Decision) -> None:
@@ -64,8 +65,11 @@ class RunMeter:
 
     def note_unanswered(self, key: Key, resource: Resource, decision: Decision) -> None:
         """The API server may have taken the status of a decision."""
-        run, written = resource.status.run, decision.status.run
-        self._doubts[key] = _Doubt(resource.owner.uid, run, written, _find_cause(decision.actions))
+        uid, known = resource.owner.uid, self._doubts.get(key)
+        written = frozenset({_stamp(decision.status.run)})
+        if known is not None and known.uid == uid:
+            written |= known.written
+        self._doubts[key] = _Doubt(uid, resource.status.run, written, _find_cause(decision.actions))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -139,6 +143,14 @@ def measure_phases(run: RunStatus, build: BuildStatus) -> dict[str, float]:
 def _progress(run: RunStatus | None) -> tuple[int, int, bool]:
     """How far a resource has come: number of the run, of the attempts, and if the run has ended."""
     return (0, 0, True) if run is None else (run.number, _attempts(run), run.finished_at is not None)
+
+
+def _stamp(run: RunStatus | None) -> Hashable:
+    """How far a run has come, and when. Nothing else: an older CRD may drop other fields."""
+    if run is None:
+        return None
+    attempts = tuple((build.attempt, build.next_attempt_at) for build in run.builds)
+    return (run.number, run.started_at, run.finished_at, attempts)
 
 
 def _attempts(run: RunStatus) -> int:

@@ -127,6 +127,39 @@ async def test_a_write_that_was_lost_is_counted_when_it_comes(process: Process) 
     assert process.count("builds_total", **GOOD) == 1
 
 
+async def test_an_end_is_counted_though_the_answer_of_a_second_try_was_lost_as_well(process: Process) -> None:
+    """The second write says a later time, and comes too late: the first one has arrived."""
+    await process.work()
+    process.cluster.end_kaniko()
+    process.cluster.watch()
+    process.lose_answer()
+    with pytest.raises(UnavailableError):
+        await process.reconciler.reconcile(WEB)
+    process.cluster.now += timedelta(seconds=5)
+
+    def lose(write: Write) -> None:
+        process.cluster.api.before_write = lambda _: None
+        raise TimeoutError
+
+    process.cluster.api.before_write = lose
+    with pytest.raises(UnavailableError):
+        await process.reconciler.reconcile(WEB)
+    await process.work()
+    assert process.count("builds_total", **GOOD) == 1
+
+
+async def test_an_end_is_counted_though_an_older_crd_keeps_less_of_it(process: Process) -> None:
+    process.cluster.api.pruned = frozenset({"run.builds.timings", "run.builds.conditions"})
+    await process.work()
+    process.cluster.end_kaniko()
+    process.cluster.watch()
+    process.lose_answer()
+    with pytest.raises(UnavailableError):
+        await process.reconciler.reconcile(WEB)
+    await process.work()
+    assert process.count("builds_total", **GOOD) == 1
+
+
 async def test_a_new_process_counts_nothing_that_was_there(process: Process) -> None:
     await process.work()
     process.cluster.end_kaniko()
