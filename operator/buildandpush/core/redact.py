@@ -34,6 +34,8 @@ _USER_AND_COLON: Final = re.compile(r"://[^@:/]*+:")
 # A text in JSON is in one line.
 _AUTH_ENTRY: Final = re.compile(r'("(?:auth|password|[a-z_]*token|client_[a-z]+)"\s*+:\s*+")(?:[^"\\\n]++|\\.)*+')
 _WORD: Final = re.compile(r"\S+")
+# A value as Python writes it. No apostrophe of our own words begins one.
+_QUOTED: Final = re.compile(r"""(?<![\w\\])(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")""")
 _AUTH_HEADER: Final = re.compile(r"\b(Basic|Bearer) ++[A-Za-z0-9+/=._~-]{8,}+")
 
 
@@ -80,16 +82,26 @@ def mask_patterns(text: str) -> str:
 
 def mask_logins(message: str) -> str:
     """One of our own messages about a value that a user wrote, without user and password before an @ in the value."""
-    return _WORD.sub(lambda found: _mask_login(found[0]), message) if "@" in message else message
+    if "@" not in message:
+        return message
+    for part in (_QUOTED, _WORD):  # a password may hold a blank
+        message = part.sub(lambda found: _mask_login(found[0]), message)
+    return message
+
+
+def show_value(value: str, most: int = 200) -> str:
+    """The beginning of a value that a user wrote, in quotes. A login is masked first: its @ may be behind the cut."""
+    return repr(_mask_login(value)[:most])
 
 
 def _mask_login(word: str) -> str:
-    """A word without what stands before its last @. That of a digest is none, and git is the user of every ssh."""
+    """A word or value without what stands before its last @. That of a digest is none, and git is the user of every
+    ssh."""
     at = word.rfind("@")
-    while at >= 0 and word.startswith("sha256:", at + 1):
+    while at >= 0 and word.startswith(("sha256:", "sha512:"), at + 1):
         at = word.rfind("@", 0, at)
     scheme = word.find("://", 0, max(at, 0))
-    begin = scheme + 3 if scheme >= 0 else int(word[0] in "'\"")
+    begin = scheme + 3 if scheme >= 0 else int(word.startswith(("'", '"')))
     login = word[begin : max(at, begin)]
     return f"{word[:begin]}{MASK}{word[at:]}" if (":" in login or scheme >= 0) and login != "git" else word
 

@@ -12,6 +12,10 @@ from tests.unit.core.factories import SETTINGS, spec
 PASSWORD = "hunter22"
 URL = f"https://user:{PASSWORD}@h.example/x"
 BARE = f"user:{PASSWORD}@h.example/x"
+LONG = f"https://user:{PASSWORD}{'x' * 300}@h.example/x"
+"""As with a JWT: a message shows the beginning of a value, and its @ is behind that."""
+BLANK = f"https://user:{PASSWORD} x@h.example/x"
+FORMS = (URL, BARE, LONG, BLANK)
 
 
 def refusal(**changes: Any) -> str:
@@ -24,10 +28,15 @@ def refusal(**changes: Any) -> str:
 @pytest.mark.parametrize(
     "changes",
     [
-        *({name: address} for name in ("repository", "remoteCacheImage", "target") for address in (URL, BARE)),
-        *({"registryMirrors": [address]} for address in (URL, BARE, f"quay.io={URL}", f"quay.io={BARE}")),
-        *({"envVariables": {"PLUGIN_CACHE_REPO": address}} for address in (URL, BARE)),
-        *({"envVariables": {"PLUGIN_INSECURE_REGISTRY": address}} for address in (URL, BARE)),
+        *({name: address} for name in ("repository", "remoteCacheImage", "target") for address in FORMS),
+        *({"registryMirrors": [address]} for address in FORMS),
+        *({"registryMirrors": [f"quay.io={address}"]} for address in FORMS),
+        *({"envVariables": {"PLUGIN_CACHE_REPO": address}} for address in FORMS),
+        *({"envVariables": {"PLUGIN_INSECURE_REGISTRY": address}} for address in (URL, BARE, LONG)),
+        *({"source": {"git": {"url": address}}} for address in (f"x{LONG}", BLANK.replace("https", "ftp"))),
+        *({"connectorRef": address} for address in FORMS),
+        *({"tags": [address]} for address in FORMS),
+        *({"subscriptionId": address} for address in FORMS),
         {"dockerfile": URL},
         {"context": f"git://{PASSWORD}@github.com/x/y.git"},
         {"source": {"git": {"url": f"ftp://user:{PASSWORD}@h.example/x"}}},
@@ -51,5 +60,6 @@ def test_a_login_in_a_field_is_not_repeated(changes: dict[str, Any]) -> None:
 def test_the_rest_of_the_value_is_named() -> None:
     assert "'https://***@h.example/x' is no repository" in refusal(remoteCacheImage=URL)
     assert "'demo.azurecr.io/x:v1@sha256:12'" in refusal(source={"oci": {"image": "demo.azurecr.io/x:v1@sha256:12"}})
+    assert "'demo.azurecr.io/x:v1@sha512:12'" in refusal(source={"oci": {"image": "demo.azurecr.io/x:v1@sha512:12"}})
     assert "ssh://git@<host>/<path>" in refusal(source={"git": {"url": "ftp://h.example/x"}})
     assert "the key of 'npmrc'" in refusal(buildSecrets=[{"id": "npmrc", "secretName": "npm", "key": "a b"}])

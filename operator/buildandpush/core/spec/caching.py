@@ -5,6 +5,7 @@ from typing import Final
 
 from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 from buildandpush.core.spec.flags import PluginFlags, field_name
 from buildandpush.core.spec.repository import check_length
 
@@ -74,7 +75,7 @@ def normalise_repository(field: str, name: str, registry: str) -> str:
     full = _with_registry(name, registry)
     if not re.fullmatch(REPOSITORY_PATTERN, full):
         raise SpecInvalidError(
-            field, f"{name[:200]!r} is no repository; write <registry>.azurecr.io/<image> without a tag"
+            field, f"{show_value(name)} is no repository; write <registry>.azurecr.io/<image> without a tag"
         )
     return full
 

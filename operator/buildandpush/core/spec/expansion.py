@@ -19,6 +19,7 @@ from buildandpush.core.expressions.tree import (
     find_path,
     find_paths,
 )
+from buildandpush.core.redact import show_value
 from buildandpush.core.spec.codebase import Codebase, explain_empty
 from buildandpush.core.spec.scope import (
     CODEBASE,
@@ -127,8 +128,8 @@ def _check_tag(written: str, expanded: str) -> str:
     if expanded != written and not re.fullmatch(TAG_PATTERN, expanded.replace(SEQUENCE_ID, "0")):
         raise SpecInvalidError(
             "tags",
-            f"{written[:_SHOWN]!r} becomes {expanded[:_SHOWN]!r}, which is no tag: a tag has up to 128 letters, "
-            'digits, _ . or -; replace what it may not hold, as in <+codebase.branch.replace("/", "-")>',
+            f"{show_value(written, _SHOWN)} becomes {show_value(expanded, _SHOWN)}, which is no tag: a tag has up to "
+            '128 letters, digits, _ . or -; replace what it may not hold, as in <+codebase.branch.replace("/", "-")>',
         )
     return expanded
 

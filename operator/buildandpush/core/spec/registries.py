@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 from buildandpush.core.spec.flags import OWN_REGISTRY, PluginFlags, field_name
 
 MIRRORS: Final = "PLUGIN_REGISTRY_MIRRORS"
@@ -78,7 +79,8 @@ def parse_mirrors(field: str, given: tuple[str, ...]) -> tuple[tuple[str, ...], 
         if not re.fullmatch(_HOST, registry) or not _MIRROR.fullmatch(mirror):
             raise SpecInvalidError(
                 field,
-                f"{entry[:200]!r} is no mirror; write a host such as mirror.gcr.io, or quay.io=<host of its mirror>",
+                f"{show_value(entry)} is no mirror; write a host such as mirror.gcr.io, or "
+                "quay.io=<host of its mirror>",
             )
         if registry in _DOCKER_HUB:
             mirrors.append(mirror)

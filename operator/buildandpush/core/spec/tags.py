@@ -7,6 +7,7 @@ from typing import Final
 from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import MAX_TAGS, SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 from buildandpush.core.spec.flags import PluginFlags, field_name
 
 AUTO, SUFFIX, EXPAND = "PLUGIN_AUTO_TAG", "PLUGIN_AUTO_TAG_SUFFIX", "PLUGIN_EXPAND_TAG"
@@ -126,7 +127,7 @@ def _find_ref(flags: PluginFlags, source: Source) -> str:
 def _check(tags: tuple[str, ...], field: str) -> tuple[str, ...]:
     for tag in tags:
         if not re.fullmatch(TAG_PATTERN, tag):
-            raise SpecInvalidError(field, f"{tag[:200]!r} is no tag; use up to 128 letters, digits, _ . or -")
+            raise SpecInvalidError(field, f"{show_value(tag)} is no tag; use up to 128 letters, digits, _ . or -")
     if len(tags) > MAX_TAGS:
         raise SpecInvalidError(field, f"{len(tags)} tags come out of it, more than {MAX_TAGS}; give fewer")
     return tags

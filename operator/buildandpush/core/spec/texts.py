@@ -6,6 +6,7 @@ from typing import Final
 
 from buildandpush.api.spec import MAX_BUILD_ARG, STAGE_PATTERN, SUBSCRIPTION_PATTERN
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 
 _SECRET: Final = re.compile(r"<[+]\s*secrets[.]|[$][{][{]\s*secrets[.]")
 """How the expressions of pipelines and workflows that stand for a secret begin."""
@@ -32,7 +33,7 @@ def check_target(target: str) -> None:
     """Raise SpecInvalidError for what cannot be the name of one stage."""
     if not re.fullmatch(STAGE_PATTERN, target):
         raise SpecInvalidError(
-            "target", f"{target[:_MAX_SHOWN]!r} is no name of a stage; name one stage of the Dockerfile"
+            "target", f"{show_value(target, _MAX_SHOWN)} is no name of a stage; name one stage of the Dockerfile"
         )
 
 
@@ -41,5 +42,5 @@ def check_subscription(subscription: str) -> None:
     if not re.fullmatch(SUBSCRIPTION_PATTERN, subscription):
         raise SpecInvalidError(
             "subscriptionId",
-            f"{subscription[:_MAX_SHOWN]!r} is more than a subscription; give its id or name",
+            f"{show_value(subscription, _MAX_SHOWN)} is more than a subscription; give its id or name",
         )

@@ -5,6 +5,7 @@ import re
 from buildandpush.api.sources.archive import ArchiveSource
 from buildandpush.api.urls import AZURE_BLOB_URL
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 
 
 def check_archive(archive: ArchiveSource) -> None:
@@ -23,5 +24,5 @@ def check_archive(archive: ArchiveSource) -> None:
         raise SpecInvalidError(
             f"source.archive.{given[0]}",
             "it logs in to Azure Blob Storage alone, not to "
-            f"{archive.url.partition('?')[0][:200]!r}; for other servers use headersRef",
+            f"{show_value(archive.url.partition('?')[0])}; for other servers use headersRef",
         )

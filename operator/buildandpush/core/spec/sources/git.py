@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.urls import AZURE_REPOS_URL, NO_REVISION, SCP_URL, SSH_URL, find_server, is_among
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 from buildandpush.core.spec.paths import resolve_path
 
 
@@ -23,7 +24,7 @@ def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
     if not is_ssh and not re.match("https?://", git.url):
         raise SpecInvalidError(
             "source.git.url",
-            f"{git.url[:200]!r} is no URL of http(s) or ssh; write https:// or ssh://git@<host>/<path>",
+            f"{show_value(git.url)} is no URL of http(s) or ssh; write https:// or ssh://git@<host>/<path>",
         )
     if git.credentials_ref and git.url.startswith("http://"):
         raise SpecInvalidError(
@@ -34,7 +35,7 @@ def check_git(git: GitSource, hosts: tuple[str, ...] = ()) -> None:
     if git.connector_ref and not re.match(AZURE_REPOS_URL, git.url):
         raise SpecInvalidError(
             "source.git.connectorRef",
-            f"it logs in to Azure Repos alone, not to {git.url[:200]!r}; for other servers use credentialsRef",
+            f"it logs in to Azure Repos alone, not to {show_value(git.url)}; for other servers use credentialsRef",
         )
     if re.search(NO_REVISION, git.revision):
         raise SpecInvalidError(

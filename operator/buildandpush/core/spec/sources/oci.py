@@ -3,6 +3,7 @@
 from buildandpush.api.imagename import ImageName, parse_image_name
 from buildandpush.api.sources.oci import OciSource
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.redact import show_value
 
 
 def read_artifact_name(oci: OciSource) -> ImageName:
@@ -11,10 +12,12 @@ def read_artifact_name(oci: OciSource) -> ImageName:
         name = parse_image_name(oci.image)
     except ValueError as error:
         raise SpecInvalidError(
-            "source.oci.image", f"{error}; write <registry>/<path>:<tag> or <registry>/<path>@sha256:<64 digits>"
+            "source.oci.image",
+            f"{show_value(oci.image)} is no name of an artifact with a tag or digest; write <registry>/<path>:<tag> or "
+            "<registry>/<path>@sha256:<64 digits>",
         ) from error
     if "." not in name.host and ":" not in name.host:
         raise SpecInvalidError(
-            "source.oci.image", f"{oci.image[:200]!r} names no registry; write <registry>.azurecr.io/<path>:<tag>"
+            "source.oci.image", f"{show_value(oci.image)} names no registry; write <registry>.azurecr.io/<path>:<tag>"
         )
     return name
