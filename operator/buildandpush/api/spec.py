@@ -52,7 +52,8 @@ Repository = Annotated[
         json_schema_extra=rules(
             cel(
                 f"{_EXPRESSES} || !{HOLDS_LOGIN}",
-                message="repository must hold no login; put it into a Secret, and name that in an AzureConnector",
+                message="repository holds an @; put a login into a Secret that an AzureConnector names, "
+                "and tags under tags",
                 hides_value=True,
             ),
             cel(

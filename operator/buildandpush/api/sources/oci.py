@@ -24,7 +24,8 @@ ArtifactName = Annotated[
             ),
             cel(
                 f"!{HOLDS_LOGIN} || self.contains('://')",
-                message="source.oci.image must hold no login; give it to an AzureConnector of the build",
+                message="source.oci.image holds an @ that begins no sha256 digest; "
+                "give a login to an AzureConnector of the build",
                 hides_value=True,
             ),
             cel(
