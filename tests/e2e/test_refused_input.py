@@ -38,6 +38,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"repository": "demo.azurecr.io/shop@sha256:12"},
         ["spec.repository", "holds a tag or digest", "put tags under tags"],
     ),
+    "repository with an @ and an expression, without registry": (
+        {"repository": "shop@v<+pipeline.sequenceId>"},
+        ["spec.repository", "holds an @", "tags under tags"],
+    ),
     "repository with a digest of another kind": (
         {"repository": "demo.azurecr.io/shop@sha512:12"},
         ["spec.repository", "holds an @", "tags under tags"],

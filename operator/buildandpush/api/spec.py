@@ -38,6 +38,7 @@ TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 SEQUENCE_ID = "<+pipeline.sequenceId>"
 
 _HAS_REGISTRY = "self.matches('^[^/]*[.:][^/]*/')"
+_NAMED_REGISTRY = "!self.matches('^[^/]*<[+]')"
 _LOWER = "self == self.lowerAscii()"
 _EXPRESSES = "self.contains('<+')"
 """What an expression becomes is known later, so the operator checks it."""
@@ -51,7 +52,7 @@ Repository = Annotated[
         max_length=512,
         json_schema_extra=rules(
             cel(
-                f"{_EXPRESSES} || !{HOLDS_LOGIN}",
+                f"!{HOLDS_LOGIN} || ({_EXPRESSES} && {_HAS_REGISTRY} && {_NAMED_REGISTRY})",
                 message="repository holds an @; put a login into a Secret that an AzureConnector names, "
                 "and tags under tags",
                 hides_value=True,
@@ -62,7 +63,7 @@ Repository = Annotated[
                 message="repository names no registry; write <registry>.azurecr.io/<image>",
             ),
             cel(
-                f"{HOLDS_LOGIN} || !self.matches('^[^/]*<[+]')",
+                f"{HOLDS_LOGIN} || {_NAMED_REGISTRY}",
                 expression="""'repository: "' + self + '" has an expression in the registry; write the registry out'""",
                 message="repository must name the registry without an expression",
             ),
