@@ -43,8 +43,8 @@ class Watcher:
         note_room: Callable[[str], None],
         rest_of: Callable[[Key], float] = lambda key: 0.0,
     ) -> None:
-        """`note_room` is told the namespace of a pod that no longer counts against a quota. `rest_of` gives the seconds
-        that a resource needs no look while its pod gets on without trouble."""
+        """`note_room` gets the namespace of a pod that no longer counts against a quota. `rest_of` gives the seconds
+        for which a resource needs no look, as long as its pod gets on without trouble."""
         self._store = store
         self._queue = queue
         self._note_room = note_room

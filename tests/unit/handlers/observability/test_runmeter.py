@@ -56,6 +56,15 @@ class Process:
 
         self.cluster.api.after_write = lose
 
+    def lose_write(self) -> None:
+        """The next write does not arrive, and nothing is heard of it."""
+
+        def lose(write: Write) -> None:
+            self.cluster.api.before_write = lambda _: None
+            raise TimeoutError
+
+        self.cluster.api.before_write = lose
+
 
 @pytest.fixture
 def process() -> Process:
@@ -115,12 +124,7 @@ async def test_a_write_that_was_lost_is_counted_when_it_comes(process: Process) 
     await process.work()
     process.cluster.end_kaniko()
     process.cluster.watch()
-
-    def lose(write: Write) -> None:
-        process.cluster.api.before_write = lambda _: None
-        raise TimeoutError
-
-    process.cluster.api.before_write = lose
+    process.lose_write()
     with pytest.raises(UnavailableError):
         await process.reconciler.reconcile(WEB)
     await process.work()
@@ -136,12 +140,7 @@ async def test_an_end_is_counted_though_the_answer_of_a_second_try_was_lost_as_w
     with pytest.raises(UnavailableError):
         await process.reconciler.reconcile(WEB)
     process.cluster.now += timedelta(seconds=5)
-
-    def lose(write: Write) -> None:
-        process.cluster.api.before_write = lambda _: None
-        raise TimeoutError
-
-    process.cluster.api.before_write = lose
+    process.lose_write()
     with pytest.raises(UnavailableError):
         await process.reconciler.reconcile(WEB)
     await process.work()
@@ -192,12 +191,7 @@ async def test_a_process_that_hears_no_answer_counts_nothing_that_another_wrote_
     process.cluster.store.put(meta.BUILD_KIND, old)
     process.reconciler = process.cluster.make_reconciler()
     process.cluster.now += timedelta(seconds=5)
-
-    def lose(write: Write) -> None:
-        process.cluster.api.before_write = lambda _: None
-        raise TimeoutError
-
-    process.cluster.api.before_write = lose
+    process.lose_write()
     with pytest.raises(UnavailableError):
         await process.reconciler.reconcile(WEB)
     await process.work()
