@@ -52,7 +52,7 @@ Repository = Annotated[
         max_length=512,
         json_schema_extra=rules(
             cel(
-                f"!{HOLDS_LOGIN} || ({_EXPRESSES} && {_HAS_REGISTRY} && {_NAMED_REGISTRY})",
+                f"({_EXPRESSES} && {_HAS_REGISTRY} && {_NAMED_REGISTRY}) || !{HOLDS_LOGIN}",
                 message="repository holds an @; put a login into a Secret that an AzureConnector names, "
                 "and tags under tags",
                 hides_value=True,
