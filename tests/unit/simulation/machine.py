@@ -741,7 +741,7 @@ class World(RuleBasedStateMachine):
         self._check_counts()
         for (kind, name), obj in self.cluster.objects.items():
             if kind == meta.BUILD_KIND:
-                assert self._is_settled(obj), (name, obj["spec"], obj["status"])
+                assert self._is_settled(obj), f"{name} never comes to rest: {obj}"
 
     def _mend_surroundings(self) -> None:
         self.cluster.quota_full = self.cluster.nodes_cut_off = self.cluster.policy = False

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import get_state_machine_test
 
 from buildandpush.api.status import RunStatus
 from buildandpush.core.azure.login import RegistryToken
@@ -124,11 +124,11 @@ WORDS = {
     "takes a pod that runs for one that has ended": "lived",
     "leaves a pod alone that outlived its run": "outlived its run",
     "gives out more slots than there are": "beyond the limit",
-    "drops a key whose work failed": "",
+    "drops a key whose work failed": "never comes to rest",
     "starts a run anew before its time": "before its time",
-    "never offers a refused pod again": "",
-    "never looks at a failed pod": "",
-    "looks for no new commit": "",
+    "never offers a refused pod again": "never comes to rest",
+    "never looks at a failed pod": "never comes to rest",
+    "looks for no new commit": "never comes to rest",
     "takes the branch as it is for each attempt": "without saying so",
     "asks for the commit anew for each attempt": "went from commit",
     "builds a commit that needs no run": "builds nothing new",
@@ -140,7 +140,11 @@ WORDS = {
     "takes another spec's pod for its own": "of another spec",
     "ends a run before its builds": "before its builds|opened again",
 }
-"""What the world says of each; for those without a word, that a run never ends."""
+"""What the world says of each."""
+
+
+SEARCHES = 30
+"""A broken operator may break another rule first, so one search that ends with another violation says little."""
 
 
 @pytest.mark.chaos
@@ -148,15 +152,29 @@ WORDS = {
 def test_the_simulated_world_notices_an_operator_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for place, attribute, broken in SABOTAGES[name]:
         monkeypatch.setattr(place, attribute, broken)
+    found: list[str] = []
+    for number in range(SEARCHES):
+        violation = _search(number)
+        if violation is not None and re.search(WORDS[name], violation):
+            return
+        found.append(violation or "nothing")
+    pytest.fail("the world names other violations alone: " + "; ".join(sorted(set(found))))
+
+
+def _search(number: int) -> str | None:
+    """The first violation among some hundred random examples, which are the same for the same number and code."""
     hard = settings(
-        max_examples=600,
+        max_examples=200,
         stateful_step_count=60,
         deadline=None,
         database=None,
+        derandomize=False,
         phases=(Phase.generate,),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    with pytest.raises(AssertionError) as caught:
-        run_state_machine_as_test(World, settings=hard)
-    assert re.search(WORDS[name], str(caught.value))
+    try:
+        seed(number)(get_state_machine_test(World, settings=hard))()
+    except AssertionError as violation:
+        return str(violation)
+    return None
