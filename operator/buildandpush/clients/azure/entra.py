@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from azure.core.credentials_async import AsyncTokenCredential
@@ -21,6 +22,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.clients.errors import ConflictError, KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
+from buildandpush.clients.shared import Shared
 from buildandpush.clients.traffic.pauses import Pauses, read_pause_of
 from buildandpush.core.azure.cloud import find_cloud
 from buildandpush.core.azure.credential import (
@@ -60,7 +62,11 @@ class _HeldCredential:
 
 
 class EntraClient:
-    """Tokens by connector. azure-identity keeps a token until shortly before its end, so a repeated call is cheap."""
+    """Tokens by connector. azure-identity keeps a token until shortly before its end, so a repeated call is cheap.
+
+    It sends a request for each of those who ask before the first has its answer, such as a connector's registries. So
+    they wait for that one here.
+    """
 
     def __init__(
         self, outside: Outside, kubernetes: KubernetesClient, *, clock: Callable[[], float] = time.monotonic
@@ -70,6 +76,8 @@ class EntraClient:
         self._kubernetes = kubernetes
         self._clock = clock
         self._held: dict[str, _HeldCredential] = {}
+        self._asked: Shared[tuple[str, str, str], str] = Shared()
+        """By connector's uid, version of its login and audience."""
         self._pauses: Pauses[tuple[str, str], LoginProblem] = Pauses(clock)
         """By connector's uid and version of its login."""
 
@@ -80,7 +88,7 @@ class EntraClient:
         if paused is not None:
             raise LoginError(replace(paused[0], retry_after_seconds=paused[1]))
         try:
-            return await self._fetch(resolved, audience)
+            return await self._asked.ask((*key, audience), partial(self._fetch, resolved, audience))
         except LoginError as error:
             self._pauses.note(key, error.problem.retry_after_seconds, error.problem)
             raise

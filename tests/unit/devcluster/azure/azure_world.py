@@ -224,6 +224,12 @@ async def log_in(at: Running, credential: Credential = BY_SECRET, audience: str 
     return await at.entra.fetch_token(resolved(credential), audience)
 
 
+async def count(at: Running, **query: str) -> int:
+    """How many requests of this kind the emulated Azure has had."""
+    async with aiohttp.ClientSession() as session, session.get(f"{at.control}/requests", params=query) as answer:
+        return len((await answer.json())["requests"])
+
+
 async def fault(at: Running, **body: Any) -> None:
     """Give the emulated Azure a fault."""
     async with aiohttp.ClientSession() as session, session.post(f"{at.control}/faults", json=body) as answer:

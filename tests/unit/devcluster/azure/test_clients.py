@@ -24,6 +24,7 @@ from tests.unit.devcluster.azure.azure_world import (
     TENANT,
     Running,
     connector,
+    count,
     fault,
     log_in,
     make_certificate,
@@ -162,6 +163,13 @@ class TestNode:
 
 
 class TestHeld:
+    @pytest.mark.parametrize("credential", [BY_SECRET, FEDERATED])
+    async def test_registries_that_ask_together_cost_one(self, running: Running, credential: Credential) -> None:
+        tokens = await asyncio.gather(*(log_in(running, credential) for _ in range(10)))
+        assert len(set(tokens)) == 1
+        assert await count(running, kind="entra") == 1
+        assert running.accounts.made == (credential is FEDERATED)
+
     async def test_the_api_server_is_asked_for_a_token_only_when_the_last_one_ends(self, running: Running) -> None:
         now = 0.0
         entra = EntraClient(running.outside, running.kubernetes, clock=lambda: now)
