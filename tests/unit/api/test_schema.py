@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from buildandpush.api.base import QUANTITY_PATTERN, ApiModel
 from buildandpush.api.connector import AzureConnectorSpec, AzureConnectorStatus
 from buildandpush.api.imagename import HOLDS_LOGIN
+from buildandpush.api.repository import REPOSITORY_PATTERN
 from buildandpush.api.schema import SchemaError, describe_missing, render_schema
-from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import BuildAndPushACRStatus
 
 MODELS = (BuildAndPushACRSpec, BuildAndPushACRStatus, AzureConnectorSpec, AzureConnectorStatus)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from buildandpush.api.spec import REPOSITORY_PATTERN, TAG_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.repository import REPOSITORY_PATTERN, TAG_PATTERN
+from buildandpush.api.spec import BuildAndPushACRSpec
 from tests.unit.core.factories import SPEC, spec
 
 

@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.repository import REPOSITORY_PATTERN
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.redact import show_value
 from buildandpush.core.spec.flags import PluginFlags, field_name

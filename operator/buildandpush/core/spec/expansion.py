@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from buildandpush.api.spec import SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.repository import SEQUENCE_ID, TAG_PATTERN
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.expressions.evaluate import Scope, check_names, evaluate, render
 from buildandpush.core.expressions.reader import read_text

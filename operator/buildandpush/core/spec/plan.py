@@ -8,10 +8,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.repository import REPOSITORY_PATTERN
 from buildandpush.api.sources.archive import ArchiveSource
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.sources.source import Source
-from buildandpush.api.spec import REPOSITORY_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.facts import FluxArtifact

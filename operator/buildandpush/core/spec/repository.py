@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from buildandpush.api.spec import LONGEST_IMAGE, SHORTEST_IMAGE
+from buildandpush.api.repository import LONGEST_IMAGE, SHORTEST_IMAGE
 from buildandpush.api.status import MAX_REPOSITORY
 from buildandpush.core.errors import SpecInvalidError
 

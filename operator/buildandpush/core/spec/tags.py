@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from buildandpush.api.repository import SEQUENCE_ID, TAG_PATTERN
 from buildandpush.api.sources.source import Source
-from buildandpush.api.spec import MAX_TAGS, SEQUENCE_ID, TAG_PATTERN, BuildAndPushACRSpec
+from buildandpush.api.spec import MAX_TAGS, BuildAndPushACRSpec
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.redact import show_value
 from buildandpush.core.spec.flags import PluginFlags, field_name

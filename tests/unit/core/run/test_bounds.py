@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildandpush.api.reasons import Reason
-from buildandpush.api.spec import LONGEST_IMAGE, MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
+from buildandpush.api.repository import LONGEST_IMAGE
+from buildandpush.api.spec import MAX_BASE_CONNECTORS, MAX_BUILD_SECRETS, MAX_MAP_ENTRIES, MAX_TAGS
 from buildandpush.api.status import MAX_INPUTS, MAX_URL, BuildAndPushACRStatus
 from buildandpush.core import naming
 from buildandpush.core.build.questions import (
