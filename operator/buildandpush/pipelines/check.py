@@ -1,6 +1,7 @@
 """Asks the operator's own core if it could build what was made."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from buildandpush.core.errors import SpecInvalidError
@@ -12,18 +13,23 @@ from buildandpush.core.spec.scope import Occasion
 from buildandpush.pipelines.notes import Level, Notes
 
 _IMAGE: Final = "unused"
+_UID: Final = "00000000-0000-0000-0000-000000000000"
+_BEGIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Of a run that stands for all of them: expressions have values of the length and form that they get."""
 
 
-def check_spec(spec: Mapping[str, Any], notes: Notes, *, insecure: Sequence[str] = (), run_number: int = 1) -> None:
+def check_spec(
+    spec: Mapping[str, Any], notes: Notes, *, name: str, insecure: Sequence[str] = (), run_number: int = 1
+) -> None:
     """Note what the API server or the operator would refuse, and what has no effect.
 
-    Nobody knows here what the installer allows; so all of it counts as allowed. `insecure` are the registries that a
-    flag switches TLS off for.
+    Nobody knows here what the installer allows; so all of it counts as allowed. `name` is the resource's. `insecure`
+    are the registries that a flag switches TLS off for.
     """
     settings = BuildSettings(_IMAGE, _IMAGE, service_accounts=(ANY,), insecure_registries=tuple(insecure))
     try:
         parsed = parse_spec(spec)
-        plan_builds(parsed, settings, Occasion(run_number))
+        plan_builds(parsed, settings, Occasion(run_number, name=name, uid=_UID, started_at=_BEGIN))
     except SpecInvalidError as error:
         notes.add(Level.INVALID, str(error))
         return

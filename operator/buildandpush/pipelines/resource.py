@@ -66,7 +66,8 @@ def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -
     spec = _order(fields)
     spec = _order({**spec, "variables": used_variables(spec, found.variables)})
     explain_open(spec, notes)
-    check_spec(spec, notes, insecure=needs_installer(spec, notes), run_number=fields.get("firstRunNumber") or 1)
+    insecure = needs_installer(spec, notes)
+    check_spec(spec, notes, name=name, insecure=insecure, run_number=fields.get("firstRunNumber") or 1)
     if notes.suspends:
         notes.todo("remove suspend after that; until then nothing is built")
     manifest = {
