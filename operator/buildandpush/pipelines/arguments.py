@@ -6,6 +6,7 @@ from buildandpush.core.spec.buildsecrets import EXPRESSION_KEY
 from buildandpush.pipelines.expressions import SECRET
 from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.notes import Notes, shown
+from buildandpush.pipelines.secrets import key_of, tell_secret
 
 _SECRET_SIGN: Final = "<+secrets."  # noqa: S105 - the beginning of an expression
 
@@ -25,17 +26,9 @@ def plan_arguments(given: dict[str, str], notes: Notes, *, resource: str) -> dic
     return {"buildArgs": plain, "buildArgsFrom": from_secrets}
 
 
-def tell_secret(field: str, secret: str, key: str, notes: Notes, whole: str = "") -> None:
-    """Say which Secret somebody has to make."""
-    notes.todo(
-        f"{field} is a secret; make it with: kubectl create secret generic {secret} --from-literal={key}=VALUE{whole}"
-    )
-
-
 def _place(name: str, text: str, resource: str) -> tuple[str, str]:
     """Secret and key. A secret within a longer text needs a Secret of its own, which holds all of the text."""
     match = SECRET.fullmatch(text.strip())
     if match:
         return name_connector(match[1]) or f"{resource}-arguments", EXPRESSION_KEY
-    key = "".join(character if character.isascii() and character.isalnum() else "_" for character in name)
-    return f"{resource}-arguments", key or "argument"
+    return f"{resource}-arguments", key_of(name, "argument")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from buildandpush.pipelines.find import Earlier, FoundStep
-from buildandpush.pipelines.gitaddress import GitAddress, GitConnectors
-from buildandpush.pipelines.inputs import is_input
+from buildandpush.pipelines.gitaddress import GitAddress, GitConnectors, strip_login
+from buildandpush.pipelines.inputs import find_default, is_input
 from buildandpush.pipelines.names import name_connector, slug
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_list, read_text, settle_input
@@ -46,6 +46,10 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     """The field `source`."""
     codebase = _find_codebase(found, notes)
     reference, repository = (read_text(f"codebase.{name}", codebase.get(name), notes) or "" for name in _NAMES)
+    bare = strip_login(repository)
+    if bare != repository:
+        notes.differs("codebase.repoName: here it is without the login in it")
+        repository = bare
     address = origin.connectors.find(reference, repository)
     git: dict[str, Any] = {"url": _plan_url(origin.url, address, repository, found, notes)}
     revision = _plan_revision(codebase, address, notes)

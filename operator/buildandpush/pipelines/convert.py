@@ -17,6 +17,7 @@ from buildandpush.pipelines.notes import Level, Note, Notes, join_names
 from buildandpush.pipelines.reader import Document, SourceFile, read_documents
 from buildandpush.pipelines.render import render_comments, render_document
 from buildandpush.pipelines.resource import Resource, make_resource
+from buildandpush.pipelines.secrets import tell_shared
 from buildandpush.pipelines.templates import TemplateLibrary, read_template, unwrap_template
 from buildandpush.pipelines.values import Map, as_list, as_map, as_text, is_null, look_up
 
@@ -85,6 +86,8 @@ def import_pipelines(order: Order) -> Imported:
         raise ImportFailedError("", "", f"more than {MAX_STEPS} steps; import them in parts")
     for found in steps:
         _tell_pipeline(found, notes[found.file])
+    _tell_aside(finder, notes)
+    tell_shared(steps, notes)
     _make_all([_with_registry(found, exported) for found in steps], order, exported, result)
     result.remarks = {name: each.sorted() for name, each in notes.items() if each.found}
     return result

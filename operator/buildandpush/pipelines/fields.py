@@ -3,14 +3,13 @@
 from difflib import get_close_matches
 from typing import Any, Final
 
-from buildandpush.core.spec.buildsecrets import EXPRESSION_KEY
-from buildandpush.pipelines.arguments import plan_arguments, tell_secret
-from buildandpush.pipelines.expressions import SECRET
+from buildandpush.pipelines.arguments import plan_arguments
 from buildandpush.pipelines.find import DOCKER_STEP
 from buildandpush.pipelines.names import name_connector
 from buildandpush.pipelines.notes import Notes, join_names, shown
-from buildandpush.pipelines.reading import read_bool, read_integer, read_list, read_map, read_text
-from buildandpush.pipelines.values import Map, Value, as_map
+from buildandpush.pipelines.reading import read_bool, read_integer, read_list, read_map, read_part, read_text
+from buildandpush.pipelines.secrets import plan_docker_secrets
+from buildandpush.pipelines.values import Map, Value
 
 STAND_IN_REPOSITORY: Final = "registry.invalid/image"
 """No server ever has this name, so nothing can be pushed there: https://www.rfc-editor.org/rfc/rfc6761#section-6.4"""
@@ -43,7 +42,8 @@ def plan_fields(spec: Map, notes: Notes, *, resource: str, pushes: bool) -> dict
     """The fields of the resource that the step's settings make. `resource` is the resource's name."""
     fields: dict[str, Any] = {name: read_text(name, spec.get(name), notes) for name in _TEXTS}
     fields |= {name: read_bool(name, spec.get(name), notes) for name in _BOOLEANS}
-    fields |= {name: _plan_docker_secrets(name, spec.get(name), notes) for name in _SECRET_MAPS}
+    for name in _SECRET_MAPS:
+        fields[name] = plan_docker_secrets(name, read_map(name, spec.get(name), notes), notes, resource=resource)
     fields["connectorRef"] = _plan_connector(spec.get("connectorRef"), notes, needed=pushes)
     fields["repository"] = _plan_repository(spec.get("repository"), notes)
     fields["tags"] = _plan_tags(spec.get("tags"), notes)
@@ -57,15 +57,6 @@ def plan_fields(spec: Map, notes: Notes, *, resource: str, pushes: bool) -> dict
     fields["resources"] = _plan_resources(spec.get("resources"), notes)
     _tell_unknown("", spec, KNOWN, notes)
     return fields
-
-
-def _plan_docker_secrets(field: str, value: Value | None, notes: Notes) -> dict[str, str]:
-    places = read_map(field, value, notes)
-    for name, text in places.items():
-        match = SECRET.fullmatch(text.strip())
-        if match:
-            tell_secret(f"{field}.{shown(name)}", name_connector(match[1]), EXPRESSION_KEY, notes)
-    return places
 
 
 def _plan_connector(value: Value | None, notes: Notes, *, needed: bool) -> str:

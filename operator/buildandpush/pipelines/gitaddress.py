@@ -66,9 +66,14 @@ def _join(kind: str, spec: Map, repository: str) -> str:
     return f"{base}/{name}"
 
 
+def strip_login(url: str) -> str:
+    """The address without a user or password in it."""
+    return _LOGIN.sub(r"\1", url)
+
+
 def _without_login(url: str) -> tuple[str, str]:
     """The address without a password in it, and what has changed."""
-    bare = _LOGIN.sub(r"\1", url)
+    bare = strip_login(url)
     if bare != url and not re.match(URL_WITH_USER, url):
         return bare, "the address is without the login in it; put it into the Secret of credentialsRef"
     return url, ""
