@@ -9,9 +9,10 @@ from buildandpush.api.strategy import RESERVED, Repeat, Strategy
 from buildandpush.core.errors import SpecInvalidError
 from buildandpush.core.spec.strategy import check_strategies
 from buildandpush.pipelines.find import FoundStep
+from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.notes import Notes, join_names
-from buildandpush.pipelines.reading import read_text, settle_input
-from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null
+from buildandpush.pipelines.reading import read_part, read_text, settle_input
+from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null, join_path
 
 _FAILURE: Final = "Failure"
 _WHEN: Final = ("stageStatus", "pipelineStatus", "condition")
@@ -47,8 +48,7 @@ def _plan_when(levels: _LEVELS, notes: Notes) -> dict[str, str]:
     conditions: list[str] = []
     status = ""
     for name, holder in reversed(levels):
-        given = holder.get("when")
-        settled = as_map(settle_input(f"when of the {name}", given, notes)) if given is not None else {}
+        settled = read_part(f"when of the {name}", holder.get("when"), notes)
         status = _status(name, settled, status, notes)
         condition = read_text(f"when.condition of the {name}", settled.get("condition"), notes)
         unknown = [key for key in settled if key not in _WHEN]
@@ -72,10 +72,9 @@ def _plan_strategy(levels: _LEVELS, notes: Notes) -> dict[str, Any]:
     """The strategies of all levels as one. Two matrices with different axes are one matrix."""
     found: list[tuple[str, Map]] = []
     for name, holder in levels:
-        given = holder.get("strategy")
-        settled = settle_input(f"strategy of the {name}", given, notes) if given is not None else None
-        if as_map(settled):
-            found.append((name, as_map(settled)))
+        settled = read_part(f"strategy of the {name}", holder.get("strategy"), notes)
+        if settled:
+            found.append((name, as_map(_settle_within(f"strategy of the {name}", settled, notes))))
     if not found:
         return {}
     (_, strategy), *others = found
@@ -96,6 +95,16 @@ def _plan_strategy(levels: _LEVELS, notes: Notes) -> dict[str, Any]:
 def _repeat(given: Value, notes: Notes) -> Value:
     if not isinstance(given, dict):
         return given
+def _settle_within(place: str, value: Value, notes: Notes) -> Value:
+    """The value with defaults in place of all that is asked for at each run and has one."""
+    if isinstance(value, dict):
+        return {key: _settle_within(join_path(place, key), inner, notes) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_settle_within(join_path(place, number), inner, notes) for number, inner in enumerate(value)]
+    settled = settle_input(place, value, notes) if is_input(value) else value
+    return value if settled is None else settled
+
+
     unknown = [key for key in given if key not in _OF_REPEAT]
     if unknown:
         notes.left_out(f"strategy.repeat: {join_names(unknown)}: no part of a loop that means something here")

@@ -152,6 +152,10 @@ def _plan_revision(codebase: Map, address: GitAddress | None, notes: Notes) -> s
     keys = {"branch": "branch", "tag": "tag", "PR": "number", "commitSha": "commitSha"}
     given = spec.get(keys.get(kind, ""))
     text = as_text(given)
+    default = find_default(text) if is_input(given) else None
+    if default:
+        notes.differs(f"the {shown(kind)} is asked for at each run; here it has the default of the question")
+        text = default
     if kind not in keys or not text or "<+" in text:
         about = f"{shown(kind or 'build')} {shown(text)}".strip()
         notes.differs(f"the {about} of each run is built there; here it is {_BRANCH}")

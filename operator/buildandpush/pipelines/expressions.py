@@ -8,7 +8,7 @@ from typing import Final
 
 from buildandpush.api.spec import MAX_BUILD_ARG
 from buildandpush.pipelines.find import FoundStep
-from buildandpush.pipelines.inputs import is_input
+from buildandpush.pipelines.inputs import find_default, is_input
 from buildandpush.pipelines.notes import Notes, shown
 from buildandpush.pipelines.stages import list_stages
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text
@@ -30,7 +30,10 @@ _STAY: Final = frozenset({*EXPANDED, "remoteCacheRepo"} - {"repository"})
 _VARIABLES: Final = ("pipeline.variables.", "stage.variables.")
 _HOLDERS: Final = ("pipeline", "stage")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_USED: Final = re.compile(r"(?:pipeline|stage)\.variables\.([A-Za-z_][A-Za-z0-9_]{0,127})")
+_DASHED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
+_USED: Final = re.compile(
+    r"(?:pipeline|stage)\.variables(?:\.([A-Za-z_][A-Za-z0-9_]{0,127})|\[[\"']([A-Za-z_][A-Za-z0-9_-]{0,127})[\"']\])"
+)
 _LOOPED: Final = ("matrix.", "repeat.", "strategy.", "stage.matrix.", "step.identifierPostFix")
 """What the operator replaces in each build of a strategy."""
 _SECRET_FIELDS: Final = ("envDockerSecrets.", "fileDockerSecrets.")
@@ -57,7 +60,7 @@ class Values:
         # By the identity of a pipeline or stage, which stands here too and so keeps its identity. Many steps share one.
         self._known: dict[tuple[int, str], tuple[Map, dict[str, str]]] = {}
 
-        self._chosen: dict[tuple[int, int], tuple[Map, Map, dict[str, str], dict[str, str]]] = {}
+        self._chosen: dict[tuple[int, int], tuple[Map, Map, dict[str, str], dict[str, str], frozenset[str]]] = {}
 
     def write_step(self, found: FoundStep) -> FoundStep:
         """The step with known expressions written out, in it and around it. In conditions texts stand in quotes."""
@@ -67,7 +70,7 @@ class Values:
             self._keep(around.stage, "stage", _values_of_stage),
             self._keep(around.pipeline, "pipeline", _values_of_pipeline),
         )
-        carried, staying = self._choose(around.pipeline, around.stage)
+        carried, staying, asked = self._choose(around.pipeline, around.stage)
         open_values = values.new_child(staying)
         written = replace(
             around,
@@ -77,7 +80,9 @@ class Values:
             earlier=tuple(replace(step, spec=as_map(write_out(step.spec, values))) for step in around.earlier),
         )
         step = _write_frame(found.step, values, open_values)
-        return replace(found, step=step, around=written, variables=carried)
+        if asked:
+            asked &= {*_used_in(found.step), *_used_in(step), *_used_in(around.pipeline.get("properties"))}
+        return replace(found, step=step, around=written, variables=carried, asked=asked)
 
     def _keep(self, holder: Map, kind: str, read: Callable[[Map], dict[str, str]]) -> dict[str, str]:
         place = (id(holder), kind)
@@ -85,13 +90,16 @@ class Values:
             self._known[place] = (holder, read(holder))
         return self._known[place][1]
 
-    def _choose(self, pipeline: Map, stage: Map) -> tuple[dict[str, str], dict[str, str]]:
-        """The variables that stay expressions; and the same as expressions, each without a value."""
+    def _choose(self, pipeline: Map, stage: Map) -> tuple[dict[str, str], dict[str, str], frozenset[str]]:
+        """The variables that stay expressions; the same as expressions, each without a value; and all variables that
+        are asked for at each run."""
         place = (id(pipeline), id(stage))
         if place not in self._chosen:
             carried = _choose_carried(pipeline, stage)
-            staying = {f"{kind}.variables.{name}": "" for kind in _HOLDERS for name in carried}
-            self._chosen[place] = (pipeline, stage, carried, staying)
+            names = [name for name in carried if _VARIABLE.fullmatch(name)]
+            staying = {f"{kind}.variables.{name}": "" for kind in _HOLDERS for name in names}
+            asked = frozenset(_asked_variables(pipeline) | _asked_variables(stage))
+            self._chosen[place] = (pipeline, stage, carried, staying, asked)
         return self._chosen[place][2:]
 
 
@@ -105,7 +113,7 @@ def _choose_carried(pipeline: Map, stage: Map) -> dict[str, str]:
         if theirs.get(name, value) == value
         and "<+" not in value
         and len(value) <= MAX_BUILD_ARG
-        and _VARIABLE.fullmatch(name)
+        and _DASHED.fullmatch(name)
     }
 
 
@@ -121,12 +129,23 @@ def _write_frame(holder: Map, values: Mapping[str, str], open_values: Mapping[st
 
 def used_variables(spec: Mapping[str, object], carried: Mapping[str, str]) -> dict[str, str]:
     """The field `variables`: those of the carried variables that stand in an expression of the spec."""
-    names = dict.fromkeys(name for _, text in _texts(spec, "") for name in _USED.findall(text))
+    names = dict.fromkeys(_used_in(spec))
     return {name: carried[name] for name in names if name in carried}
 
 
 def _values_of_stage(stage: Map) -> dict[str, str]:
     return _given({**_names("stage", stage), **_variables("stage.variables", stage)})
+def _used_in(value: object) -> list[str]:
+    """The names of variables in the expressions of all texts."""
+    return [plain or quoted for _, text in _texts(value, "") for plain, quoted in _USED.findall(text)]
+
+
+def _asked_variables(holder: Map) -> set[str]:
+    """The variables that are asked for at each run and have a default."""
+    given = map(as_map, as_list(holder.get("variables")))
+    return {as_text(each.get("name")) for each in given if is_input(each.get("value"))} & set(fixed_variables(holder))
+
+
 
 
 def _values_of_pipeline(pipeline: Map) -> dict[str, str]:
@@ -154,13 +173,14 @@ def _variables(prefix: str, holder: Map) -> dict[str, str]:
 
 
 def fixed_variables(holder: Map) -> dict[str, str]:
-    """The variables of a pipeline or stage whose value is not asked for. That of a secret is its expression."""
+    """The variables of a pipeline or stage with their values, or the defaults of those that are asked for. That of a
+    secret is its expression."""
     found: dict[str, str] = {}
     for each in map(as_map, as_list(holder.get("variables"))):
         name, value = as_text(each.get("name")), each.get("value")
         text = as_text(value) or as_text(each.get("default"))
         if is_input(value):
-            text = as_text(each.get("default"))
+            text = as_text(each.get("default")) or find_default(as_text(value)) or ""
         if name and text:
             secret = as_text(each.get("type")) == "Secret" and not text.startswith("<+")
             found[name] = f'<+secrets.getValue("{text}")>' if secret else text
@@ -201,7 +221,7 @@ def explain_open(spec: Mapping[str, object], notes: Notes) -> None:
         if field.startswith(_SECRET_FIELDS) and SECRET.fullmatch(text.strip()):
             continue
         for expression in dict.fromkeys(_ANY.findall(text)):
-            if expression[2:].startswith(_VARIABLES) and set(_USED.findall(expression)) <= known:
+            if expression[2:].startswith(_VARIABLES) and set(_used_in(expression)) <= known:
                 continue
             expanded = field.split(".", maxsplit=1)[0] in _EXPANDED_FIRST or field in EXPANDED
             if expanded and spec.get("strategy") and expression[2:].startswith(_LOOPED):

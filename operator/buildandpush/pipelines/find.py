@@ -53,6 +53,8 @@ class FoundStep:
     @property
     def name(self) -> str:
         """The step's identifier, or its name."""
+    asked: frozenset[str] = frozenset()
+    """Variables in the step that are asked for at each run."""
         return step_name(self.step)
 
 

@@ -7,6 +7,7 @@ from buildandpush.api.flagtable import FLAGS, REFUSED, Treatment
 from buildandpush.core.spec.flags import is_unset
 from buildandpush.pipelines.expressions import fixed_variables
 from buildandpush.pipelines.fields import nearest
+from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.notes import Notes, shown
 from buildandpush.pipelines.reading import read_map, read_text
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text
@@ -55,7 +56,9 @@ def _of_stage(stage: Map, notes: Notes) -> dict[str, str]:
     for each in map(as_map, as_list(stage.get("variables"))):
         name = as_text(each.get("name"))
         if name.startswith(_PREFIX) and name not in found:
-            read_text(f"the stage's variable {shown(name)}", each.get("value"), notes)
+            read_text(place, each.get("value"), notes)
+        elif name.startswith(_PREFIX) and is_input(each.get("value")):
+            notes.differs(f"{place} is asked for at each run; here it has the default of the question")
     return found
 
 
@@ -80,3 +83,4 @@ def needs_installer(fields: dict[str, Any], notes: Notes) -> tuple[str, ...]:
 
 def _is_on(text: str) -> bool:
     return not is_unset(text) and BOOLEANS.get(text.strip(), True)
+        place = f"the stage's variable {shown(name)}"

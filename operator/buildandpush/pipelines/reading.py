@@ -4,13 +4,20 @@ from typing import Final
 
 from buildandpush.pipelines.inputs import find_default, is_input
 from buildandpush.pipelines.notes import Notes, join_names, shown
-from buildandpush.pipelines.values import Value, as_text, is_false, is_null, is_true
+from buildandpush.pipelines.values import Map, Value, as_text, is_false, is_null, is_true
 
 _LONGEST_KEY: Final = 256
+_MAKES_IMAGE: Final = (
+    "dockerfile", "context", "target", "labels", "buildArgs", "envVariables", "the stage's variable", "when", "strategy"
+)  # fmt: skip
+"""How the fields begin without which another image would be built, or one that nobody wants."""
 
 
 def settle_input(field: str, value: Value, notes: Notes) -> Value | None:
-    """The value, or the default of one that is asked for at each run. None if there is neither."""
+    """The value, or the default of one that is asked for at each run. None if there is neither.
+
+    Without a value that makes the image, the resource waits until somebody has given it.
+    """
     if is_null(value):
         return None
     if not is_input(value):
@@ -20,8 +27,18 @@ def settle_input(field: str, value: Value, notes: Notes) -> Value | None:
     if default:
         notes.differs(f"{field} is asked for at each run ({shown(text)}); here it has the default of the question")
         return default
-    notes.todo(f"{field} is asked for at each run ({shown(text)}); write the value, or give the file with --input-set")
+    tell = notes.stand_in if field.startswith(_MAKES_IMAGE) else notes.todo
+    tell(f"{field} is asked for at each run ({shown(text)}); write the value, or give the file with --input-set")
     return None
+
+
+def read_part(field: str, value: Value | None, notes: Notes) -> Map:
+    """A map whose values are read one by one."""
+    settled = None if value is None else settle_input(field, value, notes)
+    if settled is None or isinstance(settled, dict):
+        return settled or {}
+    notes.left_out(f"{field} holds a {_kind(settled)}, where a map was expected")
+    return {}
 
 
 def read_text(field: str, value: Value | None, notes: Notes) -> str | None:

@@ -65,6 +65,10 @@ def make_resource(found: FoundStep, name: str, origin: Origin, *, first_run_numb
 def _finish(found: FoundStep, name: str, fields: dict[str, Any], notes: Notes) -> Resource:
     spec = _order(fields)
     spec = _order({**spec, "variables": used_variables(spec, found.variables)})
+    if found.asked:
+        notes.differs(
+            f"variables that are asked for at each run have their defaults here: {join_names(sorted(found.asked))}"
+        )
     explain_open(spec, notes)
     insecure = needs_installer(spec, notes)
     check_spec(spec, notes, name=name, insecure=insecure, run_number=fields.get("firstRunNumber") or 1)

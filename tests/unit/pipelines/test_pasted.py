@@ -14,6 +14,107 @@ def test_what_only_a_run_has_is_no_reason_to_refuse_a_tag(expression: str) -> No
     assert (spec_of(resource)["tags"], told(resource)) == ([expression], [])
 
 
+def test_the_default_of_a_flag_that_is_asked_for_holds() -> None:
+    """Without it the image would be pushed, which the pipeline does only when somebody says so."""
+    variables = [
+        {"name": "PLUGIN_NO_PUSH", "type": "String", "value": "<+input>.default(true).allowedValues(true,false)"}
+    ]
+    resource = one(paste_pipeline(stage={"variables": variables}))
+    assert spec_of(resource)["envVariables"] == {"PLUGIN_NO_PUSH": "true"}
+    assert [text for text in told(resource) if "default of the question" in text]
+
+
+ASKED = "Differs: variables that are asked for at each run have their defaults here: env"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"value": "<+input>.default(dev).allowedValues(dev,prod)"},
+        {"value": "<+input>.allowedValues(dev,prod)", "default": "dev"},
+        {"value": "<+input>", "default": "dev"},
+    ],
+)
+def test_a_variable_that_is_asked_for_has_its_default_and_this_is_told(variable: dict[str, Any]) -> None:
+    variables = [{"name": "env", "type": "String", **variable}, {"name": "other", "value": "<+input>.default(x)"}]
+    resource = one(paste_pipeline(step(tags=["<+pipeline.variables.env>"]), variables=variables))
+    assert spec_of(resource)["variables"] == {"env": "dev"}
+    assert told(resource) == [ASKED]
+
+
+def test_a_variable_whose_value_stands_there_is_not_told() -> None:
+    variables = [{"name": "env", "type": "String", "value": "dev", "default": "prod"}]
+    resource = one(paste_pipeline(step(tags=["<+pipeline.variables.env>"]), variables=variables))
+    assert (spec_of(resource)["variables"], told(resource)) == ({"env": "dev"}, [])
+
+
+@pytest.mark.parametrize(
+    "expression", ['<+pipeline.variables["my-env"]>', "<+stage.variables['my-env'].toLowerCase()>"]
+)
+def test_a_variable_whose_name_has_a_dash_is_carried_over(expression: str) -> None:
+    variables = [{"name": "my-env", "type": "String", "value": "dev"}]
+    resource = one(paste_pipeline(step(tags=[expression]), variables=variables))
+    assert (spec_of(resource)["tags"], spec_of(resource)["variables"]) == ([expression], {"my-env": "dev"})
+    assert told(resource) == []
+
+
+def test_numbers_of_a_loop_that_are_asked_for_have_their_default() -> None:
+    matrix = {"env": ["dev", "prod"], "maxConcurrency": "<+input>.default(2)"}
+    given = step(around={"strategy": {"matrix": matrix}}, tags=["<+matrix.env>"])
+    resource = one(paste_pipeline(given))
+    assert spec_of(resource)["strategy"]["matrix"]["maxConcurrency"] == 2
+    assert [text.partition(":")[0] for text in told(resource)] == ["Differs"]
+
+
+def test_an_infrastructure_that_is_asked_for_is_told() -> None:
+    resource = one(paste_pipeline(stage={"spec": {"infrastructure": "<+input>"}}))
+    assert told(resource) == ["Left out: infrastructure is asked for at each run; podTemplate places the build pod"]
+
+
+def test_a_namespace_that_is_asked_for_is_nothing_to_do() -> None:
+    """The resource has no field for it."""
+    infrastructure = {"type": "KubernetesDirect", "spec": {"namespace": "<+input>"}}
+    resource = one(paste_pipeline(stage={"spec": {"infrastructure": infrastructure}}))
+    assert told(resource) == [
+        "Differs: the pipeline asks for the namespace at each run; name yours with kubectl apply -n"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["branch", "tag"])
+def test_the_default_of_a_branch_that_is_asked_for_is_built(kind: str) -> None:
+    build = {"type": kind, "spec": {kind: "<+input>.default(v2)"}}
+    codebase = {"connectorRef": "github", "repoName": "shop", "build": build}
+    resource = one(paste_pipeline(properties={"ci": {"codebase": codebase}}))
+    assert spec_of(resource)["source"]["git"]["revision"] == {"branch": "v2", "tag": "refs/tags/v2"}[kind]
+    assert [text for text in told(resource) if f"the {kind} is asked for at each run" in text]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"dockerfile": "<+input>"}, {"context": "<+input>.allowedValues(web,api)"}, {"target": "<+input>"},
+        {"buildArgs": {"A": "<+input>"}}, {"buildArgs": "<+input>"}, {"labels": {"a": "<+input>"}},
+        {"envVariables": {"PLUGIN_NO_PUSH": "<+input>"}},
+    ],
+)  # fmt: skip
+def test_nothing_is_built_before_somebody_has_said_what(settings: dict[str, Any]) -> None:
+    resource = one(paste_pipeline(step(**settings)))
+    assert spec_of(resource)["suspend"] is True
+    assert told(resource)[-1] == "To do: remove suspend after that; until then nothing is built"
+
+
+def test_nothing_is_built_under_a_condition_that_is_asked_for() -> None:
+    resource = one(paste_pipeline(step(around={"when": {"stageStatus": "Success", "condition": "<+input>"}})))
+    assert spec_of(resource)["suspend"] is True
+
+
+@pytest.mark.parametrize("settings", [{"optimize": "<+input>"}, {"resources": {"limits": {"cpu": "<+input>"}}}])
+def test_what_makes_no_other_image_holds_nothing_up(settings: dict[str, Any]) -> None:
+    resource = one(paste_pipeline(step(**settings)))
+    assert "suspend" not in spec_of(resource)
+    assert [text for text in told(resource) if text.startswith("To do: ")]
+
+
 def test_secrets_of_different_scopes_do_not_become_one_in_silence() -> None:
     arguments = {
         "A": '<+secrets.getValue("account.npm_token")>',
