@@ -15,6 +15,7 @@ from buildandpush.pipelines.reading import read_part, read_text, settle_input
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null, join_path
 
 _FAILURE: Final = "Failure"
+_ROLLBACK: Final = "rollbackSteps"
 _WHEN: Final = ("stageStatus", "pipelineStatus", "condition")
 _LOOPS: Final = tuple(field.alias or name for name, field in Strategy.model_fields.items())
 _OF_REPEAT: Final = tuple(field.alias or name for name, field in Repeat.model_fields.items())
@@ -32,7 +33,7 @@ def plan_around(found: FoundStep, notes: Notes) -> dict[str, Any]:
             notes.left_out(f"the timeout of the {name} ({as_text(holder['timeout'])}); timeout holds for one build")
     return {
         "timeout": read_text("timeout", found.step.get("timeout"), notes),
-        "when": _plan_when(levels, notes),
+        "when": _plan_when(levels, notes, rolls_back=f"{_ROLLBACK}[" in found.path),
         "strategy": _plan_strategy(levels, notes),
         "failureStrategies": _plan_failures(levels, notes),
     }
@@ -44,9 +45,11 @@ def _levels(found: FoundStep) -> _LEVELS:
     return (("step", found.step), *groups, ("stage", found.around.stage))
 
 
-def _plan_when(levels: _LEVELS, notes: Notes) -> dict[str, str]:
+def _plan_when(levels: _LEVELS, notes: Notes, *, rolls_back: bool) -> dict[str, str]:
     conditions: list[str] = []
-    status = ""
+    status = _FAILURE if rolls_back else ""
+    if rolls_back:
+        notes.differs("the step is for a rollback, and nothing is rolled back here; so none is made")
     for name, holder in reversed(levels):
         settled = read_part(f"when of the {name}", holder.get("when"), notes)
         status = _status(name, settled, status, notes)
@@ -92,9 +95,6 @@ def _plan_strategy(levels: _LEVELS, notes: Notes) -> dict[str, Any]:
     return {key: _typed(key, _repeat(value, notes) if key == "repeat" else value) for key, value in loops.items()}
 
 
-def _repeat(given: Value, notes: Notes) -> Value:
-    if not isinstance(given, dict):
-        return given
 def _settle_within(place: str, value: Value, notes: Notes) -> Value:
     """The value with defaults in place of all that is asked for at each run and has one."""
     if isinstance(value, dict):
@@ -105,6 +105,9 @@ def _settle_within(place: str, value: Value, notes: Notes) -> Value:
     return value if settled is None else settled
 
 
+def _repeat(given: Value, notes: Notes) -> Value:
+    if not isinstance(given, dict):
+        return given
     unknown = [key for key in given if key not in _OF_REPEAT]
     if unknown:
         notes.left_out(f"strategy.repeat: {join_names(unknown)}: no part of a loop that means something here")
@@ -123,12 +126,19 @@ def _merge_matrices(inner: Map, outer: Map) -> Map | None:
 
 def _plan_failures(levels: _LEVELS, notes: Notes) -> list[dict[str, Any]]:
     """The rules of the innermost level that has some. A rule that the operator cannot follow is left out."""
+    first, planned = "", list[dict[str, Any]]()
     for name, holder in levels:
         given = holder.get("failureStrategies")
-        rules = settle_input(f"failureStrategies of the {name}", given, notes) if given is not None else None
+        place = f"failureStrategies of the {name}"
+        if first and given and not is_null(given):
+            notes.left_out(f"{place}: those of the {first} are here instead")
+            continue
+        rules = settle_input(place, given, notes) if given is not None else None
         if isinstance(rules, list) and rules:
-            return [rule for each in rules if (rule := _plan_rule(name, each, notes))]
-    return []
+            first, planned = name, [rule for each in rules if (rule := _plan_rule(name, each, notes))]
+        elif isinstance(rules, dict | str):
+            notes.left_out(f"{place} holds a {'map' if isinstance(rules, dict) else 'text'}, where a list was expected")
+    return planned
 
 
 def _plan_rule(name: str, given: Value, notes: Notes) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from buildandpush.pipelines.connectors import docker_host, list_connectors, read
 from buildandpush.pipelines.errors import ImportFailedError
 from buildandpush.pipelines.expressions import Values
 from buildandpush.pipelines.fields import respell
-from buildandpush.pipelines.find import ACR_STEP, Finder, FoundStep
+from buildandpush.pipelines.find import ACR_STEP, PLUGIN_STEP, Finder, FoundStep
 from buildandpush.pipelines.gitaddress import GitConnectors
 from buildandpush.pipelines.inputs import apply_input_sets
 from buildandpush.pipelines.names import assign_names, name_connector
@@ -130,6 +130,18 @@ def _tell_pipeline(found: FoundStep, notes: Notes) -> None:
     rest = [key for key in pipeline if key not in _PIPELINE and not is_null(pipeline[key])]
     if rest:
         notes.left_out(f"of the pipeline: {join_names(rest)}: not known here")
+
+
+def _tell_aside(finder: Finder, notes: dict[str, Notes]) -> None:
+    """Steps that push images and become no resources."""
+    for (file, kind), names in finder.aside.items():
+        if kind == PLUGIN_STEP:
+            notes[file].todo(
+                f"{join_names(names)}: the plugin in a step of the type {kind}; write it as a step of the type "
+                f"{ACR_STEP} and import that"
+            )
+        else:
+            notes[file].left_out(f"{join_names(names)}: {kind}; only steps that push to ACR become resources")
 
 
 def _look_through(

@@ -27,7 +27,7 @@ KNOWN: Final = (*_TEXTS, *_BOOLEANS, *_SECRET_MAPS, *_ELSEWHERE)
 
 # The step for any Docker registry spells two fields in another way.
 _SPELLINGS: Final = {"repo": "repository", "remoteCacheRepo": "remoteCacheImage"}
-_AMOUNTS: Final = ("memory", "cpu")
+_AMOUNTS: Final = ("memory", "cpu", "ephemeral-storage")
 _LONGEST_WORD: Final = 64
 
 
@@ -101,15 +101,14 @@ def _plan_labels(value: Value | None, notes: Notes) -> dict[str, str]:
 
 
 def _plan_resources(value: Value | None, notes: Notes) -> dict[str, dict[str, str]]:
-    given = as_map(value)
+    given = read_part("resources", value, notes)
     found: dict[str, dict[str, str]] = {}
     for kind in ("limits", "requests"):
-        amounts = {
-            name: read_text(f"resources.{kind}.{name}", as_map(given.get(kind)).get(name), notes) for name in _AMOUNTS
-        }
+        part = read_part(f"resources.{kind}", given.get(kind), notes)
+        amounts = {name: read_text(f"resources.{kind}.{name}", part.get(name), notes) for name in _AMOUNTS}
         kept = {name: text for name, text in amounts.items() if text}
         found |= {kind: kept} if kept else {}
-        _tell_unknown(f"resources.{kind}.", as_map(given.get(kind)), _AMOUNTS, notes)
+        _tell_unknown(f"resources.{kind}.", part, _AMOUNTS, notes)
     _tell_unknown("resources.", given, ("limits", "requests"), notes)
     return found
 

@@ -5,11 +5,15 @@ from typing import Final
 
 from buildandpush.pipelines.errors import ImportFailedError
 from buildandpush.pipelines.templates import TemplateLibrary, expand
-from buildandpush.pipelines.values import Map, Value, as_map, as_text, join_path
+from buildandpush.pipelines.values import Map, Value, as_map, as_text, join_path, look_up
 
 ACR_STEP: Final = "BuildAndPushACR"
 DOCKER_STEP: Final = "BuildAndPushDockerRegistry"
 KINDS: Final = frozenset({ACR_STEP, DOCKER_STEP})
+_OTHERS: Final = frozenset({"BuildAndPushECR", "BuildAndPushGCR", "BuildAndPushGAR", "BuildAndPushHAR"})
+"""Steps for the registries of others."""
+PLUGIN_STEP: Final = "Plugin"
+_PLUGIN_IMAGE: Final = "kaniko-acr"
 
 _MAX_DEPTH: Final = 120
 _MAX_VISITS: Final = 400_000
@@ -49,12 +53,12 @@ class FoundStep:
     around: Around
     variables: dict[str, str] = field(default_factory=dict)
     """Variables that may stay expressions, with their values."""
+    asked: frozenset[str] = frozenset()
+    """Variables in the step that are asked for at each run."""
 
     @property
     def name(self) -> str:
         """The step's identifier, or its name."""
-    asked: frozenset[str] = frozenset()
-    """Variables in the step that are asked for at each run."""
         return step_name(self.step)
 
 
@@ -65,6 +69,8 @@ class Finder:
         self.steps: list[FoundStep] = []
         self.missing: dict[str, str] = {}
         """Templates that are not at hand, each with the first place that names it."""
+        self.aside: dict[tuple[str, str], list[str]] = {}
+        """Steps by file and type that push images and become no resources."""
         self.used: set[str] = set()
         """Templates that a step came from or through."""
         self._library = library
@@ -127,6 +133,8 @@ class Finder:
         kind = as_text(step.get("type"))
         if kind in KINDS:
             self.steps.append(FoundStep(self._file, path, step, around))
+        elif kind in _OTHERS or (kind == PLUGIN_STEP and _PLUGIN_IMAGE in as_text(look_up(step, "spec", "image"))):
+            self.aside.setdefault((self._file, kind), []).append(step_name(step))
         return (Earlier(step_name(step), kind or "template", as_map(step.get("spec"))),)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from buildandpush.core.spec.platform import ARCH_LABEL
 from buildandpush.pipelines.around import typed_maps
 from buildandpush.pipelines.find import FoundStep
+from buildandpush.pipelines.inputs import find_default, is_input
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_map, read_text
 from buildandpush.pipelines.stages import find_stage
@@ -33,15 +34,23 @@ def plan_placement(found: FoundStep, notes: Notes) -> dict[str, Any]:
             f"serviceAccountName {shown(account)}: ask the operator's installer to add it to allowed.serviceAccounts, "
             "or leave it out; a build needs no rights in the cluster"
         )
-    namespace = read_text("infrastructure.namespace", spec.get("namespace"), notes)
-    if namespace:
-        notes.differs(f"the pipeline builds in the namespace {shown(namespace)}; name yours with kubectl apply -n")
+    _tell_namespace(spec.get("namespace"), notes)
     _tell_rest(found, spec, notes)
     return {
         "podTemplate": {name: value for name, value in template.items() if value},
         "serviceAccountName": account,
         "runAsUser": read_text("infrastructure.runAsUser", spec.get("runAsUser"), notes),
     }
+
+
+def _tell_namespace(value: Value | None, notes: Notes) -> None:
+    """The resource has no field for it."""
+    if is_input(value) and not find_default(as_text(value)):
+        notes.differs("the pipeline asks for the namespace at each run; name yours with kubectl apply -n")
+        return
+    namespace = read_text("infrastructure.namespace", value, notes)
+    if namespace:
+        notes.differs(f"the pipeline builds in the namespace {shown(namespace)}; name yours with kubectl apply -n")
 
 
 def _find_cluster(found: FoundStep, notes: Notes) -> Map:
@@ -57,7 +66,14 @@ def _find_cluster(found: FoundStep, notes: Notes) -> Map:
         given = look_up(stage, "spec", "infrastructure")
         if not stage:
             notes.left_out(f"infrastructure: useFromStage names {shown(other)}, and no stage here has this identifier")
-    return as_map(as_map(given).get("spec")) if _is_cluster(given) else {}
+    if _is_cluster(given):
+        return as_map(as_map(given).get("spec"))
+    kind = as_text(look_up(given, "type"))
+    if is_input(given):
+        notes.left_out("infrastructure is asked for at each run; podTemplate places the build pod")
+    elif kind:
+        notes.left_out(f"infrastructure: {shown(kind)}: the build runs in a pod of this cluster")
+    return {}
 
 
 def _is_cluster(value: Value | None) -> bool:

@@ -20,7 +20,7 @@ _HANDLED: Final = frozenset(
     {"name", "identifier", "type", "spec", "timeout", "when", "strategy", "failureStrategies", "delegateSelectors"}
 )
 _AROUND: Final = frozenset(
-    {*_HANDLED, "description", "tags", "variables", "steps", "stepGroupInfra", "template", "sharedPaths"}
+    {*_HANDLED, "description", "tags", "variables", "steps", "stepGroupInfra", "template", "sharedPaths", "stageType"}
 )
 """Of stages and groups: what is carried over, what is told elsewhere, and what no build depends on."""
 _MAKE_NO_FILES: Final = frozenset({*KINDS, "GitClone"})

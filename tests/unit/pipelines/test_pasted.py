@@ -58,12 +58,56 @@ def test_a_variable_whose_name_has_a_dash_is_carried_over(expression: str) -> No
     assert told(resource) == []
 
 
+@pytest.mark.parametrize("value", ["2Gi", "<+input>", ["2Gi"]])
+@pytest.mark.parametrize("inside", [None, "limits", "requests"])
+def test_resources_that_are_no_map_are_told(value: Any, inside: str | None) -> None:
+    resource = one(paste_pipeline(step(resources={inside: value} if inside else value)))
+    place = f"resources.{inside}" if inside else "resources"
+    assert [text for text in told(resource) if text.startswith((f"Left out: {place} ", f"To do: {place} "))]
+
+
+def test_a_disk_size_is_carried_over() -> None:
+    amounts = {"memory": "1Gi", "ephemeral-storage": "10Gi"}
+    resource = one(paste_pipeline(step(resources={"limits": amounts})))
+    assert (spec_of(resource)["resources"], told(resource)) == ({"limits": amounts}, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("when", "<+codebase.branch> == 'main'"), ("when", ["a"]), ("strategy", "a")]
+)
+def test_a_condition_or_loop_that_is_no_map_is_told(key: str, value: Any) -> None:
+    resource = one(paste_pipeline(step(around={key: value})))
+    assert [text for text in told(resource) if text.startswith(f"Left out: {key} of the step holds a ")]
+
+
+def test_rules_for_failures_that_are_no_list_are_told() -> None:
+    resource = one(paste_pipeline(step(around={"failureStrategies": {"onFailure": {}}})))
+    assert told(resource) == ["Left out: failureStrategies of the step holds a map, where a list was expected"]
+
+
+def test_rules_of_the_stage_that_do_not_count_are_told() -> None:
+    def rules(kind: str) -> list[Any]:
+        return [{"onFailure": {"errors": ["AllErrors"], "action": {"type": kind}}}]
+
+    stage = {"failureStrategies": rules("MarkAsFailure")}
+    resource = one(paste_pipeline(step(around={"failureStrategies": rules("Ignore")}), stage=stage))
+    assert spec_of(resource)["failureStrategies"] == rules("Ignore")
+    assert told(resource) == ["Left out: failureStrategies of the stage: those of the step are here instead"]
+
+
 def test_numbers_of_a_loop_that_are_asked_for_have_their_default() -> None:
     matrix = {"env": ["dev", "prod"], "maxConcurrency": "<+input>.default(2)"}
     given = step(around={"strategy": {"matrix": matrix}}, tags=["<+matrix.env>"])
     resource = one(paste_pipeline(given))
     assert spec_of(resource)["strategy"]["matrix"]["maxConcurrency"] == 2
     assert [text.partition(":")[0] for text in told(resource)] == ["Differs"]
+
+
+@pytest.mark.parametrize("kind", ["VM", "Hosted", "KubernetesHosted"])
+def test_another_infrastructure_is_told(kind: str) -> None:
+    infrastructure = {"type": kind, "spec": {"type": "Pool", "spec": {"poolName": "linux"}}}
+    resource = one(paste_pipeline(stage={"spec": {"infrastructure": infrastructure}}))
+    assert told(resource) == [f"Left out: infrastructure: {kind}: the build runs in a pod of this cluster"]
 
 
 def test_an_infrastructure_that_is_asked_for_is_told() -> None:
@@ -115,6 +159,36 @@ def test_what_makes_no_other_image_holds_nothing_up(settings: dict[str, Any]) ->
     assert [text for text in told(resource) if text.startswith("To do: ")]
 
 
+@pytest.mark.parametrize("kind", ["BuildAndPushECR", "BuildAndPushGCR", "BuildAndPushGAR", "BuildAndPushHAR"])
+def test_steps_for_the_registries_of_others_are_told(kind: str) -> None:
+    other = {"type": kind, "identifier": "other", "spec": {"imageName": "web", "tags": ["latest"]}}
+    result = paste_pipeline(other, step())
+    assert told_of_file(result) == [f"Left out: other: {kind}; only steps that push to ACR become resources"]
+
+
+def test_the_plugin_in_a_step_of_its_own_is_told() -> None:
+    plugin = {
+        "type": "Plugin",
+        "identifier": "kaniko",
+        "spec": {"image": "docker.io/plugins/kaniko-acr:1.9", "settings": {"client_secret": "hunter2"}},
+    }
+    result = paste_pipeline(plugin, step())
+    assert told_of_file(result) == [
+        "To do: kaniko: the plugin in a step of the type Plugin; write it as a step of the type BuildAndPushACR and "
+        "import that"
+    ]
+
+
+def test_a_step_that_rolls_back_builds_nothing() -> None:
+    """It would build at once, and the pipeline only after a failure."""
+    execution = {"steps": [{"step": step()}], "rollbackSteps": [{"step": step(around={"identifier": "back"})}]}
+    result = paste_pipeline(stage={"type": "Deployment", "spec": {"execution": execution}})
+    ((push, back),) = result.resources.values()
+    assert "when" not in spec_of(push)
+    assert spec_of(back)["when"] == {"stageStatus": "Failure"}
+    assert "Differs: the step is for a rollback, and nothing is rolled back here; so none is made" in told(back)
+
+
 def test_secrets_of_different_scopes_do_not_become_one_in_silence() -> None:
     arguments = {
         "A": '<+secrets.getValue("account.npm_token")>',
@@ -146,6 +220,11 @@ def test_a_password_that_stands_in_the_step_is_not_repeated(field: str) -> None:
 def test_what_names_a_secret_or_a_file_stays(value: str) -> None:
     resource = one(paste_pipeline(step(fileDockerSecrets={"NPM": value})))
     assert spec_of(resource)["fileDockerSecrets"] == {"NPM": value}
+
+
+def test_a_group_that_was_a_template_has_nothing_unknown() -> None:
+    group = {"stepGroup": {"identifier": "g", "stageType": "CI", "steps": [{"step": step()}]}}
+    assert told(one(paste_pipeline(stage={"spec": {"execution": {"steps": [group]}}}))) == []
 
 
 def test_a_token_in_the_name_of_a_repository_is_not_repeated() -> None:
