@@ -1,7 +1,7 @@
 """From the texts of pipelines to resources: the whole import, without reading or writing a file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from buildandpush.pipelines.codebase import Origin
@@ -200,7 +200,7 @@ def _with_registry(found: FoundStep, exported: dict[str, Map]) -> FoundStep:
     if not host or not repository or "." in repository.split("/")[0]:
         return found
     settings = {**as_map(found.step.get("spec")), "repo": f"{host}/{repository}"}
-    return FoundStep(found.file, found.path, {**found.step, "spec": settings}, found.around)
+    return replace(found, step={**found.step, "spec": settings})
 
 
 def render_file(result: Imported, name: str) -> str:

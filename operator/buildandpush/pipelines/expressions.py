@@ -43,6 +43,8 @@ _REMEDIES: Final = (
     ("secrets.", "put the value into a Secret and name it in buildArgsFrom or buildSecrets"),
     ("execution.", "another step makes this value; write the value"),
     ("steps.", "another step makes this value; write the value"),
+    ("stage.spec.", "another step makes this value; write the value"),
+    ("stepGroup.steps.", "another step makes this value; write the value"),
     ("pipeline.stages.", "another stage makes this value; write the value"),
     ("pipeline.variables.", "write its value, or give the file with --input-set"),
     ("stage.variables.", "write its value, or give the file with --input-set"),
@@ -133,8 +135,6 @@ def used_variables(spec: Mapping[str, object], carried: Mapping[str, str]) -> di
     return {name: carried[name] for name in names if name in carried}
 
 
-def _values_of_stage(stage: Map) -> dict[str, str]:
-    return _given({**_names("stage", stage), **_variables("stage.variables", stage)})
 def _used_in(value: object) -> list[str]:
     """The names of variables in the expressions of all texts."""
     return [plain or quoted for _, text in _texts(value, "") for plain, quoted in _USED.findall(text)]
@@ -146,6 +146,8 @@ def _asked_variables(holder: Map) -> set[str]:
     return {as_text(each.get("name")) for each in given if is_input(each.get("value"))} & set(fixed_variables(holder))
 
 
+def _values_of_stage(stage: Map) -> dict[str, str]:
+    return _given({**_names("stage", stage), **_variables("stage.variables", stage)})
 
 
 def _values_of_pipeline(pipeline: Map) -> dict[str, str]:

@@ -24,6 +24,9 @@ _FIELDS: Final = {
     "PLUGIN_TAGS": "tags",
 }
 """Flags that say the same as a field, and become it where the step does not have the field."""
+_ARGUMENTS: Final = "PLUGIN_BUILD_ARGS"
+_ARGUMENTS_NEW: Final = "PLUGIN_BUILD_ARGS_NEW"
+_WHICH: Final = "PLUGIN_MULTIPLE_BUILD_ARGS"
 
 
 def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tuple[dict[str, str], Map]:
@@ -32,8 +35,11 @@ def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tupl
     given |= {name: (text, "envVariables.") for name, text in read_map("envVariables", value, notes).items()}
     flags: dict[str, str] = {}
     settings = dict(spec)
+    taken = () if "buildArgs" in settings else _take_arguments(given, settings, notes)
     for name, (text, origin) in given.items():
         place = f"{origin}{shown(name)}"
+        if name in taken:
+            continue
         if name not in FLAGS:
             near = nearest(name, list(FLAGS))
             advice = f"did you mean {near}?" if near else "variables of the build go into ENV lines or buildArgs"
@@ -50,11 +56,32 @@ def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tupl
     return flags, settings
 
 
+def _take_arguments(given: dict[str, tuple[str, str]], settings: Map, notes: Notes) -> tuple[str, ...]:
+    """Put the build arguments that only a flag has into the settings. The result are the flags that say it all."""
+    new = bool(BOOLEANS.get(given.get(_WHICH, ("", ""))[0].strip())) and _ARGUMENTS_NEW in given
+    name, sign = (_ARGUMENTS_NEW, ";") if new else (_ARGUMENTS, ",")
+    text, origin = given.get(name, ("", ""))
+    arguments: Map = {}
+    for entry in filter(None, map(str.strip, text.split(sign))):
+        argument, equals, value = entry.partition("=")
+        if equals:
+            arguments[argument] = value
+        else:
+            notes.left_out(f"{origin}{name}: {shown(entry)} has no value; write it into buildArgs")
+    if not arguments:
+        return ()
+    settings["buildArgs"] = arguments
+    notes.differs(f"{origin}{name} has become buildArgs")
+    # With the new list the plugin does not look at the old one.
+    return (_ARGUMENTS, _ARGUMENTS_NEW, _WHICH) if new else (_ARGUMENTS, _WHICH)
+
+
 def _of_stage(stage: Map, notes: Notes) -> dict[str, str]:
     """Variables of the stage, which the plugin has as its environment."""
     found = {name: text for name, text in fixed_variables(stage).items() if name.startswith(_PREFIX)}
     for each in map(as_map, as_list(stage.get("variables"))):
         name = as_text(each.get("name"))
+        place = f"the stage's variable {shown(name)}"
         if name.startswith(_PREFIX) and name not in found:
             read_text(place, each.get("value"), notes)
         elif name.startswith(_PREFIX) and is_input(each.get("value")):
@@ -83,4 +110,3 @@ def needs_installer(fields: dict[str, Any], notes: Notes) -> tuple[str, ...]:
 
 def _is_on(text: str) -> bool:
     return not is_unset(text) and BOOLEANS.get(text.strip(), True)
-        place = f"the stage's variable {shown(name)}"

@@ -222,6 +222,32 @@ def test_what_names_a_secret_or_a_file_stays(value: str) -> None:
     assert spec_of(resource)["fileDockerSecrets"] == {"NPM": value}
 
 
+@pytest.mark.parametrize(
+    ("flags", "arguments"),
+    [
+        ({"PLUGIN_BUILD_ARGS": "A=1, B=x=y"}, {"A": "1", "B": "x=y"}),
+        ({"PLUGIN_BUILD_ARGS": "A=1", "PLUGIN_BUILD_ARGS_NEW": "A=2,3;B=4", "PLUGIN_MULTIPLE_BUILD_ARGS": "true"},
+         {"A": "2,3", "B": "4"}),
+        ({"PLUGIN_BUILD_ARGS": "A=1", "PLUGIN_BUILD_ARGS_NEW": "A=2,3;B=4"}, {"A": "1"}),
+    ],
+)  # fmt: skip
+def test_build_arguments_that_only_a_flag_has_are_carried_over(flags: Any, arguments: Any) -> None:
+    resource = one(paste_pipeline(step(envVariables=flags)))
+    assert spec_of(resource)["buildArgs"] == arguments
+    assert [text for text in told(resource) if text.endswith("has become buildArgs")]
+
+
+def test_a_secret_in_a_flag_of_build_arguments_is_one_of_the_arguments() -> None:
+    resource = one(paste_pipeline(step(envVariables={"PLUGIN_BUILD_ARGS": 'A=<+secrets.getValue("npm")>'})))
+    assert spec_of(resource)["buildArgsFrom"] == [{"name": "A", "secretName": "npm", "key": "value"}]
+
+
+def test_build_arguments_of_a_flag_beside_those_of_the_step_are_told() -> None:
+    resource = one(paste_pipeline(step(buildArgs={"A": "1"}, envVariables={"PLUGIN_BUILD_ARGS": "A=2"})))
+    assert spec_of(resource)["buildArgs"] == {"A": "1"}
+    assert told(resource) == ["Left out: envVariables.PLUGIN_BUILD_ARGS: use buildArgs"]
+
+
 def test_a_group_that_was_a_template_has_nothing_unknown() -> None:
     group = {"stepGroup": {"identifier": "g", "stageType": "CI", "steps": [{"step": step()}]}}
     assert told(one(paste_pipeline(stage={"spec": {"execution": {"steps": [group]}}}))) == []
@@ -238,3 +264,31 @@ def test_a_token_in_the_name_of_a_repository_is_not_repeated() -> None:
     assert "hunter2" not in str(
         one(paste_pipeline(properties={"ci": {"codebase": codebase}}, url="https://x.y/{repo}"))
     )
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["<+stage.spec.execution.steps.v.output.outputVariables.VERSION>", "<+stepGroup.steps.v.output.outputVariables.V>"],
+)
+def test_a_value_of_another_step_is_told_with_the_remedy(expression: str) -> None:
+    resource = one(paste_pipeline(step(tags=[expression])))
+    assert f"To do: tags: {expression} is not replaced here; another step makes this value; write the value" in told(
+        resource
+    )
+
+
+def test_a_step_whose_connector_names_the_registry_keeps_its_variables() -> None:
+    pushing = {
+        "type": "BuildAndPushDockerRegistry",
+        "identifier": "push",
+        "spec": {"connectorRef": "reg", "repo": "shop/web", "tags": ["<+pipeline.variables.env>"]},
+    }
+    connector = {
+        "identifier": "reg",
+        "type": "DockerRegistry",
+        "spec": {"dockerRegistryUrl": "https://contoso.azurecr.io"},
+    }
+    variables = [{"name": "env", "value": "dev"}]
+    documents = [{"pipeline": pipeline(pushing, variables=variables)}, {"connector": connector}]
+    resource = one(paste("\n---\n".join(map(json.dumps, documents))))
+    assert (spec_of(resource)["variables"], told(resource)) == ({"env": "dev"}, [])
