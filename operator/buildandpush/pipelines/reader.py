@@ -7,7 +7,8 @@ from typing import Any, Final
 import yaml
 
 from buildandpush.pipelines.errors import ImportFailedError
-from buildandpush.pipelines.values import Map, Plain, Value, join_path
+from buildandpush.pipelines.values import Map, Plain, Value, as_map, is_null, join_path
+from buildandpush.pipelines.yamlerrors import explain_error
 
 MAX_BYTES: Final = 4 * 2**20
 """Of one file."""
@@ -17,6 +18,7 @@ MAX_DEPTH: Final = 64
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE: Final = "<<"
+_NO_MAP: Final = "<< stands before something else than a map; name a map, such as *anchor"
 _PAIR: Final = re.compile(r"(?<!\\)((?:\\\\)*+)\\u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
 
 
@@ -65,14 +67,12 @@ def read_documents(file: SourceFile) -> list[Document]:
     if len(file.text.encode(errors="replace")) > MAX_BYTES:
         raise ImportFailedError(file.name, "", f"the file has more than {MAX_BYTES // 2**20} MiB; split it")
     reader = _Reader(file.name)
+    text = _prepare(file.text)
     try:
-        for event in yaml.parse(_prepare(file.text), Loader=_LOADER):
+        for event in yaml.parse(text, Loader=_LOADER):
             reader.take(event)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
-        raise ImportFailedError(file.name, place, f"no YAML: {problem}; correct the line") from error
+        raise explain_error(file.name, text, error) from error
     return reader.documents
 
 
@@ -131,7 +131,9 @@ class _Reader:
         if isinstance(closed.value, dict):
             for merged in closed.merged:
                 for each in merged if isinstance(merged, list) else [merged]:
-                    for key, value in each.items() if isinstance(each, dict) else ():
+                    if not isinstance(each, dict) and not is_null(each):
+                        raise self._failed(_NO_MAP)
+                    for key, value in as_map(each).items():
                         closed.value.setdefault(key, value)
         self._close(_Closed(closed.value, closed.size, closed.height), closed.anchor)
 
@@ -153,7 +155,7 @@ class _Reader:
             parent.value.append(closed.value)
             return
         key, parent.key = parent.key or "", None
-        if key == _MERGE:
+        if key == _MERGE and isinstance(key, Plain):
             parent.merged.append(closed.value)
             return
         if key in parent.value:

@@ -93,3 +93,36 @@ def test_a_large_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPat
 def test_many_values_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_VALUES", 10)
     assert "more than 10 values" in refusal("[" + "a, " * 11 + "]")
+
+
+def test_only_a_merge_key_without_quotes_merges() -> None:
+    text = "x: &x {a: '1'}\ny: {'<<': *x, b: '2'}\nz: {\"<<\": word}"
+    assert read(text) == {"x": {"a": "1"}, "y": {"<<": {"a": "1"}, "b": "2"}, "z": {"<<": "word"}}
+
+
+@pytest.mark.parametrize("value", ["word", "[word]", "[*x, word]", "''"])
+def test_a_merge_key_whose_value_is_no_map_is_refused(value: str) -> None:
+    assert refusal(f"x: &x {{a: 1}}\ny:\n  <<: {value}") == (
+        "a.yaml: y: << stands before something else than a map; name a map, such as *anchor"
+    )
+
+
+@pytest.mark.parametrize("value", ["", "null", "~"])
+def test_a_merge_key_before_nothing_merges_nothing(value: str) -> None:
+    assert read(f"y:\n  <<: {value}\n  a: '1'") == {"y": {"a": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a:\n\tb: 1", "line 2: no YAML: a tab stands where the line is indented; indent by blanks"),
+        ("a: b\nc: @x", "line 2: no YAML: no text begins with @; put it in quotes"),
+        ("é: 🎉\rc: @x", "line 2: no YAML: no text begins with @; put it in quotes"),
+        ("a: [%x]", "line 1: no YAML: no text begins with %; put it in quotes"),
+        ("```yaml\na: b\n```", "line 1: no YAML: no text begins with `; put it in quotes, or remove a line of ```"),
+        ("a: b\nc: d\0e", "line 2: no YAML: control characters are not allowed; correct the line"),
+        ("é: b\nc: d\x1be", "line 2: no YAML: control characters are not allowed; correct the line"),
+    ],
+)
+def test_a_refusal_says_what_to_write(text: str, message: str) -> None:
+    assert refusal(text) == f"a.yaml: {message}"
