@@ -18,6 +18,7 @@ _QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)(m|k|M|G|T|Ki|Mi|G
 
 MIN_MEMORY_BYTES: Final = 16 * 2**20
 """Below this the kaniko binary itself does not start."""
+_LEAST_MI: Final = 16
 
 # The step's units, and Go's below a second: https://pkg.go.dev/time#ParseDuration
 _SECONDS: Final = {
@@ -33,10 +34,18 @@ def parse_memory(field: str, value: str | float) -> str:
     """A memory amount as Kubernetes takes it; raises SpecInvalidError for anything else or for less than 16Mi."""
     text, amount = _parse(field, value, "a number with G, M, Gi or Mi, such as 2Gi")
     if amount < MIN_MEMORY_BYTES:
-        raise SpecInvalidError(
-            field, f"{text} is less than 16Mi; a plain number counts bytes, write for example {text}Mi"
-        )
+        raise SpecInvalidError(field, f"{text} is less than 16Mi; {_more_than(text)}")
     return text
+
+
+def _more_than(text: str) -> str:
+    """What somebody meant who forgot the unit, or wrote m for Mi."""
+    match = _QUANTITY.fullmatch(text)
+    number, unit = (match[1], match[2] or "") if match else ("", "k")
+    told = {"": "a plain number counts bytes", "m": "m stands for thousandths"}.get(unit)
+    if told is None or not Decimal(number):
+        return "write 16Mi or more"
+    return f"{told}, write for example {number}{'Mi' if Decimal(number) >= _LEAST_MI else 'Gi'}"
 
 
 def parse_cpu(field: str, value: str | float) -> str:

@@ -45,6 +45,22 @@ def test_memory_too_little_for_kaniko_is_refused(value: str | int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (512, "a plain number counts bytes, write for example 512Mi"),
+        ("0.5", "a plain number counts bytes, write for example 0.5Gi"),
+        ("500m", "m stands for thousandths, write for example 500Mi"),
+        ("15Mi", "write 16Mi or more"),
+        ("500k", "write 16Mi or more"),
+    ],
+)
+def test_too_little_memory_has_a_remedy_that_is_an_amount(text: str | int, remedy: str) -> None:
+    with pytest.raises(SpecInvalidError) as caught:
+        parse_memory("resources.limits.memory", text)
+    assert str(caught.value) == f"resources.limits.memory: {text} is less than 16Mi; {remedy}"
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [("400m", "400m"), ("1.5", "1.5"), (0.5, "0.5"), (".5", ".5"), (1, "1"), ("0.001", "0.001"), (1024, "1024")],
 )
