@@ -14,6 +14,10 @@ from buildandpush.pipelines.reader import MAX_BYTES, SourceFile
 _STANDARD_INPUT: Final = "-"
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 _CONNECTORS: Final = "connectors.yaml"
+_NOTHING: Final = (
+    "no step that builds and pushes to ACR was found; give a pipeline, a template, or a step with its `type: "
+    "BuildAndPushACR`"
+)
 _EPILOG: Final = (
     "The exit code is 0 if resources were made, and 1 if a file could not be read or no step was found. With --strict "
     "it is 1 as well if a comment in the output says that something is to be done."
@@ -61,7 +65,7 @@ def run_import(given: argparse.Namespace) -> int:
     except ImportFailedError as error:
         return _fail([error])
     if result.errors or not result.resources:
-        nothing = ImportFailedError(given.files[0], "", "no step that builds and pushes to ACR was found")
+        nothing = ImportFailedError(given.files[0], "", _NOTHING)
         return _fail(result.errors or [nothing])
     return 1 if given.strict and result.open_points() else 0
 

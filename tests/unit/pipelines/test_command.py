@@ -121,7 +121,11 @@ def test_strict_fails_for_what_is_left_to_do(tmp_path: Path, capsys: pytest.Capt
     [
         (["missing.yaml"], "error: missing.yaml: it cannot be read: No such file or directory\n"),
         (["empty"], "error: empty: the folder has no file that ends in .yaml, .yml, .json\n"),
-        (["nothing.yaml"], "error: nothing.yaml: no step that builds and pushes to ACR was found\n"),
+        (
+            ["nothing.yaml"],
+            "error: nothing.yaml: no step that builds and pushes to ACR was found; give a pipeline, a template, or a "
+            "step with its `type: BuildAndPushACR`\n",
+        ),
         (["latin.yaml"], "error: latin.yaml: byte 3: the file is no UTF-8; convert it\n"),
         (["good.yaml", "--output-dir", "nothing.yaml"], "error: nothing.yaml/connectors.yaml: it cannot be written: "),
         (["good.yaml", "good.yaml"], "error: good.yaml: two files have this name; import the folder that holds both\n"),
