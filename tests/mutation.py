@@ -1,4 +1,7 @@
-"""Reads what mutmut found: the share of changes that the tests noticed, by module, worst first."""
+"""Reads what mutmut found: the share of changes that the tests noticed, by module, worst first.
+
+It is also the plugin of pytest that mutmut's runs need.
+"""
 
 import argparse
 import json
@@ -6,8 +9,24 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# mutmut runs all tests several times in one process, so that a method of a class has another object each time.
+settings.register_profile(
+    "mutation",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.differing_executors],
+)
+
 _SURVIVED, _UNTESTED = 0, 33
 """mutmut's codes: the tests passed all the same; no test reaches the place."""
+
+
+def pytest_configure() -> None:
+    """Make room for mutmut, which puts two calls of its own before each."""
+    sys.setrecursionlimit(3 * sys.getrecursionlimit())
 
 
 def count(folder: Path) -> dict[str, Counter[str]]:
