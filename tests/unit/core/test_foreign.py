@@ -1,5 +1,7 @@
 """The door for strangers' text: what comes through is bounded, without secrets, and still says what went wrong."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from buildandpush.core.foreign import (
     admit_line,
     cut_end,
 )
-from buildandpush.core.redact import MASK, MAX_VALUES, WITHHELD, redact
+from buildandpush.core.redact import MASK, MAX_VALUES, WITHHELD, longest_form, redact
 from tests.unit.hostile import FRAGMENTS
 
 PASSWORD = "hunter22-secret"
@@ -103,3 +105,108 @@ def test_with_more_secrets_than_can_be_looked_for_nothing_is_told() -> None:
 def test_the_end_of_a_line_that_is_cut_says_how_much_is_missing() -> None:
     assert cut_end("one two three", 9) == "one two … (4 characters left out)"
     assert cut_end("one two", 7) == "one two"
+
+
+LEFT_OUT = re.compile(r" … \((\d+) characters left out\) … ")
+
+
+@pytest.mark.parametrize("size", [40, 41, 42, 43, 100])
+@pytest.mark.parametrize("text", ["a" * 40, "é" * 20, "€" * 13, "€" * 14, "\U0001f511" * 10, "a" * 41, "é€" * 30])
+def test_a_text_is_cut_only_where_it_is_too_long_and_between_characters(text: str, size: int) -> None:
+    begin, line, end = admit(text, size=size), admit_line(text, size=size), admit_end(text, size=size)
+    if len(text.encode()) <= size:
+        assert (begin, line, end) == (text, text, text)
+        return
+    for kept in (begin.removesuffix("…"), line.removesuffix("…")):
+        assert text.startswith(kept)
+        assert _is_longest(kept, text, size)
+    kept = end.removeprefix("…")
+    assert text.endswith(kept)
+    assert _is_longest(kept, text, size)
+
+
+def _is_longest(kept: str, text: str, size: int) -> bool:
+    """Whether no further character fits, beside the sign of the cut."""
+    room = size - len(kept.encode()) - len("…".encode())
+    return 0 <= room < max(len(character.encode()) for character in text)
+
+
+@pytest.mark.parametrize("words", [20_000, 60_000])
+@pytest.mark.parametrize("secrets", [[], ["a secret value"]])
+def test_what_is_left_out_of_a_line_is_counted(words: int, secrets: list[str]) -> None:
+    line = " ".join(f"w{number}" for number in range(words))
+    for admitted in (admit(line, secrets, size=len(line)), admit_end(line, secrets)):
+        found = LEFT_OUT.search(admitted)
+        assert found is not None
+        head, tail = admitted[: found.start()], admitted[found.end() :]
+        assert line.startswith(f"{head} ")
+        assert line.endswith(f" {tail}")
+        assert int(found[1]) == len(line) - len(head) - len(tail)
+        assert 1000 < len(head) <= 1024
+        assert 3000 < len(tail) <= 3072
+
+
+def test_a_secret_at_the_place_where_a_long_line_is_cut_goes_whole() -> None:
+    """Wherever it stands, no part of it comes through, and so for what stands beside it."""
+    for at in range(0, 20_000, 7):
+        line = f"{'x ' * (at // 2)}{PASSWORD}{' y' * ((20_000 - at) // 2)}"
+        for admitted in (admit(line, [PASSWORD], size=30_000), admit_end(line, [PASSWORD])):
+            assert "hunt" not in admitted
+            assert "cret" not in admitted
+
+
+@pytest.mark.parametrize("shift", range(0, 100, 3))
+def test_a_secret_on_the_edge_of_what_is_kept_of_a_line_goes_whole_though_colours_fill_the_rest(shift: int) -> None:
+    """Colours go before lines are cut, so that the edge of what is kept comes near to what is shown."""
+    colour, secret = "\x1b[0m", "first of words " + "and of words " * 6 + "last of words"
+    kept = MAX_LINE + 1024 + 2 * longest_form([secret])
+    beside = colour * ((kept - 2 * len(secret)) // len(colour))
+    space = " " * (kept - len(beside) - shift)
+    for line in (f"{beside}{space}{secret}{colour * 40_000}", f"{colour * 40_000}{secret}{space}{beside}"):
+        assert "words" not in admit_end(line, [secret])
+
+
+def test_a_line_holds_what_a_stranger_writes_for_a_gap() -> None:
+    gap = "\ue000"
+    assert admit_end(f"one{gap}7{gap}two") == f"one{gap}7{gap}two".replace(gap, "")
+
+
+@pytest.mark.parametrize("lines", [1, MAX_LINES - 1, MAX_LINES, MAX_LINES + 1, 3 * MAX_LINES])
+@pytest.mark.parametrize("first", ["", "first\n", "\n", "\n\n"])
+def test_of_a_log_the_last_lines_stay_in_their_order(lines: int, first: str) -> None:
+    log = first + "\n".join(f"line {number}" for number in range(lines))
+    assert admit_end(log).split("\n") == log.split("\n")[-MAX_LINES:]
+    assert admit_end(f"{log}\n \n") == admit_end(log)
+
+
+def test_of_a_log_with_long_lines_so_many_stay_as_fit() -> None:
+    line = f"{'x' * 999}|"
+    admitted = admit_end("\n".join([line] * 100), size=10_000)
+    assert len(admitted.encode()) <= 10_000
+    assert admitted.count("|") == 10
+    assert admitted.endswith(f"\n{line}")
+
+
+def test_a_log_that_is_read_from_its_middle_begins_behind_what_a_cut_went_through() -> None:
+    assert admit_end("cret and more\nnext line", cut_before=True) == "and more\nnext line"
+    assert admit_end("cret\nnext line", cut_before=True) == "next line"
+    secret = "two words and a third"
+    cut = f"words and a third{' is it' * 50}\nnext line"
+    admitted = admit_end(cut, [secret], cut_before=True)
+    assert "third" not in admitted
+    assert admitted.endswith(" is it\nnext line")
+
+
+def test_a_text_that_goes_on_ends_before_what_a_cut_went_through() -> None:
+    secret = "two words and a third"
+    for door in (admit, admit_end):
+        assert door("line before\nso it is: hunt", cut_behind=True) == "line before\nso it is:"
+        assert door("line before\nhunt", cut_behind=True).rstrip() == "line before"
+        admitted = door(f"line before\n{'is it ' * 50}two words and", [secret], cut_behind=True)
+        assert "two" not in admitted
+        assert admitted.startswith("line before\nis it ")
+        assert door(f"line before\n{'is it ' * 5}two words and", [secret], cut_behind=True).rstrip() == "line before"
+
+
+def test_of_a_log_with_more_secrets_than_can_be_looked_for_nothing_is_told() -> None:
+    assert admit_end("so it is: value 7", [f"value {number}" for number in range(MAX_VALUES + 1)]) == WITHHELD

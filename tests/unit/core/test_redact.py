@@ -1,13 +1,15 @@
 """Secrets do not stay in text, in any form they are printed in."""
 
 import base64
-from urllib.parse import quote
+import html
+import json
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildandpush.core.redact import MASK, redact
+from buildandpush.core.redact import MASK, longest_form, mask_values, redact
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhY3IifQ.c2lnbmF0dXJl"
 SECRET = "p@ss/w+rd=="
@@ -37,6 +39,84 @@ def test_secret_goes_and_its_surroundings_stay(form: str) -> None:
     assert text.endswith(" after")
     assert MASK in text
     assert form not in text
+
+
+WRITTEN = "pä s/w&'<r\"d\\"
+"""Each way to write it differs from all others."""
+FORMS = {
+    "raw": WRITTEN,
+    "base64": base64.b64encode(WRITTEN.encode()).decode(),
+    "URL": quote(WRITTEN, safe=""),
+    "form": quote_plus(WRITTEN),
+    "HTML": html.escape(WRITTEN),
+    "JSON": json.dumps(WRITTEN, ensure_ascii=False)[1:-1],
+    "JSON in ASCII": json.dumps(WRITTEN)[1:-1],
+    "JSON with \\/": json.dumps(WRITTEN, ensure_ascii=False)[1:-1].replace("/", "\\/"),
+    "JSON in ASCII with \\/": json.dumps(WRITTEN)[1:-1].replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("others", [0, 60, 500])
+def test_a_secret_goes_in_every_form_that_it_is_written_in(name: str, others: int) -> None:
+    assert len(set(FORMS.values())) == len(FORMS)
+    values = [WRITTEN, *(f"other value {number}" for number in range(others))]
+    for text in (FORMS[name], f"{FORMS[name]} after", f"before {FORMS[name]}", f"before {FORMS[name]} after"):
+        assert mask_values(text, values) == text.replace(FORMS[name], MASK)
+
+
+def test_a_value_goes_though_each_part_that_tells_it_is_the_same() -> None:
+    """Of many values those are looked for of which a few characters stand in the text."""
+    values = [f"{number:04}" * 4 for number in range(500)]
+    assert mask_values(f"{values[7]} or {values[8]}", values) == f"{MASK} or {MASK}"
+    assert mask_values(values[7][:8], values) == values[7][:8]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://user:hunter22@host/x", f"https://{MASK}@host/x"),
+        ("https://user:hun/ter22@host/x", f"https://{MASK}@host/x"),
+        ("https://user:hun@ter/22@host/x", f"https://{MASK}@host/x"),
+        ("https://token@host/x", f"https://{MASK}@host/x"),
+        ("https://user:one@two@host/x@y", f"https://{MASK}@y"),
+        ("https://host/a@b", "https://host/a@b"),
+        ("https://host:8080/a", "https://host:8080/a"),
+        ("://@host", f"://{MASK}@host"),
+        ("git+ssh://git@host:22/x or https://u:pw@host", f"git+ssh://{MASK}@host:22/x or https://{MASK}@host"),
+    ],
+)
+def test_of_a_url_the_login_goes_and_the_rest_stays(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("eyJhbGciOiJI.eyJzdWIi.c2lnbmF0", MASK),
+        ("eyJ12345678.12345678", MASK),
+        ("eyJ12345678.eyJ45678", MASK),
+        ("eyJ12345678.12345678.s.rest.of.it", f"{MASK}.rest.of.it"),
+        ("a.package.eyJ12345678.12345678", f"a.package.{MASK}"),
+        ("of-eyJ-eyJ12345678.12345678", f"of-{MASK}"),
+        ("eyJ12345678.12345678.sign.eyJ12345678.12345678", f"{MASK}.{MASK}"),
+        ("eyJ12345678.12345678.sign.a.eyJ12345678.12345678", f"{MASK}.a.{MASK}"),
+        ("eyJ1234567.1234567890123", "eyJ1234567.1234567890123"),
+        ("eyJ12345678901234567.1234567", "eyJ12345678901234567.1234567"),
+        ("eyJ12345678901234567890", "eyJ12345678901234567890"),
+        ("one.two.three.four.eyJ12345678", "one.two.three.four.eyJ12345678"),
+    ],
+)
+def test_of_a_word_the_tokens_go_and_the_rest_stays(text: str, expected: str) -> None:
+    assert redact(text) == expected
+    assert redact(f"so: {text}, and more") == f"so: {expected}, and more"
+
+
+def test_the_longest_form_is_that_of_a_url_of_characters_of_four_bytes() -> None:
+    secret = "\U0001f511" * 4
+    assert longest_form(["abc", "abcd", secret]) == len(quote(secret)) == 48
+    assert longest_form(["abcd"]) == 48
+    assert longest_form(["abc"]) == longest_form([]) == 0
 
 
 def test_a_secret_that_holds_another_goes_whole() -> None:
