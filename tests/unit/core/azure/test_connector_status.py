@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from buildandpush.api import meta
 from buildandpush.api.connector import AzureConnectorStatus, Identity
 from buildandpush.api.reasons import Reason
-from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector
+from buildandpush.core.azure.connector import Check, LoggedIn, decide_connector, parse_connector, read_connector_status
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.facts import Waiting
@@ -135,3 +136,57 @@ def test_connector_heals_once_the_secret_is_there() -> None:
 def test_deciding_again_changes_nothing(check: Check) -> None:
     first = decide_connector(AzureConnectorStatus(), 1, check, NOW)
     assert decide_connector(first, 1, check, NOW + timedelta(hours=1)) == first
+
+
+def test_while_it_is_being_asked_nobody_knows_whether_it_can_log_in() -> None:
+    before = decide_connector(AzureConnectorStatus(), 1, LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215"), NOW)
+    status = decide_connector(before, 1, Waiting(Reason.LOGGING_IN, "Entra ID"), NOW)
+    assert statuses(status)["Ready"] == "Unknown"
+    for check, value in ((MISSING, "False"), (FOUND, "True")):
+        assert statuses(decide_connector(status, 1, check, NOW))["Ready"] == value
+
+
+def test_a_connector_that_logs_in_has_no_trouble_left() -> None:
+    for check in (MISSING, LoginProblem(Reason.LOGIN_FAILED, "AADSTS7000215")):
+        before = decide_connector(AzureConnectorStatus(), 1, check, NOW)
+        assert statuses(decide_connector(before, 2, FOUND, NOW)) == {"Ready": "True"}
+
+
+LOGIN = {"secretName": "buildandpush-login-1", "registries": ["contoso.azurecr.io"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "logins"),
+    [
+        (None, []),
+        ({}, []),
+        ("no object", []),
+        (["no object"], []),
+        ({"logins": [LOGIN]}, ["buildandpush-login-1"]),
+        ({"logins": [LOGIN], "conditions": "none"}, ["buildandpush-login-1"]),
+        (
+            {"logins": [LOGIN, {"registries": 7}, None, {**LOGIN, "secretName": "other"}]},
+            [LOGIN["secretName"], "other"],
+        ),
+        ({"logins": "none", "observedGeneration": "x"}, []),
+    ],
+)
+def test_of_a_status_that_cannot_be_read_the_logins_stay(status: Any, logins: list[str]) -> None:
+    """A login that is forgotten would never be removed."""
+    of = {**raw(), "status": status}
+    assert [login.secret_name for login in read_connector_status(of).logins] == logins
+    found = parse_connector(of)
+    assert isinstance(found, Connector)
+    assert found.listed == frozenset(logins)
+
+
+def test_a_connector_has_its_generation_and_its_request_to_verify() -> None:
+    assert (raw()["metadata"]["generation"], parse_connector(raw()).generation) == (1, 1)  # type: ignore[union-attr]
+    bare = {"metadata": {"namespace": "shop", "name": "acr", "uid": "uid-1"}, "spec": raw()["spec"]}
+    found = parse_connector(bare)
+    assert isinstance(found, Connector)
+    assert (found.generation, found.verify) == (0, "")
+    bare["metadata"]["annotations"] = {meta.ANNOTATION_VERIFY: "today"}
+    found = parse_connector(bare)
+    assert isinstance(found, Connector)
+    assert found.verify == "today"

@@ -11,8 +11,10 @@ from buildandpush.core.build.questions import AskLivePod, AskLog, AskProof, AskR
 from buildandpush.core.build.waiting import LONGEST_WAIT, WAIT
 from buildandpush.core.build.world import Announce, CancelPod, Decision, Resource
 from buildandpush.core.facts import Waiting
+from buildandpush.core.run.advance import hold_run
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import DIGEST, NOW, ended_pod, pod_name, run_label, running_pod, spec, world
+from tests.unit.core.factories import DIGEST, NOW, ended_pod, pod_name, resource, run_label, running_pod, spec, world
+from tests.unit.core.run.several import Scene, pod_of, pushed
 from tests.unit.core.scenes import after, conditions, reason_of, seen, succeeded
 
 REFUSED = Waiting(Reason.API_REFUSED, 'pods "web" is forbidden: no such right')
@@ -92,3 +94,28 @@ def test_a_pod_that_may_not_be_ended_is_told_and_tried_again(of: Resource, reaso
     assert refused.wake_at == NOW + WAIT
     listening = replace(running_pod(), active_deadline_seconds=1)
     assert reason_of(decide(world(after(refused, of), pods=(listening,), obstacle=REFUSED))) == reason
+
+
+def test_what_holds_a_whole_run_is_said_by_each_of_its_builds_that_is_on_its_way() -> None:
+    scene = Scene()
+    scene.settle()
+    scene.see(pushed(0), *map(pod_of, range(1, 4))).settle()
+    before = scene.run.builds
+    decision = hold_run(world(scene.of, pods=tuple(scene.pods.values())), REFUSED)
+    run = decision.status.run
+    assert run is not None
+    assert run.builds[0] == before[0]
+    assert [(build.phase, build.reason) for build in run.builds[1:]] == [(Phase.RUNNING, Reason.API_REFUSED)] * 3
+    assert all(REFUSED.message in (build.message or "") for build in run.builds[1:])
+    assert reason_of(decision) == Reason.API_REFUSED
+    assert decision.wake_at == NOW + WAIT
+
+
+@pytest.mark.parametrize("of", [resource(spec()), succeeded()])
+def test_without_a_run_on_its_way_nothing_changes_but_somebody_looks_again(of: Resource) -> None:
+    assert hold_run(world(of), REFUSED) == Decision(of.status, wake_at=NOW + WAIT)
+
+
+def test_a_run_of_one_build_is_held_as_the_build_is() -> None:
+    of = seen()
+    assert hold_run(world(of), REFUSED) == held(of, (), {AskLivePod(pod_name()): REFUSED})
