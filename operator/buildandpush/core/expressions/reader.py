@@ -32,6 +32,9 @@ _TOKEN: Final = re.compile(
 )
 _SPACE: Final = re.compile(r"\s*")
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_WITHIN: Final = re.compile(r"<\+[A-Za-z]")
+"""The beginning of an expression within a text in quotes. Pipelines put its value in before they compare; here it stays
+as it is."""
 _COMPARES: Final = ("==", "!=", "<=", ">=", "=~", "!~", "=^", "!^", "=$", "!$", "<", ">")
 _WORDS: Final = {
     "or": "||", "and": "&&", "not": "!", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
@@ -124,7 +127,15 @@ class _Reader:
         left = self._read_sum(depth)
         closes = self._brackets[-1] and self._peek()[1] in (">", ">=")
         sign = "" if closes else self._take(*_COMPARES)
-        return Binary(sign, left, self._read_sum(depth)) if sign else left
+        if not sign:
+            return left
+        right = self._read_sum(depth)
+        if any(isinstance(side, Constant) and _WITHIN.search(str(side.value)) for side in (left, right)):
+            raise ExpressionError(
+                f"before character {self.place + 1}: an expression in quotes is not replaced, and so equals nothing; "
+                "write it without the quotes, and join texts with +"
+            )
+        return Binary(sign, left, right)
 
     def _read_sum(self, depth: int) -> Node:
         return self._read_binary(("+", "-"), lambda: self._read_operand(depth))

@@ -81,6 +81,11 @@ def test_condition_is_read(text: str, node: Node) -> None:
     ("text", "words"),
     [
         ("<+", "at character 3, before 'the end': a value was expected"),
+        (
+            "<+'<+a>' == 'b'>",
+            "before character 16: an expression in quotes is not replaced, and so equals nothing; write",
+        ),
+        ('<+a == "x-<+b.c>">', "before character 18: an expression in quotes is not replaced"),
         ("<+>", "before '>': a value"),
         ("a <+b", "at character 6, before 'the end': '>' was expected"),
         ("<+a b>", "before 'b>': '>' was expected"),
