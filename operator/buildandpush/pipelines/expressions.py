@@ -27,12 +27,15 @@ EXPANDED: Final = (
 _EXPANDED_FIRST: Final = frozenset(field for field in EXPANDED if "." not in field)
 _STAY: Final = frozenset({*EXPANDED, "remoteCacheRepo"} - {"repository"})
 """Settings of a step in which variables stay. A registry is written out."""
+_IN_QUOTES: Final = re.compile(r"""(["'])(<\+[A-Za-z0-9_.$-]{1,200}>)\1""")
+_ENDS_TEXT: Final = re.compile(r'["\\]')
 _VARIABLES: Final = ("pipeline.variables.", "stage.variables.")
 _HOLDERS: Final = ("pipeline", "stage")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _DASHED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 _USED: Final = re.compile(
-    r"(?:pipeline|stage)\.variables(?:\.([A-Za-z_][A-Za-z0-9_]{0,127})|\[[\"']([A-Za-z_][A-Za-z0-9_-]{0,127})[\"']\])"
+    r"(?:pipeline|stage)\.variables"
+    r"(?:(?:\[|\.get\()[\"']([A-Za-z_][A-Za-z0-9_-]{0,127})[\"'][\])]|\.([A-Za-z_][A-Za-z0-9_]{0,127}))"
 )
 _LOOPED: Final = ("matrix.", "repeat.", "strategy.", "stage.matrix.", "step.identifierPostFix")
 """What the operator replaces in each build of a strategy."""
@@ -137,7 +140,7 @@ def used_variables(spec: Mapping[str, object], carried: Mapping[str, str]) -> di
 
 def _used_in(value: object) -> list[str]:
     """The names of variables in the expressions of all texts."""
-    return [plain or quoted for _, text in _texts(value, "") for plain, quoted in _USED.findall(text)]
+    return [quoted or plain for _, text in _texts(value, "") for quoted, plain in _USED.findall(text)]
 
 
 def _asked_variables(holder: Map) -> set[str]:
@@ -203,9 +206,10 @@ def _write_out_text(text: str, values: Mapping[str, str], *, quoted: bool) -> st
         value = values.get(match[1]) or match[0]
         if not quoted or value == match[0] or "<+" in value:
             return value
-        return value if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|true|false", value) else '"' + value + '"'
+        plain = re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,18})?|true|false", value)
+        return value if plain else '"' + _ENDS_TEXT.sub(r"\\\g<0>", value) + '"'
 
-    given = text
+    given = text = _IN_QUOTES.sub(r"\2", text) if quoted else text
     for _ in range(_MAX_ROUNDS):
         written = _EXPRESSION.sub(known, text)
         if written == text:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from buildandpush.core.expressions.evaluate import evaluate
+from buildandpush.core.expressions.reader import read_condition
 from tests.unit.pipelines.pasting import one, paste, paste_pipeline, pipeline, spec_of, step, told, told_of_file
 
 
@@ -49,7 +51,12 @@ def test_a_variable_whose_value_stands_there_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ['<+pipeline.variables["my-env"]>', "<+stage.variables['my-env'].toLowerCase()>"]
+    "expression",
+    [
+        '<+pipeline.variables["my-env"]>',
+        "<+stage.variables['my-env'].toLowerCase()>",
+        '<+pipeline.variables.get("my-env")>',
+    ],
 )
 def test_a_variable_whose_name_has_a_dash_is_carried_over(expression: str) -> None:
     variables = [{"name": "my-env", "type": "String", "value": "dev"}]
@@ -292,3 +299,26 @@ def test_a_step_whose_connector_names_the_registry_keeps_its_variables() -> None
     documents = [{"pipeline": pipeline(pushing, variables=variables)}, {"connector": connector}]
     resource = one(paste("\n---\n".join(map(json.dumps, documents))))
     assert (spec_of(resource)["variables"], told(resource)) == ({"env": "dev"}, [])
+
+
+@pytest.mark.parametrize("name", ['the "big" one', "back\\slash", "it's", 'x" || true || "', "\\"])
+def test_a_text_in_a_condition_stays_one_text(name: str) -> None:
+    """Whatever its signs, they neither end the text nor become a part of the condition."""
+    resource = one(paste_pipeline(stage={"name": name, "when": {"condition": "<+stage.name>"}}))
+    condition = spec_of(resource)["when"]["condition"]
+    assert evaluate(read_condition(condition), {}) == name
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_an_expression_in_quotes_is_replaced_in_a_condition_too(quote: str) -> None:
+    """A pipeline puts the value in before it reads the condition. Here nothing within quotes is replaced."""
+    condition = f'{quote}<+pipeline.variables.env>{quote} == "dev" && {quote}<+stage.identifier>{quote} == "build"'
+    given = step(around={"when": {"condition": condition}})
+    resource = one(paste_pipeline(given, variables=[{"name": "env", "value": "dev"}]))
+    assert spec_of(resource)["when"]["condition"] == '<+pipeline.variables.env> == "dev" && "build" == "build"'
+    assert told(resource) == []
+
+
+def test_a_longer_text_with_an_expression_is_told_in_a_condition() -> None:
+    given = step(around={"when": {"condition": '"x-<+codebase.branch>" == "x-main"'}})
+    assert [text for text in told(one(paste_pipeline(given))) if "an expression in quotes is not replaced" in text]
