@@ -133,7 +133,7 @@ def _plan_failures(levels: _LEVELS, notes: Notes) -> list[dict[str, Any]]:
         if first and given and not is_null(given):
             notes.left_out(f"{place}: those of the {first} are here instead")
             continue
-        rules = settle_input(place, given, notes) if given is not None else None
+        rules = _settle_within(place, given, notes) if given is not None and not is_null(given) else None
         if isinstance(rules, list) and rules:
             first, planned = name, [rule for each in rules if (rule := _plan_rule(name, each, notes))]
         elif isinstance(rules, dict | str):
@@ -142,8 +142,11 @@ def _plan_failures(levels: _LEVELS, notes: Notes) -> list[dict[str, Any]]:
 
 
 def _plan_rule(name: str, given: Value, notes: Notes) -> dict[str, Any] | None:
-    failure = as_map(as_map(given).get("onFailure"))
-    unknown = [key for key in as_map(given) if key != "onFailure"]
+    if not isinstance(given, dict):
+        notes.left_out(f"failureStrategies of the {name}: a rule that is no map")
+        return None
+    failure = as_map(given.get("onFailure"))
+    unknown = [key for key in given if key != "onFailure"]
     unknown += [key for key in failure if key not in ("errors", "action")]
     if unknown:
         notes.left_out(f"failureStrategies of the {name}: {join_names(unknown)}: no part of a rule")

@@ -1,5 +1,6 @@
 """The settings of the step itself: from the step's `spec` to the fields of the resource."""
 
+import re
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ KNOWN: Final = (*_TEXTS, *_BOOLEANS, *_SECRET_MAPS, *_ELSEWHERE)
 _SPELLINGS: Final = {"repo": "repository", "remoteCacheRepo": "remoteCacheImage"}
 _AMOUNTS: Final = ("memory", "cpu", "ephemeral-storage")
 _LONGEST_WORD: Final = 64
+_HOLDS_COMMAS: Final = re.compile(r"[()\[\]\"']")
 
 
 def respell(kind: str, spec: Map) -> Map:
@@ -85,11 +87,19 @@ def _plan_repository(value: Value | None, notes: Notes) -> str:
 
 
 def _plan_tags(value: Value | None, notes: Notes) -> list[str]:
-    given = read_list("tags", value, notes)
+    # The plugin has them as one text, which it parts at each comma.
+    given = [tag for entry in read_list("tags", value, notes) for tag in _part_tags(entry)]
     tags = list(dict.fromkeys(given))
     if len(tags) < len(given):
         notes.differs("tags: a tag that was given twice is given once")
     return tags
+
+
+def _part_tags(entry: str) -> list[str]:
+    """The tags of one entry. A comma within an expression stands between parentheses, brackets or quotes."""
+    if _HOLDS_COMMAS.search(entry):
+        return [entry]
+    return [tag.strip() for tag in entry.split(",") if tag.strip()]
 
 
 def _plan_labels(value: Value | None, notes: Notes) -> dict[str, str]:

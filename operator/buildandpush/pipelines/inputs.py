@@ -10,6 +10,7 @@ from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, 
 _WRAPPERS: Final = ("stage", "step", "stepGroup")
 _INPUT: Final = re.compile(r"<\+input>(?:\.[A-Za-z]+\(.*)?", re.DOTALL)
 _DEFAULT: Final = ".default("
+_QUOTED: Final = re.compile(r"""\s*+(["'])(.*?)\1\s*+\)""", re.DOTALL)
 
 
 def is_input(value: Value | None) -> bool:
@@ -20,6 +21,9 @@ def is_input(value: Value | None) -> bool:
 def find_default(text: str) -> str | None:
     """The value within `.default(…)`; None if there is none."""
     _, found, rest = text.partition(_DEFAULT)
+    quoted = _QUOTED.match(rest)
+    if quoted:
+        return quoted[2].strip()
     depth = 1
     for place, character in enumerate(rest):
         depth += {"(": 1, ")": -1}.get(character, 0)

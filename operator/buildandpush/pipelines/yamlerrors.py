@@ -8,6 +8,7 @@ from buildandpush.pipelines.errors import ImportFailedError
 
 _NO_BEGINNING: Final = "cannot start any token"
 _FENCE: Final = "`"
+_EXPLAINED: Final = frozenset("\t@%`")
 
 
 def explain_error(file: str, text: str, error: yaml.YAMLError) -> ImportFailedError:
@@ -16,7 +17,7 @@ def explain_error(file: str, text: str, error: yaml.YAMLError) -> ImportFailedEr
     number = mark.line if mark else _line_of(text, getattr(error, "position", None))
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
     trouble = f"{problem}; correct the line"
-    if mark and _NO_BEGINNING in problem and mark.index < len(text):
+    if mark and _NO_BEGINNING in problem and text[mark.index : mark.index + 1] in _EXPLAINED:
         trouble = _explain_character(text[mark.index])
     return ImportFailedError(file, "" if number is None else f"line {number + 1}", f"no YAML: {trouble}")
 

@@ -322,3 +322,43 @@ def test_an_expression_in_quotes_is_replaced_in_a_condition_too(quote: str) -> N
 def test_a_longer_text_with_an_expression_is_told_in_a_condition() -> None:
     given = step(around={"when": {"condition": '"x-<+codebase.branch>" == "x-main"'}})
     assert [text for text in told(one(paste_pipeline(given))) if "an expression in quotes is not replaced" in text]
+
+
+@pytest.mark.parametrize(
+    ("given", "tags"),
+    [
+        (["1.0,latest"], ["1.0", "latest"]),
+        ("<+pipeline.sequenceId>,latest", ["<+pipeline.sequenceId>", "latest"]),
+        (["<+pipeline.sequenceId>, latest", "latest"], ["<+pipeline.sequenceId>", "latest"]),
+        (['<+codebase.branch.replace(",","-")>'], ['<+codebase.branch.replace(",","-")>']),
+    ],
+)
+def test_tags_that_commas_part_are_several(given: Any, tags: list[str]) -> None:
+    """The plugin gets all tags as one text and parts it at each comma."""
+    assert spec_of(one(paste_pipeline(step(tags=given))))["tags"] == tags
+
+
+@pytest.mark.parametrize(
+    ("question", "default"),
+    [
+        ('<+input>.default("a)b").allowedValues("a)b")', "a)b"),
+        ("<+input>.default('a (b')", "a (b"),
+        ("<+input>.default(a (b) c)", "a (b) c"),
+        ('<+input>.default("a)b', '"a'),
+    ],
+)
+def test_a_default_in_quotes_may_hold_parentheses(question: str, default: str) -> None:
+    assert spec_of(one(paste_pipeline(step(buildArgs={"A": question}))))["buildArgs"] == {"A": default.strip('"')}
+
+
+def test_a_rule_that_is_no_map_is_told() -> None:
+    resource = one(paste_pipeline(step(around={"failureStrategies": ["Ignore"]})))
+    assert told(resource) == ["Left out: failureStrategies of the step: a rule that is no map"]
+
+
+def test_numbers_of_a_rule_that_are_asked_for_have_their_default() -> None:
+    action = {"type": "Retry", "spec": {"retryCount": "<+input>.default(2)", "retryIntervals": ["10s"]}}
+    rules = [{"onFailure": {"errors": ["AllErrors"], "action": action}}]
+    resource = one(paste_pipeline(step(around={"failureStrategies": rules})))
+    (rule,) = spec_of(resource)["failureStrategies"]
+    assert rule["onFailure"]["action"]["spec"]["retryCount"] == 2
