@@ -79,16 +79,17 @@ def _ask(world: World, run: RunStatus | None, plan: BuildPlan, poll: PollPlan, g
         return Polled(world.resource.status, due.next_at)
     if isinstance(found, Trouble):
         return _tell(world, found, due.next_at)
-    world = with_status(world, note_polled(world))
-    status = world.resource.status
-    if found.commit in (_built_commit(run), status.polled_commit):
-        return Polled(status, due.next_at)
+    well = with_status(world, note_polled(world))
+    if found.commit in (_built_commit(run), well.resource.status.polled_commit):
+        return Polled(well.resource.status, due.next_at)
     touched = _is_touched(world, run, poll, git, found)
+    if touched is None:  # what was told before holds until the server has answered this, too
+        return Polled(world.resource.status, due.next_at)
     if isinstance(touched, Trouble):
         return _tell(world, touched, due.next_at)
     if touched:
-        return Polled(status, due.next_at, found)
-    return Polled(status if touched is None else pass_over(world, found), due.next_at)
+        return Polled(well.resource.status, due.next_at, found)
+    return Polled(pass_over(well, found), due.next_at)
 
 
 def _built_commit(run: RunStatus | None) -> str | None:

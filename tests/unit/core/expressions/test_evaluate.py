@@ -37,6 +37,7 @@ SCOPE: dict[str, Value] = {
         ('<+pipeline.variables.tier.concat("-").concat(codebase.branch)>', "gold-feature/login"),
         ('<+pipeline.variables.tier + "-" + pipeline.sequenceId>', "gold-7"),
         ("<+pipeline.sequenceId + 100>", "107"),
+        ('<+"a" + true + null + 1.0>', "atruenull1"),
         ("<+pipeline.sequenceId - 8>", "-1"),
         ("<+codebase.branch.length()>", "13"),
         ('<+codebase.branch.indexOf("/")>', "7"),
@@ -82,6 +83,18 @@ def test_text_is_rendered(text: str, result: str) -> None:
         ("true || <+codebase.tag>.length() > 2", True),
         ('"7" == 7 and "7.0" == 7 and "x" != 7 and "" != 0', True),
         ("1 == true", False),
+        ('"ab" != "b"', True),
+        ('"b" != "b"', False),
+        ("true != false", True),
+        ('"true" != false and "false" == false and false == "false"', True),
+        ('"false" != false', False),
+        ('"false" == true or "falsch" == false or "FALSE" == false', False),
+        ('not "false"', True),
+        ('"-7" == -7 and -7 == "-7" and " 7.50 " == 7.5', True),
+        ('"7.5.0" == 7.5 or "7-" == 7 or "--7" == 7 or "-" == 0 or "." == 0 or "٧" == 7', False),
+        ("<+codebase.tag> == 7 or <+codebase.tag> == false", False),
+        ('"2" lt 10', True),
+        ('"b" gt "a"', True),
     ],
 )
 def test_condition_is_met(text: str, met: bool) -> None:
@@ -111,7 +124,14 @@ def test_condition_is_met(text: str, met: bool) -> None:
         ("<+codebase.tag.length()>", "is no method of a null"),
         ("<+!codebase.branch>", "'feature/login' is no condition but a value"),
         ('<+"a" - 1>', "subtracts no two numbers"),
-        ("<+1 lt true>", "it compares two numbers or two texts alone"),
+        ("<+1 lt true>", "1 < true: it compares two numbers or two texts alone"),
+        ("<+false lt true>", "false < true: it compares two numbers or two texts alone"),
+        ('<+1 lt "x">', "1 < 'x': it compares two numbers or two texts alone"),
+        ("<+pipeline gt matrix>", "a map > a map: it compares two numbers or two texts alone"),
+        ('<+pipeline + "a">', "a map stands at +, which takes texts"),
+        ('<+"a" + matrix.service.ports>', "a list of 2 stands at +, which takes texts"),
+        ('<+"a" =~ pipeline>', "a map stands at =~, which takes texts"),
+        ('<+1 - "a">', "1 - 'a' subtracts no two numbers"),
         ('<+"a" =~ "(?=b)">', "'(?=b)' is no pattern"),
         ('<+"a" =~ "(a">', "is no pattern: missing )"),
         ('<+pipeline =~ "a">', "a map stands at =~, which takes texts"),
@@ -139,6 +159,13 @@ def test_no_expression_makes_a_text_without_bounds() -> None:
     doubled = '"' + "x" * 100 + '"' + '.replace("x", "xxxxxxxxxx")' * 20
     with pytest.raises(ExpressionError, match=f"{MAX_RESULT} are allowed"):
         render(read_text(f"<+{doubled}>"), SCOPE)
+
+
+def test_a_text_is_as_long_as_the_bound_and_no_longer() -> None:
+    scope: dict[str, Value] = {"half": "x" * (MAX_RESULT // 2), "rest": "y" * (MAX_RESULT - MAX_RESULT // 2)}
+    assert render(read_text("<+half + rest>"), scope) == f"{scope['half']}{scope['rest']}"
+    with pytest.raises(ExpressionError, match=rf"\+ makes a text of {MAX_RESULT + 1} characters; {MAX_RESULT} are"):
+        render(read_text('<+half + rest + "z">'), scope)
 
 
 def test_known_names_are_listed() -> None:

@@ -494,3 +494,47 @@ class TestExpressions:
 def free(tag: str) -> dict[Question, Answer]:
     """The registry has no such tag yet."""
     return {AskTags("contoso.azurecr.io/shop/web", (tag,), "acr"): ReadBack({}, digest_found=False)}
+
+
+REFUSED = Trouble(Reason.SOURCE_DENIED, "the server wants a login")
+PASSING = Trouble(Reason.SOURCE_UNREACHABLE, "no answer", passing=True)
+LASTING = replace(PASSING, count=3)
+
+
+FOUND = Commit(NEW, "refs/heads/main")
+LOOKS: dict[str, tuple[Answer, Answer]] = {
+    "no answer yet": (None, None),
+    "refused": (REFUSED, None),
+    "away": (PASSING, None),
+    "away for long": (LASTING, None),
+    "the same commit": (Commit(OLD, "refs/heads/main"), None),
+    "a commit elsewhere": (FOUND, False),
+    "not compared yet": (FOUND, None),
+    "away when it compares": (FOUND, PASSING),
+    "away for long when it compares": (FOUND, LASTING),
+}
+
+
+@pytest.mark.parametrize("what", LOOKS)
+def test_whatever_came_of_a_look_the_next_one_comes(what: str) -> None:
+    """No event tells of a commit."""
+    of = built(polled(interval="5m", paths=["web"]))
+    first = Git(*LOOKS[what]).decide(of)
+    assert first.wake_at is not None
+    assert NOW < first.wake_at <= NOW + FIVE_MINUTES
+    told = after(first, of)
+    second = Git(*LOOKS[what]).decide(told, now=first.wake_at)
+    assert second.wake_at == first.wake_at + FIVE_MINUTES
+    assert (second.status, second.actions) == (told.status, ()), "the status tells each thing once"
+
+
+@pytest.mark.parametrize("touched", [None, LASTING])
+def test_where_commits_cannot_be_compared_now_the_status_names_the_trouble(touched: Answer) -> None:
+    of = built(polled(interval="5m", paths=["web"]))
+    decision = Git(LASTING if touched is None else FOUND, touched).decide(of)
+    condition = next(item for item in decision.status.conditions if item.type == ConditionType.SOURCE_POLLED)
+    assert (condition.status, condition.reason) == ("False", Reason.SOURCE_UNREACHABLE)
+    assert "no answer" in condition.message
+    (told,) = decision.actions
+    assert isinstance(told, Announce)
+    assert (told.reason, told.message) == (Reason.SOURCE_UNREACHABLE, condition.message)
