@@ -13,7 +13,7 @@ from buildandpush.pipelines.find import ACR_STEP, PLUGIN_STEP, Finder, FoundStep
 from buildandpush.pipelines.gitaddress import GitConnectors
 from buildandpush.pipelines.inputs import apply_input_sets
 from buildandpush.pipelines.names import assign_names, name_connector
-from buildandpush.pipelines.notes import Level, Note, Notes, join_names
+from buildandpush.pipelines.notes import Level, Note, Notes, join_names, shown
 from buildandpush.pipelines.reader import Document, SourceFile, read_documents
 from buildandpush.pipelines.render import render_comments, render_document
 from buildandpush.pipelines.resource import Resource, make_resource
@@ -87,6 +87,7 @@ def import_pipelines(order: Order) -> Imported:
     for found in steps:
         _tell_pipeline(found, notes[found.file])
     _tell_aside(finder, notes)
+    _tell_sets(sets, documents.values(), notes)
     tell_shared(steps, notes)
     _make_all([_with_registry(found, exported) for found in steps], order, exported, result)
     result.remarks = {name: each.sorted() for name, each in notes.items() if each.found}
@@ -142,6 +143,17 @@ def _tell_aside(finder: Finder, notes: dict[str, Notes]) -> None:
             )
         else:
             notes[file].left_out(f"{join_names(names)}: {kind}; only steps that push to ACR become resources")
+
+
+def _tell_sets(sets: Iterable[Document], files: Iterable[list[Document]], notes: dict[str, Notes]) -> None:
+    """Input sets that are for no pipeline here. They are told once, with the first file."""
+    here = {as_text(look_up(document.value, "pipeline", "identifier")) for file in files for document in file}
+    for document in sets:
+        meant = as_text(look_up(document.value, "inputSet", "pipeline", "identifier"))
+        if meant and meant not in here and notes:
+            name = shown(as_text(look_up(document.value, "inputSet", "identifier")))
+            told = f"the input set {name} is for the pipeline {shown(meant)}, which is not among the files"
+            next(iter(notes.values())).todo(told)
 
 
 def _look_through(
