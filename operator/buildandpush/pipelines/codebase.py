@@ -1,5 +1,6 @@
 """The codebase of a pipeline: from a connector, a repository and a build to `source.git`."""
 
+import shlex
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,7 +51,7 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     if bare != repository:
         notes.differs("codebase.repoName: here it is without the login in it")
         repository = bare
-    address = origin.connectors.find(reference, repository)
+    address = origin.connectors.find(reference, repository, as_text(codebase.get("projectName")))
     git: dict[str, Any] = {"url": _plan_url(origin.url, address, repository, found, notes)}
     revision = _plan_revision(codebase, address, notes)
     if revision:
@@ -67,7 +68,7 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
         git["credentialsRef"] = {"name": secret}
         notes.todo(
             f"make the login to the git server: kubectl create secret generic {secret} "
-            f"--type=kubernetes.io/basic-auth --from-literal=username={address.user or 'NAME'} "
+            f"--type=kubernetes.io/basic-auth --from-literal=username={shlex.quote(shown(address.user) or 'NAME')} "
             "--from-literal=password=TOKEN"
         )
     elif reference and not address:

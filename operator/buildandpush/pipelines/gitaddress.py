@@ -11,6 +11,8 @@ from buildandpush.pipelines.values import Map, as_map, as_text, look_up
 
 KINDS: Final = frozenset({"Git", "Github", "Gitlab", "Bitbucket", "AzureRepo", "Codecommit"})
 _ONE_REPOSITORY: Final = "Repo"
+_ONE_PROJECT: Final = "Project"
+_AZURE_SSH: Final = "@ssh.dev.azure.com:"
 _LOGIN: Final = re.compile(r"(https?://)[^/@]{1,1000}@")
 
 
@@ -33,16 +35,16 @@ class GitConnectors:
 
     found: Mapping[str, Map]
 
-    def find(self, reference: str, repository: str) -> GitAddress | None:
-        """The address of a repository of this connector; None if nothing is known."""
+    def find(self, reference: str, repository: str, project: str = "") -> GitAddress | None:
+        """The address of a repository of this connector; None if nothing is known. Azure's have a project."""
         connector = self.found.get(name_connector(reference))
         if connector is None or as_text(connector.get("type")) not in KINDS:
             return None
         spec = as_map(connector.get("spec"))
-        url, told = _without_login(_join(as_text(connector.get("type")), spec, repository))
+        url, told = _without_login(_join(as_text(connector.get("type")), spec, repository, project))
         if not url:
             return None
-        login = look_up(spec, "authentication", "spec", "spec")
+        login = look_up(spec, "authentication", "spec", "spec") or spec.get("spec")
         return GitAddress(
             url=url,
             kind=as_text(connector.get("type")),
@@ -52,17 +54,20 @@ class GitConnectors:
         )
 
 
-def _join(kind: str, spec: Map, repository: str) -> str:
+def _join(kind: str, spec: Map, repository: str, project: str) -> str:
     """The connector's address, with the repository's name behind it if the connector is for several repositories."""
     base = as_text(spec.get("url")).rstrip("/")
-    scope = as_text(spec.get("type")) or as_text(spec.get("connectionType"))
+    # The type of a plain Git connector is how it logs in.
+    scope = as_text(spec.get("connectionType")) or as_text(spec.get("type"))
     name = repository.strip("/")
     if not base or scope == _ONE_REPOSITORY:
         return base
     if not name or "<+" in name:
         return ""
     if kind == "AzureRepo" and "/_git/" not in f"/{name}":
-        return f"{base}/_git/{name}"
+        inside = f"/{project}" if project and scope != _ONE_PROJECT and "<+" not in project else ""
+        joined = f"{base}{inside}/{name}" if _AZURE_SSH in base else f"{base}{inside}/_git/{name}"
+        return joined.replace(" ", "%20")
     return f"{base}/{name}"
 
 
