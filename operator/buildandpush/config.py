@@ -1,6 +1,7 @@
 """The operator's settings, read once from the environment. Units are in the names."""
 
 import json
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -208,10 +209,20 @@ class OperatorConfig(BaseModel):
         return PortalSettings(self.portal_tag_url, self.portal_tag_urls)
 
     def read_certificates(self) -> str:
-        """Read the certificates that build pods trust; raises ConfigError for what a pod's annotation cannot hold."""
-        if not self.ca_file or not self.trust_in_builds:
+        """Read the certificates that build pods trust; raises ConfigError for a file that is no certificates, which
+        would break each login, and for what a pod's annotation cannot hold."""
+        if not self.ca_file:
             return ""
-        text = Path(self.ca_file).read_text()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_file)
+            text = Path(self.ca_file).read_text()
+        except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
+            raise ConfigError(
+                f"{PREFIX}CA_FILE={self.ca_file!r} holds what is no certificate in PEM form, or nothing ({error}); "
+                "correct trustedCertificates in the chart's values"
+            ) from error
+        if not self.trust_in_builds:
+            return ""
         if len(text.encode()) > MAX_CERTIFICATES_BYTES:
             raise ConfigError(
                 f"{PREFIX}CA_FILE={self.ca_file!r} has {len(text.encode())} bytes; build pods take at most "

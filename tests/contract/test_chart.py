@@ -306,6 +306,25 @@ def test_limits_reach_the_operator(shell: Shell) -> None:
         ),
         pytest.param((*_IMAGE, "--set", "egress.denyCidrs={private}"), ["denyCidrs", "pattern"], id="no network"),
         pytest.param((*_IMAGE, "--set", "source.maxBytes=lots"), ["maxBytes", "pattern"], id="limit of sources"),
+        pytest.param(
+            (*_IMAGE, "--set", "trustedCertificates=ca.crt"), ["trustedCertificates", "pattern"], id="no certificate"
+        ),
+        pytest.param(
+            (*_IMAGE, "--set", "azure.allowedAuthorityHosts={https://login.example}"),
+            ["allowedAuthorityHosts", "pattern"],
+            id="URL of an authority",
+        ),
+        pytest.param(
+            (*_IMAGE, "--set", "allowed.insecureRegistries={http://registry.example}"),
+            ["insecureRegistries", "pattern"],
+            id="URL of a registry",
+        ),
+        pytest.param(
+            (*_IMAGE, "--set", "allowed.insecureRegistries={*}"),
+            ["insecureRegistries", "pattern"],
+            id="all registries without TLS",
+        ),
+        pytest.param((*_IMAGE, "--set", "allowed.podMarks={*}"), ["podMarks", "pattern"], id="all marks of pods"),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from buildandpush.api.sourcelimits import USUAL_LIMITS, SourceLimits
 from buildandpush.config import ConfigError, OperatorConfig
+from tests.unit.clients.fake_registry import make_certificates
 
 REQUIRED = {"BUILDANDPUSH_EXECUTOR_IMAGE": "kaniko:1", "BUILDANDPUSH_SOURCE_IMAGE": "operator:1"}
 
@@ -180,13 +181,27 @@ def test_what_the_installer_gives_every_pod_reaches_the_builds() -> None:
 
 def test_builds_trust_what_the_operator_trusts_unless_the_installer_says_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "ca.crt"
-    path.write_text("PEM")
-    assert read(ca_file=str(path)).read_certificates() == "PEM"
+    certificate = f"# Prüfstelle\n{make_certificates()[0]}"
+    path.write_text(certificate)
+    assert read(ca_file=str(path)).read_certificates() == certificate
     assert read(ca_file=str(path), trust_in_builds="false").read_certificates() == ""
     assert read().read_certificates() == ""
-    path.write_text("x" * 65537)
-    with pytest.raises(ConfigError, match=r"BUILDANDPUSH_CA_FILE=.*65537 bytes.*at most 65536.*TRUST_IN_BUILDS=false"):
+    path.write_text(certificate + "x" * 65536)
+    with pytest.raises(ConfigError, match=r"BUILDANDPUSH_CA_FILE=.*bytes.*at most 65536.*TRUST_IN_BUILDS=false"):
         read(ca_file=str(path)).read_certificates()
+
+
+@pytest.mark.parametrize("trust_in_builds", ["true", "false"])
+@pytest.mark.parametrize("text", [None, "", "hello", "-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n"])
+def test_without_a_certificate_that_can_be_read_the_operator_does_not_start(
+    tmp_path: Path, text: str | None, trust_in_builds: str
+) -> None:
+    """With such a file no login of the cluster would work. So the replicas of before go on."""
+    path = tmp_path / "ca.crt"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"BUILDANDPUSH_CA_FILE=.*in PEM form"):
+        read(ca_file=str(path), trust_in_builds=trust_in_builds).read_certificates()
 
 
 def test_a_proxys_password_is_not_repeated() -> None:
