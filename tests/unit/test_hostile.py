@@ -242,6 +242,7 @@ DOORS: Final[dict[str, Callable[[str], Any]]] = {
     "admit_line": lambda words: admit_line(words, SECRETS, size=256),
     "clip_foreign": errors.clip_foreign,
     "unreachable": lambda words: errors.unreachable("host", words),
+    "distrusts_registry": lambda words: errors.distrusts_registry("host", words),
     "find_pushed_digests": lambda words: find_pushed_digests(words, "contoso.azurecr.io/shop/web"),
     "find_cache_trouble": find_cache_trouble,
     "advise_unschedulable": advise_unschedulable,

@@ -26,6 +26,7 @@ from buildandpush.clients.resolver import Resolver
 from buildandpush.clients.shared import Shared
 from buildandpush.clients.traffic.buckets import Buckets
 from buildandpush.clients.traffic.circuits import OUTSIDE_LIMITS, Asked, Circuits, RefusedError
+from buildandpush.core.azure.certificates import find_certificates
 from buildandpush.core.azure.cloud import is_cloud_registry
 from buildandpush.tls import check_as_others_do
 
@@ -47,9 +48,6 @@ ONE_TRY: Final[dict[str, Any]] = {"retry_total": 0, "permit_redirects": False}
 """Settings of Azure's clients. The queue asks again after a time of its own; a retry here would only hold a worker."""
 ODD_ANSWERS: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What Azure's clients stumble with over answers that are not Azure's, such as a proxy's page."""
-
-_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
-_END: Final = "-----END CERTIFICATE-----"
 
 
 def is_passing(error: object) -> bool:
@@ -313,16 +311,8 @@ def _load_trust(ca_file: str, certificates: str) -> ssl.SSLContext | str:
 
 
 def _certificates_in(bundle: str) -> str:
-    """The certificates of a bundle without what stands between them; empty for none. OpenSSL takes ASCII, and comments
-    are in any language. Raises ssl.SSLError."""
-    if not bundle:
-        return ""
-    blocks = [
-        f"{_BEGIN}{inner}{_END}"
-        for inner, found, _ in (part.partition(_END) for part in bundle.replace("\r\n", "\n").split(_BEGIN)[1:])
-        if found
-    ]
-    certificates = "\n".join(dict.fromkeys(blocks))
-    if len(blocks) != bundle.count(_BEGIN) or not blocks or not certificates.isascii():
-        raise ssl.SSLError("the certificates are not in PEM form")
-    return certificates
+    """The certificates of a bundle; empty for none. Raises ssl.SSLError."""
+    try:
+        return find_certificates(bundle)
+    except ValueError as error:
+        raise ssl.SSLError(str(error)) from error

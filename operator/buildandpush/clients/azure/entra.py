@@ -23,6 +23,7 @@ from buildandpush.clients.errors import ConflictError, KubernetesError, NotFound
 from buildandpush.clients.kubernetes.client import KubernetesClient
 from buildandpush.clients.outside import ODD_ANSWERS, ONE_TRY, Outside
 from buildandpush.clients.shared import Shared
+from buildandpush.clients.traffic.circuits import find_distrust
 from buildandpush.clients.traffic.pauses import Pauses, read_pause_of
 from buildandpush.core.azure.cloud import find_cloud
 from buildandpush.core.azure.credential import (
@@ -35,7 +36,14 @@ from buildandpush.core.azure.credential import (
     Resolved,
     secrets_of,
 )
-from buildandpush.core.azure.errors import LoginError, LoginProblem, classify_entra, classify_node, clip_foreign
+from buildandpush.core.azure.errors import (
+    LoginError,
+    LoginProblem,
+    classify_entra,
+    classify_node,
+    clip_foreign,
+    distrusts_entra,
+)
 from buildandpush.core.azure.login import login_version
 from buildandpush.core.foreign import admit
 
@@ -174,6 +182,10 @@ class EntraClient:
 
 def _classify(error: Exception, credential: Credential, assertion: str) -> LoginProblem:
     """The problem of a failed request for a token, without the secrets of the request."""
+    cause = getattr(error, "inner_exception", None)
+    distrust = find_distrust(cause)
+    if distrust:  # not of the node's endpoint, which is asked over http
+        return distrusts_entra(getattr(cause, "host", "Entra ID"), distrust)
     words = "the answer is none of a token service's"
     if isinstance(error, AzureError | TimeoutError | OSError):
         words = str(getattr(error, "message", "") or error) or "no answer in time"

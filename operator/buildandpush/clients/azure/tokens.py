@@ -13,6 +13,7 @@ import structlog
 
 from buildandpush.clients.bounded import read_bounded
 from buildandpush.clients.outside import Outside
+from buildandpush.clients.traffic.circuits import find_distrust
 from buildandpush.clients.traffic.pauses import Pauses, read_pause, read_pause_of
 from buildandpush.core.azure.errors import (
     UNTOLD,
@@ -20,6 +21,7 @@ from buildandpush.core.azure.errors import (
     LoginProblem,
     classify_access,
     classify_exchange,
+    distrusts_registry,
     unreachable,
 )
 from buildandpush.core.foreign import Admitted, admit
@@ -72,8 +74,9 @@ class AcrClient:
                 status, pause = response.status, read_pause(response.status, response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: an invalid host name. OpenSSL's errors are OSErrors.
-            trouble = admit(str(error) or type(error).__name__, [hidden])
-            problem = await self._tell(unreachable(host, trouble), host)
+            distrust, trouble = find_distrust(error), admit(str(error) or type(error).__name__, [hidden])
+            problem = distrusts_registry(host, distrust) if distrust else unreachable(host, trouble)
+            problem = await self._tell(problem, host)
             raise LoginError(replace(problem, retry_after_seconds=read_pause_of(error))) from None
         if status != 200:
             words = _find_words(body)

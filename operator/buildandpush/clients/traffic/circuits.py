@@ -137,7 +137,7 @@ class Circuits:
 
     def _judge(self, endpoint: str, began: float, error: BaseException | None) -> Manner | None:
         """What a request that began then says of its endpoint."""
-        if error is None or isinstance(error, _ANSWERS) or _is_certificate(error):
+        if error is None or isinstance(error, _ANSWERS) or find_distrust(error):
             return self._measure(began)  # perhaps an answer that nobody can read, or a refusal
         if isinstance(error, asyncio.CancelledError):
             waited = self._clock() - began >= GIVEN_UP_SECONDS
@@ -225,10 +225,14 @@ class Circuits:
         self._waiting = left
 
 
-def _is_certificate(error: BaseException) -> bool:
-    """Whether the host has sent a certificate, which this request does not trust. So it is there, and another request
-    may trust it."""
-    return isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError)
+def find_distrust(error: object) -> str:
+    """Why the certificate that the host has sent is not trusted; empty for another error. So the host is there, and
+    another request may trust it."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return find_distrust(error.certificate_error) or str(error)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(getattr(error, "verify_message", "")) or str(error)
+    return ""
 
 
 def _is_of_the_host(error: BaseException) -> bool:

@@ -11,6 +11,7 @@ from buildandpush.api import meta
 from buildandpush.api.connector import MAX_LOGINS, AzureConnectorSpec, AzureConnectorStatus, Identity, LoginStatus
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
+from buildandpush.core.azure.certificates import holds_certificates
 from buildandpush.core.azure.credential import Connector, describe_identity
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.conditions import ConditionSet
@@ -83,7 +84,8 @@ def _read_logins(raw: Any) -> Iterator[LoginStatus]:
 
 
 def _find_contradiction(spec: AzureConnectorSpec) -> str | None:
-    """The CRD's rules refuse the same. A connector may have been stored under older rules."""
+    """The CRD's rules refuse the same, but for certificates that cannot be read. A connector may have been stored under
+    older rules."""
     given = (spec.service_principal, spec.workload_identity, spec.managed_identity, spec.registry_credentials)
     if sum(item is not None for item in given) != 1:
         return "give exactly one of servicePrincipal, workloadIdentity, managedIdentity and registryCredentials"
@@ -94,6 +96,8 @@ def _find_contradiction(spec: AzureConnectorSpec) -> str | None:
         return "registries: it is missing; name the hosts that the user name and password are for"
     if (spec.cloud == "Custom") != (spec.custom_cloud is not None):
         return "customCloud: it goes with cloud: Custom, and only with it"
+    if spec.ca_bundle and not holds_certificates(spec.ca_bundle):
+        return "caBundle: it holds what is no certificate in PEM form; compare it with the original"
     return None
 
 

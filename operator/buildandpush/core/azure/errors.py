@@ -21,6 +21,7 @@ _TRACE: Final = "Trace ID:"
 _NODE: Final = (
     f"Assign the identity to the operator's node (or its scale set), or correct managedIdentity.clientId. {GOES_ON}"
 )
+_ADD_AUTHORITY: Final = "add it to trustedCertificates in the chart's values"
 
 
 @dataclass(frozen=True)
@@ -107,3 +108,24 @@ UNTOLD: Final = "the operator cannot reach it; the operator's log says why"
 def unreachable(host: str, detail: str) -> LoginProblem:
     """A host that gave no answer, or an answer that nobody can read."""
     return LoginProblem(Reason.REGISTRY_UNREACHABLE, clip_foreign(f"{host}: {detail}"), temporary=True)
+
+
+def distrusts_registry(host: str, detail: str) -> LoginProblem:
+    """A registry, or a proxy before it, whose certificate is not trusted."""
+    remedy = (
+        f"Put the certificate of its authority into the connector's caBundle, or have the installer {_ADD_AUTHORITY}"
+    )
+    return _distrusts(host, detail, remedy)
+
+
+def distrusts_entra(host: str, detail: str) -> LoginProblem:
+    """Entra ID, or a proxy before it, whose certificate is not trusted. A connector's own certificates are for
+    registries alone."""
+    remedy = f"Ask the operator's installer to take the certificate of its authority and {_ADD_AUTHORITY}"
+    return _distrusts(host, detail, remedy)
+
+
+def _distrusts(host: str, detail: str, remedy: str) -> LoginProblem:
+    """The server may get another certificate, so that a login that has not ended is good enough meanwhile."""
+    reason = Reason.CERTIFICATE_NOT_TRUSTED
+    return LoginProblem(reason, clip_foreign(f"{host}: {detail}"), f"{remedy}. {GOES_ON}", temporary=True)

@@ -15,6 +15,7 @@ from buildandpush.clients.errors import ConflictError
 from buildandpush.core.azure.connector import parse_connector
 from buildandpush.core.azure.credential import Connector
 from buildandpush.core.facts import LoginNeed, LoginSecretRef, Waiting
+from tests.unit.clients.fake_registry import make_certificates
 from tests.unit.fake_azure import NOW, make_sources
 from tests.unit.handlers.fake_api import FakeApi, Write
 
@@ -95,7 +96,7 @@ async def test_new_password_reaches_the_login_in_place(api: FakeApi) -> None:
 
 
 async def test_certificate_comes_and_goes_with_the_connectors(api: FakeApi) -> None:
-    put_connector(api, caBundle="-----BEGIN CERTIFICATE-----")
+    put_connector(api, caBundle=make_certificates()[0])
     with_ca = await ensure(api)
     assert f"ca-{HOST}.crt" in made(api)["data"]
     put_connector(api)

@@ -143,6 +143,16 @@ async def test_what_is_inside_the_network_is_not_told(handle: Handler, where: di
     assert caught.value.problem == unreachable(host, UNTOLD)
 
 
+async def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do() -> None:
+    """The registry is there and its name is right, so neither of these is to be looked at."""
+    problem = await refused(answering(200, '{"refresh_token": "x"}'), ca_bundle="")
+    assert (problem.reason, problem.temporary) == (Reason.CERTIFICATE_NOT_TRUSTED, True)
+    assert "caBundle" in problem.message
+    assert "trustedCertificates" in problem.message
+    assert "unable to get local issuer certificate" in problem.message
+    assert "PLUGIN_SKIP_TLS_VERIFY" not in problem.message, "the operator itself checks each certificate"
+
+
 async def test_a_registry_inside_the_network_says_itself_why_it_refuses() -> None:
     outside = Outside(rules=InsideRules())
     try:

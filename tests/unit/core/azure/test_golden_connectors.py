@@ -108,6 +108,12 @@ REFUSED: dict[str, dict[str, Any]] = {
     "cloud without hosts": {"managedIdentity": {}, "cloud": "Custom"},
     "hosts without cloud": {"managedIdentity": {}, "customCloud": CUSTOM},
     "no client": {"workloadIdentity": {"tenantId": "t"}},
+    "certificate without an end": {"workloadIdentity": WHO, "caBundle": "-----BEGIN CERTIFICATE-----\nhello\n"},
+    "broken certificate": {
+        "registryCredentials": {"secretRef": {"name": "s"}},
+        "registries": ["a.b"],
+        "caBundle": "-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n",
+    },
     "node not allowed": {"managedIdentity": {}},
     "account not allowed": {"workloadIdentity": {**WHO, "serviceAccountName": "default"}},
     "authority not allowed": {"workloadIdentity": WHO, "cloud": "Custom", "customCloud": CUSTOM},

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives import serialization
 
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.entra import ASSERTION_SECONDS, EntraClient
+from buildandpush.clients.outside import Outside
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.credential import ClientCertificate, ClientSecret, Credential, NodeIdentity
 from buildandpush.core.azure.errors import LoginError, LoginProblem
+from tests.pinned import LOOPBACK
 from tests.unit.devcluster.azure.azure_world import (
     APP,
     BY_SECRET,
@@ -75,6 +77,18 @@ class TestEntra:
         problem = await refused(running, BY_SECRET)
         assert (problem.reason, problem.temporary) == (Reason.LOGIN_UNAVAILABLE, True), problem
         assert "evil.test" not in running.resolver.asked
+
+    async def test_a_certificate_that_is_not_trusted_is_told_with_what_to_do(self, running: Running) -> None:
+        """Such as that of a proxy that looks into the traffic: neither to wait nor to check the way is of any help."""
+        distrusting = Outside(resolver=running.resolver, rules=LOOPBACK)
+        await running.entra.close()
+        running.entra = EntraClient(distrusting, running.kubernetes)
+        problem = await refused(running, BY_SECRET)
+        await distrusting.close()
+        assert (problem.reason, problem.temporary) == (Reason.CERTIFICATE_NOT_TRUSTED, True), problem
+        assert "trustedCertificates" in problem.message
+        assert "caBundle" not in problem.message, "it is for registries alone"
+        assert SECRET not in problem.message
 
     @pytest.mark.parametrize("pause", ["120", "Fri, 31 Dec 9999 23:59:59 GMT"])
     @pytest.mark.parametrize("credential", [BY_SECRET, FEDERATED])
