@@ -24,8 +24,22 @@ def _archive(url: str, **more: Any) -> Object:
 
 
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "repository without registry": ({"repository": "shop/web"}, ["spec.repository", '"shop/web"', _REMEDY]),
-    "repository without image": ({"repository": "demo.azurecr.io"}, ["spec.repository", '"demo.azurecr.io"', _REMEDY]),
+    "repository without registry": (
+        {"repository": "shop/web"},
+        ["spec.repository", '"shop/web" names no registry', _REMEDY],
+    ),
+    "repository without image": (
+        {"repository": "demo.azurecr.io"},
+        ["spec.repository", '"demo.azurecr.io" names no image', _REMEDY],
+    ),
+    "repository without image, at a port": (
+        {"repository": "registry.example:5000"},
+        ["spec.repository", '"registry.example:5000" names no image', _REMEDY],
+    ),
+    "repository of Docker Hub with a tag": (
+        {"repository": "nginx:1.27"},
+        ["spec.repository", '"nginx:1.27" names no registry', _REMEDY],
+    ),
     "repository in upper case": (
         {"repository": "demo.azurecr.io/Shop"},
         ["spec.repository", '"demo.azurecr.io/Shop" has upper case letters', 'write "demo.azurecr.io/shop"'],

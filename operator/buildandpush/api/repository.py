@@ -17,6 +17,7 @@ TAG_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
 SEQUENCE_ID = "<+pipeline.sequenceId>"
 
 _HAS_REGISTRY = "self.matches('^[^/]*[.:][^/]*/')"
+_ONLY_REGISTRY = "^[^/:]+[.][^/:]+(:[0-9]+)?$"
 _NAMED_REGISTRY = "!self.matches('^[^/]*<[+]')"
 _LOWER = "self == self.lowerAscii()"
 HOLDS_EXPRESSION = "self.contains('<+')"
@@ -38,7 +39,8 @@ Repository = Annotated[
             ),
             cel(
                 f"{HOLDS_LOGIN} || {_HAS_REGISTRY}",
-                expression="""'repository: "' + self + '" names no registry; write <registry>.azurecr.io/<image>'""",
+                expression="""'repository: "' + self + '" names no ' + (self.matches('"""
+                f"""{_ONLY_REGISTRY}') ? 'image' : 'registry') + '; write <registry>.azurecr.io/<image>'""",
                 message="repository names no registry; write <registry>.azurecr.io/<image>",
             ),
             cel(
