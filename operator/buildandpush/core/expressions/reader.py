@@ -259,5 +259,11 @@ class _Reader:
             raise self._mistake(f"no more than {MAX_DEPTH} levels")
 
     def _mistake(self, expected: str) -> ExpressionError:
-        rest = self._text[self.place : self.place + 64].strip()[:32] or "the end"
-        return ExpressionError(f"at character {self.place + 1}, before {rest!r}: {expected} was expected; correct it")
+        rest = self._text[self.place : self.place + 64].strip()[:32]
+        found = f"before {rest!r}" if rest else self._end()
+        return ExpressionError(f"at character {self.place + 1}, {found}: {expected} was expected; correct it")
+
+    def _end(self) -> str:
+        """Which text has ended: a field may have many. Only its last expression is shown."""
+        begin = self._text.rfind(_OPEN)
+        return f"at the end of {self._text[begin : begin + 32]!r}" if begin >= 0 else "at the end"

@@ -80,14 +80,14 @@ def test_condition_is_read(text: str, node: Node) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("<+", "at character 3, before 'the end': a value was expected"),
+        ("<+", "at character 3, at the end of '<+': a value was expected"),
         (
             "<+'<+a>' == 'b'>",
             "before character 16: an expression in quotes is not replaced, and so equals nothing; write",
         ),
         ('<+a == "x-<+b.c>">', "before character 18: an expression in quotes is not replaced"),
         ("<+>", "before '>': a value"),
-        ("a <+b", "at character 6, before 'the end': '>' was expected"),
+        ("a <+b", "at character 6, at the end of '<+b': '>' was expected"),
         ("<+a b>", "before 'b>': '>' was expected"),
         ("<+a.>", "before '>': a name"),
         ("<+a.b(>", "before '>': a value"),

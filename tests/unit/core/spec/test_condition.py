@@ -52,7 +52,7 @@ def test_a_condition_means_what_it_says(text: str, result: bool) -> None:
     [
         ("1", "compare it"),
         ('"x"', "compare it"),
-        ("1 ==", "character 5, before 'the end': a value"),
+        ("1 ==", "character 5, at the end: a value"),
         ("1 == 1 1", "the end, && or ||"),
         ("(1 == 1", "')' was expected"),
         ("true && 1", "is no condition but a value"),
