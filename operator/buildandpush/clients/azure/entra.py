@@ -92,11 +92,15 @@ class EntraClient:
     async def fetch_token(self, resolved: Resolved, audience: str) -> str:
         """A token for this audience; raises LoginError with Entra ID's own words."""
         key = (resolved.connector.uid, login_version(resolved))
+        return await self._asked.ask((*key, audience), partial(self._ask, key, resolved, audience))
+
+    async def _ask(self, key: tuple[str, str], resolved: Resolved, audience: str) -> str:
+        """The token, unless Entra ID wants to be left alone: those who wait for an answer of others learn it here."""
         paused = self._pauses.find(key)
         if paused is not None:
             raise LoginError(replace(paused[0], retry_after_seconds=paused[1]))
         try:
-            return await self._asked.ask((*key, audience), partial(self._fetch, resolved, audience))
+            return await self._fetch(resolved, audience)
         except LoginError as error:
             self._pauses.note(key, error.problem.retry_after_seconds, error.problem)
             raise

@@ -107,6 +107,13 @@ class TestEntra:
         assert await log_in(running, credential)
         await running.entra.close()
 
+    async def test_a_pause_holds_for_those_who_have_asked_before_it_came(self, running: Running) -> None:
+        action = {"status": 429, "headers": {**JSON, "Retry-After": "120"}, "body": '{"error": "throttled"}'}
+        await fault(running, match={"path": f"/{TENANT}/oauth2/v2.0/token"}, action=action)
+        problems = await asyncio.gather(*(refused(running, BY_SECRET) for _ in range(10)))
+        assert {problem.retry_after_seconds for problem in problems} == {120}
+        assert await count(running, kind="entra") == 1
+
     @pytest.mark.parametrize("status", [400, 401, 500])
     async def test_a_secret_that_comes_back_as_an_echo_is_told_to_nobody(self, running: Running, status: int) -> None:
         secret = "p+ss/w=rd of 'ours'"
