@@ -215,7 +215,6 @@ class OperatorConfig(BaseModel):
             return ""
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(self.ca_file)
-            text = Path(self.ca_file).read_text()
         except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
             raise ConfigError(
                 f"{PREFIX}CA_FILE={self.ca_file!r} holds what is no certificate in PEM form, or nothing ({error}); "
@@ -223,6 +222,13 @@ class OperatorConfig(BaseModel):
             ) from error
         if not self.trust_in_builds:
             return ""
+        try:
+            text = Path(self.ca_file).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"{PREFIX}CA_FILE={self.ca_file!r} has comments that are no UTF-8, as a build pod's annotation has to "
+                f"be: remove them, or set {PREFIX}TRUST_IN_BUILDS=false"
+            ) from error
         if len(text.encode()) > MAX_CERTIFICATES_BYTES:
             raise ConfigError(
                 f"{PREFIX}CA_FILE={self.ca_file!r} has {len(text.encode())} bytes; build pods take at most "

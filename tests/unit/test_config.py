@@ -191,6 +191,14 @@ def test_builds_trust_what_the_operator_trusts_unless_the_installer_says_otherwi
         read(ca_file=str(path)).read_certificates()
 
 
+def test_comments_of_another_encoding_matter_only_where_pods_get_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "ca.crt"
+    path.write_bytes("# Prüfstelle\n".encode("latin-1") + make_certificates()[0].encode())
+    assert read(ca_file=str(path), trust_in_builds="false").read_certificates() == ""
+    with pytest.raises(ConfigError, match=r"BUILDANDPUSH_CA_FILE=.*UTF-8"):
+        read(ca_file=str(path)).read_certificates()
+
+
 @pytest.mark.parametrize("trust_in_builds", ["true", "false"])
 @pytest.mark.parametrize("text", [None, "", "hello", "-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n"])
 def test_without_a_certificate_that_can_be_read_the_operator_does_not_start(
