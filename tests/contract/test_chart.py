@@ -310,6 +310,11 @@ def test_limits_reach_the_operator(shell: Shell) -> None:
             (*_IMAGE, "--set", "trustedCertificates=ca.crt"), ["trustedCertificates", "pattern"], id="no certificate"
         ),
         pytest.param(
+            (*_IMAGE, "--set-string", "trustedCertificates= "),
+            ["trustedCertificates", "pattern"],
+            id="blank certificate",
+        ),
+        pytest.param(
             (*_IMAGE, "--set", "azure.allowedAuthorityHosts={https://login.example}"),
             ["allowedAuthorityHosts", "pattern"],
             id="URL of an authority",
