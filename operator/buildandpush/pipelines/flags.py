@@ -9,7 +9,7 @@ from buildandpush.pipelines.expressions import fixed_variables
 from buildandpush.pipelines.fields import nearest
 from buildandpush.pipelines.inputs import is_input
 from buildandpush.pipelines.notes import Notes, shown
-from buildandpush.pipelines.reading import read_map, read_text
+from buildandpush.pipelines.reading import leave_out, read_map, read_text
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text
 
 _PREFIX: Final = "PLUGIN_"
@@ -62,14 +62,16 @@ def _take_arguments(given: dict[str, tuple[str, str]], settings: Map, notes: Not
     name, sign = (_ARGUMENTS_NEW, ";") if new else (_ARGUMENTS, ",")
     text, origin = given.get(name, ("", ""))
     arguments: Map = {}
+    others: list[str] = []
     for entry in filter(None, map(str.strip, text.split(sign))):
         argument, equals, value = entry.partition("=")
-        if equals:
+        if argument and equals:
             arguments[argument] = value
         else:
-            notes.left_out(f"{origin}{name}: {shown(entry)} has no value; write it into buildArgs")
+            others.append(entry)
     if not arguments:
         return ()
+    leave_out(f"{origin}{name}", others, notes, "no name with a value; write it into buildArgs")
     settings["buildArgs"] = arguments
     notes.differs(f"{origin}{name} has become buildArgs")
     # With the new list the plugin does not look at the old one.

@@ -14,6 +14,8 @@ from buildandpush.pipelines.values import as_map
 _FIELDS: Final = ("buildArgs", "envDockerSecrets", "fileDockerSecrets")
 _PLACE: Final = re.compile(r"/harness/.+|[a-z0-9][a-z0-9.-]*/[A-Za-z0-9._-]+", re.DOTALL)
 """A file of the source, or Secret and key."""
+_NO_KEY: Final = re.compile(r"^\.+|[^A-Za-z0-9._-]")
+"""What is in no key of a Secret: https://kubernetes.io/docs/concepts/configuration/secret/#restriction-names-data"""
 
 
 def tell_secret(field: str, secret: str, key: str, notes: Notes, whole: str = "") -> None:
@@ -25,7 +27,7 @@ def tell_secret(field: str, secret: str, key: str, notes: Notes, whole: str = ""
 
 def key_of(name: str, otherwise: str) -> str:
     """The key of a Secret for a name; `otherwise` if nothing of it can be in a key."""
-    key = "".join(character if character.isascii() and character.isalnum() else "_" for character in name)
+    key = _NO_KEY.sub("_", name)
     return key or otherwise
 
 

@@ -221,6 +221,15 @@ def test_a_password_that_stands_in_the_step_is_not_repeated(field: str) -> None:
     assert not [text for text in told(resource) if text.startswith("Not valid yet")]
 
 
+def test_names_that_differ_in_a_sign_have_keys_of_their_own() -> None:
+    resource = one(paste_pipeline(step(envDockerSecrets={"npm-token": "a", "npm_token": "b", "npm.token": "c"})))
+    assert sorted(spec_of(resource)["envDockerSecrets"].values()) == [
+        "push-secrets/npm-token",
+        "push-secrets/npm.token",
+        "push-secrets/npm_token",
+    ]
+
+
 @pytest.mark.parametrize(
     "value", ["/harness/.npmrc", "npm/token", '<+secrets.getValue("npm")>', "<+stage.variables.x>"]
 )
@@ -242,6 +251,17 @@ def test_build_arguments_that_only_a_flag_has_are_carried_over(flags: Any, argum
     resource = one(paste_pipeline(step(envVariables=flags)))
     assert spec_of(resource)["buildArgs"] == arguments
     assert [text for text in told(resource) if text.endswith("has become buildArgs")]
+
+
+def test_build_arguments_of_a_flag_without_a_value_are_told_once() -> None:
+    resource = one(paste_pipeline(step(envVariables={"PLUGIN_BUILD_ARGS": "FOO"})))
+    assert told(resource) == ["Left out: envVariables.PLUGIN_BUILD_ARGS: use buildArgs"]
+    resource = one(paste_pipeline(step(envVariables={"PLUGIN_BUILD_ARGS": "A=1,FOO,=x"})))
+    assert spec_of(resource)["buildArgs"] == {"A": "1"}
+    assert told(resource) == [
+        "Left out: envVariables.PLUGIN_BUILD_ARGS: FOO, =x: no name with a value; write it into buildArgs",
+        "Differs: envVariables.PLUGIN_BUILD_ARGS has become buildArgs",
+    ]
 
 
 def test_a_secret_in_a_flag_of_build_arguments_is_one_of_the_arguments() -> None:
