@@ -131,12 +131,13 @@ def _plan_failures(levels: _LEVELS, notes: Notes) -> list[dict[str, Any]]:
         given = holder.get("failureStrategies")
         place = f"failureStrategies of the {name}"
         if first and given and not is_null(given):
-            notes.left_out(f"{place}: those of the {first} are here instead")
+            instead = f"those of the {first} are here instead" if planned else f"the {first} has rules of its own"
+            notes.left_out(f"{place}: {instead}")
             continue
         rules = _settle_within(place, given, notes) if given is not None and not is_null(given) else None
         if isinstance(rules, list) and rules:
             first, planned = name, [rule for each in rules if (rule := _plan_rule(name, each, notes))]
-        elif isinstance(rules, dict | str):
+        elif isinstance(rules, dict | str) and not is_input(rules):
             notes.left_out(f"{place} holds a {'map' if isinstance(rules, dict) else 'text'}, where a list was expected")
     return planned
 

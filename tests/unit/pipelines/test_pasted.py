@@ -102,6 +102,18 @@ def test_rules_of_the_stage_that_do_not_count_are_told() -> None:
     assert told(resource) == ["Left out: failureStrategies of the stage: those of the step are here instead"]
 
 
+def test_rules_of_the_stage_are_not_replaced_by_rules_that_are_left_out() -> None:
+    rules = [{"onFailure": {"errors": ["AllErrors"], "action": {"type": "Abort"}}}]
+    unusable = [{"onFailure": {"errors": ["Weather"], "action": {"type": "Abort"}}}]
+    resource = one(paste_pipeline(step(around={"failureStrategies": unusable}), stage={"failureStrategies": rules}))
+    assert told(resource)[-1] == "Left out: failureStrategies of the stage: the step has rules of its own"
+
+
+def test_rules_for_failures_that_are_asked_for_are_told_once() -> None:
+    (text,) = told(one(paste_pipeline(step(around={"failureStrategies": "<+input>"}))))
+    assert text.startswith("To do: failureStrategies of the step is asked for at each run (<+input>)")
+
+
 def test_numbers_of_a_loop_that_are_asked_for_have_their_default() -> None:
     matrix = {"env": ["dev", "prod"], "maxConcurrency": "<+input>.default(2)"}
     given = step(around={"strategy": {"matrix": matrix}}, tags=["<+matrix.env>"])
