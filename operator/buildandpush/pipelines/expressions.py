@@ -127,9 +127,20 @@ def _write_frame(holder: Map, values: Mapping[str, str], open_values: Mapping[st
     replaces itself."""
     spec = {key: value for key, value in as_map(holder.get("spec")).items() if key != "execution"}
     rest = {key: value for key, value in holder.items() if key not in ("spec", "steps", "when")}
-    written = {key: write_out(value, open_values if key in _STAY else values) for key, value in spec.items()}
+    written = {
+        key: write_out(value, open_values if _stays(key, value, values) else values) for key, value in spec.items()
+    }
     condition = {"when": write_out(holder["when"], open_values, quoted=True)} if "when" in holder else {}
     return {**as_map(write_out(rest, values)), "spec": written, **condition}
+
+
+def _stays(setting: str, value: Value, values: Mapping[str, str]) -> bool:
+    """Whether variables stay expressions. One that holds several tags is written out, because commas part the tags of
+    a pipeline and not those of a resource."""
+    if setting != "tags":
+        return setting in _STAY
+    used = {f"{kind}.variables.{name}" for name in _used_in(value) for kind in _HOLDERS}
+    return not any("," in values.get(name, "") for name in used)
 
 
 def used_variables(spec: Mapping[str, object], carried: Mapping[str, str]) -> dict[str, str]:

@@ -356,6 +356,21 @@ def test_a_longer_text_with_an_expression_is_told_in_a_condition() -> None:
     assert [text for text in told(one(paste_pipeline(given))) if "an expression in quotes is not replaced" in text]
 
 
+@pytest.mark.parametrize("given", ["<+pipeline.variables.all>", ["<+pipeline.variables.all>"]])
+def test_tags_of_a_variable_that_commas_part_are_several(given: Any) -> None:
+    variables = [{"name": "all", "type": "String", "value": "<+input>.default(1.0,latest)"}]
+    resource = one(paste_pipeline(step(tags=given), variables=variables))
+    assert spec_of(resource)["tags"] == ["1.0", "latest"]
+    assert told(resource) == ["Differs: variables that are asked for at each run have their defaults here: all"]
+
+
+def test_a_part_of_a_variable_with_commas_stays_an_expression() -> None:
+    tags = ['<+pipeline.variables.all.split(",")[0]>']
+    variables = [{"name": "all", "type": "String", "value": "1.0,latest"}]
+    spec = spec_of(one(paste_pipeline(step(tags=tags), variables=variables)))
+    assert (spec["tags"], spec["variables"]) == (tags, {"all": "1.0,latest"})
+
+
 @pytest.mark.parametrize(
     ("given", "tags"),
     [
