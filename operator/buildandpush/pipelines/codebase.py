@@ -51,7 +51,7 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     if bare != repository:
         notes.differs("codebase.repoName: here it is without the login in it")
         repository = bare
-    address = origin.connectors.find(reference, repository, as_text(codebase.get("projectName")))
+    address = origin.connectors.find(reference, repository, _read_project(codebase.get("projectName"), notes))
     git: dict[str, Any] = {"url": _plan_url(origin.url, address, repository, found, notes)}
     revision = _plan_revision(codebase, address, notes)
     if revision:
@@ -79,6 +79,14 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
     if rest:
         notes.left_out(f"codebase: {join_names(rest)}: the operator fetches the one revision that it builds")
     return {"git": git}
+
+
+def _read_project(value: Value | None, notes: Notes) -> str:
+    """The project of a repository of Azure. Without a default a question stays, and the address tells what is missing:
+    most connectors name the project themselves."""
+    if is_input(value) and not find_default(as_text(value)):
+        return as_text(value)
+    return read_text("codebase.projectName", value, notes) or ""
 
 
 def _plan_extent(codebase: Map, notes: Notes) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def _join(kind: str, spec: Map, repository: str, project: str) -> str:
     if not name or "<+" in name:
         return ""
     if kind == "AzureRepo" and "/_git/" not in f"/{name}":
-        inside = f"/{project}" if project and scope != _ONE_PROJECT and "<+" not in project else ""
+        inside = f"/{project}" if project and scope != _ONE_PROJECT else ""
+        if "<+" in inside:
+            return ""
         joined = f"{base}{inside}/{name}" if _AZURE_SSH in base else f"{base}{inside}/_git/{name}"
         return joined.replace(" ", "%20")
     return f"{base}/{name}"

@@ -53,6 +53,27 @@ def test_a_repository_of_azure_has_its_project_before_it(url: str, codebase: dic
     assert connect("AzureRepo", {"url": url, "type": scope}, **codebase)["url"] == repository
 
 
+@pytest.mark.parametrize(
+    ("project", "url", "told_of"),
+    [
+        ("<+input>.default(web)", "https://dev.azure.com/contoso/web/_git/shop", "codebase.projectName is asked for"),
+        ("<+input>", "https://git.invalid/shop.git", "source.git.url stands in"),
+        ("<+trigger.project>", "https://git.invalid/shop.git", "source.git.url stands in"),
+    ],
+)
+def test_a_project_that_is_not_known_is_not_left_out_of_the_address(project: str, url: str, told_of: str) -> None:
+    source = connect("AzureRepo", {"url": "https://dev.azure.com/contoso", "type": "Account"}, projectName=project)
+    assert source["url"] == url
+    assert [text for text in source["notes"] if told_of in text]
+
+
+def test_a_project_that_the_connector_has_is_not_asked_for() -> None:
+    spec = {"url": "https://dev.azure.com/contoso/web", "type": "Project"}
+    source = connect("AzureRepo", spec, projectName="<+input>")
+    assert source["url"] == "https://dev.azure.com/contoso/web/_git/shop"
+    assert not [text for text in source["notes"] if "projectName" in text]
+
+
 def test_a_user_in_a_command_to_copy_is_one_word() -> None:
     login = {"type": "Http", "spec": {"type": "UsernameToken", "spec": {"username": "x; rm -rf ~"}}}
     source = connect("Github", {"url": "https://github.com/contoso", "type": "Account", "authentication": login})
