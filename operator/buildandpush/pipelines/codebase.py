@@ -162,7 +162,7 @@ def _plan_revision(codebase: Map, address: GitAddress | None, notes: Notes) -> s
     given = spec.get(keys.get(kind, ""))
     text = as_text(given)
     default = find_default(text) if is_input(given) else None
-    if default:
+    if default and "<+" not in default:
         notes.differs(f"the {shown(kind)} is asked for at each run; here it has the default of the question")
         text = default
     if kind not in keys or not text or "<+" in text:

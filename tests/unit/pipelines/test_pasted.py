@@ -152,6 +152,14 @@ def test_the_default_of_a_branch_that_is_asked_for_is_built(kind: str) -> None:
     assert [text for text in told(resource) if f"the {kind} is asked for at each run" in text]
 
 
+def test_the_default_of_a_branch_that_only_a_run_has_is_not_told_as_built() -> None:
+    build = {"type": "branch", "spec": {"branch": "<+input>.default(<+trigger.branch>)"}}
+    resource = one(paste_pipeline(step(), properties={"ci": {"codebase": {"build": build}}}))
+    assert "revision" not in spec_of(resource)["source"]["git"]
+    (text,) = told(resource)
+    assert "of each run is built there; here it is the default branch" in text
+
+
 @pytest.mark.parametrize(
     "settings",
     [
