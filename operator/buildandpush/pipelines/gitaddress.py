@@ -13,7 +13,7 @@ KINDS: Final = frozenset({"Git", "Github", "Gitlab", "Bitbucket", "AzureRepo", "
 _ONE_REPOSITORY: Final = "Repo"
 _ONE_PROJECT: Final = "Project"
 _AZURE_SSH: Final = "@ssh.dev.azure.com:"
-_LOGIN: Final = re.compile(r"(https?://)[^/@]{1,1000}@")
+_LOGIN: Final = re.compile(r"(https?://)[^/]{1,1000}@")
 
 
 @dataclass(frozen=True)

@@ -300,10 +300,11 @@ def test_a_group_that_was_a_template_has_nothing_unknown() -> None:
     assert told(one(paste_pipeline(stage={"spec": {"execution": {"steps": [group]}}}))) == []
 
 
-def test_a_token_in_the_name_of_a_repository_is_not_repeated() -> None:
+@pytest.mark.parametrize("login", ["ann:ghp_hunter2", "ann:ghp@hunter2", "ann@contoso.com:ghp_hunter2"])
+def test_a_token_in_the_name_of_a_repository_is_not_repeated(login: str) -> None:
     codebase = {
         "connectorRef": "git",
-        "repoName": "https://ann:ghp_hunter2@github.com/contoso/shop.git",
+        "repoName": f"https://{login}@github.com/contoso/shop.git",
         "build": "<+input>",
     }
     result = paste_pipeline(properties={"ci": {"codebase": codebase}}, url="")
