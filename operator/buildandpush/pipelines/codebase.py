@@ -126,7 +126,9 @@ def _find_codebase(found: FoundStep, notes: Notes) -> Map:
 
 
 def _repository_of(clone: Earlier) -> str:
-    return shown(as_text(clone.spec.get("repoName")) or as_text(clone.spec.get("connectorRef")) or "a repository")
+    return shown(
+        strip_login(as_text(clone.spec.get("repoName"))) or as_text(clone.spec.get("connectorRef")) or "a repository"
+    )
 
 
 def _settle(value: Value | None, notes: Notes) -> Map:

@@ -314,6 +314,14 @@ def test_a_token_in_the_name_of_a_repository_is_not_repeated(login: str) -> None
     )
 
 
+def test_a_token_in_the_repository_of_another_step_is_not_repeated() -> None:
+    spec = {"connectorRef": "git", "repoName": "https://ann:ghp_hunter2@github.com/contoso/tools.git"}
+    clone = {"type": "GitClone", "identifier": "tools", "spec": spec}
+    resource = one(paste_pipeline(clone, step()))
+    assert "hunter2" not in str(resource)
+    assert [text for text in told(resource) if "clones https://github.com/contoso/tools.git" in text]
+
+
 @pytest.mark.parametrize(
     "expression",
     ["<+stage.spec.execution.steps.v.output.outputVariables.VERSION>", "<+stepGroup.steps.v.output.outputVariables.V>"],
