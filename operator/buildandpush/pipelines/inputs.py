@@ -8,6 +8,7 @@ from buildandpush.pipelines.reader import Document
 from buildandpush.pipelines.values import Map, Value, as_list, as_map, as_text, is_null
 
 _WRAPPERS: Final = ("stage", "step", "stepGroup")
+INPUT: Final = "<+input>"
 _INPUT: Final = re.compile(r"<\+input>(?:\.[A-Za-z]+\(.*)?", re.DOTALL)
 _DEFAULT: Final = ".default("
 _QUOTED: Final = re.compile(r"""\s*+(["'])(.*?)\1\s*+\)""", re.DOTALL)

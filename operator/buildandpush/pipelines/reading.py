@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from buildandpush.pipelines.inputs import find_default, is_input
+from buildandpush.pipelines.inputs import INPUT, find_default, is_input
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.values import Map, Value, as_text, is_false, is_null, is_true
 
@@ -11,6 +11,8 @@ _MAKES_IMAGE: Final = (
     "dockerfile", "context", "target", "labels", "buildArgs", "envVariables", "the stage's variable", "when", "strategy"
 )  # fmt: skip
 """How the fields begin without which another image would be built, or one that nobody wants."""
+_SECRET: Final = ("envDockerSecrets", "fileDockerSecrets")
+"""How the fields begin whose values are not repeated."""
 
 
 def settle_input(field: str, value: Value, notes: Notes) -> Value | None:
@@ -24,11 +26,12 @@ def settle_input(field: str, value: Value, notes: Notes) -> Value | None:
         return value
     text = as_text(value)
     default = find_default(text)
+    asked = f"{field} is asked for at each run ({INPUT if field.startswith(_SECRET) else shown(text)})"
     if default:
-        notes.differs(f"{field} is asked for at each run ({shown(text)}); here it has the default of the question")
+        notes.differs(f"{asked}; here it has the default of the question")
         return default
     tell = notes.stand_in if field.startswith(_MAKES_IMAGE) else notes.todo
-    tell(f"{field} is asked for at each run ({shown(text)}); write the value, or give the file with --input-set")
+    tell(f"{asked}; write the value, or give the file with --input-set")
     return None
 
 

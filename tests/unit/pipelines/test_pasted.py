@@ -241,6 +241,14 @@ def test_a_password_that_stands_in_the_step_is_not_repeated(field: str) -> None:
     assert not [text for text in told(resource) if text.startswith("Not valid yet")]
 
 
+@pytest.mark.parametrize("field", ["envDockerSecrets", "fileDockerSecrets"])
+def test_a_password_that_is_the_default_of_a_question_is_not_repeated(field: str) -> None:
+    resource = one(paste_pipeline(step(**{field: {"NPM": "<+input>.default(hunter2)"}})))
+    assert "hunter2" not in str(resource)
+    assert spec_of(resource)[field] == {"NPM": "push-secrets/NPM"}
+    assert [text for text in told(resource) if f"{field}.NPM is asked for at each run (<+input>)" in text]
+
+
 def test_names_that_differ_in_a_sign_have_keys_of_their_own() -> None:
     resource = one(paste_pipeline(step(envDockerSecrets={"npm-token": "a", "npm_token": "b", "npm.token": "c"})))
     assert sorted(spec_of(resource)["envDockerSecrets"].values()) == [
