@@ -32,7 +32,7 @@ _WHICH: Final = "PLUGIN_MULTIPLE_BUILD_ARGS"
 def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tuple[dict[str, str], Map]:
     """`envVariables`, and the settings of the step with those that only a flag has."""
     given = {name: (text, "the stage's variable ") for name, text in _of_stage(stage, notes).items()}
-    given |= {name: (text, "envVariables.") for name, text in read_map("envVariables", value, notes).items()}
+    given |= {name: (text, "envVariables.") for name, text in _of_step(value, notes).items()}
     flags: dict[str, str] = {}
     settings = dict(spec)
     taken = () if "buildArgs" in settings else _take_arguments(given, settings, notes)
@@ -54,6 +54,19 @@ def plan_flags(value: Value | None, stage: Map, spec: Map, notes: Notes) -> tupl
         elif not is_unset(text):
             notes.left_out(f"{place}: {refusal(FLAGS[name])}")
     return flags, settings
+
+
+def _is_login(name: str) -> bool:
+    """Whether a flag is left out whatever its value is, so that nobody is asked for it."""
+    return name in FLAGS and FLAGS[name].treatment is Treatment.CREDENTIAL
+
+
+def _of_step(value: Value | None, notes: Notes) -> dict[str, str]:
+    given = as_map(value)
+    others = {name: each for name, each in given.items() if not _is_login(name)}
+    found = read_map("envVariables", others if isinstance(value, dict) else value, notes)
+    found |= {name: as_text(each) for name, each in given.items() if _is_login(name)}
+    return {name: found[name] for name in given if name in found}
 
 
 def _take_arguments(given: dict[str, tuple[str, str]], settings: Map, notes: Notes) -> tuple[str, ...]:
@@ -84,9 +97,13 @@ def _of_stage(stage: Map, notes: Notes) -> dict[str, str]:
     for each in map(as_map, as_list(stage.get("variables"))):
         name = as_text(each.get("name"))
         place = f"the stage's variable {shown(name)}"
-        if name.startswith(_PREFIX) and name not in found:
+        if not name.startswith(_PREFIX):
+            continue
+        if _is_login(name):
+            found.setdefault(name, as_text(each.get("value")))
+        elif name not in found:
             read_text(place, each.get("value"), notes)
-        elif name.startswith(_PREFIX) and is_input(each.get("value")):
+        elif is_input(each.get("value")):
             notes.differs(f"{place} is asked for at each run; here it has the default of the question")
     return found
 

@@ -249,6 +249,20 @@ def test_a_password_that_is_the_default_of_a_question_is_not_repeated(field: str
     assert [text for text in told(resource) if f"{field}.NPM is asked for at each run (<+input>)" in text]
 
 
+@pytest.mark.parametrize("question", ["<+input>", "<+input>.default(hunter2)", "<+input>.allowedValues(hunter2)"])
+def test_a_flag_of_a_login_is_left_out_and_not_asked_for(question: str) -> None:
+    variables = [{"name": "PLUGIN_CLIENT_SECRET", "type": "String", "value": question}]
+    for resource in (
+        one(paste_pipeline(step(envVariables={"PLUGIN_CLIENT_SECRET": question}))),
+        one(paste_pipeline(stage={"variables": variables})),
+    ):
+        (text,) = told(resource)
+        assert text.startswith("Left out: ")
+        assert text.endswith("PLUGIN_CLIENT_SECRET: no login belongs into a spec; use connectorRef")
+        assert "hunter2" not in str(resource)
+        assert "suspend" not in spec_of(resource)
+
+
 def test_names_that_differ_in_a_sign_have_keys_of_their_own() -> None:
     resource = one(paste_pipeline(step(envDockerSecrets={"npm-token": "a", "npm_token": "b", "npm.token": "c"})))
     assert sorted(spec_of(resource)["envDockerSecrets"].values()) == [
