@@ -126,10 +126,11 @@ def check_registry(connector: Connector, host: str) -> Waiting | None:
             Reason.CONNECTOR_INVALID, f"connector {name!r} serves {served}, not {host}; add the host to its registries"
         )
     if spec.registry_credentials is None and not is_allowed_registry(spec, host):
+        remedy = "add the host to its allowedRegistries if it is one of your registries"
+        if "." not in host:
+            remedy = f"write the registry's whole host name, such as {host}.azurecr.io"
         return Waiting(
-            Reason.CONNECTOR_INVALID,
-            f"connector {name!r} must not send its identity's token to {host}; "
-            "add the host to its allowedRegistries if it is one of your registries",
+            Reason.CONNECTOR_INVALID, f"connector {name!r} must not send its identity's token to {host}; {remedy}"
         )
     return None
 

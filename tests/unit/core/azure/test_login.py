@@ -131,6 +131,20 @@ def test_a_service_that_takes_tokens_is_no_registry(host: str) -> None:
     assert f"names {host} as a registry" in refused.message
 
 
+@pytest.mark.parametrize(
+    ("host", "remedy"),
+    [
+        ("contoso", "write the registry's whole host name, such as contoso.azurecr.io"),
+        ("registry.contoso.example", "add the host to its allowedRegistries if it is one of your registries"),
+    ],
+)
+def test_an_identity_whose_token_must_not_go_to_a_host_has_a_remedy(host: str, remedy: str) -> None:
+    spec = AzureConnectorSpec.model_validate({"managedIdentity": {}, "registries": [host]})
+    refused = check_registry(Connector("shop", "acr", "uid-1", spec), host)
+    assert refused is not None
+    assert refused.message == f"connector 'acr' must not send its identity's token to {host}; {remedy}"
+
+
 @given(st.text(min_size=1).filter(lambda text: ":" not in text), st.text(min_size=1))
 def test_docker_config_holds_the_login_for_each_host(username: str, password: str) -> None:
     try:
