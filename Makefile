@@ -161,7 +161,7 @@ simulation: $(VENV)/ready ## Take 200,000 random steps through a simulated world
 # mutmut needs its sources under src/. So it works on a copy of this folder.
 MUTATION_SCORE := 85
 .PHONY: mutation
-mutation: $(VENV)/ready ## Count the changes of core/ that the unit tests notice; takes 45 minutes
+mutation: $(VENV)/ready ## Count the changes of core/ that the unit tests notice; takes more than an hour
 	rm -rf build/mutation && mkdir -p build/mutation && git ls-files | tar cf - -T - | tar xf - -C build/mutation
 	cd build/mutation && mv operator src && sed -i 's#pythonpath = \["operator"#pythonpath = ["src"#' pyproject.toml \
 		&& PYTHONPATH= $(CURDIR)/$(VENV)/bin/mutmut run > mutmut.log
