@@ -9,17 +9,6 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
-
-# mutmut runs all tests several times in one process, so that a method of a class has another object each time.
-settings.register_profile(
-    "mutation",
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.differing_executors],
-)
-
 _SURVIVED, _UNTESTED = 0, 33
 """mutmut's codes: the tests passed all the same; no test reaches the place."""
 

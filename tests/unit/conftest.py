@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 import structlog
 import structlog.testing
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # The whole of tests/unit is run before every commit. It must stay quick, and say the same twice of the same code. For a
 # deeper search at random, once in a while: pytest tests/unit --hypothesis-profile=deep
 settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
 settings.register_profile("deep", max_examples=2000, deadline=None)
 settings.load_profile("quick")
+# mutmut runs all tests several times in one process, so that a method of a class has another object each time.
+settings.register_profile(
+    "mutation", settings.get_profile("quick"), suppress_health_check=[HealthCheck.differing_executors]
+)
 
 # Nothing is logged unless a test says so: rendering tracebacks would take longer than all tests.
 QUIET = structlog.make_filtering_bound_logger(logging.CRITICAL)

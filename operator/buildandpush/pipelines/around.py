@@ -101,7 +101,7 @@ def _settle_within(place: str, value: Value, notes: Notes) -> Value:
         return {key: _settle_within(join_path(place, key), inner, notes) for key, inner in value.items()}
     if isinstance(value, list):
         return [_settle_within(join_path(place, number), inner, notes) for number, inner in enumerate(value)]
-    settled = settle_input(place, value, notes) if is_input(value) else value
+    settled = settle_input(place, value, notes)
     return value if settled is None else settled
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from buildandpush.pipelines.find import Earlier, FoundStep
 from buildandpush.pipelines.gitaddress import GitAddress, GitConnectors, strip_login
-from buildandpush.pipelines.inputs import find_default, is_input
+from buildandpush.pipelines.inputs import find_default, is_input, is_unanswered
 from buildandpush.pipelines.names import name_connector, slug
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_list, read_text, settle_input
@@ -84,7 +84,7 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
 def _read_project(value: Value | None, notes: Notes) -> str:
     """The project of a repository of Azure. Without a default a question stays, and the address tells what is missing:
     most connectors name the project themselves."""
-    if is_input(value) and not find_default(as_text(value)):
+    if is_unanswered(value):
         return as_text(value)
     return read_text("codebase.projectName", value, notes) or ""
 

@@ -189,8 +189,8 @@ def _variables(prefix: str, holder: Map) -> dict[str, str]:
 
 
 def fixed_variables(holder: Map) -> dict[str, str]:
-    """The variables of a pipeline or stage with their values, or the defaults of those that are asked for. That of a
-    secret is its expression."""
+    """The variables of a pipeline or stage with their values. One that each run asks for has its default, and a secret
+    has its expression."""
     found: dict[str, str] = {}
     for each in map(as_map, as_list(holder.get("variables"))):
         name, value = as_text(each.get("name")), each.get("value")

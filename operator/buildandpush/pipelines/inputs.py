@@ -19,6 +19,11 @@ def is_input(value: Value | None) -> bool:
     return isinstance(value, str) and _INPUT.fullmatch(value.strip()) is not None
 
 
+def is_unanswered(value: Value | None) -> bool:
+    """Whether each run asks for the value, and there is no default."""
+    return is_input(value) and not find_default(as_text(value))
+
+
 def find_default(text: str) -> str | None:
     """The value within `.default(…)`; None if there is none."""
     _, found, rest = text.partition(_DEFAULT)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from buildandpush.core.spec.platform import ARCH_LABEL
 from buildandpush.pipelines.around import typed_maps
 from buildandpush.pipelines.find import FoundStep
-from buildandpush.pipelines.inputs import find_default, is_input
+from buildandpush.pipelines.inputs import is_input, is_unanswered
 from buildandpush.pipelines.notes import Notes, join_names, shown
 from buildandpush.pipelines.reading import read_map, read_text
 from buildandpush.pipelines.stages import find_stage
@@ -45,7 +45,7 @@ def plan_placement(found: FoundStep, notes: Notes) -> dict[str, Any]:
 
 def _tell_namespace(value: Value | None, notes: Notes) -> None:
     """The resource has no field for it."""
-    if is_input(value) and not find_default(as_text(value)):
+    if is_unanswered(value):
         notes.differs("the pipeline asks for the namespace at each run; name yours with kubectl apply -n")
         return
     namespace = read_text("infrastructure.namespace", value, notes)

@@ -16,7 +16,7 @@ _SECRET: Final = ("envDockerSecrets", "fileDockerSecrets")
 
 
 def settle_input(field: str, value: Value, notes: Notes) -> Value | None:
-    """The value, or the default of one that is asked for at each run. None if there is neither.
+    """The value. Where each run asks for it, its default; None where there is neither.
 
     Without a value that makes the image, the resource waits until somebody has given it.
     """

@@ -27,8 +27,7 @@ def tell_secret(field: str, secret: str, key: str, notes: Notes, whole: str = ""
 
 def key_of(name: str, otherwise: str) -> str:
     """The key of a Secret for a name; `otherwise` if nothing of it can be in a key."""
-    key = _NO_KEY.sub("_", name)
-    return key or otherwise
+    return _NO_KEY.sub("_", name) or otherwise
 
 
 def plan_docker_secrets(field: str, places: Mapping[str, str], notes: Notes, *, resource: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A step means in the resource what it meant in its pipeline; what cannot be carried over is told, never lost."""
+"""A step means in the resource what it meant in its pipeline. What cannot be carried over is told, never lost."""
 
 import json
 from typing import Any

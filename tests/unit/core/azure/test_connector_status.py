@@ -181,7 +181,9 @@ def test_of_a_status_that_cannot_be_read_the_logins_stay(status: Any, logins: li
 
 
 def test_a_connector_has_its_generation_and_its_request_to_verify() -> None:
-    assert (raw()["metadata"]["generation"], parse_connector(raw()).generation) == (1, 1)  # type: ignore[union-attr]
+    found = parse_connector(raw())
+    assert isinstance(found, Connector)
+    assert (raw()["metadata"]["generation"], found.generation) == (1, 1)
     bare = {"metadata": {"namespace": "shop", "name": "acr", "uid": "uid-1"}, "spec": raw()["spec"]}
     found = parse_connector(bare)
     assert isinstance(found, Connector)
