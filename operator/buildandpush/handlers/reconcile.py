@@ -121,7 +121,7 @@ class Reconciler:
                 return None
             resource = read_resource(body)
             self._meter.see(key, resource)
-            pods = self._store.pods_of(resource.owner.uid)
+            pods = self._store.pods_of(resource.owner.namespace, resource.owner.uid)
             obstacle = self._obstacles.get(resource.owner.uid)
             world = World(
                 resource,
@@ -173,7 +173,7 @@ class Reconciler:
     def _find_rest(self, key: Key, resource: Resource, decision: Decision) -> timedelta:
         """How long the one build of a run, whose pod was just made, needs no look. A pod that was taken over, or that a
         webhook keeps from starting, may say more already, and no event of it comes any more."""
-        pods = self._store.pods_of(resource.owner.uid)
+        pods = self._store.pods_of(resource.owner.namespace, resource.owner.uid)
         made = (pods.get(action.name) for action in decision.actions if isinstance(action, CreatePod))
         gets_on = all(pod is not None and pod.is_on_its_way and not pod.reads_back for pod in made)
         return self._telling.find_rest(key, decision) if gets_on else timedelta()

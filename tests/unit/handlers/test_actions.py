@@ -54,7 +54,7 @@ def act() -> Acting:
 
 async def test_created_pod_is_known_before_the_watch_tells_of_it(act: Acting) -> None:
     assert await act(CREATE) is None
-    assert set(act.store.pods_of(OWNER.uid)) == {"p1"}
+    assert set(act.store.pods_of(OWNER.namespace, OWNER.uid)) == {"p1"}
     assert len(act.api.all("pods")) == 1
 
 
@@ -62,7 +62,7 @@ async def test_pod_that_was_created_before_is_adopted(act: Acting) -> None:
     await act(CREATE)
     act.store = Store()
     assert await act(CREATE) is None
-    assert set(act.store.pods_of(OWNER.uid)) == {"p1"}
+    assert set(act.store.pods_of(OWNER.namespace, OWNER.uid)) == {"p1"}
     assert len(act.api.all("pods")) == 1
 
 
@@ -278,7 +278,7 @@ async def test_cancelling_leaves_the_pod_with_its_log(act: Acting) -> None:
     for _ in range(2):
         await act(CancelPod("p1", uid))
     assert act.api.get("pods", "shop", "p1")["spec"]["activeDeadlineSeconds"] == 1
-    assert act.store.pods_of(OWNER.uid)["p1"].active_deadline_seconds == 1
+    assert act.store.pods_of(OWNER.namespace, OWNER.uid)["p1"].active_deadline_seconds == 1
 
 
 async def test_deleting_deletes(act: Acting) -> None:

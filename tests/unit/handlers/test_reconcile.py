@@ -57,6 +57,27 @@ async def test_run_goes_from_spec_to_image(cluster: Cluster) -> None:
     assert cluster.registry.asked
 
 
+async def test_pod_of_another_namespace_ends_no_run_though_it_has_the_name_the_owner_and_the_labels(
+    cluster: Cluster,
+) -> None:
+    await cluster.settle()
+    made = cluster.pod
+    ended = {"exitCode": 0, "message": DIGEST}
+    cluster.store.put_pod(
+        {
+            **made,
+            "metadata": {**made["metadata"], "namespace": "evil", "uid": "evil", "resourceVersion": "999"},
+            "status": {
+                "phase": "Succeeded",
+                "containerStatuses": [{"name": "kaniko", "state": {"terminated": ended}}],
+            },
+        }
+    )
+    await cluster.reconcile()
+    assert cluster.ready[0] == "Unknown"
+    assert cluster.registry.asked == []
+
+
 async def test_second_pass_writes_nothing(cluster: Cluster) -> None:
     for step in (lambda: None, cluster.start_kaniko, cluster.end_kaniko):
         step()

@@ -60,7 +60,8 @@ class Store:
         self._former: dict[Key, set[str]] = {}
         """The uids of connectors that are gone, until somebody takes them."""
         self._pods: dict[Place, _PodEntry] = {}
-        self._pods_by_owner: dict[str, dict[str, Place]] = {}
+        self._pods_by_owner: dict[Place, dict[str, PodObservation]] = {}
+        """By the namespace and the uid of the resource. A pod of another namespace may name any uid as its owner's."""
         self._live: set[Place] = set()
         """Build pods that have not ended."""
         self.maps_users = False
@@ -186,7 +187,7 @@ class Store:
         entry = _PodEntry(version_of(body), place[0], _owner_key(body), observe_pod(body))
         self._forget_pod(place)
         self._pods[place] = entry
-        self._pods_by_owner.setdefault(entry.pod.owner_uid, {})[entry.pod.name] = place
+        self._pods_by_owner.setdefault((place[0], entry.pod.owner_uid), {})[entry.pod.name] = entry.pod
         if not entry.pod.ended and not entry.pod.reads_back:
             self._live.add(place)
         return entry.owner
@@ -204,9 +205,9 @@ class Store:
         known = self._pods.get(place_of(body))
         return known.pod if known is not None and known.pod.uid == uid_of(body) else None
 
-    def pods_of(self, owner_uid: str) -> dict[str, PodObservation]:
+    def pods_of(self, namespace: str, owner_uid: str) -> dict[str, PodObservation]:
         """The pods of one resource, by name."""
-        return {name: self._pods[place].pod for name, place in self._pods_by_owner.get(owner_uid, {}).items()}
+        return dict(self._pods_by_owner.get((namespace, owner_uid), {}))
 
     def live_pods(self) -> list[tuple[str, PodObservation]]:
         """The build pods that have not ended, with their namespaces."""
@@ -245,10 +246,11 @@ class Store:
         entry = self._pods.pop(place, None)
         if entry is None:
             return
-        siblings = self._pods_by_owner.get(entry.pod.owner_uid, {})
+        owner = (place[0], entry.pod.owner_uid)
+        siblings = self._pods_by_owner.get(owner, {})
         siblings.pop(entry.pod.name, None)
         if not siblings:
-            self._pods_by_owner.pop(entry.pod.owner_uid, None)
+            self._pods_by_owner.pop(owner, None)
 
 
 def read_resource(body: Object) -> Resource:

@@ -78,7 +78,7 @@ class Watcher:
             return 0.0
         # A pod that says nothing yet tells more a moment later. Most often both are looked at together.
         settles = SETTLES.total_seconds() if pod.says_nothing else 0.0
-        siblings = self._store.pods_of(pod.owner_uid).values()
+        siblings = self._store.pods_of(owner.namespace, pod.owner_uid).values()
         if not all(other.ended for other in siblings if other is not pod):
             return settles  # one of them may have to go
         return max(settles, self._rest_of(owner))

@@ -236,7 +236,7 @@ def test_only_what_has_changed_is_read() -> None:
             meta.CONNECTOR_PLURAL,
         ]
         assert store.get(Key(meta.BUILD_KIND, "shop", "changed")) == changed
-        assert store.pods_of("uid-web")["p2"].node == "node1"
+        assert store.pods_of("shop", "uid-web")["p2"].node == "node1"
         assert [key.name for key in queue.added] == ["web", "changed"]
 
     asyncio.run(main())

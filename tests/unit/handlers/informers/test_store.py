@@ -214,9 +214,9 @@ def test_pods_are_found_by_their_owners_uid() -> None:
     assert store.put_pod(pod("p1")) == key()
     store.put_pod(pod("p2"))
     store.put_pod(pod("p3", owner="u2"))
-    assert set(store.pods_of("u1")) == {"p1", "p2"}
-    assert set(store.pods_of("u2")) == {"p3"}
-    assert store.pods_of("u3") == {}
+    assert set(store.pods_of("shop", "u1")) == {"p1", "p2"}
+    assert set(store.pods_of("shop", "u2")) == {"p3"}
+    assert store.pods_of("shop", "u3") == {}
 
 
 @given(st.permutations(range(1, 6)))
@@ -224,29 +224,29 @@ def test_newest_pod_wins_in_any_order(order: list[int]) -> None:
     store = Store()
     for version in order:
         store.put_pod(pod(version=version, nodeName=f"node{version}"))
-    assert store.pods_of("u1")["p1"].node == "node5"
+    assert store.pods_of("shop", "u1")["p1"].node == "node5"
 
 
 def test_late_deletion_of_a_former_pod_leaves_the_one_of_its_name() -> None:
     store = Store()
     store.put_pod(pod(version=5, uid="p-u2"))
     store.drop_pod(pod(version=4, uid="p-u1"))
-    assert store.pods_of("u1")["p1"].uid == "p-u2"
+    assert store.pods_of("shop", "u1")["p1"].uid == "p-u2"
 
 
 def test_deleted_pod_is_gone_and_its_owner_is_told() -> None:
     store = Store()
     store.put_pod(pod())
     assert store.drop_pod(pod(version=2)) == key()
-    assert store.pods_of("u1") == {}
+    assert store.pods_of("shop", "u1") == {}
 
 
 def test_pod_made_again_for_another_owner_is_the_others() -> None:
     store = Store()
     store.put_pod(pod(version=1, owner="u1"))
     store.put_pod(pod(version=2, uid="p-u2", owner="u2"))
-    assert store.pods_of("u1") == {}
-    assert set(store.pods_of("u2")) == {"p1"}
+    assert store.pods_of("shop", "u1") == {}
+    assert set(store.pods_of("shop", "u2")) == {"p1"}
 
 
 @pytest.mark.parametrize(
@@ -271,7 +271,7 @@ def test_fresh_list_of_pods_tells_owners_of_what_was_missed() -> None:
     store.put_pod(pod("gone", 1))
     store.put_pod(pod("same", 2))
     assert replace(store, POD_KIND, listing(9, pod("same", 2)), None) == {key()}
-    assert set(store.pods_of("u1")) == {"same"}
+    assert set(store.pods_of("shop", "u1")) == {"same"}
     assert replace(store, POD_KIND, listing(10, pod("same", 2)), None) == set()
     assert replace(store, POD_KIND, listing(11, pod("same", 11)), None) == {key()}
     assert replace(store, POD_KIND, listing(12, pod("same", 11), pod("new", 12)), None) == {key()}
@@ -281,14 +281,26 @@ def test_old_list_of_pods_does_not_lose_a_pod_just_made() -> None:
     store = Store()
     store.put_pod(pod("new", 8))
     assert replace(store, POD_KIND, listing(5), None) == set()
-    assert set(store.pods_of("u1")) == {"new"}
+    assert set(store.pods_of("shop", "u1")) == {"new"}
 
 
 def test_list_of_pods_of_one_namespace_leaves_the_others() -> None:
     store = Store()
     store.put_pod(pod(namespace="other"))
     assert replace(store, POD_KIND, listing(9), "shop") == set()
-    assert set(store.pods_of("u1")) == {"p1"}
+    assert set(store.pods_of("other", "u1")) == {"p1"}
+
+
+def test_pod_of_another_namespace_is_nobodys_here_though_it_names_the_same_owner_and_has_the_same_name() -> None:
+    """Whoever may create pods writes any owner into them, and the uid of a resource stands in its images."""
+    store = Store()
+    store.put_pod(pod(nodeName="own"))
+    store.put_pod(pod(uid="p-evil", namespace="evil", nodeName="evil"))
+    store.put_pod(pod("other", uid="p-evil2", namespace="evil"))
+    assert {name: found.node for name, found in store.pods_of("shop", "u1").items()} == {"p1": "own"}
+    store.drop_pod(pod(version=2, uid="p-evil", namespace="evil"))
+    assert set(store.pods_of("shop", "u1")) == {"p1"}
+    assert store.pods_of("shop", "u2") == {}
 
 
 def test_stored_resource_is_read() -> None:
