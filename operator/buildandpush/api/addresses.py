@@ -7,7 +7,7 @@ users. Private addresses are: company registries, git servers and private endpoi
 import contextlib
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -48,6 +48,29 @@ class AddressRules:
         with contextlib.suppress(ValueError):
             return [ipaddress.ip_address(self.api_server)]
         return []
+
+
+@dataclass(frozen=True)
+class WatchedRules(AddressRules):
+    """The rules of `inner`, which remember what they were asked about."""
+
+    inner: AddressRules = field(default_factory=AddressRules)
+    seen: list[str] = field(default_factory=list)
+    """The addresses that a host was found at, and that were looked at before it was connected to."""
+
+    def refuses(self, address: str) -> bool:
+        """Whether an address is refused."""
+        refused = self.inner.refuses(address)
+        self.seen.append(address)
+        return refused
+
+    def is_public(self, address: str) -> bool:
+        """Whether everybody may learn how a host at this address answers."""
+        return self.inner.is_public(address)
+
+    def led_inside(self) -> bool:
+        """Whether one of the addresses is not public."""
+        return not all(map(self.is_public, self.seen))
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -5,21 +5,26 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 from urllib.request import parse_http_list, parse_keqv_list
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.clients.bounded import MAX_ANSWER, TooLongError, read_bounded
 from buildandpush.clients.outside import is_passing
 from buildandpush.clients.traffic.pauses import read_pause, read_pause_of
-from buildandpush.core.azure.errors import clip_foreign, is_busy
+from buildandpush.core.azure.errors import UNTOLD, clip_foreign, is_busy
 from buildandpush.core.facts import Proof, ReadBack
 from buildandpush.core.jsonvalue import UnreadableError, parse_json
 from buildandpush.core.naming import names_run
+
+_log = structlog.get_logger(__name__)
 
 _TAG_PAGE: Final = 1000
 _MAX_TAG_PAGES: Final = 100
@@ -84,6 +89,11 @@ async def prove_image(image: "Image", names: tuple[str, ...], run_label: str) ->
     return Proof(digest if names_run(labels.get(meta.IMAGE_LABEL_RUN), run_label) else None)
 
 
+async def _tell_all(host: str) -> bool:
+    """Everybody may learn how any host answers."""
+    return True
+
+
 class Image:
     """One repository of a registry, read with one login."""
 
@@ -96,14 +106,17 @@ class Image:
         *,
         scheme: str = "https",
         agent: str = meta.COMPONENT,
+        may_tell: Callable[[str], Awaitable[bool]] = _tell_all,
     ) -> None:
-        """`login` is the whole value of the header Authorization, `agent` that of User-Agent."""
+        """`login` is the whole value of the header Authorization, `agent` that of User-Agent. `may_tell` says of a host
+        that the registry sends to whether everybody may learn how it answers."""
         self.session = session
         self.host = host
         self.path = path
         self.base = URL(f"{scheme}://{host}")
         self._login = login
         self._agent = agent
+        self._may_tell = may_tell
         # Some registries take the login itself, others only a token that they give for it.
         self._authorization = login
         self._exchange = asyncio.Lock()
@@ -171,10 +184,24 @@ class Image:
         """A blob that the registry keeps in a storage account; the login does not go there."""
         if not url.startswith("https://"):
             raise NotReadError(f"{self.host} sends elsewhere without TLS")
-        status, _, blob = await self._send("GET", url, {})
-        if status != 200:
-            raise NotReadError(f"the storage that {self.host} names answered {status}")
+        try:
+            status, _, blob = await self._send("GET", url, {})
+            if status != 200:
+                raise NotReadError(f"the storage that {self.host} names answered {status}")
+        except NotReadError as error:
+            raise await self._hide(error, url) from error
         return blob
+
+    async def _hide(self, error: NotReadError, url: str) -> NotReadError:
+        """The error with its words only where users may have them: a stranger's registry sends wherever it likes."""
+        host = ""
+        with suppress(ValueError):
+            host = URL(url).host or ""
+        if host and await self._may_tell(host):
+            return error
+        _log.warning("registry.unreachable", host=host, error=str(error))
+        told = f"the storage that {self.host} names: {UNTOLD}"
+        return NotReadError(told, passing=error.passing, retry_after_seconds=error.retry_after_seconds)
 
     async def _request(self, method: str, path: str) -> tuple[int, Any, bytes]:
         url = f"{self.base.scheme}://{self.host}/v2/{self.path}/{path}"

@@ -22,7 +22,7 @@ from yarl import URL
 from buildandpush.api.addresses import AddressRules
 from buildandpush.clients.bounded import BoundedResponse
 from buildandpush.clients.recent import Recent
-from buildandpush.clients.resolver import Resolver
+from buildandpush.clients.resolver import Resolver, WatchedResolver
 from buildandpush.clients.shared import Shared
 from buildandpush.clients.traffic.buckets import Buckets
 from buildandpush.clients.traffic.circuits import OUTSIDE_LIMITS, Asked, Circuits, RefusedError
@@ -82,8 +82,8 @@ class Outside:
         called with the host of each request and the status of its answer, or with None if it did not answer."""
         self._ca_file = ca_file
         self._verifies = verifies
-        self._resolver = resolver or Resolver()
         self._rules = rules or AddressRules()
+        self._resolver = WatchedResolver(resolver or Resolver(), self._rules.is_public)
         self._traces = [_make_trace(on_answer)] if on_answer else []
         self._circuits = circuits or Circuits(OUTSIDE_LIMITS)
         self._buckets = buckets or Buckets()
@@ -186,8 +186,8 @@ class Outside:
             return True
         try:
             async with asyncio.timeout(_RESOLVE_SECONDS):
-                found = await self._resolver.resolve(name, 443, socket.AF_UNSPEC)
-            return all(self._rules.is_public(str(one["host"])) for one in found)
+                await self._resolver.resolve(name, 443, socket.AF_UNSPEC)
+            return not self._resolver.was_inside(name)
         except (OSError, ValueError, TimeoutError):  # ValueError: no host name, or an address that is none
             return False
 

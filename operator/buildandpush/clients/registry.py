@@ -152,7 +152,7 @@ class RegistryClient:
         except (OSError, ValueError) as error:  # OpenSSL's errors are OSErrors
             raise NotReadError(f"the connector's login cannot be used: {error}") from error
         ASKER.set(sha256(authorization.encode()).hexdigest())
-        return Image(session, host, path, authorization)
+        return Image(session, host, path, authorization, may_tell=self._outside.may_tell)
 
 
 def _key(repository: str, credentials: Credentials) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from buildandpush.api.addresses import AddressRules
 from buildandpush.clients import outside as module
 from buildandpush.clients.outside import ForbiddenAddressError, Outside
 from buildandpush.clients.recent import Recent
@@ -334,6 +335,14 @@ class Found(AbstractResolver):
         """Nothing to close."""
 
 
+class NoWay(AddressRules):
+    """Rules that let a client connect nowhere."""
+
+    def refuses(self, address: str) -> bool:
+        """All is refused."""
+        return True
+
+
 @pytest.mark.parametrize(
     ("host", "addresses", "told"),
     [
@@ -350,6 +359,32 @@ class Found(AbstractResolver):
 )
 async def test_how_a_host_answers_is_told_unless_it_is_inside(host: str, addresses: list[str], told: bool) -> None:
     assert await Outside(resolver=Found(*addresses), rules=LOOPBACK).may_tell(host) is told
+
+
+class Changing(AbstractResolver):
+    """Finds every host at the first address, and at the next one each time it is asked again."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._left = list(addresses)
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[Any]:
+        """The address of the moment."""
+        address = self._left.pop(0) if len(self._left) > 1 else self._left[0]
+        found = {"hostname": host, "host": address, "port": port, "family": socket.AF_INET, "proto": 0}
+        return [{**found, "flags": socket.AI_NUMERICHOST}]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def test_a_host_that_was_inside_is_not_told_though_its_name_leads_outside_a_moment_later() -> None:
+    """Whoever names a host owns its DNS, and could say what is public to the question that decides what is told."""
+    outside = Outside(resolver=Changing("10.0.0.5", "140.82.121.4"), rules=NoWay())
+    with pytest.raises(aiohttp.ClientError):
+        await (await outside.session()).get("https://registry.Evil.example/v2/")
+    assert not await outside.may_tell("Registry.evil.example:443")
+    assert await outside.may_tell("another.example")
+    await outside.close()
 
 
 @pytest.mark.parametrize(("host", "told"), [("127.0.0.1:5000", False), ("140.82.121.4", True), ("a..b", False)])

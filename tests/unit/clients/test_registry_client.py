@@ -35,6 +35,14 @@ async def registry() -> AsyncIterator[FakeRegistry]:
         yield running
 
 
+class OutsideAndInside(InsideRules):
+    """127.0.0.1 is on the internet, and all others are inside the cluster's network."""
+
+    def is_public(self, address: str) -> bool:
+        """Whether everybody may learn how a host at this address answers."""
+        return address == "127.0.0.1"
+
+
 def login(registry: FakeRegistry, **changes: object) -> Credentials:
     """The login for that registry."""
     values = {
@@ -157,6 +165,21 @@ async def test_a_blob_is_not_fetched_from_a_forbidden_address(registry: FakeRegi
         counts.append(len(came))
     elsewhere.close()
     assert counts == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["https://127.0.0.2:1/blob", "https://127.0.0.2:port/blob", "https://[/blob"])
+async def test_of_storage_inside_the_network_nothing_is_told_though_a_registry_outside_names_it(
+    place: str, registry: FakeRegistry
+) -> None:
+    """A stranger's registry could otherwise find out with it what is there."""
+    label(registry, "uid/1")
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.2", 0)
+    registry.blob_location = place.replace("port", str(listening.sockets[0].getsockname()[1]))
+    outside = Outside(rules=OutsideAndInside())
+    found = await RegistryClient(outside).find_proof(f"{registry.host}/shop/web", TAGS, "uid/1", login(registry))
+    await outside.close()
+    listening.close()
+    assert found.problem == f"the storage that {registry.host} names: {UNTOLD}"
 
 
 async def test_certificate_of_an_unknown_ca_is_a_problem_and_no_login_is_sent(registry: FakeRegistry) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from buildandpush.api.addresses import AddressRules
+from buildandpush.api.addresses import AddressRules, WatchedRules
 from buildandpush.api.reasons import Reason
 from buildandpush.clients.git.lookups import UnendedError
 from buildandpush.clients.git.process import GitProcesses
@@ -27,7 +27,7 @@ from buildandpush.clients.git.scratch import ScratchFolder
 from buildandpush.clients.recent import Recent
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
-from buildandpush.source.git.githubapp import names_app, parse_app
+from buildandpush.source.git.githubapp import App, names_app, parse_app
 from buildandpush.source.git.refs import COMMIT, list_patterns, read_refs
 from buildandpush.source.git.way import Access, Way, explain_failure, find_way, split_url
 from buildandpush.source.report import SourceError
@@ -90,6 +90,9 @@ class GitRemote:
         """Of its own: DNS that says nothing holds a thread for long, and other clients look up hosts too."""
         self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
         """Logins that were made for GitHub Apps, and until when they are used, by url and a hash of the Secret."""
+        self._inside: Recent[str, bool] = Recent()
+        """Hosts that were found inside the cluster's network. Whoever names a host owns its DNS, which could say what
+        is public to whoever asks next."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -134,6 +137,7 @@ class GitRemote:
     async def _find_way(self, at: GitRevision, login: GitLogin | None, folder: Path) -> Way:
         about = (at.url, _tell_apart(login)) if login and names_app(login.keys) else None
         until, header = (self._headers.get(about) if about else None) or (0.0, "")
+        rules = WatchedRules(inner=self._rules)
         access = Access(
             login.origin if login else "",
             ca_bundle=at.ca_bundle,
@@ -141,7 +145,7 @@ class GitRemote:
             keys=login.keys if login else None,
             trusted=self._ca_file,
             scratch=folder,
-            rules=self._rules,
+            rules=rules,
             header=header if time.monotonic() < until else "",
         )
         server = split_url(at.url)
@@ -153,12 +157,14 @@ class GitRemote:
         except SourceError as error:
             if app is None:
                 raise
+            self._note_inside(rules, server.host, app)
             # The rest of it is what the server of the API says, which need not be GitHub's.
-            raise await self._hide(error, urlsplit(app.api).hostname or "") from error
+            raise await self._hide(error, _api_host(app)) from error
         except TimeoutError as error:
             told = f"neither DNS nor the server of the login says anything of {server.host!r}"
             finding.add_done_callback(_read_error)
             raise UnendedError(Reason.SOURCE_UNREACHABLE, told, finding) from error
+        self._note_inside(rules, server.host, app)
         if about and way.is_login_new:
             self._headers.put(about, (time.monotonic() + _APP_LOGIN_SECONDS, way.header))
         return way
@@ -193,12 +199,22 @@ class GitRemote:
             self._headers.drop(lambda about: about[0] == at.url)
         raise await self._hide(error, split_url(at.url).host) if error.reason in _TELLING else error
 
+    def _note_inside(self, rules: WatchedRules, host: str, app: App | None) -> None:
+        if rules.led_inside():
+            for each in (host, *((_api_host(app),) if app else ())):
+                self._inside.put(each, True)
+
     async def _hide(self, error: SourceError, host: str) -> SourceError:
         """The error with its words only where users may have them."""
-        if host in self._told_hosts or await self._telling.may_tell(host):
+        was_inside = self._inside.get(host) is not None
+        if host in self._told_hosts or (not was_inside and await self._telling.may_tell(host)):
             return error
         _log.warning("git.failed", host=host, reason=error.reason, error=str(error))
         return SourceError(error.reason, f"the operator's log says how {host!r} answered")
+
+
+def _api_host(app: App) -> str:
+    return urlsplit(app.api).hostname or ""
 
 
 def _add_details(found: Commit, told: str) -> Commit:

@@ -26,6 +26,7 @@ from buildandpush.source.network import connection
 from buildandpush.source.report import SourceError
 from devcluster.machine.process import parse_stat
 from tests.github import GitHub, Reply
+from tests.pinned import InsideRules
 from tests.unit.source.git.fake_ssh import HOSTS, KEY, install_ssh
 from tests.unit.source.git.git_server import GitServer, git, make_repository, serve_git
 from tests.webserver import make_certificate
@@ -332,6 +333,12 @@ async def test_of_private_hosts_users_learn_no_more_than_that_they_are_no_git_se
     server.status = 503
     listed = GitRemote(Told(False), AddressRules(), told_hosts=("git.invalid",))
     assert "503" in str(await refused(listed, server.url()))
+
+
+async def test_of_a_host_that_was_inside_nothing_is_told_though_its_name_leads_outside_a_moment_later() -> None:
+    """Whoever names a host owns its DNS, and could say what is public to the question that decides what is told."""
+    error = await refused(GitRemote(Told(True), InsideRules()), "http://127.0.0.1:1/shop.git")
+    assert str(error) == "the operator's log says how '127.0.0.1' answered"
 
 
 APP = GitHub()
