@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from buildandpush.core.spelling import cores_of, cut_out, join_base64, undo_escapes, widen
+
 MASK: Final = "***"
 WITHHELD: Final = "(This text is not shown: it may hold more secrets than the operator can look for.)"
 """Stands for a text whose secrets cannot all be masked."""
@@ -45,7 +47,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def mask_values(text: str, secrets: Iterable[str]) -> str:
-    """The text without the given values, raw, in base64, and as URLs, JSON and HTML write them.
+    """The text without the given values, raw, in base64, and as URLs, JSON, HTML and shells write them.
 
     Of more values than can be looked for, WITHHELD stands for the whole text.
     """
@@ -59,7 +61,28 @@ def mask_values(text: str, secrets: Iterable[str]) -> str:
         return WITHHELD
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, MASK)
-    return text
+    return _mask_base64(_mask_escaped(text, values), values)
+
+
+def _mask_escaped(text: str, values: set[str]) -> str:
+    """The text without values that are written with escapes."""
+    plain = undo_escapes(text)
+    if not plain.marks:
+        return text
+    words = {undo_escapes(value).text for value in values if not value.isalnum()}
+    found = _probable({word for word in words if len(word) >= _MIN_LENGTH}, plain.text)
+    if len(found) > MAX_FOUND:
+        return WITHHELD
+    return cut_out(text, [span for word in found for span in plain.find_all(word)], MASK)
+
+
+def _mask_base64(text: str, values: set[str]) -> str:
+    """The text without values that stand in base64 of something longer, or of several lines."""
+    joined = join_base64(text)
+    found = _probable({core for value in values for core in cores_of(value)}, joined.text)
+    if len(found) > MAX_FOUND:
+        return WITHHELD
+    return cut_out(text, [widen(text, span) for core in found for span in joined.find_all(core)], MASK)
 
 
 def longest_form(secrets: Iterable[str]) -> int:

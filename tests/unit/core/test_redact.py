@@ -56,6 +56,63 @@ FORMS = {
 }
 
 
+ODD = "pä s/w&'\\<r\"d"
+OTHER_FORMS = {
+    "URL in lower case": quote(ODD, safe="").lower(),
+    "URL in a URL": quote(quote(ODD, safe=""), safe=""),
+    "URL of JavaScript": quote(ODD, safe="!'()*"),
+    "JSON of Go": json.dumps(ODD, ensure_ascii=False)[1:-1].replace("&", "\\u0026").replace("<", "\\u003C"),
+    "JSON in JSON": json.dumps(json.dumps(ODD).replace("&", "\\u0026"))[3:-3],
+    "HTML with numbers": ODD.replace("&", "&#38;").replace("'", "&#39;").replace("<", "&#x3C;").replace('"', "&#34;"),
+    "bash -x": ODD.replace("'", "'\\''"),
+    "dash -x": ODD.replace("'", "'\"'\"'"),
+    "Python": repr(ODD)[1:-1],
+    "JavaScript": ODD.replace("\\", "\\\\").replace("'", "\\x27").replace("<", "\\x3c"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FORMS)
+@pytest.mark.parametrize("others", [0, 60, 500])
+def test_a_secret_goes_however_its_odd_characters_are_escaped(name: str, others: int) -> None:
+    form = OTHER_FORMS[name]
+    assert form != ODD
+    values = [ODD, *(f"other value {number}" for number in range(others))]
+    for text in (form, f"{form} after", f"before {form}", f"%41 before &lt;{form}& after \\u0026"):
+        assert mask_values(text, values) == text.replace(form, MASK)
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "user:", "a long user, and more:"])
+@pytest.mark.parametrize("after", ["", "\n", "@host", "\n\n"])
+@pytest.mark.parametrize("secret", [ODD, "hunter22", "s3cr3t-value", "\U0001f511" * 4, "?>~?>~?>~"])
+def test_a_secret_goes_in_base64_of_whatever_it_stands_in(before: str, after: str, secret: str) -> None:
+    """`echo $TOKEN | base64` is not base64 of the token: a line break follows it."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        encoded = encode(f"{before}{secret}{after}".encode()).decode()
+        masked = mask_values(f"so: {encoded} is it", [secret])
+        left = masked.removeprefix("so: ").removesuffix(" is it")
+        assert left.count(MASK) == 1
+        for part in left.split(MASK):
+            assert len(part) <= (len(before) + len(after)) * 4 / 3 + 4
+        assert secret not in mask_values(masked, [])
+
+
+@pytest.mark.parametrize("width", [64, 76])
+@pytest.mark.parametrize("before", ["", "user:"])
+def test_a_secret_goes_in_base64_of_several_lines(width: int, before: str) -> None:
+    secret = "".join(f"{number}-part of a token, " for number in range(20))
+    encoded = base64.b64encode(f"{before}{secret}\n".encode()).decode()
+    lines = "\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
+    masked = mask_values(f"+ base64\n{lines}\nerror building image", [secret])
+    assert masked.startswith("+ base64\n")
+    assert masked.endswith("\nerror building image")
+    assert len(masked) < 60
+
+
+def test_digests_and_words_stay_beside_short_secrets() -> None:
+    text = "sha256:" + "0123456789abcdef" * 4 + " c2hvcnQ= &amp; %41 \\u0026 it's"
+    assert mask_values(text, ["tests", "0000", "a%b"]) == text
+
+
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("others", [0, 60, 500])
 def test_a_secret_goes_in_every_form_that_it_is_written_in(name: str, others: int) -> None:
