@@ -21,6 +21,7 @@ from buildandpush.clients.traffic.places import Limits, Manner, Places
 from buildandpush.core.backoff import FIRST_BACKOFF_SECONDS, backoff_seconds, is_due, longest_backoff_seconds
 from buildandpush.core.facts import Trouble
 from buildandpush.core.foreign import admit
+from buildandpush.core.text import clip
 from buildandpush.source.report import SourceError
 
 W = TypeVar("W", bound=Hashable)
@@ -37,6 +38,8 @@ PER_NAMESPACE: Final = 4
 UNPROVEN_PER_NAMESPACE: Final = 3
 """Users name hosts. So whoever names many that hang, or that answer once and hang then, leaves the other half."""
 MAX_KNOWN: Final = 16384
+_MAX_WORDS: Final = 512
+"""Bytes of why there is no answer. A status shows no more, and as many answers are kept as are known."""
 MOST_WISHES: Final = 16
 """So many questions of one waiter wait for their turn. A build has some three, and leaves others behind by changes."""
 _LASTING: Final = frozenset(
@@ -268,7 +271,7 @@ class Lookups(Generic[W, V]):
         throttled = reason is Reason.SOURCE_THROTTLED
         seconds = longest_backoff_seconds(self._first) if throttled else backoff_seconds(entry.failures, self._first)
         at = self._clock() + timedelta(seconds=seconds)
-        trouble = Trouble(reason, admit(message), reason not in _LASTING, entry.failures, at)
+        trouble = Trouble(reason, clip(admit(message), _MAX_WORDS), reason not in _LASTING, entry.failures, at)
         if throttled:
             self._pauses.put(entry.subject, trouble)
         return trouble

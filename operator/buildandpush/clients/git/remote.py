@@ -27,6 +27,7 @@ from buildandpush.clients.git.scratch import ScratchFolder
 from buildandpush.clients.recent import Recent
 from buildandpush.core.facts import Commit, GitRevision
 from buildandpush.core.foreign import admit
+from buildandpush.core.text import clip
 from buildandpush.source.git.githubapp import App, names_app, parse_app
 from buildandpush.source.git.refs import COMMIT, list_patterns, read_refs
 from buildandpush.source.git.way import Access, Way, explain_failure, find_way, split_url
@@ -56,6 +57,8 @@ _TELLING: Final = frozenset(
 )
 """What a server that is none of git's may be found out by. The others are what a git server says of a repository."""
 _DETAILS: Final = "%an <%ae>%n%s"
+_MAX_TEXT: Final = 256
+"""Bytes of a ref, an author or a message. A status shows no more, and thousands of answers are kept."""
 
 
 class Telling(Protocol):
@@ -111,11 +114,11 @@ class GitRemote:
                 told = await self._git(at, way, folder, "ls-remote", "--quiet", "--symref", _url(at), *patterns)
                 refs = read_refs(told, at.revision)
                 found = Commit(refs.commit, admit(refs.ref))
-            if not details:
-                return found
-            await self._fetch_one(at, way, folder, found)
-            command = ("log", "-1", "--no-show-signature", f"--format={_DETAILS}", found.commit, "--")
-            return _add_details(found, await self._git(at, way, folder, *command))
+            if details:
+                await self._fetch_one(at, way, folder, found)
+                command = ("log", "-1", "--no-show-signature", f"--format={_DETAILS}", found.commit, "--")
+                found = _add_details(found, await self._git(at, way, folder, *command))
+            return replace(found, ref=clip(found.ref, _MAX_TEXT))
 
     async def is_touched(
         self, at: GitRevision, login: GitLogin | None, commits: tuple[str, str], paths: tuple[str, ...]
@@ -220,7 +223,7 @@ def _api_host(app: App) -> str:
 def _add_details(found: Commit, told: str) -> Commit:
     """The commit with what git tells of it."""
     author, _, message = admit(told).partition("\n")
-    return replace(found, author=author, message=message.partition("\n")[0])
+    return replace(found, author=clip(author, _MAX_TEXT), message=clip(message.partition("\n")[0], _MAX_TEXT))
 
 
 def _read_error(finding: asyncio.Future[Way]) -> None:

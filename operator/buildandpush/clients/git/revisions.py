@@ -57,7 +57,7 @@ class Revisions:
         self._git = git
         self._lookups = lookups
         self._key = os.urandom(32)
-        self._seen: Recent[tuple[str, GitRevision], str] = Recent(_SEEN)
+        self._seen: Recent[tuple[str, str], str] = Recent(_SEEN)
         """What told the login of a namespace's question from others, the last time that its Secret was read."""
 
     async def find_commit(self, owner: Owner, asked: AskCommit) -> Commit | Trouble | None:
@@ -96,10 +96,10 @@ class Revisions:
         *,
         begins: bool = True,
     ) -> Commit | bool | Trouble | None:
-        # Certificates are long, and the keys are kept for long.
-        short = replace(at, ca_bundle=hashlib.sha256(at.ca_bundle.encode()).hexdigest())
-        about = (*about, replace(short, secret="", connector=""))
-        seen = self._seen.get((owner.namespace, short))
+        # Addresses and certificates are long, and the keys are kept for long.
+        place = (owner.namespace, _digest(at))
+        about = (*about, _digest(replace(at, secret="", connector="")))
+        seen = self._seen.get(place)
         known = (*about, seen)
         found = self._lookups.find(known, since) if seen is not None else None
         if found is not None or not (begins or self._lookups.knows(known)):
@@ -107,7 +107,7 @@ class Revisions:
         login = await self._read_login(owner.namespace, at)
         if isinstance(login, Trouble):
             return login
-        told = self._seen.put((owner.namespace, short), self._tell_apart(owner.namespace, at, login))
+        told = self._seen.put(place, self._tell_apart(owner.namespace, at, login))
         key = (*about, told)
         found = self._lookups.find(key, since)
         if found is not None:
@@ -144,6 +144,10 @@ class Revisions:
         if login is None:
             return ""
         return hmac.new(self._key, repr(sorted(login.keys.items())).encode(), hashlib.sha256).hexdigest()
+
+
+def _digest(at: GitRevision) -> str:
+    return hashlib.sha256(repr(at).encode()).hexdigest()
 
 
 def _decode(value: str) -> str:

@@ -1,6 +1,7 @@
 """Answers that take long: who is asked when, what is remembered, and who hears of it."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -328,6 +329,20 @@ async def test_a_server_that_wants_fewer_requests_is_left_alone_by_all_with_that
     assert server.asked == ["main", "third"]
     desk.now += timedelta(seconds=300)
     assert desk.ask(server, "other", subject=Subject("git.example", "ann")) is None
+
+
+async def test_of_a_servers_words_no_more_is_kept_than_a_status_shows(desk: Desk) -> None:
+    """Thousands of answers are kept, and one odd character makes each character of a text take four bytes."""
+    server = Server()
+    server.error = SourceError(Reason.SOURCE_DENIED, "\U0001f511" + " x" * 2500)
+    desk.ask(server, "main")
+    await settle()
+    server.release()
+    await settle()
+    found = desk.find("main")
+    assert isinstance(found, Trouble)
+    assert found.message.startswith("\U0001f511 x x")
+    assert sys.getsizeof(found.message) < 2500
 
 
 async def test_what_nobody_foresaw_is_trouble_too(desk: Desk) -> None:

@@ -323,6 +323,23 @@ async def test_an_address_that_the_installer_denies_is_not_asked() -> None:
     assert "10.1.2.3" in str(error)
 
 
+async def test_of_a_commit_no_more_is_kept_than_a_status_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, remote: GitRemote
+) -> None:
+    make_repository(tmp_path)
+    work = tmp_path / "work"
+    (work / "long").write_text("1\n")
+    commit = _commit(work, "\U0001f511" + " x" * 2500)
+    branch = "/".join(["b" * 200] * 4)
+    git(work, "push", "--quiet", str(tmp_path / "shop.git"), f"HEAD:refs/heads/{branch}")
+    monkeypatch.setattr(way, "resolve_host", lambda host, port, rules: ["127.0.0.1"])
+    with serve_git(tmp_path) as running:
+        found = await remote.find_commit(GitRevision(running.url(), branch), None, details=True)
+    assert found.commit == commit
+    assert found.message.startswith("\U0001f511 x x")
+    assert [len(text.encode()) for text in (found.message, found.ref)] == [256, 256]
+
+
 async def test_of_private_hosts_users_learn_no_more_than_that_they_are_no_git_servers(server: GitServer) -> None:
     hidden = GitRemote(Told(False), AddressRules())
     server.status = 503
