@@ -50,7 +50,7 @@ class RegistryClient:
         self._outside = outside
         self._acr = AcrReader(outside)
         self._lag_seconds = lag_seconds
-        self._pauses: Pauses[tuple[str, str, str], ReadBack] = Pauses()
+        self._pauses: Pauses[tuple[str, str], ReadBack] = Pauses()
 
     async def read_back(
         self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
@@ -155,6 +155,7 @@ class RegistryClient:
         return Image(session, host, path, authorization, may_tell=self._outside.may_tell)
 
 
-def _key(repository: str, credentials: Credentials) -> tuple[str, str, str]:
-    """Whom a registry asks for a pause: a host, and who asks it."""
-    return repository.split("/", 1)[0], credentials.username, credentials.password
+def _key(repository: str, credentials: Credentials) -> tuple[str, str]:
+    """Whom a registry asks for a pause: a host, and what tells who asks it from others. A Secret may be large."""
+    login = sha256(f"{credentials.username}:{credentials.password}".encode()).hexdigest()
+    return repository.split("/", 1)[0], login

@@ -154,8 +154,9 @@ async def serve_registry() -> AsyncIterator[FakeRegistry]:
 
 
 @asynccontextmanager
-async def serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
-    """Answer every request over TLS for the time of the block; gives back 127.0.0.1 and a free port."""
+async def serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]], **settings: Any) -> AsyncIterator[str]:
+    """Answer every request over TLS for the time of the block; gives back 127.0.0.1 and a free port. The settings are
+    those of aiohttp's server."""
     _, certificate, key = make_certificates()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
@@ -165,7 +166,7 @@ async def serve(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) 
         path.write_text(certificate + key)
         context.load_cert_chain(path)
     server = TestServer(app, host="127.0.0.1")
-    await server.start_server(ssl=context)
+    await server.start_server(ssl=context, **settings)
     try:
         yield f"127.0.0.1:{server.port}"
     finally:

@@ -18,6 +18,7 @@ from buildandpush.core.azure.service import Service
 from buildandpush.core.azure.token import (
     PULL_ALL,
     has_repository_roles,
+    is_token,
     pull_scope_of,
     read_access,
     read_end,
@@ -79,7 +80,7 @@ class IdentityLogins:
         key, version = (resolved.connector.uid, host), login_version(resolved)
         async with self._lock(key):
             now = self._clock()
-            known = [item for item in (self._logins.get(key), kept) if item is not None and not item.is_access_token]
+            known = [item for item in (self._logins.get(key), kept) if item is not None and _is_login(item)]
             for login in known:
                 if login.is_fresh(version, now) and not self._refused.get((*key, login.password)):
                     return self._logins.put(key, login)
@@ -278,6 +279,11 @@ class IdentityLogins:
         count = before.count + 1 if before is not None and before.version == version else 1
         wait = max(backoff_seconds(count, self._first_backoff_seconds), problem.retry_after_seconds)
         self._failed.put(key, _Failed(version, problem, count, self._clock() + timedelta(seconds=wait)))
+
+
+def _is_login(token: RegistryToken) -> bool:
+    """Whether it may be a login to a registry. Whoever may write Secrets may have put anything into that of a login."""
+    return not token.is_access_token and is_token(token.password)
 
 
 def _push_key(access: RegistryAccess) -> _Key:

@@ -10,6 +10,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from buildandpush.clients.traffic.pauses import read_pause_of
 from buildandpush.core.azure.cloud import REGISTRY_AUDIENCE
 from buildandpush.core.azure.errors import clip_foreign, is_busy
 from buildandpush.core.azure.login import Credentials
+from buildandpush.core.azure.token import is_token
 from buildandpush.core.facts import ReadBack
 from buildandpush.core.foreign import admit
 
@@ -145,7 +147,8 @@ class _Place:
     repository: str
     interface: str
     """`acr` for the metadata, `v2` for the content."""
-    refresh_token: str
+    login: str
+    """A hash of the refresh token: where a user writes it, it may have any length."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
         self._repository = repository
         self._host = repository.split("/", 1)[0]
         self._refresh_token = refresh_token
+        self._login = sha256(refresh_token.encode()).hexdigest()
         self._tokens = tokens
         self._answers: list[Any] = []
 
@@ -174,7 +178,7 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
         address = urlsplit(request.url)
         if address.netloc.lower() == self._host and address.path == _EXCHANGE_PATH:
             return _HeldAnswer(request, json.dumps({"refresh_token": self._refresh_token}).encode())
-        place = _Place(self._repository, address.path.lstrip("/").partition("/")[0], self._refresh_token)
+        place = _Place(self._repository, address.path.lstrip("/").partition("/")[0], self._login)
         known = self._find_token(place, address.netloc.lower()) if _AUTHORIZATION not in request.headers else None
         if known is not None:
             answer = await self._send(request, kwargs, known)
@@ -184,7 +188,7 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
             del request.headers[_AUTHORIZATION]
         answer = await self._send(request, kwargs)
         given = request.headers.get(_AUTHORIZATION)
-        if given is not None and answer.status_code not in _REFUSED:
+        if given is not None and is_token(given) and answer.status_code not in _REFUSED:
             self._tokens.put(place, _Token(given, asyncio.get_running_loop().time() + TOKEN_SECONDS))
         return answer
 

@@ -6,6 +6,7 @@ token, which is what build pods log in with.
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any, Final
 
 import aiohttp
@@ -24,6 +25,7 @@ from buildandpush.core.azure.errors import (
     distrusts_registry,
     unreachable,
 )
+from buildandpush.core.azure.token import is_token
 from buildandpush.core.foreign import Admitted, admit
 from buildandpush.core.jsonvalue import UnreadableError, parse_json, parse_object
 
@@ -40,7 +42,7 @@ class AcrClient:
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
         self._pauses: Pauses[tuple[str, str, str], LoginProblem] = Pauses()
-        """By host, path and the token that is sent."""
+        """By host, path and a hash of the token that is sent."""
 
     async def exchange(self, host: str, tenant: str | None, token: str, *, ca_bundle: str = "") -> str:
         """Exchange an Entra token for the registry's refresh token; raises LoginError."""
@@ -61,7 +63,7 @@ class AcrClient:
         self, host: str, path: str, form: _Form, ca_bundle: str, hidden: str, classify: _Classify
     ) -> dict[str, Any]:
         """The answer's JSON object. An error holds `hidden` in no form, though a proxy may send back what it got."""
-        key = (host, path, hidden)
+        key = (host, path, sha256(hidden.encode()).hexdigest())
         paused = self._pauses.find(key)
         if paused is not None:
             raise LoginError(replace(paused[0], retry_after_seconds=paused[1]))
@@ -93,7 +95,7 @@ class AcrClient:
 
     async def _read(self, host: str, answer: dict[str, Any], name: str) -> str:
         value = answer.get(name)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not is_token(value):
             raise LoginError(await self._tell(unreachable(host, f"the answer holds no {name}"), host))
         return value
 

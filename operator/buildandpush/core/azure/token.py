@@ -13,9 +13,14 @@ USUAL_LIFE: Final = timedelta(hours=1)
 """Of a token that does not say: shorter than the three hours that an ACR gives."""
 _LONGEST_LIFE: Final = timedelta(days=1)
 """More is no registry's; times in milliseconds look so."""
-_MAX_TOKEN: Final = 64 * 1024
-"""Characters. An ACR's tokens have some thousand."""
+_MAX_TOKEN: Final = 16 * 1024
+"""Characters. An ACR's tokens have some thousand, and servers take no longer headers."""
 _LAST_SECOND: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+
+
+def is_token(text: str) -> bool:
+    """Whether a text may be a token. Thousands of tokens are kept, and users choose who gives them."""
+    return 0 < len(text) <= _MAX_TOKEN and text.isascii()
 
 
 def read_life(token: str) -> timedelta:

@@ -665,6 +665,18 @@ async def test_a_login_of_an_unreadable_record_is_made_afresh(world: World) -> N
         assert set(read_login_secret(world.secret(await world.ensure()))) == {HOST}
 
 
+async def test_what_is_too_long_for_a_token_is_no_login_of_before(world: World) -> None:
+    """Whoever may write Secrets of the namespace could fill the operator's memory with it."""
+    login = await world.ensure()
+    secret = world.secret(login)
+    auths = {"auths": {HOST: {"auth": base64.b64encode(f"{NULL_GUID}:{'x' * 500_000}".encode()).decode()}}}
+    secret["data"][".dockerconfigjson"] = base64.b64encode(json.dumps(auths).encode()).decode()
+    world.api.put("secrets", secret)
+    world.restart()
+    made = world.secret(await world.ensure())
+    assert len(read_login_secret(made)[HOST].password) < 20_000
+
+
 # ---- Azure Repos
 
 

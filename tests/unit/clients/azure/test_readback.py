@@ -1,8 +1,12 @@
 """Reading back with Azure's own client: what fails for a moment is told apart from what fails."""
 
+import gc
 import hashlib
 import socket
+import tracemalloc
 from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -163,7 +167,7 @@ class Acr:
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append("token" if request.path == "/oauth2/token" else request.path.split("/")[1])
         if request.path == "/oauth2/token":
-            form = await request.post()
+            form = dict(parse_qsl((await request.content.read()).decode()))  # of any length
             token = f"{form['refresh_token']} {form['scope']} {len(self.given)}"
             self.given.add(f"Bearer {token}")
             return web.json_response({"access_token": token})
@@ -260,6 +264,37 @@ async def test_tokens_that_the_registry_takes_no_longer_are_replaced(refusal: in
 async def test_no_login_uses_the_tokens_of_another() -> None:
     _, second = await read_one_by_one(Acr(), "one", "two")
     assert second.count("token") == 2
+
+
+async def test_neither_long_tokens_nor_long_logins_fill_the_memory() -> None:
+    """Users choose registries, and a user name that makes the operator take a password for an identity's login."""
+    size, letters = 2**19, "bcdefghij"
+    acr, outside = Acr(), Outside(rules=LOOPBACK)
+    reader, client = AcrReader(outside), RegistryClient(outside, lag_seconds=())
+
+    async def read(host: str, letter: str) -> ReadBack:
+        login = Credentials((host,), NULL_GUID, letter * size, make_certificates()[0])
+        return await reader.read_back(f"{host}/shop/web", ("latest",), THERE, login)
+
+    async def refuse(host: str, letter: str) -> ReadBack:
+        login = Credentials((host,), "push", letter * size, make_certificates()[0])
+        return await client.read_tags(f"{host}/shop/web", ("latest",), login)
+
+    busy = answering(429, retry_after="120")
+    large: dict[str, Any] = {"max_field_size": 8 * size}
+    async with serve(acr.answer, **large) as host, serve(busy, **large) as silent:
+        assert not (await read(host, "a")).problem
+        await refuse(silent, "a")
+        tracemalloc.start()
+        for letter in letters:
+            assert not (await read(host, letter)).problem
+            assert (await refuse(silent, letter)).retry_after_seconds == 120
+        acr.given.clear()
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    await outside.close()
+    assert held < len(letters) * size, "what is held does not grow with what was sent"
 
 
 async def test_tokens_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,14 @@ async def test_an_answer_that_is_none_is_told(status: int, body: str) -> None:
     assert problem.reason is wanted[status]
 
 
+@pytest.mark.parametrize("token", ["x" * 20_000, "\U0001f511"])
+async def test_what_no_header_can_hold_is_no_token(token: str) -> None:
+    """Tokens are kept, and a connector's allowedRegistries may name a stranger's registry."""
+    problem = await refused(answering(200, json.dumps({"refresh_token": token})))
+    assert problem.reason is Reason.REGISTRY_UNREACHABLE
+    assert "holds no refresh_token" in problem.detail
+
+
 @pytest.mark.parametrize("host", ["contoso..azurecr.io", f"{'a' * 64}.azurecr.io"])
 async def test_a_host_that_cannot_be_asked_for_is_told(host: str) -> None:
     problem = await refused(answering(200, "{}"), host=host)
