@@ -198,7 +198,7 @@ def test_a_build_says_that_it_is_building(make_build: BuildFactory, gate: Gate) 
     assert now.told("Reconciling") == ("True", "Building")
     assert now.told("SourceReady") == ("True", "SourceFetched")
     assert now.status["phase"] == "Running"
-    assert f"kubectl logs -f {now.build['podName']}" in now.condition("Ready")["message"]
+    assert f"kubectl logs -f -n {build.namespace} {now.build['podName']}" in now.condition("Ready")["message"]
     gate.open()
     build.wait_succeeded()
 

@@ -85,25 +85,30 @@ def note_stopping(world: World, *, since: datetime, cancelled: bool) -> World:
 
 
 def describe_live_pod(
-    pod: PodObservation, standstill: Standstill | None = None, upload_to: str = ""
+    pod: PodObservation, namespace: str, standstill: Standstill | None = None, *, is_sent: bool = False
 ) -> tuple[Phase, Reason, str]:
     """Phase, reason and message of a pod that has not ended. `standstill` is what Events say keeps it from starting.
-    `upload_to` is the namespace of a pod whose source somebody sends; empty for other sources."""
+    `is_sent` says whether somebody sends the source."""
     trouble = find_trouble(pod)
     if trouble is not None:
         return Phase.PENDING, trouble.reason, describe_meanwhile(trouble.reason, trouble.detail)
     if standstill is not None:
         return Phase.PENDING, Reason.POD_NOT_STARTED, describe_meanwhile(Reason.POD_NOT_STARTED, standstill.detail)
     if pod.kaniko.state == "running":
-        return Phase.RUNNING, Reason.BUILDING, f"kaniko builds in pod {pod.name}; follow it: kubectl logs -f {pod.name}"
-    if upload_to and pod.source.state == "running":
-        return Phase.PENDING, Reason.UPLOAD_AWAITED, _tell_upload(pod.name, upload_to)
+        return Phase.RUNNING, Reason.BUILDING, _tell_building(pod.name, namespace)
+    if is_sent and pod.source.state == "running":
+        return Phase.PENDING, Reason.UPLOAD_AWAITED, _tell_upload(pod.name, namespace)
     if pod.gated:
         return Phase.PENDING, Reason.SCHEDULING_GATED, describe(Reason.SCHEDULING_GATED)
     if pod.unschedulable:
         remedy = advise_unschedulable(pod.unschedulable)
         return Phase.PENDING, Reason.UNSCHEDULABLE, describe(Reason.UNSCHEDULABLE, pod.unschedulable, remedy)
     return Phase.PENDING, Reason.POD_CREATED, f"Pod {pod.name} was created."
+
+
+def _tell_building(pod: str, namespace: str) -> str:
+    """Where kaniko builds. Whoever reads this may have another namespace in kubectl's configuration."""
+    return f"kaniko builds in pod {pod}; follow it: kubectl logs -f -n {namespace} {pod}"
 
 
 def _tell_upload(pod: str, namespace: str) -> str:

@@ -46,7 +46,7 @@ def watch(world: World, run: RunStatus, pod: PodObservation) -> Decision:
     if limit is not None and limit[0] <= world.now:
         return _give_up(world, run, limit[1], pod)
     phase, reason, message = progress.describe_live_pod(
-        pod, standstill, upload_to=world.resource.owner.namespace if run.effective.upload else ""
+        pod, world.resource.owner.namespace, standstill, is_sent=bool(run.effective.upload)
     )
     settles_at = _settles_at(world, pod) if reason is Reason.POD_CREATED else None
     if settles_at is not None:

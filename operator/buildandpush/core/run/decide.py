@@ -25,6 +25,7 @@ from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import acceptance, again, fluxsource, polling, start
 from buildandpush.core.run.advance import advance, hold_run
 from buildandpush.core.run.builds import has_ended
+from buildandpush.core.run.cancelling import note_futile_cancel
 from buildandpush.core.run.differences import tell_differences
 from buildandpush.core.run.outcome import outcome_of
 from buildandpush.core.run.outdated import LOOK_AGAIN, check_strategy, note_outdated
@@ -55,6 +56,10 @@ def decide(world: World) -> Decision:
     if world.resource.unreadable:
         return tell_unreadable(world)
     world = with_status(world, recover_status(world))
+    return note_futile_cancel(world, _decide(world))
+
+
+def _decide(world: World) -> Decision:
     try:
         run = world.resource.status.run
         decision = advance(world, run) if run is not None and run.finished_at is None else _idle(world)

@@ -91,9 +91,10 @@ def _readable_conditions(raw: Any) -> Iterator[Condition]:
 def tell_unreadable(world: World) -> Decision:
     """Say what cannot be read and what helps. The rest of the status stays as it is."""
     owner, status = world.resource.owner, world.resource.status
+    named = f"buildandpushacr {owner.name} -n {owner.namespace} --subresource=status"
     remedy = (
-        f"Correct it with kubectl edit buildandpushacr {owner.name} --subresource=status. Or empty the status, and the "
-        f"resource begins anew with run 1: kubectl patch buildandpushacr {owner.name} --subresource=status "
+        f"Correct it with kubectl edit {named}. Or empty the status, and the resource begins anew with run 1: kubectl "
+        f"patch {named} "
         """--type=merge --patch '{"status":null}'"""
     )
     message = describe(Reason.STATUS_UNREADABLE, world.resource.unreadable, remedy)

@@ -287,16 +287,21 @@ def test_recorded_pods_are_classified_by_what_kubelets_write(
     ],
 )
 def test_recorded_pods_that_live_say_where_they_stand(recorded: str, reason: Reason) -> None:
-    assert describe_live_pod(observe(recorded))[1] == reason
+    assert describe_live_pod(observe(recorded), "shop")[1] == reason
 
 
 def test_a_pod_that_waits_for_its_upload_says_how_to_send_it() -> None:
-    phase, reason, message = describe_live_pod(observe("source-running"), upload_to="shop")
+    phase, reason, message = describe_live_pod(observe("source-running"), "shop", is_sent=True)
     assert (phase, reason) == (Phase.PENDING, Reason.UPLOAD_AWAITED)
     name = observe("source-running").name
     command = f"kubectl exec -i -n shop {name} -c source -- python3 -m buildandpush.source.upload"
     assert message.endswith(f"tar -cz . | {command}")
-    assert describe_live_pod(observe("kaniko-running"), upload_to="shop")[1] == Reason.BUILDING
+    assert describe_live_pod(observe("kaniko-running"), "shop", is_sent=True)[1] == Reason.BUILDING
+
+
+def test_a_pod_that_builds_says_how_to_follow_it_from_any_namespace() -> None:
+    message = describe_live_pod(observe("kaniko-running"), "shop")[2]
+    assert message.endswith(f"kubectl logs -f -n shop {observe('kaniko-running').name}")
 
 
 @pytest.mark.parametrize(

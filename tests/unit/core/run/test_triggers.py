@@ -86,7 +86,39 @@ class TestRebuild:
 class TestCancel:
     def test_the_number_of_another_run_cancels_nothing(self) -> None:
         running = replace(seen(), cancel="2")
-        assert decide(world(running, pods=(running_pod(),))).status == running.status
+        decision = decide(world(running, pods=(running_pod(),)))
+        assert (decision.actions, decision.status.run) == ((), running.status.run)
+
+    @pytest.mark.parametrize("value", ["true", "web-r1", "2", "01"])
+    def test_a_value_that_is_not_the_runs_number_stops_nothing_and_is_told(self, value: str) -> None:
+        decision = decide(world(replace(seen(), cancel=value), pods=(running_pod(),)))
+        assert not decision.actions
+        message = next(item.message for item in decision.status.conditions if item.type == "Ready")
+        assert f"buildandpush.dev/cancel is {value!r}" in message
+        assert message.endswith("To stop it, set the annotation to 1.")
+
+    def test_it_is_told_once_however_often_the_resource_is_looked_at(self) -> None:
+        asked = replace(seen(), cancel="true")
+        told = decide(world(asked, pods=(running_pod(),)))
+        again = decide(world(after(told, asked), pods=(running_pod(),)))
+        assert again.status == told.status
+
+    def test_it_is_told_no_more_once_the_annotation_is_gone(self) -> None:
+        asked = replace(seen(), cancel="true")
+        told = after(decide(world(asked, pods=(running_pod(),))), asked)
+        back = decide(world(replace(told, cancel=""), pods=(running_pod(),)))
+        assert "cancel" not in next(item.message for item in back.status.conditions if item.type == "Ready")
+
+    def test_a_long_value_leaves_the_message_within_its_bound(self) -> None:
+        decision = decide(world(replace(seen(), cancel="x" * 5000), pods=(running_pod(),)))
+        message = next(item.message for item in decision.status.conditions if item.type == "Ready")
+        assert len(message) < 1024
+        assert message.startswith("kaniko builds in pod")
+
+    @pytest.mark.parametrize("value", ["0", "", "  "])
+    def test_what_is_left_of_an_earlier_request_is_told_to_nobody(self, value: str) -> None:
+        decision = decide(world(replace(seen(), cancel=value), pods=(running_pod(),)))
+        assert "annotation" not in next(item.message for item in decision.status.conditions if item.type == "Ready")
 
     def test_a_running_pod_is_ended_by_its_deadline_and_its_log_kept(self) -> None:
         running = replace(seen(), cancel="1")

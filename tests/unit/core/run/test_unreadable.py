@@ -92,7 +92,8 @@ def test_a_pruned_field_is_named_with_what_helps(field: str) -> None:
     assert reason_of(decision) == Reason.STATUS_UNREADABLE
     message = decision.status.conditions[0].message
     assert f"(status.{field}: it is missing)" in message
-    assert "--subresource=status" in message
+    assert "kubectl edit buildandpushacr web -n shop --subresource=status" in message
+    assert "kubectl patch buildandpushacr web -n shop --subresource=status" in message
     assert [type(action) for action in decision.actions] == [Announce]
 
 
