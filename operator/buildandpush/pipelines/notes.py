@@ -39,6 +39,8 @@ class Notes:
     found: dict[Note, None] = field(default_factory=dict)
     suspends: bool = False
     """Whether something stands in for a value that nobody has given yet."""
+    secrets: dict[str, list[str]] = field(default_factory=dict)
+    """The Secrets that somebody is told to make, with their keys."""
 
     def add(self, level: Level, text: str) -> None:
         """Keep a note."""

@@ -1,5 +1,6 @@
 """Secrets that pipelines name: each becomes a Secret of the namespace, and two scopes can become the same one."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -19,10 +20,18 @@ _NO_KEY: Final = re.compile(r"^\.+|[^A-Za-z0-9._-]")
 
 
 def tell_secret(field: str, secret: str, key: str, notes: Notes, whole: str = "") -> None:
-    """Say which Secret somebody has to make."""
-    notes.todo(
-        f"{field} is a secret; make it with: kubectl create secret generic {secret} --from-literal={key}=VALUE{whole}"
-    )
+    """Say which Secret somebody has to make. Only its first key creates it; the others are added to it."""
+    keys = notes.secrets.setdefault(secret, [])
+    if key in keys:
+        notes.todo(f"{field} is the same secret: the key {key} of the Secret {secret}{whole}")
+        return
+    if keys:
+        data = json.dumps({"stringData": {key: "VALUE"}}, separators=(",", ":"))
+        command = f"add it with: kubectl patch secret {secret} -p '{data}'"
+    else:
+        command = f"make it with: kubectl create secret generic {secret} --from-literal={key}=VALUE"
+    keys.append(key)
+    notes.todo(f"{field} is a secret; {command}{whole}")
 
 
 def key_of(name: str, otherwise: str) -> str:

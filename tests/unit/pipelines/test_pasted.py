@@ -229,6 +229,25 @@ def test_secrets_of_different_scopes_do_not_become_one_in_silence() -> None:
     ]
 
 
+def test_each_secret_is_created_once_and_its_further_keys_are_added() -> None:
+    resource = one(
+        paste_pipeline(
+            step(
+                envDockerSecrets={"NPM": "hunter2", "PYPI": "hunter3"},
+                buildArgs={"A": '<+secrets.getValue("npm")>', "B": '<+secrets.getValue("npm")>'},
+            )
+        )
+    )
+    assert told(resource) == [
+        "To do: envDockerSecrets.NPM is a secret; make it with: kubectl create secret generic push-secrets "
+        "--from-literal=NPM=VALUE",
+        "To do: envDockerSecrets.PYPI is a secret; add it with: kubectl patch secret push-secrets "
+        """-p '{"stringData":{"PYPI":"VALUE"}}'""",
+        "To do: buildArgs.A is a secret; make it with: kubectl create secret generic npm --from-literal=value=VALUE",
+        "To do: buildArgs.B is the same secret: the key value of the Secret npm",
+    ]
+
+
 @pytest.mark.parametrize("field", ["envDockerSecrets", "fileDockerSecrets"])
 def test_a_password_that_stands_in_the_step_is_not_repeated(field: str) -> None:
     resource = one(paste_pipeline(step(**{field: {"NPM": "hunter2", "EMPTY": ""}})))
