@@ -1,9 +1,25 @@
 """The words that explain a reason to a person."""
 
+from typing import Final
+
+from pydantic_core import ErrorDetails
+
 from buildandpush.api.explanations import NO_REMEDY, RUN_AGAIN, explain
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import MAX_MESSAGE
 from buildandpush.core.text import clip
+
+_WORDS: Final = {
+    "missing": "it is missing",
+    "string_type": "it is no text",
+    "bool_type": "it is neither true nor false",
+    "bool_parsing": "it is neither true nor false",
+    "list_type": "it is no list",
+    "dict_type": "it is no object",
+    "model_type": "it is no object",
+    "model_attributes_type": "it is no object",
+}
+"""What the types of errors mean: https://docs.pydantic.dev/latest/errors/validation_errors/"""
 
 
 def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
@@ -20,3 +36,18 @@ def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
 def describe_meanwhile(reason: Reason, detail: str = "", remedy: str = "") -> str:
     """The same for a run that has not ended. It does not advise to run it again."""
     return describe(reason, detail, remedy).removesuffix(f" {RUN_AGAIN}")
+
+
+def explain_value(error: ErrorDetails) -> str:
+    """What is wrong with a field, as people say it: the words of the models' library are about values in Python."""
+    kind = error["type"]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if kind.startswith(("date", "time")):
+        return "it is no time such as 2026-01-31T08:00:00Z"
+    if kind.startswith("int"):
+        return "it is no whole number"
+    _, _, rest = error["msg"].partition(" ")  # without "Input", "String" or "List"
+    return f"it {rest}"

@@ -28,6 +28,12 @@ KNOWN: Final = (*_TEXTS, *_BOOLEANS, *_SECRET_MAPS, *_ELSEWHERE)
 
 # The step for any Docker registry spells two fields in another way.
 _SPELLINGS: Final = {"repo": "repository", "remoteCacheRepo": "remoteCacheImage"}
+# What people write in place of a setting, and what stands beside `spec` in a step.
+_MEANT: Final = {
+    "repo": "repository", "registry": "repository", "image": "repository", "imageName": "repository", "tag": "tags",
+    "connector": "connectorRef", "args": "buildArgs", "file": "dockerfile",
+}  # fmt: skip
+_BESIDE: Final = ("timeout", "when", "strategy", "failureStrategies")
 _AMOUNTS: Final = ("memory", "cpu", "ephemeral-storage")
 _LONGEST_WORD: Final = 64
 _HOLDS_COMMAS: Final = re.compile(r"[()\[\]\"']")
@@ -128,8 +134,11 @@ def _tell_unknown(prefix: str, given: Map, known: tuple[str, ...], notes: Notes)
     unknown = [name for name in given if name not in known]
     plain: list[str] = []
     for name in unknown:
-        near = nearest(name, known)
-        if near:
+        meant = _MEANT.get(name, "")
+        near = meant if meant in known else nearest(name, known)
+        if not prefix and name in _BESIDE:
+            notes.left_out(f"{name} stands beside spec in a step, and not in it; move it there and import again")
+        elif near:
             notes.left_out(f"{prefix}{shown(name)} is no setting of the step; did you mean {prefix}{near}?")
         else:
             plain.append(f"{prefix}{name}")

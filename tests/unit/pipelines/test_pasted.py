@@ -467,3 +467,39 @@ def test_numbers_of_a_rule_that_are_asked_for_have_their_default() -> None:
     resource = one(paste_pipeline(step(around={"failureStrategies": rules})))
     (rule,) = spec_of(resource)["failureStrategies"]
     assert rule["onFailure"]["action"]["spec"]["retryCount"] == 2
+
+
+def _invalid(**settings: Any) -> list[str]:
+    texts = told(one(paste_pipeline(step(**settings))))
+    return [text.removeprefix("Not valid yet: ") for text in texts if text.startswith("Not valid yet: ")]
+
+
+def test_all_mistakes_of_a_step_are_told_at_once() -> None:
+    assert _invalid(
+        repository="contoso.azurecr.io/shop/web:1",
+        dockerfile="../Dockerfile",
+        runAsUser="root",
+        resources={"limits": {"memory": "1GB", "cpu": "2 cores"}},
+        envVariables={"PLUGIN_NO_PUSH": "maybe", "PLUGIN_SNAPSHOT_MODE": "fast"},
+    ) == [
+        "repository: 'contoso.azurecr.io/shop/web:1' holds a tag or digest; put tags under tags",
+        "envVariables.PLUGIN_NO_PUSH: 'maybe' is neither true nor false; write one of the two",
+        "envVariables.PLUGIN_SNAPSHOT_MODE: 'fast' is unknown; write one of full, redo, time",
+        "dockerfile: '../Dockerfile' leaves the source; give a path inside it",
+        "runAsUser: 'root' is no user id; write a number from 0 to 2147483647",
+        "resources.limits.memory: '1GB' is no amount; write a number with G, M, Gi or Mi, such as 2Gi",
+        "resources.limits.cpu: '2 cores' is no amount; write a number of cores, such as 1.5 or 400m",
+    ]
+
+
+def test_what_only_a_wrong_strategy_leaves_without_a_value_is_no_mistake() -> None:
+    around = {"strategy": {"matrix": {"py": ["3.11"]}, "parallelism": 2}}
+    (text,) = _invalid(around=around, tags=["<+matrix.py>"])
+    assert text.startswith("strategy: ")
+
+
+def test_a_setting_that_has_another_name_here_is_named() -> None:
+    texts = told(one(paste_pipeline(step(registry="contoso", repo="web", timeout="30m"))))
+    assert "Left out: registry is no setting of the step; did you mean repository?" in texts
+    assert "Left out: repo is no setting of the step; did you mean repository?" in texts
+    assert "Left out: timeout stands beside spec in a step, and not in it; move it there and import again" in texts

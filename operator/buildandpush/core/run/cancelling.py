@@ -13,16 +13,16 @@ _DIGITS: Final = 15
 
 
 def note_futile_cancel(world: World, decision: Decision) -> Decision:
-    """The decision, where Ready says of such a request what to write instead. A number of an earlier run is what is left
-    of a request that was met."""
+    """The decision, where Ready says of such a request what to write instead. The number of an earlier run is what is
+    left of a request that was met."""
     run, value = decision.status.run, world.resource.cancel.strip()
     if not value or run is None or run.finished_at is not None or run.stopping_at is not None:
         return decision
     if value == str(run.number) or _is_below(value, run.number):
         return decision
     advice = (
-        f"The annotation {ANNOTATION_CANCEL} is {clip(value, _SHOWN)!r}, which is not the number of this run, so it does "
-        f"not stop the run. To stop it, set the annotation to {run.number}."
+        f"The annotation {ANNOTATION_CANCEL} is {clip(value, _SHOWN)!r}, which is not the number of this run, so it "
+        f"does not stop the run. To stop it, set the annotation to {run.number}."
     )
     conditions = [_advise(item, advice) for item in decision.status.conditions]
     return replace(decision, status=decision.status.model_copy(update={"conditions": conditions}))

@@ -7,28 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, Condition
 from buildandpush.core.build.status import announce, conditions_of
 from buildandpush.core.build.world import Decision, World
-from buildandpush.core.explain import describe
+from buildandpush.core.explain import describe, explain_value
 from buildandpush.core.foreign import admit_line
 
 _MAX_WORDS: Final = 256
-_WORDS: Final = {
-    "missing": "it is missing",
-    "string_type": "it is no text",
-    "bool_type": "it is neither true nor false",
-    "bool_parsing": "it is neither true nor false",
-    "list_type": "it is no list",
-    "dict_type": "it is no object",
-    "model_type": "it is no object",
-    "model_attributes_type": "it is no object",
-}
-"""What the types of errors mean: https://docs.pydantic.dev/latest/errors/validation_errors/"""
 
 
 def read_status(raw: Mapping[str, Any]) -> tuple[BuildAndPushACRStatus, str]:
@@ -39,24 +27,9 @@ def read_status(raw: Mapping[str, Any]) -> tuple[BuildAndPushACRStatus, str]:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in ("status", *first["loc"]))
-        return _readable_part(raw), admit_line(f"{field}: {_explain(first)}", size=_MAX_WORDS)
+        return _readable_part(raw), admit_line(f"{field}: {explain_value(first)}", size=_MAX_WORDS)
     wrong = _find_contradiction(status)
     return (_readable_part(raw), wrong) if wrong else (status, "")
-
-
-def _explain(error: ErrorDetails) -> str:
-    """What is wrong with a field, as people say it: the words of the models' library are about values in Python."""
-    kind = error["type"]
-    if kind == "value_error":
-        return str(error["ctx"]["error"])
-    if kind in _WORDS:
-        return _WORDS[kind]
-    if kind.startswith(("date", "time")):
-        return "it is no time such as 2026-01-31T08:00:00Z"
-    if kind.startswith("int"):
-        return "it is no whole number"
-    _, _, rest = error["msg"].partition(" ")  # without "Input", "String" or "List"
-    return f"it {rest}"
 
 
 def _find_contradiction(status: BuildAndPushACRStatus) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
-from buildandpush.api.repository import REPOSITORY_PATTERN
 from buildandpush.api.sources.archive import ArchiveSource
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
+from buildandpush.core.explain import explain_value
 from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.memo import LAST_SUBJECTS, remembered
 from buildandpush.core.naming import connector_name
@@ -26,7 +26,7 @@ from buildandpush.core.spec.options import MAX_MAPPED_UID, BuildOptions, merge_l
 from buildandpush.core.spec.paths import plan_context, resolve_file
 from buildandpush.core.spec.poll import PollPlan, plan_poll
 from buildandpush.core.spec.quantity import parse_duration_seconds
-from buildandpush.core.spec.repository import check_length
+from buildandpush.core.spec.repository import check_repository
 from buildandpush.core.spec.requirements import Requirements, plan_requirements
 from buildandpush.core.spec.scope import Occasion
 from buildandpush.core.spec.size import check_size
@@ -37,10 +37,12 @@ from buildandpush.core.spec.sources.upload import plan_upload
 from buildandpush.core.spec.strategy import check_strategies, condition_names, is_met
 from buildandpush.core.spec.tags import plan_tags
 from buildandpush.core.spec.texts import check_build_arguments, check_subscription, check_target
+from buildandpush.core.text import clip
 
 _MAX_ESCAPED_BYTES = 240 * 1024
 _MAX_UID = 2**31 - 1
 _DEFAULT_TAG = "latest"
+_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,11 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
     try:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"]) or "spec"
-        raise SpecInvalidError(name, f"{first['msg']}; correct the field") from error
+        # Only a wrong word is shown: another value could be what belongs into a Secret.
+        shown = f"{clip(str(first['input']), _SHOWN)!r} does not fit: " if first["type"] == "literal_error" else ""
+        raise SpecInvalidError(name, f"{shown}{explain_value(first)}; correct the field") from error
 
 
 @remembered(LAST_SUBJECTS)
@@ -162,13 +166,7 @@ def plan_build(spec: BuildAndPushACRSpec, settings: BuildSettings, occasion: Occ
     been stored under older rules.
     """
     written, spec = spec, expand_spec(spec, occasion)
-    if not re.fullmatch(REPOSITORY_PATTERN, spec.repository) or "." not in spec.repository.split("/")[0].replace(
-        ":", "."
-    ):
-        raise SpecInvalidError(
-            "repository", f"{spec.repository!r} is no image name; write <registry>.azurecr.io/<image>"
-        )
-    check_length("repository", spec.repository)
+    check_repository(spec.repository)
     refuse_unsupported(spec.to_dict())
     options = plan_options(spec, settings)
     needed = codebase_names(written)

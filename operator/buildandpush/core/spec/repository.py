@@ -1,8 +1,10 @@
-"""How long the name of a repository may be: kaniko's client and the registry's protocol limit it."""
+"""What a repository may be called, and how long its name may be: kaniko's client and the registry's protocol limit
+it."""
 
+import re
 from typing import Final
 
-from buildandpush.api.repository import LONGEST_IMAGE, SHORTEST_IMAGE
+from buildandpush.api.repository import LONGEST_IMAGE, REPOSITORY_PATTERN, SHORTEST_IMAGE
 from buildandpush.api.status import MAX_REPOSITORY
 from buildandpush.core.errors import SpecInvalidError
 
@@ -32,3 +34,28 @@ def check_length(field: str, repository: str, remedy: str = "") -> None:
 
 def _shown(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def check_repository(repository: str) -> None:
+    """Raise SpecInvalidError for what is no registry and image."""
+    is_named = re.fullmatch(REPOSITORY_PATTERN, repository) and set(".:") & set(repository.partition("/")[0])
+    if not is_named:
+        raise SpecInvalidError("repository", f"{repository!r} {_explain(repository)}")
+    check_length("repository", repository)
+
+
+def _explain(repository: str) -> str:
+    """Why a repository cannot be used, as the CRD's rules say it of one without expressions."""
+    scheme, _, rest = repository.partition("://")
+    registry, _, image = repository.partition("/")
+    if rest:
+        return f"begins with {scheme}://; write the repository without it"
+    if not image or not set(".:") & set(registry):
+        return f"names no {'registry' if image else 'image'}; write <registry>.azurecr.io/<image>"
+    if repository != repository.lower():
+        return "has upper case letters; write lower case letters only"
+    if set(":@") & set(image):
+        return "holds a tag or digest; put tags under tags"
+    return (
+        "is no image name; write <registry>.azurecr.io/<image> with letters, digits and single . _ - or / between them"
+    )

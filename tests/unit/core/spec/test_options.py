@@ -207,6 +207,31 @@ def test_a_user_that_is_empty_is_the_default(given: Any, user: int) -> None:
     assert planned(runAsUser=given).run_as_user == user
 
 
+@pytest.mark.parametrize(
+    ("repository", "words"),
+    [
+        ("https://contoso.azurecr.io/web", "begins with https://; write the repository without it"),
+        ("contoso.azurecr.io", "names no image; write <registry>.azurecr.io/<image>"),
+        ("shop/web", "names no registry; write <registry>.azurecr.io/<image>"),
+        ("contoso.azurecr.io/Shop/web", "has upper case letters; write lower case letters only"),
+        ("contoso.azurecr.io/web:1", "holds a tag or digest; put tags under tags"),
+        ("contoso.azurecr.io/web@sha256:1", "holds a tag or digest; put tags under tags"),
+        ("contoso.azurecr.io/my web", "is no image name; write <registry>.azurecr.io/<image> with letters, digits"),
+    ],
+)
+def test_a_wrong_repository_is_told_with_the_reason(repository: str, words: str) -> None:
+    with pytest.raises(SpecInvalidError) as told:
+        planned(repository=repository)
+    assert str(told.value).startswith(f"repository: {repository!r} {words}")
+
+
+def test_a_wrong_word_is_told_with_those_that_fit() -> None:
+    with pytest.raises(SpecInvalidError) as told:
+        planned(when={"stageStatus": "Sucess"})
+    words = "'Sucess' does not fit: it should be 'Success', 'Failure' or 'All'; correct the field"
+    assert str(told.value) == f"when.stageStatus: {words}"
+
+
 def test_a_line_break_is_no_part_of_the_repository() -> None:
     with pytest.raises(SpecInvalidError, match="^repository: .*is no image name"):
         planned(repository=f"{REPOSITORY}\n")
