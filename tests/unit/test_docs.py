@@ -11,6 +11,7 @@ from buildandpush.api.meta import ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.schema import render_schema
 from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.core.spec.spechash import SHAPING_FIELDS
 from tests.contract.documents import list_pages, read_values
 
 ROOT: Final = Path(__file__).parents[2]
@@ -98,3 +99,19 @@ def test_the_page_of_the_installation_lists_every_setting_of_the_chart() -> None
     listed = [name.removesuffix(".…") for name in _read_first_column(DOCS / "install.md", "## Settings of the chart")]
     assert set(listed) <= set(_list_values(values))
     assert {name.partition(".")[0] for name in listed} == set(values)
+
+
+@pytest.mark.parametrize("place", ["docs/install.md", "charts/buildandpush-operator/templates/NOTES.txt"])
+def test_crds_that_helm_installed_are_applied_over_its_ownership(place: str) -> None:
+    """Helm owns the fields of the CRDs that it installs, so the API server refuses new ones from anybody else."""
+    text = (ROOT / place).read_text()
+    commands = [line for line in text.splitlines() if "kubectl apply" in line and "crds" in line]
+    assert commands
+    assert all("--server-side --force-conflicts" in command for command in commands)
+
+
+def test_the_page_of_runs_lists_every_field_that_asks_for_another_image() -> None:
+    text = (DOCS / "runs.md").read_text().partition("The spec asks for another image")[2].partition("\n- **")[0]
+    secrets = {"buildSecrets", "envDockerSecrets", "fileDockerSecrets"}  # the page calls them build secrets
+    assert "a build secret" in text
+    assert set(SHAPING_FIELDS) - secrets <= set(_CODE.findall(text))

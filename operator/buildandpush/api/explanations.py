@@ -224,8 +224,8 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.CRD_OUTDATED: _e(
         "The installed CustomResourceDefinition is older than the operator.",
-        "Apply those of the operator's version: kubectl apply --server-side -f charts/buildandpush-operator/crds. The "
-        "operator looks again every ten minutes.",
+        "Apply those of the operator's version: kubectl apply --server-side --force-conflicts -f "
+        "charts/buildandpush-operator/crds. The operator looks again every ten minutes.",
     ),
     Reason.SPEC_INVALID: _e("A field of the spec cannot be used.", "Correct the field that the message names."),
     Reason.SUPERSEDED: _e("The spec changed before this run ended.", "Nothing to do: a newer run takes its place."),

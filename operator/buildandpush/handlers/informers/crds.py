@@ -56,7 +56,10 @@ class CrdWatch:
 
 def _log_gap(name: str, gap: CrdGap) -> None:
     if gap.missing:
-        remedy = "kubectl apply --server-side -f charts/buildandpush-operator/crds, from the operator's version"
+        remedy = (
+            "kubectl apply --server-side --force-conflicts -f charts/buildandpush-operator/crds, from the operator's "
+            "version"
+        )
         missing = sorted(gap.missing)
         _log.error("crd.outdated", crd=name, missing=missing[:_SHOWN], more=len(missing[_SHOWN:]), remedy=remedy)
     elif gap.unknown:

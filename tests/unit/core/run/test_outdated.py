@@ -26,7 +26,7 @@ def test_no_rebuild_starts_where_the_api_server_forgets_it() -> None:
     assert reason_of(told, ConditionType.CRD_CURRENT) == Reason.CRD_OUTDATED
     message = next(item.message for item in told.status.conditions if item.type == "CrdCurrent")
     assert "buildandpushacrs.buildandpush.dev lacks status.handledRebuilds" in message
-    assert "kubectl apply --server-side -f charts/buildandpush-operator/crds" in message
+    assert "kubectl apply --server-side --force-conflicts -f charts/buildandpush-operator/crds" in message
     assert [action.reason for action in told.actions if isinstance(action, Announce)] == [Reason.CRD_OUTDATED]
     assert told.wake_at == NOW + LOOK_AGAIN
 

@@ -79,7 +79,7 @@ async def test_an_older_crd_is_named_with_what_it_lacks_and_what_helps(log: Log)
     (line,) = log.lines
     assert (line["level"], line["event"], line["crd"]) == ("error", "crd.outdated", "buildandpushacrs.buildandpush.dev")
     assert "status.handledRebuilds" in line["missing"]
-    assert "--server-side" in line["remedy"]
+    assert "--server-side --force-conflicts" in line["remedy"]
 
 
 async def test_an_older_operator_is_named_as_such(log: Log) -> None:
