@@ -107,8 +107,7 @@ class BuildAndPushACRSpec(ApiModel):
     model_config = ConfigDict(json_schema_extra=rules(_NEEDS_TAGS, _NEEDS_CONNECTOR))
 
     source: Source = Field(
-        description="Where the files of the build come from; exactly one kind. git, inline, configMap, "
-        "persistentVolumeClaim, archive and upload work today.",
+        description="Where the files of the build come from; exactly one kind.",
         json_schema_extra=rules(
             cel(
                 "[has(self.git), has(self.inline), has(self.configMap), has(self.persistentVolumeClaim), "

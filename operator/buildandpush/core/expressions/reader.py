@@ -39,6 +39,11 @@ _COMPARES: Final = ("==", "!=", "<=", ">=", "=~", "!~", "=^", "!^", "=$", "!$", 
 _WORDS: Final = {
     "or": "||", "and": "&&", "not": "!", "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=",
 }  # fmt: skip
+_MEANT: Final = {
+    "=": "write == to compare", "&": "write &&", "|": "write ||",
+    **dict.fromkeys("\u201c\u201d\u201e\u2018\u2019", "write plain quotation marks"),
+}  # fmt: skip
+"""What people write in place of a sign, and what helps."""
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 
 
@@ -261,7 +266,8 @@ class _Reader:
     def _mistake(self, expected: str) -> ExpressionError:
         rest = self._text[self.place : self.place + 64].strip()[:32]
         found = f"before {rest!r}" if rest else self._end()
-        return ExpressionError(f"at character {self.place + 1}, {found}: {expected} was expected; correct it")
+        remedy = _MEANT.get(rest[:1], "correct it")
+        return ExpressionError(f"at character {self.place + 1}, {found}: {expected} was expected; {remedy}")
 
     def _end(self) -> str:
         """Which text has ended: a field may have many. Only its last expression is shown."""

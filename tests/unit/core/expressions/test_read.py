@@ -123,6 +123,10 @@ def test_mistake_is_told_with_its_place(text: str, words: str) -> None:
         ("a >", "a value"),
         ("a > b > c", "the end"),
         ("|| a", "a value"),
+        ('<+a> = "b"', "a value or a sign was expected; write == to compare"),
+        ("<+a> & <+b>", "a value or a sign was expected; write &&"),
+        ("<+a> | <+b>", "a value or a sign was expected; write ||"),
+        ("<+a> == \u201cb\u201d", "a value or a sign was expected; write plain quotation marks"),
     ],
 )
 def test_mistake_in_a_condition_is_told(text: str, words: str) -> None:
