@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from buildandpush.api.meta import ConditionType
+from buildandpush.api.meta import LABEL_SPEC_HASH, ConditionType
 from buildandpush.api.reasons import Reason
 from buildandpush.api.schema import render_schema
 from buildandpush.api.spec import BuildAndPushACRSpec
+from buildandpush.core.naming import build_pod_labels
 from buildandpush.core.spec.spechash import SHAPING_FIELDS
 from tests.contract.documents import list_pages, read_values
 
@@ -115,3 +116,10 @@ def test_the_page_of_runs_lists_every_field_that_asks_for_another_image() -> Non
     secrets = {"buildSecrets", "envDockerSecrets", "fileDockerSecrets"}  # the page calls them build secrets
     assert "a build secret" in text
     assert set(SHAPING_FIELDS) - secrets <= set(_CODE.findall(text))
+
+
+def test_the_page_for_the_platform_team_lists_the_labels_of_build_pods() -> None:
+    """Policies and monitoring select pods by them."""
+    listed = _read_first_column(DOCS / "platform.md", "## The pods of a build")
+    labels = build_pod_labels("web", run=1, build=0, attempt=1, spec_hash="v2:0")
+    assert set(listed) == set(labels) - {LABEL_SPEC_HASH}
