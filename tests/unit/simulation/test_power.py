@@ -19,7 +19,7 @@ from buildandpush.core.facts import ReadBack
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run import advance, again, decide, fold, polling, start
 from buildandpush.core.run.polling import Polled
-from buildandpush.handlers import answers, reconcile, slots
+from buildandpush.handlers import answers, reconcile, slots, statuswriter
 from buildandpush.handlers.reconcile import Reconciler
 from buildandpush.handlers.workqueue.queue import WorkQueue
 from tests.unit.simulation.cluster import Client
@@ -32,10 +32,10 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-async def _act_first(self: Any, key: Any, resource: Any, decision: Any, kept: Any) -> Any:
-    world = reconcile.World(resource, self._clock(), self._settings)
-    await self._act(world, decision)
-    return await _WRITE(self, key, resource, decision, kept)
+async def _act_first(self: Any, key: Any, world: Any) -> Any:
+    decision, answers, told_in = await _DECIDE(self, key, world)
+    await self._performer.perform_all(world, decision)
+    return decision, answers, told_in
 
 
 async def _believe(sources: Any, resource: Any, question: Any, now: Any) -> Any:
@@ -63,85 +63,94 @@ def _take_over_all(last: RunStatus | None, spec_hash: str, trigger: Any, request
 
 
 UNREAD = Confirmed(ReadBack({}, digest_found=False, problem="it does not answer"))
-_WRITE = Reconciler._write
+_DECIDE = Reconciler._decide_to_tell
 _ANSWER = answers.answer_question
 
-SABOTAGES: dict[str, list[tuple[Any, str, Any]]] = {
-    "writes without the Lease": [(Client, "_guard", lambda self, *, writes: None)],
+SABOTAGES: dict[str, tuple[str, list[tuple[Any, str, Any]]]] = {
+    "writes without the Lease": ("was created", [(Client, "_guard", lambda self, *, writes: None)]),
     # Two places do not: the one that looks for the pod, and the one that makes room for the next.
-    "takes the cache's word for a loss": [
-        (step, "find_live_pod", lambda world, build: None),
-        (create, "_name_before", lambda build: None),
-    ],
-    "does not wait for the former pod's end": [(create, "_find_former", lambda world, run, build: None)],
-    "gives a number twice": [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
-    "acts before its intent is written": [(Reconciler, "_write", _act_first)],
-    "believes every digest": [(reconcile, "answer_question", _believe)],
-    "believes a digest where the registry is away": [(confirm, "_ask_on", lambda *_: UNREAD)],
-    "believes a digest that nobody can read": [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
-    "leaves a pod alone that read a push back": [(decide, "find_spent_readers", lambda pods, run: ())],
-    "uses a login that has ended": [(RegistryToken, "is_fresh", lambda self, version, now: True)],
-    "writes what stands there already": [(reconcile, "_find_change", lambda before, after: after.to_dict())],
-    "takes a pod that runs for one that has ended": [(PodObservation, "ended", property(lambda self: True))],
-    "leaves a pod alone that outlived its run": [(decide, "find_orphans", lambda pods, run, busy: ())],
-    "gives out more slots than there are": [
-        (slots, "has_slot", lambda *known: True),
-        (slots, "find_able", lambda namespaces, *known: list(namespaces)),
-        (slots, "choose", lambda waiters, *known: list(waiters)),
-    ],
-    "drops a key whose work failed": [(WorkQueue, "_run_once", _forget)],
-    "starts a run anew before its time": [
-        (start, "is_due_again", lambda world: bool(world.resource.status.run and world.resource.status.run.next_run_at))
-    ],
-    "never offers a refused pod again": [(again, "_is_pod_taken", lambda world, last: False)],
-    "never looks at a failed pod": [(PodObservation, "ended", property(lambda self: False))],
-    "looks for no new commit": [(polling, "look", lambda world: Polled(world.resource.status))],
-    "takes the branch as it is for each attempt": [(planning, "find_codebase", lambda spec, run: None)],
-    "asks for the commit anew for each attempt": [(failed, "with_source", _without_source)],
-    "builds a commit that needs no run": [(polling, "_is_touched", lambda *asked: True)],
-    "builds a commit twice": [(polling, "_built_commit", lambda run: None)],
-    "lets more builds begin than there are places": [(advance, "_count_places", lambda world: 64)],
-    "builds again what succeeded": [(start, "find_good_builds", lambda last, spec_hash, trigger, request: {})],
-    "takes over what did not succeed": [(start, "find_good_builds", _take_over_all)],
-    "pushes again what a former attempt has pushed": [(podended, "find_pushed_image", lambda world, run: None)],
-    "takes another spec's pod for its own": [(step, "is_made_for", lambda run, build, pod: True)],
-    "ends a run before its builds": [(fold, "has_ended", lambda build: True)],
+    "takes the cache's word for a loss": (
+        "lived",
+        [
+            (step, "find_live_pod", lambda world, build: None),
+            (create, "_name_before", lambda build: None),
+        ],
+    ),
+    "does not wait for the former pod's end": ("lived", [(create, "_find_former", lambda world, run, build: None)]),
+    "gives a number twice": (
+        "was opened again|flipped",
+        [(start, "next_run_number", lambda spec, last: last.number if last else 1)],
+    ),
+    "acts before its intent is written": ("without being announced", [(Reconciler, "_decide_to_tell", _act_first)]),
+    "believes every digest": ("was never pushed", [(reconcile, "answer_question", _believe)]),
+    "believes a digest where the registry is away": ("was never pushed", [(confirm, "_ask_on", lambda *_: UNREAD)]),
+    "believes a digest that nobody can read": (
+        "was never pushed",
+        [(confirm, "_give_up", lambda run, digest, problem: UNREAD)],
+    ),
+    "leaves a pod alone that read a push back": (
+        "outlived its run",
+        [(decide, "find_spent_readers", lambda pods, run: ())],
+    ),
+    "uses a login that has ended": (
+        "with a login that had ended",
+        [(RegistryToken, "is_fresh", lambda self, version, now: True)],
+    ),
+    "writes what stands there already": (
+        "changed nothing",
+        [(statuswriter, "_find_change", lambda before, after: after.to_dict())],
+    ),
+    "takes a pod that runs for one that has ended": ("lived", [(PodObservation, "ended", property(lambda self: True))]),
+    "leaves a pod alone that outlived its run": (
+        "outlived its run",
+        [(decide, "find_orphans", lambda pods, run, busy: ())],
+    ),
+    "gives out more slots than there are": (
+        "beyond the limit",
+        [
+            (slots, "has_slot", lambda *known: True),
+            (slots, "find_able", lambda namespaces, *known: list(namespaces)),
+            (slots, "choose", lambda waiters, *known: list(waiters)),
+        ],
+    ),
+    "drops a key whose work failed": ("never comes to rest", [(WorkQueue, "_run_once", _forget)]),
+    "starts a run anew before its time": (
+        "before its time",
+        [
+            (
+                start,
+                "is_due_again",
+                lambda world: bool(world.resource.status.run and world.resource.status.run.next_run_at),
+            )
+        ],
+    ),
+    "never offers a refused pod again": ("never comes to rest", [(again, "_is_pod_taken", lambda world, last: False)]),
+    "never looks at a failed pod": ("never comes to rest", [(PodObservation, "ended", property(lambda self: False))]),
+    "looks for no new commit": (
+        "never comes to rest",
+        [(polling, "look", lambda world: Polled(world.resource.status))],
+    ),
+    "takes the branch as it is for each attempt": (
+        "without saying so",
+        [(planning, "find_codebase", lambda spec, run: None)],
+    ),
+    "asks for the commit anew for each attempt": ("went from commit", [(failed, "with_source", _without_source)]),
+    "builds a commit that needs no run": ("builds nothing new", [(polling, "_is_touched", lambda *asked: True)]),
+    "builds a commit twice": ("builds nothing new", [(polling, "_built_commit", lambda run: None)]),
+    "lets more builds begin than there are places": ("places", [(advance, "_count_places", lambda world: 64)]),
+    "builds again what succeeded": (
+        "builds again",
+        [(start, "find_good_builds", lambda last, spec_hash, trigger, request: {})],
+    ),
+    "takes over what did not succeed": ("takes over|was never pushed", [(start, "find_good_builds", _take_over_all)]),
+    "pushes again what a former attempt has pushed": (
+        "to push what is pushed",
+        [(podended, "find_pushed_image", lambda world, run: None)],
+    ),
+    "takes another spec's pod for its own": ("of another spec", [(step, "is_made_for", lambda run, build, pod: True)]),
+    "ends a run before its builds": ("before its builds|opened again", [(fold, "has_ended", lambda build: True)]),
 }
-
-
-WORDS = {
-    "writes without the Lease": "was created",
-    "takes the cache's word for a loss": "lived",
-    "does not wait for the former pod's end": "lived",
-    "gives a number twice": "was opened again|flipped",
-    "acts before its intent is written": "without being announced",
-    "believes every digest": "was never pushed",
-    "believes a digest where the registry is away": "was never pushed",
-    "believes a digest that nobody can read": "was never pushed",
-    "leaves a pod alone that read a push back": "outlived its run",
-    "uses a login that has ended": "with a login that had ended",
-    "writes what stands there already": "changed nothing",
-    "takes a pod that runs for one that has ended": "lived",
-    "leaves a pod alone that outlived its run": "outlived its run",
-    "gives out more slots than there are": "beyond the limit",
-    "drops a key whose work failed": "never comes to rest",
-    "starts a run anew before its time": "before its time",
-    "never offers a refused pod again": "never comes to rest",
-    "never looks at a failed pod": "never comes to rest",
-    "looks for no new commit": "never comes to rest",
-    "takes the branch as it is for each attempt": "without saying so",
-    "asks for the commit anew for each attempt": "went from commit",
-    "builds a commit that needs no run": "builds nothing new",
-    "builds a commit twice": "builds nothing new",
-    "lets more builds begin than there are places": "places",
-    "builds again what succeeded": "builds again",
-    "takes over what did not succeed": "takes over|was never pushed",
-    "pushes again what a former attempt has pushed": "to push what is pushed",
-    "takes another spec's pod for its own": "of another spec",
-    "ends a run before its builds": "before its builds|opened again",
-}
-"""What the world says of each."""
-
+"""What the world says, as a regular expression, when a place is broken so."""
 
 SEARCHES = 30
 """A broken operator may break another rule first, so one search that ends with another violation says little."""
@@ -150,12 +159,13 @@ SEARCHES = 30
 @pytest.mark.chaos
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_the_simulated_world_notices_an_operator_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place, attribute, broken in SABOTAGES[name]:
+    words, places = SABOTAGES[name]
+    for place, attribute, broken in places:
         monkeypatch.setattr(place, attribute, broken)
     found: list[str] = []
     for number in range(SEARCHES):
         violation = _search(number)
-        if violation is not None and re.search(WORDS[name], violation):
+        if violation is not None and re.search(words, violation):
             return
         found.append(violation or "nothing")
     pytest.fail("the world names other violations alone: " + "; ".join(sorted(set(found))))
