@@ -6,6 +6,7 @@ goes without the fact.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ _log = structlog.get_logger(__name__)
 KEPT_SECONDS: Final = 60.0
 KEPT_REFUSED_SECONDS: Final = 600.0
 """How long until the operator tries again what the API server does not let it read."""
+_SHOWN: Final = 40
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 
 
@@ -44,7 +46,8 @@ class ClusterFacts:
         UnavailableError."""
         if not self._namespaces:
             return None
-        return await self._find(f"/api/v1/namespaces/{quote(namespace, safe='')}", _read_limit)
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}"
+        return await self._find(path, partial(_read_limit, namespace=namespace))
 
     async def find_priority(self, name: str) -> int:
         """The value of a priority class; 0 for none, or one that cannot be read. Raises UnavailableError."""
@@ -69,9 +72,15 @@ class ClusterFacts:
         return found
 
 
-def _read_limit(body: Object) -> int | None:
+def _read_limit(body: Object, *, namespace: str) -> int | None:
     text = ((body.get("metadata") or {}).get("annotations") or {}).get(meta.ANNOTATION_MAX_BUILDS) or ""
-    return int(text) if _NUMBER.fullmatch(text) else None
+    if _NUMBER.fullmatch(text):
+        return int(text)
+    if text:
+        _log.warning(
+            "limits.not_a_number", namespace=namespace, annotation=meta.ANNOTATION_MAX_BUILDS, value=text[:_SHOWN]
+        )
+    return None
 
 
 def _read_priority(body: Object) -> int | None:

@@ -8,6 +8,7 @@ from buildandpush.api import meta
 from buildandpush.clients.clusterfacts import KEPT_REFUSED_SECONDS, KEPT_SECONDS, ClusterFacts
 from buildandpush.clients.errors import KubernetesError, NotFoundError, UnavailableError
 from buildandpush.clients.kubernetes.client import KubernetesClient
+from tests.unit.conftest import LogLines
 
 SHOP = "/api/v1/namespaces/shop"
 LOW = "/apis/scheduling.k8s.io/v1/priorityclasses/batch-low"
@@ -47,6 +48,19 @@ def server() -> Server:
 async def test_a_namespace_says_how_many_builds_it_allows(text: str, limit: int | None, server: Server) -> None:
     server.annotate(text)
     assert await server.facts().find_limit("shop") == limit
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("few", ["few"]), ("-1", ["-1"]), ("x" * 99, ["x" * 40]), ("2", []), ("", [])]
+)
+async def test_an_annotation_that_is_no_number_is_told_in_the_log(
+    text: str, told: list[str], server: Server, log_lines: LogLines
+) -> None:
+    server.annotate(text)
+    await server.facts().find_limit("shop")
+    lines = [line for line in log_lines if line["event"] == "limits.not_a_number"]
+    assert [line["value"] for line in lines] == told
+    assert all((line["namespace"], line["annotation"]) == ("shop", meta.ANNOTATION_MAX_BUILDS) for line in lines)
 
 
 @pytest.mark.parametrize("body", [{}, {"metadata": {}}, {"metadata": {"annotations": None}}])
