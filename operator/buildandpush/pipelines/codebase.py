@@ -58,7 +58,7 @@ def plan_source(found: FoundStep, origin: Origin, notes: Notes) -> dict[str, Any
         git["revision"] = revision
     git |= _plan_extent(codebase, notes)
     secret = name_connector(reference) or _KEY
-    if not git["url"].startswith(("https://", "http://")):
+    if git["url"].startswith("ssh://") or "://" not in git["url"]:
         git["credentialsRef"] = {"name": secret}
         notes.todo(
             f"make the login to the git server: kubectl create secret generic {secret} --type=kubernetes.io/ssh-auth "

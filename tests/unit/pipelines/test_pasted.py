@@ -503,3 +503,9 @@ def test_a_setting_that_has_another_name_here_is_named() -> None:
     assert "Left out: registry is no setting of the step; did you mean repository?" in texts
     assert "Left out: repo is no setting of the step; did you mean repository?" in texts
     assert "Left out: timeout stands beside spec in a step, and not in it; move it there and import again" in texts
+
+
+@pytest.mark.parametrize(("url", "keys"), [("ftp://files.example/shop.git", 0), ("git@github.com:a/b.git", 1)])
+def test_a_key_for_ssh_is_asked_for_by_addresses_of_ssh_alone(url: str, keys: int) -> None:
+    texts = told(one(paste_pipeline(step(), url=url)))
+    assert len([text for text in texts if "ssh-privatekey" in text]) == keys
