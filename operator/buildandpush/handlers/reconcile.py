@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from buildandpush.api import meta
+from buildandpush.clients.traffic.places import TENANT
 from buildandpush.core.build.questions import Answer, AskLogin, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.watch import SETTLES
@@ -76,6 +77,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one resource. Returns the seconds until the next look, or None."""
+        TENANT.set(key.namespace)
         if key.kind == meta.CONNECTOR_KIND:
             return await self._connectors.reconcile(key)
         try:

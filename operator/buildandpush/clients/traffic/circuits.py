@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -22,7 +22,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.recent import Recent
-from buildandpush.clients.traffic.places import Limits, Manner, Places
+from buildandpush.clients.traffic.places import TENANT, Limits, Manner, Places
 
 _log = structlog.get_logger(__name__)
 
@@ -47,6 +47,10 @@ KUBELET_LIMITS: Final = Limits(at_once=32, per_host=8, doubtful=16, slow_per_hos
 
 _ANSWERS: Final = (aiohttp.ClientResponseError, KubernetesError)
 _SILENCES: Final = (aiohttp.ClientConnectionError, TimeoutError, OSError, UnavailableError)
+
+
+_Asker = tuple[str, str]
+"""A namespace, empty for the operator itself, and an endpoint."""
 
 
 class RefusedError(aiohttp.ClientConnectionError):
@@ -105,9 +109,15 @@ class Circuits:
         self._opens_after = opens_after
         self._clock = clock
         self._now = now
-        self._places = Places(limits)
+        self._manners: Recent[str, Manner] = Recent()
+        self._places = Places(limits, self._manners)
+        # A pass of one namespace may ask hosts of its own, and many at once. The others' new hosts have places as well.
+        self._share = replace(limits, doubtful=limits.doubtful // 2)
+        self._shares: dict[str, Places] = {}
+        """What each namespace has of the places, as long as it has any."""
         self._silences: Recent[str, _Silence] = Recent()
-        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+        self._waiting: dict[_Asker, deque[asyncio.Future[None]]] = {}
+        """Those who wait for a place; whose turn is next comes first."""
 
     @asynccontextmanager
     async def ask(self, endpoint: str) -> AsyncIterator[None]:
@@ -125,15 +135,16 @@ class Circuits:
 
     async def begin(self, endpoint: str) -> "Asked":
         """Begin a request, which has a place until its end; raises RefusedError where it is not to be made now."""
-        await self._take_place(endpoint)
-        return Asked(partial(self._end, endpoint, self._clock()))
+        asker = (TENANT.get(), endpoint)
+        await self._take_place(asker)
+        return Asked(partial(self._end, asker, self._clock()))
 
-    def _end(self, endpoint: str, began: float, error: BaseException | None) -> None:
+    def _end(self, asker: _Asker, began: float, error: BaseException | None) -> None:
+        endpoint = asker[1]
         manner = self._judge(endpoint, began, error)
         if manner in (Manner.QUICK, Manner.SLOW):
             self._silences.pop(endpoint)
-        self._places.end(endpoint, manner)
-        self._let_in()
+        self._leave(asker, manner)
 
     def _judge(self, endpoint: str, began: float, error: BaseException | None) -> Manner | None:
         """What a request that began then says of its endpoint."""
@@ -180,31 +191,53 @@ class Circuits:
 
     # ---- places
 
-    async def _take_place(self, endpoint: str) -> None:
+    def _has_place(self, asker: _Asker) -> bool:
+        namespace, endpoint = asker
+        own = self._shares.get(namespace)
+        return self._places.has_place(endpoint) and (own is None or own.has_place(endpoint))
+
+    def _enter(self, asker: _Asker) -> None:
+        namespace, endpoint = asker
+        self._places.begin(endpoint)
+        if namespace:
+            self._shares.setdefault(namespace, Places(self._share, self._manners)).begin(endpoint)
+
+    def _leave(self, asker: _Asker, manner: Manner | None) -> None:
+        namespace, endpoint = asker
+        self._places.end(endpoint, manner)
+        if namespace:
+            own = self._shares[namespace]
+            own.end(endpoint, None)
+            if own.is_idle():
+                del self._shares[namespace]
+        self._let_in()
+
+    async def _take_place(self, asker: _Asker) -> None:
+        endpoint = asker[1]
         silence = self._silences.get(endpoint)
-        has_place = self._places.has_place(endpoint)
+        has_place = self._has_place(asker)
         # One request tries it again, and the others do not wait for that.
         is_tried = silence is not None and silence.open_seconds > 0 and self._places.is_asked(endpoint)
         if silence is not None and (self._clock() < silence.tried_at or is_tried or not has_place):
             raise self._refuse(endpoint, silence)
         if not has_place:
-            await self._wait_for_place(endpoint)
+            await self._wait_for_place(asker)
         else:
-            self._places.begin(endpoint)
+            self._enter(asker)
 
-    async def _wait_for_place(self, endpoint: str) -> None:
+    async def _wait_for_place(self, asker: _Asker) -> None:
         """Wait until `_let_in` has taken a place for this request. A slow endpoint is not waited for."""
+        endpoint = asker[1]
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             if self._places.manner(endpoint) is Manner.SLOW:
                 raise TimeoutError
-            self._waiting.append((endpoint, turn))
+            self._waiting.setdefault(asker, deque()).append(turn)
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # it came at the last moment
-                self._places.end(endpoint, None)
-                self._let_in()
+                self._leave(asker, None)
             turn.cancel()
             if not isinstance(error, TimeoutError):
                 raise
@@ -212,17 +245,27 @@ class Circuits:
             raise RefusedError(message, retry_after_seconds=BUSY_SECONDS, passing=True) from None
 
     def _let_in(self) -> None:
-        """Give free places to those that wait, in the order in which they came."""
-        left: deque[tuple[str, asyncio.Future[None]]] = deque()
-        for endpoint, turn in self._waiting:
-            if turn.done():
-                continue
-            if self._silences.get(endpoint) is None and self._places.has_place(endpoint):
-                self._places.begin(endpoint)
-                turn.set_result(None)
-            else:
-                left.append((endpoint, turn))
-        self._waiting = left
+        """Give free places to those that wait: one after the other to each namespace and host, and there in the order
+        in which they came. Thousands may wait for one host."""
+        served = True
+        while served:
+            served = False
+            for asker in list(self._waiting):
+                served = self._serve(asker) or served
+
+    def _serve(self, asker: _Asker) -> bool:
+        """Give a place to the first who waits, if there is one for him; his next has the last turn of all."""
+        turns = self._waiting[asker]
+        while turns and turns[0].done():
+            turns.popleft()
+        may_go = bool(turns) and self._silences.get(asker[1]) is None and self._has_place(asker)
+        if may_go:
+            self._enter(asker)
+            turns.popleft().set_result(None)
+            self._waiting[asker] = self._waiting.pop(asker)
+        if not turns:
+            del self._waiting[asker]
+        return may_go
 
 
 def find_distrust(error: object) -> str:

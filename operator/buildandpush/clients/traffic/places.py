@@ -5,6 +5,7 @@ failed gets one, and all that nobody knows to be quick share a part of the place
 """
 
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -13,6 +14,10 @@ from buildandpush.clients.recent import Recent
 
 SILENT: Final = 1
 """How many requests at once are put to a host that gave no answer the last time."""
+
+
+TENANT: Final[ContextVar[str]] = ContextVar("tenant", default="")
+"""For which namespace this task makes its requests; empty for the operator itself."""
 
 
 class Manner(Enum):

@@ -22,7 +22,7 @@ from buildandpush.clients.traffic.circuits import (
     Circuits,
     RefusedError,
 )
-from buildandpush.clients.traffic.places import Limits
+from buildandpush.clients.traffic.places import TENANT, Limits, Places
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 LIMITS = Limits(at_once=20, per_host=8, doubtful=12, slow_per_host=4)
@@ -220,6 +220,60 @@ def test_many_hosts_that_hang_leave_places_to_those_that_answer() -> None:
         assert asyncio.get_running_loop().time() == began + 0.1
 
     run(test)
+
+
+@pytest.mark.parametrize("times", [1, 8], ids=["many hosts", "many requests to each"])
+@pytest.mark.parametrize("seconds", [5.0, 20.0], ids=["slow", "silent"])
+def test_a_namespace_whose_hosts_hang_leaves_places_to_the_new_hosts_of_another(times: int, seconds: float) -> None:
+    """Whoever owns a domain has any number of hosts, and a build with many tags asks many times at once."""
+
+    async def test(world: World) -> None:
+        TENANT.set("evil")
+        error = TimeoutError() if seconds > 10 else None
+        for number in range(100):
+            for _ in range(times):
+                asyncio.create_task(world.ask(f"{number}.evil.example", seconds=seconds, error=error))  # noqa: RUF006
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        TENANT.set("shop")
+        assert await asyncio.gather(*(world.ask("new.example") for _ in range(4))) == ["answered"] * 4
+        assert asyncio.get_running_loop().time() == began + 0.1
+
+    run(test)
+
+
+def test_those_who_wait_take_turns_whoever_asks_most() -> None:
+    async def test(world: World) -> None:
+        for host in (GOOD, "other.example"):
+            await world.ask(host)
+        TENANT.set("evil")
+        many = [asyncio.create_task(world.ask(GOOD, seconds=1)) for _ in range(1000)]
+        await asyncio.sleep(0)
+        TENANT.set("shop")
+        assert await world.ask(GOOD, seconds=1) == "answered"
+        assert asyncio.get_running_loop().time() <= 3
+        await asyncio.gather(*many)
+
+    run(test)
+
+
+def test_a_place_that_is_free_is_not_offered_to_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else goes on meanwhile, and thousands may wait for a host."""
+    offers = 0
+    usual = Places.has_place
+
+    def offer(places: Places, host: str) -> bool:
+        nonlocal offers
+        offers += 1
+        return usual(places, host)
+
+    async def test(world: World) -> None:
+        await world.ask(GOOD)
+        assert await asyncio.gather(*(world.ask(GOOD, seconds=0.01) for _ in range(1000))) == ["answered"] * 1000
+
+    monkeypatch.setattr(Places, "has_place", offer)
+    run(test)
+    assert offers < 10_000
 
 
 def test_a_slow_server_has_few_places_and_nobody_waits_for_one() -> None:
