@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 from urllib.request import parse_http_list, parse_keqv_list
@@ -89,6 +90,17 @@ async def prove_image(image: "Image", names: tuple[str, ...], run_label: str) ->
     return Proof(digest if names_run(labels.get(meta.IMAGE_LABEL_RUN), run_label) else None)
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What is used of a manifest. The whole may take 16 MiB, and its config comes as slowly as a registry likes."""
+
+    config: Any
+    """What it names as the digest of the config."""
+    size_bytes: int | None
+    """Of the config and the layers."""
+    media_type: str
+
+
 async def _tell_all(host: str) -> bool:
     """Everybody may learn how any host answers."""
     return True
@@ -149,25 +161,29 @@ class Image:
     async def fetch_details(self, digest: str) -> dict[str, Any]:
         """Size, media type and platform, as far as they can be read: nothing hangs on them."""
         try:
-            _, headers, body = await self._request("GET", f"manifests/{digest}")
-            manifest = _parse(body)
-            parts = [_object(manifest.get("config")), *map(_object, manifest.get("layers") or ())]
-            sizes = [part["size"] for part in parts if isinstance(part.get("size"), int)]
-            media_type = str(headers.get("Content-Type", "")).partition(";")[0]
+            manifest = await self._fetch_manifest(digest)
             config = await self._fetch_config(manifest)
         except (NotReadError, TypeError):
             return {}
         system, architecture = config.get("os"), config.get("architecture")
         return {
-            "size_bytes": sum(sizes) if sizes else None,
-            "media_type": media_type or None,
+            "size_bytes": manifest.size_bytes,
+            "media_type": manifest.media_type or None,
             "platform": f"{system}/{architecture}" if system and architecture else None,
         }
 
-    async def _fetch_config(self, manifest: dict[str, Any]) -> dict[str, Any]:
+    async def _fetch_manifest(self, digest: str) -> _Manifest:
+        _, headers, body = await self._request("GET", f"manifests/{digest}")
+        found = _parse(body)
+        config = _object(found.get("config"))
+        sizes = [part["size"] for part in (config, *_layers_of(found)) if isinstance(part.get("size"), int)]
+        media_type = str(headers.get("Content-Type", "")).partition(";")[0]
+        return _Manifest(config.get("digest"), sum(sizes) if sizes else None, media_type)
+
+    async def _fetch_config(self, manifest: _Manifest) -> dict[str, Any]:
         """The image's config; empty for an index, which has none."""
-        digest = _object(manifest.get("config")).get("digest")
-        if not isinstance(digest, str):
+        digest = manifest.config
+        if not isinstance(digest, str) or not _ANY_DIGEST.fullmatch(digest):
             return {}
         status, headers, blob = await self._request("GET", f"blobs/{digest}")
         if status in _REDIRECTS:
@@ -176,8 +192,7 @@ class Image:
 
     async def fetch_labels(self, digest: str) -> dict[str, str]:
         """The labels in the image's config; empty for an index, which has none."""
-        _, _, manifest = await self._request("GET", f"manifests/{digest}")
-        config = await self._fetch_config(_parse(manifest))
+        config = await self._fetch_config(await self._fetch_manifest(digest))
         return _object(_object(config.get("config")).get("Labels"))
 
     async def _fetch_elsewhere(self, url: str) -> bytes:
@@ -276,6 +291,11 @@ def _token_address(challenge: str) -> URL | None:
 def is_at(address: URL, own: URL) -> bool:
     """Whether an address is a registry's own, which may be written with its port or without."""
     return (address.scheme, address.host, address.port) == (own.scheme, own.host, own.port)
+
+
+def _layers_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    layers = manifest.get("layers")
+    return [_object(layer) for layer in layers] if isinstance(layers, list) else []
 
 
 def _parse(data: bytes) -> dict[str, Any]:

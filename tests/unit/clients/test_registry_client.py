@@ -2,12 +2,15 @@
 
 import asyncio
 import base64
+import gc
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from buildandpush.api import meta
@@ -19,7 +22,7 @@ from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
 from tests.pinned import LOOPBACK, InsideRules
-from tests.unit.clients.fake_registry import FakeRegistry, serve_registry
+from tests.unit.clients.fake_registry import FakeRegistry, make_certificates, serve, serve_registry
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -315,6 +318,30 @@ async def test_image_config_that_is_none_is_no_proof(registry: FakeRegistry, con
     label(registry, "uid/1")
     registry.bodies[CONFIG] = config
     assert await prove(registry) is None
+
+
+async def test_of_a_manifest_nothing_is_held_while_its_config_is_fetched() -> None:
+    """It may have 4 MiB, one odd character makes it four times as large in memory, and the config may come slowly."""
+    manifest = json.dumps({"config": {"digest": CONFIG}, "x": "\U0001f511" + "x" * 2**21}, ensure_ascii=False).encode()
+    held: list[int] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if "/blobs/" in request.path:
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+            return web.Response(body=b"{}")
+        body = manifest if request.method == "GET" else b""
+        return web.Response(body=body, headers={"Docker-Content-Digest": DIGEST})
+
+    async with serve(handle) as host:
+        credentials = Credentials((host,), "push", "hunter22", make_certificates()[0])
+        tracemalloc.start()
+        found = await read(lambda client: client.read_back(f"{host}/shop/web", TAGS, DIGEST, credentials))
+        await read(lambda client: client.find_proof(f"{host}/shop/web", TAGS, "uid/1", credentials))
+        tracemalloc.stop()
+    assert found.digest_found
+    assert len(held) == 2
+    assert max(held) < 4 * len(manifest)
 
 
 async def test_endless_manifest_is_no_proof(registry: FakeRegistry) -> None:

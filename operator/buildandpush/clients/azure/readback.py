@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from azure.containerregistry import ArtifactManifestProperties, GetManifestResult
+from azure.containerregistry import ArtifactManifestProperties
 from azure.containerregistry.aio import ContainerRegistryClient
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
@@ -79,6 +79,14 @@ class AcrReader:
             yield client
 
 
+@dataclass(frozen=True)
+class _Manifest:
+    """What is told of a manifest. Its content may have some MiB, and a build has many tags."""
+
+    digest: str
+    media_type: str
+
+
 async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[str, ...], digest: str) -> ReadBack:
     """A tag names the manifest that whoever pulls the tag gets, so that manifest is asked for. Where it is the image's
     own, the image needs no other request for it."""
@@ -94,7 +102,7 @@ async def _read_image(client: ContainerRegistryClient, path: str, tags: tuple[st
         named,
         digest_found=True,
         size_bytes=properties.size_in_bytes if properties is not None else None,
-        media_type=(own.media_type or "").partition(";")[0] or None,  # a proxy may add a charset
+        media_type=own.media_type or None,
         platform=_platform_of(properties) if properties is not None else None,
     )
 
@@ -108,12 +116,13 @@ async def _read_properties(
         return None
 
 
-async def _read_manifest(client: ContainerRegistryClient, path: str, reference: str) -> GetManifestResult | None:
+async def _read_manifest(client: ContainerRegistryClient, path: str, reference: str) -> _Manifest | None:
     """A manifest by a tag or a digest; None if there is none. Its digest is that of its content: the client checks."""
     try:
-        return await client.get_manifest(path, reference)
+        found = await client.get_manifest(path, reference)
     except ResourceNotFoundError:
         return None
+    return _Manifest(str(found.digest), (found.media_type or "").partition(";")[0])  # a proxy may add a charset
 
 
 def _platform_of(properties: ArtifactManifestProperties) -> str | None:
@@ -200,6 +209,7 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
     async def _send(self, request: Any, kwargs: dict[str, Any], authorization: str | None = None) -> Any:
         if authorization is not None:
             request.headers[_AUTHORIZATION] = authorization
+        self._release()  # the client asks one thing after the other
         answer = await self._transport.send(request, **kwargs)
         self._answers.append(answer)
         return answer
@@ -208,7 +218,11 @@ class _HeldLogin(AsyncHttpTransport):  # type: ignore[type-arg]
         """The session is open already."""
 
     async def close(self) -> None:
-        """Release the answers. The session stays open for others. The client does not read answers that it refuses."""
+        """The session stays open for others."""
+        self._release()
+
+    def _release(self) -> None:
+        """Let go of the answers. The client does not read those that it refuses."""
         for answer in self._answers:
             answer.internal_response.release()
         self._answers.clear()

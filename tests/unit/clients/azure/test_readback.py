@@ -297,6 +297,27 @@ async def test_neither_long_tokens_nor_long_logins_fill_the_memory() -> None:
     assert held < len(letters) * size, "what is held does not grow with what was sent"
 
 
+async def test_of_manifests_that_were_read_nothing_is_held_while_others_are() -> None:
+    """A manifest may have 4 MiB, one odd character makes it four times as large in memory, and a build has 50 tags."""
+    large = MANIFEST[:-1] + ', "x": "\U0001f511{}"}}'.format("x" * 2**21).encode()
+    acr, tags, held = Acr({THERE: MANIFEST}), [f"tag{number}" for number in range(12)], list[int]()
+    usual = acr.answer
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path.rpartition("/")[2] in tags:
+            gc.collect()
+            held.append(tracemalloc.get_traced_memory()[0])
+        return await usual(request)
+
+    acr.tags |= dict.fromkeys(tags, large)
+    acr.answer = answer  # type: ignore[method-assign]
+    tracemalloc.start()
+    found = await read_tags(acr, *tags)
+    tracemalloc.stop()
+    assert found.problem == ""
+    assert held[-1] - held[2] < len(large)
+
+
 async def test_tokens_are_not_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readback, "TOKEN_SECONDS", 0.0)
     _, second = await read_one_by_one(Acr(), "one", "one")
