@@ -30,6 +30,10 @@ _log = structlog.get_logger(__name__)
 _TAG_PAGE: Final = 1000
 _MAX_TAG_PAGES: Final = 100
 _MAX_TAGS: Final = 100_000
+_MAX_TAG_CHARACTERS: Final = 4 * 2**20
+"""Of all of them together."""
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ACCEPT: Final = ", ".join(
     (
@@ -149,12 +153,16 @@ class Image:
         """The repository's tags, page by page: each names the last tag that the next one begins after.
         https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-tags"""
         tags: list[str] = []
+        characters = 0
         for _ in range(_MAX_TAG_PAGES):
             after = f"&last={quote(tags[-1], safe='')}" if tags else ""
             status, headers, body = await self._request("GET", f"tags/list?n={_TAG_PAGE}{after}")
             page = _parse(body).get("tags") if status == 200 else None
-            tags += [tag for tag in page if _is_tag(tag)] if isinstance(page, list) else []
-            if not page or "Link" not in headers or len(tags) >= _MAX_TAGS:
+            found = [tag for tag in page if _is_tag(tag)] if isinstance(page, list) else []
+            tags += found
+            characters += sum(map(len, found))
+            is_enough = len(tags) >= _MAX_TAGS or characters >= _MAX_TAG_CHARACTERS
+            if not page or "Link" not in headers or is_enough:
                 break
         return tuple(tags)
 
@@ -272,7 +280,7 @@ def _is_slow(error: Exception) -> bool:
 
 
 def _is_tag(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= 128
+    return isinstance(value, str) and _TAG.fullmatch(value) is not None
 
 
 def _token_address(challenge: str) -> URL | None:

@@ -11,8 +11,10 @@ import structlog
 from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
+from buildandpush.clients.recent import Recent
 from buildandpush.clients.traffic.buckets import ASKER
 from buildandpush.clients.traffic.pauses import Pauses
+from buildandpush.clients.traffic.places import TENANT
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
@@ -23,6 +25,8 @@ LAG_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)
 """Waits between readings of an image that is not there yet, or of a registry that failed just now."""
 _LAG_LIMIT_SECONDS: Final = 20.0
 """A registry that takes this long over its answers is asked again later, and not by a worker that waits for it."""
+LIST_SECONDS: Final = 60.0
+"""How long all pages of a list of tags may take."""
 _LONG_PAUSE_SECONDS: Final = 5
 """So is one that wants to be left alone for this long."""
 
@@ -51,6 +55,8 @@ class RegistryClient:
         self._acr = AcrReader(outside)
         self._lag_seconds = lag_seconds
         self._pauses: Pauses[tuple[str, str], ReadBack] = Pauses()
+        self._listing: Recent[str, asyncio.Lock] = Recent(is_idle=lambda lock: not lock.locked())
+        """Who lists tags, by namespace."""
 
     async def read_back(
         self, repository: str, tags: tuple[str, ...], digest: str, credentials: Credentials
@@ -119,10 +125,17 @@ class RegistryClient:
     async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
         """All tags of a repository, of which one that nobody pushed to has none; None where the registry does not tell.
 
-        After 100,000 tags it is asked no further.
+        After 100,000 tags it is asked no further. They may take some MiB, so a namespace has one list at a time.
         """
+        tenant = TENANT.get()
         try:
-            return await (await self._open(repository, credentials)).fetch_tags()
+            async with (
+                self._listing.get(tenant) or self._listing.put(tenant, asyncio.Lock()),
+                asyncio.timeout(LIST_SECONDS),
+            ):
+                return await (await self._open(repository, credentials)).fetch_tags()
+        except TimeoutError:
+            return None
         except NotReadError as error:
             await self._note(error.to_read_back(), repository, credentials)
             return None

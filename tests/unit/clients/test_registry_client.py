@@ -6,6 +6,7 @@ import gc
 import json
 import socket
 import tracemalloc
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,9 +16,11 @@ from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.api.addresses import AddressRules, parse_networks
+from buildandpush.clients import registry as registryclient
 from buildandpush.clients.image import is_at
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
+from buildandpush.clients.traffic.places import TENANT
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
@@ -262,6 +265,56 @@ async def test_a_registry_whose_pages_never_end_is_left(registry: FakeRegistry) 
     registry.odd_tags = b'{"tags": ["again"]}'
     found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
     assert found == ("again",) * 100
+
+
+@pytest.mark.parametrize("tag", ["\U0001f511" * 128, "a" * 129, "a b", "", ".a", "a\n"])
+async def test_what_cannot_be_a_tag_is_none(tag: str, registry: FakeRegistry) -> None:
+    """One odd character makes a text four times as large in memory, and a registry may list 100,000."""
+    registry.odd_tags = json.dumps({"tags": ["good", tag]}).encode()
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert set(found) == {"good"}
+
+
+async def test_of_many_long_tags_no_more_are_listed_than_fit_into_memory(registry: FakeRegistry) -> None:
+    registry.odd_tags = json.dumps({"tags": [f"{number:05}".ljust(128, "x") for number in range(3000)]}).encode()
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert 4 * 2**20 <= sum(map(len, found)) < 5 * 2**20
+
+
+async def test_a_namespace_has_one_list_of_tags_at_a_time_and_another_its_own() -> None:
+    busy, gate = Counter[str](), asyncio.Event()
+    most = busy.copy()
+
+    async def handle(request: web.Request) -> web.Response:
+        tenant = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode().partition(":")[0]
+        busy[tenant] += 1
+        most[tenant] = max(most[tenant], busy[tenant])
+        if len(most) == 2:
+            gate.set()
+        await gate.wait()
+        busy[tenant] -= 1
+        return web.json_response({"tags": ["1"]})
+
+    async def list_for(client: RegistryClient, host: str, tenant: str) -> Any:
+        TENANT.set(tenant)
+        credentials = Credentials((host,), tenant, "hunter22", make_certificates()[0])
+        return await client.list_tags(f"{host}/shop/web", credentials)
+
+    async with serve(handle) as host, asyncio.timeout(20):
+        tenants = ("evil", "evil", "evil", "shop")
+        found = await read(
+            lambda client: asyncio.gather(*(asyncio.create_task(list_for(client, host, name)) for name in tenants))
+        )
+    assert found == [("1",)] * 4
+    assert most == {"evil": 1, "shop": 1}
+
+
+async def test_a_list_of_tags_that_takes_long_is_given_up(
+    registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registryclient, "LIST_SECONDS", 0.0)
+    registry.references = {"1.0": DIGEST}
+    assert await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry))) is None
 
 
 def label(registry: FakeRegistry, value: str | None) -> None:
