@@ -11,7 +11,7 @@ from buildandpush.core.build.world import Announce, CreatePod
 from buildandpush.core.run.decide import decide
 from buildandpush.core.run.outdated import LOOK_AGAIN
 from buildandpush.core.run.rebuild import COMPLETED_FIELD, HANDLED_FIELD
-from tests.unit.core.factories import NOW, world
+from tests.unit.core.factories import NOW, resource, spec, world
 from tests.unit.core.kstatus import judge
 from tests.unit.core.scenes import after, conditions, reason_of, succeeded
 
@@ -65,3 +65,15 @@ def test_a_rebuild_that_nobody_can_wait_for_starts_and_says_so() -> None:
 def test_who_asks_for_no_rebuild_is_not_affected(pruned: frozenset[str]) -> None:
     done = succeeded()
     assert decide(world(done, pruned=pruned)).status == done.status
+
+
+def test_a_strategy_is_refused_where_the_api_server_forgets_what_tells_its_builds_apart() -> None:
+    several = resource(spec(strategy={"matrix": {"os": ["alpine", "debian"]}}, tags=["<+matrix.os>"]))
+    told = decide(world(several, pruned=frozenset({"status.run.builds.repository", "status.run.builds.source"})))
+    message = next(item.message for item in told.status.conditions if item.type == ConditionType.SPEC_VALID)
+    assert message.startswith(
+        "strategy: the CRD buildandpushacrs.buildandpush.dev is older and lacks "
+        "status.run.builds.repository and status.run.builds.source, so the builds of a run cannot be told apart; "
+        "apply the CRDs of the operator's version"
+    )
+    assert not [action for action in told.actions if isinstance(action, CreatePod)]
