@@ -9,7 +9,7 @@ Events of ours, stable names to search for:
     registry.unreachable  endpoint.silent  nodes.user_namespaces  nodes.not_read
     store.refresh_failed  store.unread  store.not_taken  store.relapsed
     watch.refused  pods.watch_failed  pods.not_taken  flux.not_allowed  flux.watch_failed  git.failed  lookup.failed
-    limits.not_read
+    limits.not_read  limits.not_a_number
     pass.slow  pass.alone  loop.held  journal.strike  journal.not_read  journal.not_written
     queue.work_failed  queue.work_refused  queue.server_away  queue.drain_timed_out  reconcile.not_settled
 """

@@ -14,7 +14,7 @@ from buildandpush.clients.outside import Outside
 from buildandpush.clients.recent import Recent
 from buildandpush.clients.traffic.buckets import ASKER
 from buildandpush.clients.traffic.pauses import Pauses
-from buildandpush.clients.traffic.places import TENANT
+from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
@@ -127,10 +127,10 @@ class RegistryClient:
 
         After 100,000 tags it is asked no further. They may take some MiB, so a namespace has one list at a time.
         """
-        tenant = TENANT.get()
+        namespace = NAMESPACE.get()
         try:
             async with (
-                self._listing.get(tenant) or self._listing.put(tenant, asyncio.Lock()),
+                self._listing.get(namespace) or self._listing.put(namespace, asyncio.Lock()),
                 asyncio.timeout(LIST_SECONDS),
             ):
                 return await (await self._open(repository, credentials)).fetch_tags()

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from buildandpush.api import meta
-from buildandpush.clients.traffic.places import TENANT
+from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.build.questions import Answer, AskLogin, AskPusher, AskSlot, Question
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.watch import SETTLES
@@ -77,16 +77,22 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Work on one resource. Returns the seconds until the next look, or None."""
-        TENANT.set(key.namespace)
-        if key.kind == meta.CONNECTOR_KIND:
-            return await self._connectors.reconcile(key)
+        asked_for = NAMESPACE.set(key.namespace)
         try:
+            if key.kind == meta.CONNECTOR_KIND:
+                return await self._connectors.reconcile(key)
             return await self._reconcile_build(key)
+        finally:
+            NAMESPACE.reset(asked_for)
+
+    async def _reconcile_build(self, key: Key) -> float | None:
+        try:
+            return await self._decide_in_rounds(key)
         except Exception:
             self._slots.fail(key, self._clock())
             raise
 
-    async def _reconcile_build(self, key: Key) -> float | None:
+    async def _decide_in_rounds(self, key: Key) -> float | None:
         refusals: dict[str, Refusal] = {}
         logins: dict[Question, Answer] = {}
         for _ in range(_MAX_ROUNDS):

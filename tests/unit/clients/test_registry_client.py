@@ -20,7 +20,7 @@ from buildandpush.clients import registry as registryclient
 from buildandpush.clients.image import is_at
 from buildandpush.clients.outside import Outside
 from buildandpush.clients.registry import RegistryClient
-from buildandpush.clients.traffic.places import TENANT
+from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
 from buildandpush.core.facts import Proof, ReadBack
@@ -296,7 +296,7 @@ async def test_a_namespace_has_one_list_of_tags_at_a_time_and_another_its_own() 
         return web.json_response({"tags": ["1"]})
 
     async def list_for(client: RegistryClient, host: str, tenant: str) -> Any:
-        TENANT.set(tenant)
+        NAMESPACE.set(tenant)
         credentials = Credentials((host,), tenant, "hunter22", make_certificates()[0])
         return await client.list_tags(f"{host}/shop/web", credentials)
 

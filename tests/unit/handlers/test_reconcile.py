@@ -8,9 +8,12 @@ import pytest
 
 from buildandpush.api import meta
 from buildandpush.clients.errors import UnavailableError
+from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.backoff import late_seconds
 from buildandpush.core.build.watch import SETTLES
 from buildandpush.core.pod.observation import observe_pod
+from buildandpush.core.run.decide import decide
+from buildandpush.handlers import reconcile
 from buildandpush.handlers.connectors import LINGER
 from tests.unit.core.factories import DIGEST
 from tests.unit.handlers.cluster import CONNECTOR, WEB, Cluster, FakeReader
@@ -76,6 +79,16 @@ async def test_pod_of_another_namespace_ends_no_run_though_it_has_the_name_the_o
     await cluster.reconcile()
     assert cluster.ready[0] == "Unknown"
     assert cluster.registry.asked == []
+
+
+async def test_what_a_pass_asks_servers_outside_is_asked_for_its_namespace_alone(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for: list[str] = []
+    monkeypatch.setattr(reconcile, "decide", lambda world: asked_for.append(NAMESPACE.get()) or decide(world))
+    await cluster.settle()
+    assert set(asked_for) == {"shop"}
+    assert NAMESPACE.get() == ""
 
 
 async def test_second_pass_writes_nothing(cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -73,18 +74,21 @@ Lists = Callable[[str], Listing]
 class PausedError(Exception):
     """The operator stands still in the middle of its work."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], context: Context) -> None:
         super().__init__("paused")
         self.work = work
+        self.context = context
 
 
-def drive(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine that waits for nothing but itself; raises PausedError where the network lets it stand still."""
+def drive(work: Coroutine[Any, Any, Any], context: Context | None = None) -> Any:
+    """Run a coroutine that waits for nothing but itself; raises PausedError where the network lets it stand still. It
+    has a context of its own, as a task has, which one that goes on has still."""
+    context = context or copy_context()
     try:
-        work.send(None)
+        context.run(work.send, None)
     except StopIteration as end:
         return end.value
-    raise PausedError(work)
+    raise PausedError(work, context)
 
 
 class Operator:
@@ -192,7 +196,7 @@ class World(RuleBasedStateMachine):
         self.stale: dict[str, Listing] = {}
         self.backup: Backup | None = None
         self.are_statuses_lost = False
-        self.paused: list[Coroutine[Any, Any, Any]] = []
+        self.paused: list[PausedError] = []
         self.metrics = Metrics()
         """What all operators have counted, one after the other."""
         self.gaps = False
@@ -646,7 +650,7 @@ class World(RuleBasedStateMachine):
             self.network.faults.clear()
             self._start_operator()
         except PausedError as paused:
-            self.paused.append(paused.work)
+            self.paused.append(paused)
             self.another_operator_leads()
 
     @rule()
@@ -660,10 +664,10 @@ class World(RuleBasedStateMachine):
     @rule(index=st.integers(0, 3))
     def former_operator_goes_on(self, index: int) -> None:
         """It finishes what it was at when it was paused, with all that it believed then."""
-        work = self.paused.pop(index % len(self.paused))
+        paused = self.paused.pop(index % len(self.paused))
         faults, self.network.faults = self.network.faults, []
         with contextlib.suppress(UnavailableError, KubernetesError):
-            drive(work)
+            drive(paused.work, paused.context)
         self.network.faults = faults
 
     @rule(requests=st.integers(-4, 4), change=st.sampled_from(["vanish", "fail", "new", "none"]), stale=st.booleans())

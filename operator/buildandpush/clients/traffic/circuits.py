@@ -22,7 +22,7 @@ import structlog
 
 from buildandpush.clients.errors import KubernetesError, UnavailableError
 from buildandpush.clients.recent import Recent
-from buildandpush.clients.traffic.places import TENANT, Limits, Manner, Places
+from buildandpush.clients.traffic.places import NAMESPACE, Limits, Manner, Places
 
 _log = structlog.get_logger(__name__)
 
@@ -135,7 +135,7 @@ class Circuits:
 
     async def begin(self, endpoint: str) -> "Asked":
         """Begin a request, which has a place until its end; raises RefusedError where it is not to be made now."""
-        asker = (TENANT.get(), endpoint)
+        asker = (NAMESPACE.get(), endpoint)
         await self._take_place(asker)
         return Asked(partial(self._end, asker, self._clock()))
 

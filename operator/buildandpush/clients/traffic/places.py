@@ -16,7 +16,7 @@ SILENT: Final = 1
 """How many requests at once are put to a host that gave no answer the last time."""
 
 
-TENANT: Final[ContextVar[str]] = ContextVar("tenant", default="")
+NAMESPACE: Final[ContextVar[str]] = ContextVar("namespace", default="")
 """For which namespace this task makes its requests; empty for the operator itself."""
 
 

@@ -22,7 +22,7 @@ from buildandpush.clients.traffic.circuits import (
     Circuits,
     RefusedError,
 )
-from buildandpush.clients.traffic.places import TENANT, Limits, Places
+from buildandpush.clients.traffic.places import NAMESPACE, Limits, Places
 from tests.unit.handlers.fake_time import run_in_fake_time
 
 LIMITS = Limits(at_once=20, per_host=8, doubtful=12, slow_per_host=4)
@@ -228,14 +228,14 @@ def test_a_namespace_whose_hosts_hang_leaves_places_to_the_new_hosts_of_another(
     """Whoever owns a domain has any number of hosts, and a build with many tags asks many times at once."""
 
     async def test(world: World) -> None:
-        TENANT.set("evil")
+        NAMESPACE.set("evil")
         error = TimeoutError() if seconds > 10 else None
         for number in range(100):
             for _ in range(times):
                 asyncio.create_task(world.ask(f"{number}.evil.example", seconds=seconds, error=error))  # noqa: RUF006
         await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()
-        TENANT.set("shop")
+        NAMESPACE.set("shop")
         assert await asyncio.gather(*(world.ask("new.example") for _ in range(4))) == ["answered"] * 4
         assert asyncio.get_running_loop().time() == began + 0.1
 
@@ -246,10 +246,10 @@ def test_those_who_wait_take_turns_whoever_asks_most() -> None:
     async def test(world: World) -> None:
         for host in (GOOD, "other.example"):
             await world.ask(host)
-        TENANT.set("evil")
+        NAMESPACE.set("evil")
         many = [asyncio.create_task(world.ask(GOOD, seconds=1)) for _ in range(1000)]
         await asyncio.sleep(0)
-        TENANT.set("shop")
+        NAMESPACE.set("shop")
         assert await world.ask(GOOD, seconds=1) == "answered"
         assert asyncio.get_running_loop().time() <= 3
         await asyncio.gather(*many)
