@@ -15,7 +15,7 @@ import pytest
 _SURVIVED, _UNTESTED = 0, 33
 """mutmut's codes: the tests passed all the same; no test reaches the place."""
 _NOT_RUN = 4
-"""No test was run, since pytest does not know one of those that it was told."""
+"""pytest ran no test, since it does not know the name of one of them."""
 
 
 def pytest_configure() -> None:

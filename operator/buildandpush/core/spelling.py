@@ -13,6 +13,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from string import ascii_letters, digits
 from typing import Final
 
@@ -47,15 +48,18 @@ class Plain:
 
     def find_all(self, word: str) -> Iterator[Span]:
         """Where the word stands, by the places of the original."""
-        begins = [mark[0] for mark in self.marks]
         at = self.text.find(word)
         while at >= 0:
             end = at + len(word)
-            yield self._place(begins, at)[0], self._place(begins, end - 1)[1]
+            yield self._place(at)[0], self._place(end - 1)[1]
             at = self.text.find(word, end)
 
-    def _place(self, begins: list[int], at: int) -> Span:
-        number = bisect_right(begins, at) - 1
+    @cached_property
+    def _begins(self) -> list[int]:
+        return [mark[0] for mark in self.marks]
+
+    def _place(self, at: int) -> Span:
+        number = bisect_right(self._begins, at) - 1
         if number < 0:
             return at, at + 1
         _, ended, begin, end = self.marks[number]

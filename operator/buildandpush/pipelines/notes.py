@@ -40,7 +40,7 @@ class Notes:
     suspends: bool = False
     """Whether something stands in for a value that nobody has given yet."""
     secrets: dict[str, list[str]] = field(default_factory=dict)
-    """The Secrets that somebody is told to make, with their keys."""
+    """The Secrets that the notes ask for, with their keys."""
 
     def add(self, level: Level, text: str) -> None:
         """Keep a note."""

@@ -378,7 +378,7 @@ class Changing(AbstractResolver):
 
 
 async def test_a_host_that_was_inside_is_not_told_though_its_name_leads_outside_a_moment_later() -> None:
-    """Whoever names a host owns its DNS, and could say what is public to the question that decides what is told."""
+    """Whoever names a host owns its DNS. It could answer a public address once the operator asks what it may tell."""
     outside = Outside(resolver=Changing("10.0.0.5", "140.82.121.4"), rules=NoWay())
     with pytest.raises(aiohttp.ClientError):
         await (await outside.session()).get("https://registry.Evil.example/v2/")

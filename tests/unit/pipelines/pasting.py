@@ -1,4 +1,4 @@
-"""Imports of short pipelines that stand in a test: what the one step became, and what is told of it."""
+"""Imports of short pipelines that stand in a test: what the one step became, and what the import says of it."""
 
 import json
 from typing import Any, Final

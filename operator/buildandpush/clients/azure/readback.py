@@ -81,7 +81,7 @@ class AcrReader:
 
 @dataclass(frozen=True)
 class _Manifest:
-    """What is told of a manifest. Its content may have some MiB, and a build has many tags."""
+    """What a read-back tells of a manifest. The content may have some MiB, and a build has many tags."""
 
     digest: str
     media_type: str

@@ -297,7 +297,7 @@ async def test_neither_long_tokens_nor_long_logins_fill_the_memory() -> None:
     assert held < len(letters) * size, "what is held does not grow with what was sent"
 
 
-async def test_of_manifests_that_were_read_nothing_is_held_while_others_are() -> None:
+async def test_of_manifests_that_were_read_nothing_is_held_while_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """A manifest may have 4 MiB, one odd character makes it four times as large in memory, and a build has 50 tags."""
     large = MANIFEST[:-1] + ', "x": "\U0001f511{}"}}'.format("x" * 2**21).encode()
     acr, tags, held = Acr({THERE: MANIFEST}), [f"tag{number}" for number in range(12)], list[int]()
@@ -310,7 +310,7 @@ async def test_of_manifests_that_were_read_nothing_is_held_while_others_are() ->
         return await usual(request)
 
     acr.tags |= dict.fromkeys(tags, large)
-    acr.answer = answer  # type: ignore[method-assign]
+    monkeypatch.setattr(acr, "answer", answer)
     tracemalloc.start()
     found = await read_tags(acr, *tags)
     tracemalloc.stop()

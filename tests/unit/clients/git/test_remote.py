@@ -353,7 +353,7 @@ async def test_of_private_hosts_users_learn_no_more_than_that_they_are_no_git_se
 
 
 async def test_of_a_host_that_was_inside_nothing_is_told_though_its_name_leads_outside_a_moment_later() -> None:
-    """Whoever names a host owns its DNS, and could say what is public to the question that decides what is told."""
+    """Whoever names a host owns its DNS. It could answer a public address once the operator asks what it may tell."""
     error = await refused(GitRemote(Told(True), InsideRules()), "http://127.0.0.1:1/shop.git")
     assert str(error) == "the operator's log says how '127.0.0.1' answered"
 
