@@ -191,6 +191,10 @@ class Outside:
         except (OSError, ValueError, TimeoutError):  # ValueError: no host name, or an address that is none
             return False
 
+    def note_inside(self, host: str) -> None:
+        """Heed from now on that a host was found at a private address by a client that has no session of this one."""
+        self._resolver.note_inside(host)
+
     async def close(self) -> None:
         """Close all sessions."""
         for timer in self._retired.values():

@@ -66,8 +66,12 @@ class WatchedResolver(AbstractResolver):
         """The addresses of a host; raises OSError, and ValueError for what is no name."""
         found = await self._resolver.resolve(host, port, family)
         if not all(self._is_public(str(one["host"])) for one in found):
-            self._inside.put(_key(host), True)
+            self.note_inside(host)
         return found
+
+    def note_inside(self, host: str) -> None:
+        """Remember that a host was found inside, also by who looks up hosts otherwise."""
+        self._inside.put(_key(host), True)
 
     def was_inside(self, host: str) -> bool:
         """Whether a host was ever found at an address that is not public."""

@@ -55,9 +55,10 @@ class ConditionSet:
         item = self._items.get(kind)
         return item is not None and item.status == value
 
-    def freeze(self) -> list[Condition]:
-        """Derive the summary of a build's conditions and give all of them back."""
-        self._derive()
+    def freeze(self, advice: str = "") -> list[Condition]:
+        """Derive the summary of a build's conditions and give all of them back. Advice stands at the end of its words,
+        also of long ones."""
+        self._derive(advice)
         return self.as_list()
 
     def as_list(self) -> list[Condition]:
@@ -65,10 +66,12 @@ class ConditionSet:
         stamped = (item.model_copy(update={"observed_generation": self._generation}) for item in self._items.values())
         return sorted(stamped, key=lambda item: _ORDER.get(item.type, len(_ORDER)))
 
-    def _derive(self) -> None:
+    def _derive(self, advice: str) -> None:
         """Ready, Reconciling and Stalled follow from SpecValid, Completed and Succeeded."""
         invalid = self.is_(ConditionType.SPEC_VALID, "False")
         deciding = self._deciding(ConditionType.SPEC_VALID if invalid else ConditionType.SUCCEEDED)
+        if advice:
+            deciding = deciding.model_copy(update={"message": _add(advice, deciding.message)})
         if invalid or self.is_(ConditionType.SUCCEEDED, "False"):
             self.set(ConditionType.READY, "False", deciding.reason, deciding.message)
             self.set(ConditionType.STALLED, "True", deciding.reason, deciding.message)
@@ -96,6 +99,11 @@ class ConditionSet:
             reason=Reason.ACCEPTED,
             message="",
         )
+
+
+def _add(advice: str, message: str) -> str:
+    kept = clip(message.removesuffix("."), MAX_MESSAGE - len(advice) - 2)
+    return f"{kept}. {advice}" if kept else advice
 
 
 def keep_times(before: Sequence[Condition], after: Sequence[Condition]) -> list[Condition]:

@@ -387,6 +387,20 @@ async def test_a_host_that_was_inside_is_not_told_though_its_name_leads_outside_
     await outside.close()
 
 
+async def test_a_host_that_git_found_inside_is_not_told_by_a_registry_of_the_same_name_either() -> None:
+    outside = Outside(resolver=Changing("140.82.121.4"), rules=NoWay())
+    outside.note_inside("Git.evil.example.")
+    assert not await outside.may_tell("git.evil.example:443")
+    assert await outside.may_tell("another.example")
+
+
+@pytest.mark.parametrize("host", ["contoso.azurecr.io", "contoso.azurecr.us:443"])
+async def test_of_azures_registries_everybody_learns_all_though_a_private_link_leads_inside(host: str) -> None:
+    outside = Outside(resolver=Changing("10.0.0.5"), rules=NoWay())
+    outside.note_inside(host.partition(":")[0])
+    assert await outside.may_tell(host)
+
+
 @pytest.mark.parametrize(("host", "told"), [("127.0.0.1:5000", False), ("140.82.121.4", True), ("a..b", False)])
 async def test_addresses_and_bad_names_are_judged_without_a_resolver_of_our_own(host: str, told: bool) -> None:
     assert await Outside().may_tell(host) is told

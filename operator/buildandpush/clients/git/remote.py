@@ -67,6 +67,10 @@ class Telling(Protocol):
     async def may_tell(self, host: str) -> bool:
         """Whether everybody may."""
 
+    def note_inside(self, host: str) -> None:
+        """Heed from now on that a host was found inside the cluster's network. Whoever names a host owns its DNS, which
+        could say what is public to whoever asks next."""
+
 
 @dataclass(frozen=True)
 class GitLogin:
@@ -93,9 +97,6 @@ class GitRemote:
         """Of its own: DNS that says nothing holds a thread for long, and other clients look up hosts too."""
         self._headers: Recent[tuple[str, str], tuple[float, str]] = Recent()
         """Logins that were made for GitHub Apps, and until when they are used, by url and a hash of the Secret."""
-        self._inside: Recent[str, bool] = Recent()
-        """Hosts that were found inside the cluster's network. Whoever names a host owns its DNS, which could say what
-        is public to whoever asks next."""
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -205,12 +206,11 @@ class GitRemote:
     def _note_inside(self, rules: WatchedRules, host: str, app: App | None) -> None:
         if rules.led_inside():
             for each in (host, *((_api_host(app),) if app else ())):
-                self._inside.put(each, True)
+                self._telling.note_inside(each)
 
     async def _hide(self, error: SourceError, host: str) -> SourceError:
         """The error with its words only where users may have them."""
-        was_inside = self._inside.get(host) is not None
-        if host in self._told_hosts or (not was_inside and await self._telling.may_tell(host)):
+        if host in self._told_hosts or await self._telling.may_tell(host):
             return error
         _log.warning("git.failed", host=host, reason=error.reason, error=str(error))
         return SourceError(error.reason, f"the operator's log says how {host!r} answered")

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from buildandpush.api.meta import ANNOTATION_CANCEL, ConditionType
-from buildandpush.api.status import MAX_MESSAGE, Condition
+from buildandpush.api.meta import ANNOTATION_CANCEL
+from buildandpush.core.build.status import conditions_of, with_status
 from buildandpush.core.build.world import Decision, World
 from buildandpush.core.text import clip
 
@@ -24,17 +24,10 @@ def note_futile_cancel(world: World, decision: Decision) -> Decision:
         f"The annotation {ANNOTATION_CANCEL} is {clip(value, _SHOWN)!r}, which is not the number of this run, so it "
         f"does not stop the run. To stop it, set the annotation to {run.number}."
     )
-    conditions = [_advise(item, advice) for item in decision.status.conditions]
+    conditions = conditions_of(with_status(world, decision.status)).freeze(advice)
     return replace(decision, status=decision.status.model_copy(update={"conditions": conditions}))
 
 
 def _is_below(value: str, number: int) -> bool:
     return value.isascii() and value.isdigit() and len(value) <= _DIGITS and int(value) < number
 
-
-def _advise(condition: Condition, advice: str) -> Condition:
-    if condition.type != ConditionType.READY or condition.message.endswith(advice):
-        return condition
-    message = condition.message.removesuffix(".")
-    told = f"{clip(message, MAX_MESSAGE - len(advice) - 2)}. {advice}" if message else advice
-    return condition.model_copy(update={"message": told})

@@ -72,9 +72,13 @@ class Told:
 
     def __init__(self, told: bool) -> None:
         self.told = told
+        self._inside: set[str] = set()
 
     async def may_tell(self, host: str) -> bool:
-        return self.told
+        return self.told and host not in self._inside
+
+    def note_inside(self, host: str) -> None:
+        self._inside.add(host)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,9 @@ class Told:
     async def may_tell(self, host: str) -> bool:
         return True
 
+    def note_inside(self, host: str) -> None:
+        """These tests ask what is told of a host that is none of the cluster's."""
+
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Certificate]:

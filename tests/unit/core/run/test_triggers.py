@@ -97,6 +97,12 @@ class TestCancel:
         assert f"buildandpush.dev/cancel is {value!r}" in message
         assert message.endswith("To stop it, set the annotation to 1.")
 
+    def test_flux_which_reads_reconciling_tells_it_too(self) -> None:
+        decision = decide(world(replace(seen(), cancel="true"), pods=(running_pod(),)))
+        told = {item.type: item.message for item in decision.status.conditions}
+        assert told["Reconciling"] == told["Ready"]
+        assert "annotation" not in told["Succeeded"]
+
     def test_it_is_told_once_however_often_the_resource_is_looked_at(self) -> None:
         asked = replace(seen(), cancel="true")
         told = decide(world(asked, pods=(running_pod(),)))
