@@ -1,6 +1,7 @@
 """The words that explain a reason to a person."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic_core import ErrorDetails
 
@@ -36,6 +37,22 @@ def describe(reason: Reason, detail: str = "", remedy: str = "") -> str:
 def describe_meanwhile(reason: Reason, detail: str = "", remedy: str = "") -> str:
     """The same for a run that has not ended. It does not advise to run it again."""
     return describe(reason, detail, remedy).removesuffix(f" {RUN_AGAIN}")
+
+
+def name_field(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
+    """The field that an error is about, with dots, without the branch of a union that the models' library adds."""
+    value: Any = raw
+    parts = []
+    for part in error["loc"]:
+        if not (error["type"] == "missing" or _holds(value, part)):
+            break
+        parts.append(str(part))
+        value = value[part] if _holds(value, part) else None
+    return ".".join(parts)
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    return part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int)
 
 
 def explain_value(error: ErrorDetails) -> str:

@@ -15,7 +15,7 @@ from buildandpush.core.azure.certificates import holds_certificates
 from buildandpush.core.azure.credential import Connector, describe_identity
 from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.conditions import ConditionSet
-from buildandpush.core.explain import describe
+from buildandpush.core.explain import describe, explain_value, name_field
 from buildandpush.core.facts import Waiting
 
 _MAX_VERIFY = 128
@@ -43,12 +43,13 @@ def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
     """An AzureConnector object as a value, or the reason why the operator cannot use it."""
     metadata = raw["metadata"]
     name = metadata["name"]
+    written = raw.get("spec") or {}
     try:
-        spec = AzureConnectorSpec.model_validate(raw.get("spec") or {})
+        spec = AzureConnectorSpec.model_validate(written)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {field}: {first['msg']}")
+        problem = f"{name_field(first, written)}: {explain_value(first)}"
+        return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {problem}")
     wrong = _find_contradiction(spec)
     if wrong is not None:
         return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {wrong}")

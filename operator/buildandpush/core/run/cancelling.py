@@ -30,4 +30,3 @@ def note_futile_cancel(world: World, decision: Decision) -> Decision:
 
 def _is_below(value: str, number: int) -> bool:
     return value.isascii() and value.isdigit() and len(value) <= _DIGITS and int(value) < number
-

@@ -13,7 +13,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.status import BuildAndPushACRStatus, Condition
 from buildandpush.core.build.status import announce, conditions_of
 from buildandpush.core.build.world import Decision, World
-from buildandpush.core.explain import describe, explain_value
+from buildandpush.core.explain import describe, explain_value, name_field
 from buildandpush.core.foreign import admit_line
 
 _MAX_WORDS: Final = 256
@@ -26,7 +26,7 @@ def read_status(raw: Mapping[str, Any]) -> tuple[BuildAndPushACRStatus, str]:
         status = BuildAndPushACRStatus.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in ("status", *first["loc"]))
+        field = f"status.{name_field(first, raw)}".removesuffix(".")
         return _readable_part(raw), admit_line(f"{field}: {explain_value(first)}", size=_MAX_WORDS)
     wrong = _find_contradiction(status)
     return (_readable_part(raw), wrong) if wrong else (status, "")

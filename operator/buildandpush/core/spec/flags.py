@@ -140,10 +140,14 @@ def _parse_bool(flag: Flag, raw: Any) -> bool:
     return BOOLEANS[text]
 
 
+_UNITS: Final = {"h": "number of hours, for example 168 for a week"}
+
+
 def _parse_int(flag: Flag, raw: Any) -> int:
     text = _text(raw)
     if not re.fullmatch("[0-9]{1,9}", text):
-        raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is no whole number; write for example 3")
+        remedy = f"write the {_UNITS[flag.unit]}" if flag.unit else "write for example 3"
+        raise SpecInvalidError(field_name(flag.name), f"{text[:64]!r} is no whole number; {remedy}")
     return int(text)
 
 

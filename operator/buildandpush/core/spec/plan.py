@@ -14,7 +14,7 @@ from buildandpush.api.sources.source import Source
 from buildandpush.api.spec import BuildAndPushACRSpec
 from buildandpush.api.status import Effective
 from buildandpush.core.errors import SpecInvalidError
-from buildandpush.core.explain import explain_value
+from buildandpush.core.explain import explain_value, name_field
 from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.memo import LAST_SUBJECTS, remembered
 from buildandpush.core.naming import connector_name
@@ -151,7 +151,7 @@ def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "spec"
+        name = name_field(first, raw) or "spec"
         # Only a wrong word is shown: another value could be what belongs into a Secret.
         shown = f"{clip(str(first['input']), _SHOWN)!r} does not fit: " if first["type"] == "literal_error" else ""
         raise SpecInvalidError(name, f"{shown}{explain_value(first)}; correct the field") from error

@@ -46,6 +46,7 @@ def test_connector_stored_under_older_rules_is_told_by_field(spec: dict[str, Any
     assert found.reason is Reason.CONNECTOR_INVALID
     assert any(word in found.message for word in ("registr", "secretRef"))
     assert "acr" in found.message
+    assert "nput" not in found.message  # the words of the models' library
 
 
 def test_connector_without_a_spec_is_told() -> None:

@@ -138,6 +138,11 @@ def test_what_is_no_whole_number_is_refused(text: Any) -> None:
         parse_flags({"PLUGIN_PUSH_RETRY": text})
 
 
+def test_of_a_number_with_a_unit_the_unit_is_told() -> None:
+    with pytest.raises(SpecInvalidError, match="'2 days' .* write the number of hours, for example 168"):
+        parse_flags({"PLUGIN_CACHE_TTL": "2 days"})
+
+
 @pytest.mark.parametrize(
     ("name", "value", "meant"),
     [
