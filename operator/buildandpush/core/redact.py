@@ -3,21 +3,17 @@
 Every function here takes time in proportion to its text. core/foreign.py calls both steps, with a cut between them.
 """
 
-import base64
-import html
-import json
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote, quote_plus
 
-from buildandpush.core.spelling import cores_of, cut_out, join_base64, undo_escapes, widen
+from buildandpush.api.spelling import SHORTEST, cut_out, find_words, read_words
 
 MASK: Final = "***"
 WITHHELD: Final = "(This text is not shown: it may hold more secrets than the operator can look for.)"
 """Stands for a text whose secrets cannot all be masked."""
 
-_MIN_LENGTH: Final = 4
+_MIN_LENGTH: Final = SHORTEST
 """Shorter values would blank out half of any text; no login that short deserves the name."""
 MAX_VALUES: Final = 4096
 """A bundle of certificates has some 3,600 lines, and each line of a Secret is a value."""
@@ -27,6 +23,8 @@ MAX_FOUND: Final = 256
 """So many forms of values are masked in one text. Each costs another pass over it."""
 _FEW: Final = 64
 _PROBE: Final = 4
+_UTF8: Final = re.compile(rb"(?:[\x00-\x7f]|[\xc2-\xf4][\x80-\xbf]{1,3}){4,}+")
+"""Where words may stand in what was decoded from something else than text."""
 
 _JWT_CHARACTERS: Final = re.compile(r"(?<![A-Za-z0-9_.-])[A-Za-z0-9_.-]{20,}+")
 _ADDRESS: Final = re.compile(r"://[^\s\"'<>]*+")
@@ -47,7 +45,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def mask_values(text: str, secrets: Iterable[str]) -> str:
-    """The text without the given values, raw, in base64, and as URLs, JSON, HTML and shells write them.
+    """The text without the given values, however they are written: see api/spelling.py.
 
     Of more values than can be looked for, WITHHELD stands for the whole text.
     """
@@ -56,33 +54,16 @@ def mask_values(text: str, secrets: Iterable[str]) -> str:
         return text
     if len(values) > MAX_VALUES or sum(map(len, values)) > MAX_VALUE_CHARACTERS:
         return WITHHELD
-    forms = _probable({form for value in values for form in _encodings(value)}, text)
-    if len(forms) > MAX_FOUND:
+    raw = text.encode(errors="surrogatepass")
+    try:
+        spans = find_words(raw, read_words(values), _choose)
+    except _TooManyError:
         return WITHHELD
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, MASK)
-    return _mask_base64(_mask_escaped(text, values), values)
+    return cut_out(raw, spans, MASK.encode()).decode(errors="surrogatepass")
 
 
-def _mask_escaped(text: str, values: set[str]) -> str:
-    """The text without values that are written with escapes."""
-    plain = undo_escapes(text)
-    if not plain.marks:
-        return text
-    words = {undo_escapes(value).text for value in values if not value.isalnum()}
-    found = _probable({word for word in words if len(word) >= _MIN_LENGTH}, plain.text)
-    if len(found) > MAX_FOUND:
-        return WITHHELD
-    return cut_out(text, [span for word in found for span in plain.find_all(word)], MASK)
-
-
-def _mask_base64(text: str, values: set[str]) -> str:
-    """The text without values that stand in base64 of something longer, or of several lines."""
-    joined = join_base64(text)
-    found = _probable({core for value in values for core in cores_of(value)}, joined.text)
-    if len(found) > MAX_FOUND:
-        return WITHHELD
-    return cut_out(text, [widen(text, span) for core in found for span in joined.find_all(core)], MASK)
+class _TooManyError(Exception):
+    """More values stand in a text than are looked for."""
 
 
 def longest_form(secrets: Iterable[str]) -> int:
@@ -155,23 +136,17 @@ def _mask_userinfo(address: str) -> str:
     return _USERINFO.sub(rf"\1{MASK}@", address)
 
 
-def _probable(forms: set[str], text: str) -> set[str]:
-    """The forms that may stand in the text. Of many nearly all are told by a few of their characters."""
-    if len(forms) <= _FEW:
-        return {form for form in forms if form in text}
-    there = {text[at : at + _PROBE] for at in range(len(text))}
-    return {form for form in forms if _probes(form) <= there and form in text}
+def _choose(words: frozenset[bytes], text: bytes) -> set[bytes]:
+    """The words that stand in the text. Of many nearly all are told by a few of their bytes."""
+    if len(words) <= _FEW:
+        return {word for word in words if word in text}
+    there = {part[at : at + _PROBE] for part in _UTF8.findall(text) for at in range(len(part))}
+    found = {word for word in words if _probes(word) <= there and word in text}
+    if len(found) > MAX_FOUND:
+        raise _TooManyError
+    return found
 
 
-def _probes(form: str) -> set[str]:
-    middle = (len(form) - _PROBE) // 2
-    return {form[:_PROBE], form[middle : middle + _PROBE], form[-_PROBE:]}
-
-
-def _encodings(secret: str) -> set[str]:
-    encoded = base64.b64encode(secret.encode()).decode()
-    if secret.isascii() and secret.isalnum():
-        return {secret, encoded}
-    escaped = [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
-    slashed = [form.replace("/", "\\/") for form in escaped]
-    return {secret, encoded, quote(secret, safe=""), quote_plus(secret), html.escape(secret), *escaped, *slashed}
+def _probes(word: bytes) -> set[bytes]:
+    middle = (len(word) - _PROBE) // 2
+    return {word[:_PROBE], word[middle : middle + _PROBE], word[-_PROBE:]}
