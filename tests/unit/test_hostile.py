@@ -75,6 +75,7 @@ from buildandpush.source.git.meaning import explain_git, explain_ssh
 from buildandpush.source.git.refs import read_refs
 from buildandpush.source.git.settingsfile import split_settings
 from buildandpush.source.git.sshkey import read_ssh_login
+from buildandpush.source.hidden import hide
 from buildandpush.source.network.address import refuse_odd_name
 from buildandpush.source.oci import manifest, registry
 from buildandpush.source.report import SourceError
@@ -201,6 +202,7 @@ BEHIND_THE_DOOR: Final[dict[str, Callable[[str], Any]]] = {
     "tail": lambda words: text.tail(words, lines=20, size=2048),
     "mask_values": lambda words: mask_values(words, SECRETS),
     "mask_patterns": mask_patterns,
+    "hide": lambda words: hide(words, ["Basic dXNlcjpodW50ZXIyMi1zZWNyZXQ="]),
     "redact": lambda words: redact(words, SECRETS[:3]),
     "cut_line": cut_line,
     "error_line": lambda words: error_line(Admitted(words)),

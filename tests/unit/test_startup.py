@@ -93,6 +93,7 @@ def test_the_init_container_loads_one_kind_of_source_alone(kind: str) -> None:
     )
     assert packages(loaded) == set()
     assert f"buildandpush.source.{KINDS[kind][0]}" in loaded
+    assert "buildandpush.api.spelling" not in loaded, "it is for the words of a server that refuses"
     if kind in ("inline", "configMap", "persistentVolumeClaim"):
         assert not {name for name in loaded if name.startswith(("buildandpush.source.git", "http", "ssl"))}
 

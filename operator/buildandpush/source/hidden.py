@@ -3,19 +3,20 @@
 import base64
 import binascii
 from collections.abc import Iterable, Iterator
-from typing import Final
-from urllib.parse import quote
-
-_SHORTEST: Final = 4
-"""Shorter ones stand in many a word, and protect nothing."""
 
 
 def hide(text: str, headers: Iterable[str]) -> str:
-    """The text without the values of the headers, and without the password in them, in all usual forms."""
-    forms = {form for header in headers for secret in _secrets_in(header) for form in _forms(secret)}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, "***")
-    return text
+    """The text without the values of the headers, and without the password in them, however they are written."""
+    # Every build waits for what this package loads, and only words of a server that refuses are searched.
+    from buildandpush.api.spelling import cut_out, find_words, read_words  # noqa: PLC0415
+
+    words = read_words(secret for header in headers for secret in _secrets_in(header))
+    raw = text.encode(errors="surrogatepass")
+    return cut_out(raw, find_words(raw, words, _choose), b"***").decode(errors="surrogatepass")
+
+
+def _choose(words: frozenset[bytes], text: bytes) -> list[bytes]:
+    return [word for word in words if word in text]
 
 
 def _secrets_in(value: str) -> Iterator[str]:
@@ -29,9 +30,3 @@ def _secrets_in(value: str) -> Iterator[str]:
         return
     yield login
     yield login.partition(":")[2]
-
-
-def _forms(secret: str) -> list[str]:
-    if len(secret) < _SHORTEST:
-        return []
-    return [secret, quote(secret, safe=""), quote(secret), base64.b64encode(secret.encode()).decode().rstrip("=")]
