@@ -65,7 +65,7 @@ CASES = {
     "copied file missing": Failing(
         {"source": inline(f"{FROM}COPY nothing /there\n")}, "CopiedFileNotFound", ["nothing", "relative to context"]
     ),
-    "unknown target": Failing({"target": "release"}, "BuildFailed", ["release"]),
+    "unknown target": Failing({"target": "release"}, "TargetNotFound", ["release", "Correct target"]),
     "RUN ends with 7": Failing(
         {"source": inline(f"{FROM}RUN echo about to fail; exit 7\n")},
         "RunFailed",

@@ -305,6 +305,10 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
         "kaniko would make another image of the Dockerfile than Docker does, or none.",
         "Write what the message says instead. dockerfileChecks: Warn builds it all the same; see docs/dockerfiles.md.",
     ),
+    Reason.TARGET_NOT_FOUND: _e(
+        "The Dockerfile has no stage with the name in target.",
+        "Correct target, or give the stage this name: FROM <image> AS <name>.",
+    ),
     Reason.SOURCE_INCOMPLETE: _e(
         "The Dockerfile copies a part of the repository that is not fetched.",
         "Do what the message says. dockerfileChecks: Warn builds all the same.",

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     CONTEXT_NOT_FOUND = "ContextNotFound"
     DOCKERFILE_INVALID = "DockerfileInvalid"
     DOCKERFILE_UNSUPPORTED = "DockerfileUnsupported"
+    TARGET_NOT_FOUND = "TargetNotFound"
     SOURCE_INCOMPLETE = "SourceIncomplete"
     COPIED_FILE_NOT_FOUND = "CopiedFileNotFound"
     BASE_IMAGE_NOT_FOUND = "BaseImageNotFound"

@@ -170,6 +170,7 @@ _TABLE: Final[tuple[_Row, ...]] = (
     _Row(_is_failed_command, Reason.RUN_FAILED),
     _Row(_has(r"(resolving|reading) dockerfile (at )?path"), Reason.DOCKERFILE_NOT_FOUND),
     _Row(_has(r"parsing dockerfile|dockerfile parse error|unknown instruction"), Reason.DOCKERFILE_INVALID),
+    _Row(_has(r"is not a valid target build stage$"), Reason.TARGET_NOT_FOUND),
     _Row(_line(words.misses_file), Reason.COPIED_FILE_NOT_FOUND),
     _Row(
         _line(

@@ -139,6 +139,7 @@ ROWS: list[tuple[str, PodObservation, str, Reason, bool]] = [
      "permission denied", Reason.ROOT_REQUIRED, USER),
     ("not the owner of the source's files", ended_pod(1), BUILD + "error building stage: failed to get files used from "
      "context: copying file: open /kaniko/workspace/source/a.py: operation not permitted", Reason.ROOT_REQUIRED, USER),
+    ("no such stage", ended_pod(1), BUILD + "prod is not a valid target build stage", Reason.TARGET_NOT_FOUND, USER),
     ("image file missing", ended_pod(1), "Error: path /kaniko/volume/push.tar not readable: stat /kaniko/volume/"
      "push.tar: no such file or directory\nUsage:\n  executor push <path> [flags]", Reason.IMAGE_FILE_NOT_FOUND, USER),
     ("image file is no image", ended_pod(1), "Error: loading image: file manifest.json not found in tar",
