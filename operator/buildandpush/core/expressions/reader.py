@@ -135,11 +135,7 @@ class _Reader:
         if not sign:
             return left
         right = self._read_sum(depth)
-        if any(isinstance(side, Constant) and _WITHIN.search(str(side.value)) for side in (left, right)):
-            raise ExpressionError(
-                f"before character {self.place + 1}: an expression in quotes is not replaced, and so equals nothing; "
-                "write it without the quotes, and join texts with +"
-            )
+        self._refuse_quoted(left, right)
         return Binary(sign, left, right)
 
     def _read_sum(self, depth: int) -> Node:
@@ -161,8 +157,20 @@ class _Reader:
             else:
                 name = self._expect_name()
                 called = self._take("(")
-                node = Call(node, name, self._read_arguments(depth)) if called else Member(node, Constant(name))
+                node = self._read_call(node, name, depth) if called else Member(node, Constant(name))
         return node
+
+    def _read_call(self, node: Node, name: str, depth: int) -> Node:
+        call = Call(node, name, self._read_arguments(depth))
+        self._refuse_quoted(node, *call.arguments)
+        return call
+
+    def _refuse_quoted(self, *nodes: Node) -> None:
+        if any(isinstance(node, Constant) and _WITHIN.search(str(node.value)) for node in nodes):
+            raise ExpressionError(
+                f"before character {self.place + 1}: an expression in quotes is not replaced, and so equals nothing; "
+                "write it without the quotes, and join texts with +"
+            )
 
     def _read_arguments(self, depth: int) -> tuple[Node, ...]:
         """What stands between the parentheses of a call; the opening one is taken already."""

@@ -86,6 +86,8 @@ def test_condition_is_read(text: str, node: Node) -> None:
             "before character 16: an expression in quotes is not replaced, and so equals nothing; write",
         ),
         ('<+a == "x-<+b.c>">', "before character 18: an expression in quotes is not replaced"),
+        ('<+"<+a>".startsWith("b")>', "before character 25: an expression in quotes is not replaced"),
+        ('<+a.contains("<+b>")>', "before character 21: an expression in quotes is not replaced"),
         ("<+>", "before '>': a value"),
         ("a <+b", "at character 6, at the end of '<+b': '>' was expected"),
         ("<+a b>", "before 'b>': '>' was expected"),
