@@ -2,11 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from buildandpush.api.urls import SCP_URL, SSH_URL
 from buildandpush.pipelines.convert import Imported, Order, import_pipelines, render_all, render_file, render_whole
 from buildandpush.pipelines.errors import ImportFailedError
 from buildandpush.pipelines.reader import MAX_BYTES, SourceFile
@@ -30,13 +32,21 @@ def add_import(commands: Any) -> None:
     add = parser.add_argument
     add("files", nargs="+", metavar="FILE", help="a pipeline or template in YAML, - for standard input, or a folder")
     add("--output-dir", type=Path, metavar="DIR", help="write one file for each pipeline, and print a summary")
-    add("--git-url", default="", metavar="URL", help="address of the git repository; {repo} stands for its name")
+    add("--git-url", type=_git_url, default="", metavar="URL", help="address of the git repository; {repo} is its name")
     add("--connectors", type=Path, metavar="DIR", help="folder with exported connectors")
     add("--templates", type=Path, metavar="DIR", help="folder with templates")
     add("--input-set", type=Path, action="append", default=[], metavar="FILE", help="input set; may be given again")
     add("--sequence-start", type=_number, metavar="N", help="number of the first run, to continue the pipeline's")
     add("--strict", action="store_true", help="fail if something is left to do")
     parser.set_defaults(run=run_import)
+
+
+def _git_url(text: str) -> str:
+    if text and not any(re.match(form, text) for form in ("https?://", SSH_URL, SCP_URL)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address of a repository; write https://<host>/<path> or ssh://git@<host>/<path>"
+        )
+    return text
 
 
 def _number(text: str) -> int:

@@ -161,6 +161,13 @@ def test_a_number_of_the_first_run_is_one_that_runs_can_have(number: str, capsys
     assert "is no number from 1 to 2147483647" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("url", ["github.com/contoso/shop.git", "contoso/{repo}", "git://git.example/a", "/srv/git"])
+def test_an_address_that_a_build_does_not_take_is_refused_at_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["import", str(SHAPE), "--git-url", url])
+    assert f"{url!r} is no address of a repository; write https://<host>/<path> or ssh" in capsys.readouterr().err
+
+
 def test_the_page_shows_what_the_command_prints(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
