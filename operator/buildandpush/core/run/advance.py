@@ -98,10 +98,35 @@ def _step_all(world: World, run: RunStatus) -> Decision:
     going = [build for build in run.builds if not has_ended(build)]
     is_numbered = any(_has_begun(world, build) for build in run.builds)
     admitted = _admit(world, going)
+    # Before the first pod, each build has a say in the run's number.
+    steps, rejections = _step_each(world, run, admitted if is_numbered else going, is_numbered=is_numbered)
+    counts = not is_numbered and world.resource.spec.get("firstRunNumber") == "Auto"
+    places = {build.key for build in admitted}
+    for build in going:
+        if build.key not in places:
+            asked = steps[build.key].questions if counts else frozenset()
+            steps[build.key] = replace(_queue(single_out(world, run, build)), questions=asked)
+    decision = fold(world, run, steps)
+    clash = find_clash(decision)
+    if clash is not None:
+        rejections.append(clash)
+    if clash is not None or (counts and decision.questions):
+        kept = tuple(action for action in decision.actions if not isinstance(action, CreatePod))
+        decision = replace(decision, actions=kept)
+    if not rejections:
+        return decision
+    stuck = clash is not None or len(rejections) == len(going)
+    told = acceptance.reject(with_status(world, decision.status), rejections[-1], stuck=stuck)
+    return replace(decision, status=told.status, actions=(*decision.actions, *told.actions))
+
+
+def _step_each(
+    world: World, run: RunStatus, builds: list[BuildStatus], *, is_numbered: bool
+) -> tuple[dict[str, Decision], list[SpecInvalidError]]:
+    """The steps of builds by their keys, and why builds were rejected."""
     steps: dict[str, Decision] = {}
     rejections: list[SpecInvalidError] = []
-    # Before the first pod, each build has a say in the run's number.
-    for build in going if not is_numbered else admitted:
+    for build in builds:
         alone = replace(single_out(world, run, build), is_numbered=is_numbered)
         try:
             steps[build.key] = _step(alone)
@@ -110,20 +135,7 @@ def _step_all(world: World, run: RunStatus) -> Decision:
         except RejectedError as rejected:
             steps[build.key] = Decision(rejected.status)
             rejections.append(rejected.error)
-    places = {build.key for build in admitted}
-    queued = [build for build in going if build.key not in places]
-    steps |= {build.key: _queue(single_out(world, run, build)) for build in queued}
-    decision = fold(world, run, steps)
-    clash = find_clash(decision)
-    if clash is not None:
-        rejections.append(clash)
-        kept = tuple(action for action in decision.actions if not isinstance(action, CreatePod))
-        decision = replace(decision, actions=kept)
-    if not rejections:
-        return decision
-    stuck = clash is not None or len(rejections) == len(going)
-    told = acceptance.reject(with_status(world, decision.status), rejections[-1], stuck=stuck)
-    return replace(decision, status=told.status, actions=(*decision.actions, *told.actions))
+    return steps, rejections
 
 
 def _has_begun(world: World, build: BuildStatus) -> bool:
