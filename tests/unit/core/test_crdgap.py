@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from buildandpush.api import meta
 from buildandpush.api.crd import build_crd, connector_crd
 from buildandpush.core.crdgap import CrdGap, find_dropped, find_fields, find_gap
 
@@ -73,6 +74,16 @@ def test_what_does_not_come_back_was_dropped(stored: dict[str, Any], dropped: se
         "conditions": [{"type": "x"}],
     }
     assert find_dropped(status, stored) == {f"status.{name}" for name in dropped}
+
+
+def test_what_lies_in_a_map_or_in_the_items_of_a_list_is_looked_at() -> None:
+    def crd(names: list[str]) -> dict[str, Any]:
+        fields = {"type": "object", "properties": {name: {"type": "string"} for name in names}}
+        status = {"properties": {"byName": {"additionalProperties": fields}, "all": {"items": fields}}}
+        schema = {"openAPIV3Schema": {"properties": {"status": status}}}
+        return {"spec": {"versions": [{"name": meta.VERSION, "schema": schema}]}}
+
+    assert find_gap(crd(["old", "new"]), crd(["old"])).missing == {"status.byName.new", "status.all.new"}
 
 
 @pytest.mark.parametrize("empty", [None, [], {}])

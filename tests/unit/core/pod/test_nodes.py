@@ -43,3 +43,6 @@ def test_only_linux_nodes_run_builds() -> None:
     assert runs_builds({"metadata": {}, "status": {"nodeInfo": {"operatingSystem": "linux"}}})
     assert not runs_builds(windows)
     assert not runs_builds({})
+    labelled = {"kubernetes.io/os": "windows"}
+    assert not runs_builds({"metadata": {"labels": labelled}, "status": {"nodeInfo": {"operatingSystem": "linux"}}})
+    assert not runs_builds({"metadata": {"labels": {"other": "linux"}}, "status": {}})

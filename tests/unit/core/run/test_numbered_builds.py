@@ -42,6 +42,9 @@ def test_the_run_counts_on_after_the_tags_of_all_of_its_builds(strategy: dict[st
     first = scene.step()
     assert not [action for action in first.actions if isinstance(action, CreatePod)]
     assert scene.run.number == 8
+    assert [build.tags for build in scene.run.builds] == [
+        ["alpine-3.12-8"], ["alpine-3.13-8"], ["debian-3.12-8"], ["debian-3.13-8"],
+    ]  # fmt: skip
     names = all_names(range(4 if strategy is FOUR else 2), run=8)
     assert created(scene.step()) == names
 

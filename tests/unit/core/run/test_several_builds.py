@@ -166,6 +166,15 @@ class TestTheEnd:
         scene.answers[AskLivePod(name_of(1))] = broken(1)
         assert created(scene.settle()) == [name_of(1, attempt=2)]
 
+    def test_what_a_strategy_tries_again_takes_none_of_the_retries_for_what_is_nobodys_fault(self) -> None:
+        scene = running(matrix(failureStrategies=[rule("Retry", retryCount=1)], retries=1))
+        scene.see(broken(1)).settle()
+        scene.now = NOW + timedelta(minutes=1)
+        scene.answers[AskLivePod(name_of(1))] = broken(1)
+        scene.settle()
+        scene.see(pod_of(1, attempt=2, phase="Failed", reason="Evicted")).settle()
+        assert (scene.build(1).attempt, scene.build(1).phase) == (3, PENDING)
+
     def test_a_further_attempt_knows_what_its_build_is_for(self) -> None:
         scene = running(matrix(failureStrategies=[rule("Retry", retryCount=1)]))
         scene.see(broken(1)).settle()
@@ -188,6 +197,8 @@ class TestConcurrency:
         scene = Scene(matrix(QUEUE_OF_TWO))
         assert created(scene.step()) == all_names([0, 1])
         assert [build.reason for build in scene.run.builds][2:] == [Reason.QUEUED] * 2
+        assert [build.phase for build in scene.run.builds][2:] == [PENDING] * 2
+        assert "another build of its run" in (scene.build(3).message or "")
         scene.see(pod_of(0), pod_of(1)).settle()
         scene.see(pushed(1))
         assert created(scene.settle()) == [name_of(2)]
