@@ -7,7 +7,7 @@ caller writes the status first and performs the actions only if that write succe
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from buildandpush.api.meta import ConditionType, Phase
 from buildandpush.api.reasons import Reason
@@ -189,9 +189,14 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
     return replace(decision, actions=actions, wake_at=wake)
 
 
+_MOST_ORPHANS: Final = 16
+"""How many are looked at in one pass, since each costs a request. A build leaves one or two. Whoever may create pods can
+make as many as he likes that look so. The others have their turn once these are gone."""
+
+
 def _find_orphans(world: World, busy: Collection[str]) -> list[PodObservation]:
     """Pods that live beside the run, by the API server's own word: one that ended meanwhile is kept for its log."""
     run = world.resource.status.run
     candidates = find_orphans(world.pods, run, busy=busy) if run is not None else ()
-    lives = (answer(world, AskLivePod(pod.name)) for pod in candidates)
+    lives = (answer(world, AskLivePod(pod.name)) for pod in candidates[:_MOST_ORPHANS])
     return [pod for pod in lives if pod is not None and not pod.ended and not pod.deleting]

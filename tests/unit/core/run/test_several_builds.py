@@ -402,6 +402,18 @@ class TestPods:
         scene.answers[AskLivePod(alive.name)] = alive
         assert DeletePod(alive.name, alive.uid) in scene.step().actions
 
+    def test_of_very_many_pods_that_look_so_each_pass_looks_at_a_few(self) -> None:
+        """Whoever may create pods can make hundreds. Each of them costs a request to the API server."""
+        scene = running()
+        forged = [pod_of(0, run=0, attempt=number) for number in range(1, 101)]
+        scene.see(*forged)
+        removed = []
+        while gone := [action.name for action in scene.step().actions if isinstance(action, DeletePod)]:
+            removed.append(len(gone))
+            for name in gone:
+                del scene.pods[name]
+        assert removed == [16] * 6 + [4]
+
     def test_the_pods_of_siblings_are_not_taken_for_orphans(self) -> None:
         scene = running()
         scene.see(pushed(0)).settle()
