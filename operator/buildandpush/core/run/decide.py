@@ -190,8 +190,8 @@ def _remove_expired_pods(world: World, decision: Decision) -> Decision:
 
 
 _MOST_ORPHANS: Final = 16
-"""How many are looked at in one pass, since each costs a request. A build leaves one or two. Whoever may create pods can
-make as many as he likes that look so. The others have their turn once these are gone."""
+"""How many are looked at in one pass, since each costs a request. A build leaves one or two. Whoever may create pods
+can make as many as he likes that look so. The others have their turn once these are gone."""
 
 
 def _find_orphans(world: World, busy: Collection[str]) -> list[PodObservation]:
