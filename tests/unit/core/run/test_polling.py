@@ -74,6 +74,8 @@ class Git:
                 answers[question] = ""
             elif isinstance(question, AskLivePod):
                 answers[question] = None
+            elif isinstance(question, AskTags):
+                answers[question] = ReadBack({}, digest_found=False)
             elif isinstance(question, AskObjects):
                 answers[question] = Inputs((("Secret/git-login", "hmac"),))
             else:
@@ -221,6 +223,11 @@ class TestNewCommit:
         decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
         (told,) = [action for action in decision.actions if isinstance(action, Announce)]
         assert told.message == f"Run 2 was accepted (SourceRevision): contoso.azurecr.io/shop/web:{NEW[:7]}."
+
+    def test_its_tags_have_its_own_number(self) -> None:
+        done = built({**polled(), "tags": ["1.<+pipeline.sequenceId>"]})
+        decision = at(NEW).decide(done, now=NOW + FIVE_MINUTES)
+        assert run_of(decision).builds[0].tags == ["1.2"]
 
     def test_a_commit_whose_run_has_its_condition_not_met_is_passed_over(self) -> None:
         done = built({**polled(), "when": {"condition": "<+pipeline.sequenceId> < 2"}})

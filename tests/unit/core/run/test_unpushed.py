@@ -103,6 +103,11 @@ class TestNothingIsBuilt:
         done = decide(world(asked_for_long(running), pods=(ended_pod(0),), answers=answers))
         assert reason_of(done) == Reason.DIGEST_NOT_IN_REGISTRY
 
+    def test_no_image_proves_a_push_whose_pod_is_gone(self) -> None:
+        """Its label is that of the run that built it."""
+        lost = decide(world(seen_without_login(PUSH_ONLY), answers={AskLivePod(pod_name()): None}))
+        assert (lost.questions, reason_of(lost)) == (frozenset(), Reason.RETRYING)
+
     def test_a_log_without_a_push_is_no_success(self) -> None:
         done = decide(world(seen_without_login(PUSH_ONLY), pods=(ended_pod(0),), answers={LOG: ""}))
         assert reason_of(done) == Reason.DIGEST_MISSING
