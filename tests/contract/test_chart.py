@@ -1,8 +1,10 @@
 """The chart: what it renders, and what it refuses before anything is installed."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -340,6 +342,43 @@ def test_bad_values_are_refused_by_name(shell: Shell, arguments: tuple[str, ...]
     done = _template(shell, *arguments)
     assert done.code != 0
     assert [word for word in words if word not in done.err] == [], done.err
+
+
+def _list_defaults(values: Document, *above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _list_defaults(value, *above, name)
+        else:
+            yield ".".join((*above, name)), value
+
+
+DEFAULTS = dict(_list_defaults(yaml.safe_load((CHART / "values.yaml").read_text())))
+SECTIONS = {path.rpartition(".")[0] for path in DEFAULTS} - {"", "resources", "resources.limits", "resources.requests"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(path for path, value in DEFAULTS.items() if value not in ("", [], {}, 0, False)),
+        *sorted(SECTIONS),
+    ],
+)
+def test_an_upgrade_that_leaves_out_what_is_new_is_told_how_to_take_it(shell: Shell, path: str) -> None:
+    """helm upgrade --reuse-values takes no value of the new chart. null takes one away in the same way."""
+    done = _template(shell, *_IMAGE, "--set", f"{path}=null")
+    if path.startswith("resources."):
+        assert done.code == 0, done.err
+        return
+    assert done.code != 0
+    assert f"the value {path}" in done.err, done.err
+    assert "is missing" in done.err
+    assert "use --reset-then-reuse-values" in done.err
+
+
+@pytest.mark.parametrize("path", [path for path, value in DEFAULTS.items() if value in ("", [], {}, 0, False)])
+def test_a_value_that_is_empty_anyway_may_be_missing(shell: Shell, path: str) -> None:
+    if path != "image.repository":
+        assert _render(shell, "--set", f"{path}=null") == _render(shell)
 
 
 def test_the_operators_own_pod_fits_pod_security_restricted(shell: Shell) -> None:

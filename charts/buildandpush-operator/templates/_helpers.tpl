@@ -1,4 +1,6 @@
+{{/* Every template begins with it, so what is missing is told before anything fails on it. */}}
 {{- define "operator.name" -}}
+{{- include "operator.checkValues" . -}}
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 52 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
