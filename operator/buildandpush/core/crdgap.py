@@ -16,7 +16,7 @@ class CrdGap:
     missing: frozenset[str] = frozenset()
     """Fields that only the operator knows, such as `status.completedRebuild`: the CRD is older."""
     unknown: frozenset[str] = frozenset()
-    """Fields that only the CRD knows: the operator is older, which does no harm."""
+    """Fields that only the CRD knows: the operator is older. `newerfields` finds them in a spec."""
 
 
 def find_gap(ours: Mapping[str, Any], installed: Mapping[str, Any]) -> CrdGap:

@@ -17,6 +17,7 @@ from buildandpush.core.azure.errors import LoginProblem
 from buildandpush.core.conditions import ConditionSet
 from buildandpush.core.explain import describe, explain_value, name_field
 from buildandpush.core.facts import Waiting
+from buildandpush.core.newerfields import explain_newer, find_newer
 
 _MAX_VERIFY = 128
 _HEALS = frozenset({Reason.SECRET_MISSING, Reason.API_REFUSED, Reason.QUOTA_EXCEEDED})
@@ -44,6 +45,9 @@ def parse_connector(raw: Mapping[str, Any]) -> Connector | Waiting:
     metadata = raw["metadata"]
     name = metadata["name"]
     written = raw.get("spec") or {}
+    newer = find_newer(meta.CONNECTOR_KIND, written)
+    if newer is not None:
+        return Waiting(Reason.CONNECTOR_INVALID, f"connector {name!r}: {newer}: {explain_newer()}")
     try:
         spec = AzureConnectorSpec.model_validate(written)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from buildandpush.api.connector import CONNECTOR_NAME_PATTERN
+from buildandpush.api.meta import BUILD_KIND
 from buildandpush.api.sources.archive import ArchiveSource
 from buildandpush.api.sources.git import GitSource
 from buildandpush.api.sources.source import Source
@@ -18,6 +19,7 @@ from buildandpush.core.explain import explain_value, name_field
 from buildandpush.core.facts import FluxArtifact
 from buildandpush.core.memo import LAST_SUBJECTS, remembered
 from buildandpush.core.naming import connector_name
+from buildandpush.core.newerfields import explain_newer, find_newer
 from buildandpush.core.settings import BuildSettings
 from buildandpush.core.spec.buildsecrets import input_keys
 from buildandpush.core.spec.codebase import COMMIT_ID
@@ -147,6 +149,9 @@ class BuildPlan:
 def parse_spec(raw: Mapping[str, Any]) -> BuildAndPushACRSpec:
     """The spec as a model. Raises SpecInvalidError for a spec that the CRD does not allow, or that is far too large."""
     check_size(raw)
+    newer = find_newer(BUILD_KIND, raw)
+    if newer is not None:
+        raise SpecInvalidError(newer, explain_newer())
     try:
         return BuildAndPushACRSpec.model_validate(raw)
     except ValidationError as error:

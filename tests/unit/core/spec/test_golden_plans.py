@@ -17,7 +17,7 @@ from tests.unit.core import golden
 from tests.unit.core.connectors import CUSTOM, WHO, connector
 from tests.unit.core.factories import NOW, OWNER, SETTINGS, pod_name, spec
 
-VOLUME = {"persistentVolumeClaim": {"claimName": "builds", "subPath": "a/b"}}
+VOLUME = {"persistentVolumeClaim": {"claimName": "builds"}}
 GIT = {"git": {"url": "https://git.example/shop.git", "revision": "v1.2.3"}}
 
 SPECS: dict[str, dict[str, Any]] = {
