@@ -43,6 +43,17 @@ def test_a_policy_that_takes_rights_from_the_pod_is_named(make_build: BuildFacto
     assert "readOnlyRootFilesystem is true" in failed.build["message"]
 
 
+def test_a_policy_that_changes_what_pods_are_found_by_is_named_and_leaves_no_pod(
+    make_build: BuildFactory, api: Api, namespace: str
+) -> None:
+    patch = '[JSONPatch{op: "add", path: "/metadata/labels", value: {"app.kubernetes.io/managed-by": "policies"}}]'
+    with changed_pods(api, namespace, patch):
+        build = make_build()
+        failed = build.wait_failed("PodRefused")
+    assert "a policy or webhook changes its label" in failed.build["message"]
+    eventually(lambda: api.list("Pod", namespace) == [], "the pod is gone")
+
+
 def test_an_injected_container_that_fails_is_named_with_its_exit_code(
     make_build: BuildFactory, api: Api, namespace: str, settings: Settings
 ) -> None:

@@ -23,6 +23,8 @@ _NO_USER_NAMESPACES: Final = (
     "UserNamespacesSupport is on, and a policy may; switch it on, or set userNamespace: Never"
 )
 _LEFT_OUT: Final = Refusal(Reason.POD_REFUSED, _NO_USER_NAMESPACES, final=True, drops_user_namespace=True)
+_OWN_MARKS: Final = (f"{meta.GROUP}/", meta.LABEL_MANAGED_BY, meta.LABEL_COMPONENT)
+_EXEMPT: Final = "the operator finds its pods by it, so exempt pods with the label app.kubernetes.io/name: buildandpush"
 _PASSING: Final = frozenset({401, 404, 409, 429})
 """Codes of a refusal that says nothing against the pod itself."""
 
@@ -75,6 +77,10 @@ async def _ensure_pod(client: KubernetesClient, store: Store, owner: Owner, acti
         store.maps_users = False
         await client.delete_pod(owner.namespace, action.name, pod["metadata"]["uid"])
         return _LEFT_OUT
+    lost = _find_lost_mark(action.manifest, pod)
+    if lost is not None:
+        await client.delete_pod(owner.namespace, action.name, pod["metadata"]["uid"])
+        return Refusal(Reason.POD_REFUSED, f"a policy or webhook changes its {lost}; {_EXEMPT}", final=True)
     store.put_pod(pod)
     _log.info("pod.created", namespace=owner.namespace, build=owner.name, pod=action.name)
     return None
@@ -98,6 +104,16 @@ async def _drops_user_namespace(client: KubernetesClient, store: Store, action: 
 
 def _asks_user_namespace(pod: Object) -> bool:
     return (pod.get("spec") or {}).get("hostUsers") is False
+
+
+def _find_lost_mark(manifest: Object, pod: Object) -> str | None:
+    """What was changed of that by which the operator finds its pods, and no watch would tell of this one."""
+    wanted, made = manifest["metadata"], pod["metadata"]
+    labels = made.get("labels") or {}
+    for name, value in wanted["labels"].items():
+        if name.startswith(_OWN_MARKS) and labels.get(name) != value:
+            return f"label {name}"
+    return None if observe_pod(pod).owner_uid == observe_pod(manifest).owner_uid else "ownerReferences"
 
 
 async def _adopt_pod(client: KubernetesClient, store: Store, owner: Owner, action: CreatePod) -> Refusal | None:

@@ -67,7 +67,8 @@ def _is_in_force(api: Api, namespace: str, patches: str) -> bool:
     names = [[item["name"] for item in found["spec"].get(name, [])] for name in asked["spec"]]
     contexts = [item["securityContext"] for item in found["spec"]["containers"] if item["name"] == "only"]
     given = [item["env"] for item in found["spec"]["initContainers"] if item["name"] == "first"]
-    return names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}] or given != [env]
+    labels = found["metadata"].get("labels")
+    return bool(labels) or names != [["first"], ["only"]] or contexts != [{"runAsUser": 0}] or given != [env]
 
 
 @contextmanager

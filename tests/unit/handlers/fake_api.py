@@ -92,6 +92,8 @@ class FakeApi:
         """Fields of statuses, such as `run.rebuild`, that the installed CRD does not know."""
         self.maps_users = True
         """Whether it knows user namespaces. Where it does not, it leaves them out of a pod and says nothing."""
+        self.change_pod: Callable[[Object], Object] = lambda made: made
+        """What a policy makes of a new pod."""
         self.before_write: Callable[[Write], None] = lambda write: None
         self.after_write: Callable[[Write], None] = lambda write: None
         self._pages: dict[str, tuple[int, list[Object]]] = {}
@@ -194,6 +196,8 @@ class FakeApi:
             return self._read(place, sub, query, headers)
         if plural == "pods" and method == "POST" and not self.maps_users:
             body = {**body, "spec": {name: value for name, value in body["spec"].items() if name != "hostUsers"}}
+        if plural == "pods" and method == "POST":
+            body = self.change_pod(body)
         if query.get("dryRun") == ["All"]:
             return FakeAnswer(201, json.dumps(body).encode())
         write = Write(method, f"{plural}/{sub}" if sub else plural, name or body["metadata"]["name"], body)

@@ -1,5 +1,6 @@
 """Actions may be repeated, and what the API server refuses becomes a word a decision can use."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -129,6 +130,41 @@ async def test_a_pod_is_removed_that_one_of_several_api_servers_made_without_its
     assert refusal.drops_user_namespace
     assert [made["metadata"]["name"] for made in act.api.all("pods")] == ["p1"]
     assert not act.store.maps_users
+
+
+def _with_metadata(**changed: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda made: {**made, "metadata": {**made["metadata"], **changed}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (
+            _with_metadata(labels={meta.LABEL_SPEC_HASH: "v1-a", meta.LABEL_MANAGED_BY: "kyverno"}),
+            "label app.kubernetes.io/managed-by",
+        ),
+        (_with_metadata(labels={meta.LABEL_MANAGED_BY: meta.COMPONENT}), "label buildandpush.dev/spec-hash"),
+        (_with_metadata(ownerReferences=[]), "ownerReferences"),
+    ],
+)
+async def test_a_pod_by_which_a_policy_takes_what_it_is_found_by_is_removed_and_told(
+    policy: Callable[[dict[str, Any]], dict[str, Any]], words: str, act: Acting
+) -> None:
+    """No watch would tell of it, and its end would be waited for in vain."""
+    made = pod()
+    made["metadata"]["labels"][meta.LABEL_MANAGED_BY] = meta.COMPONENT
+    act.api.change_pod = policy
+    refusal = await act(CreatePod("p1", made))
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.final) == (Reason.POD_REFUSED, True)
+    assert words in refusal.message
+    assert act.api.all("pods") == []
+    assert act.store.pods_of(OWNER.namespace, OWNER.uid) == {}
+
+
+async def test_what_a_policy_adds_to_a_pods_labels_does_no_harm(act: Acting) -> None:
+    act.api.change_pod = _with_metadata(labels={**pod()["metadata"]["labels"], "team": "shop"})
+    assert await act(CREATE) is None
 
 
 async def test_foreign_pod_of_the_name_is_left_alone(act: Acting) -> None:
