@@ -332,6 +332,11 @@ def test_limits_reach_the_operator(shell: Shell) -> None:
             id="all registries without TLS",
         ),
         pytest.param((*_IMAGE, "--set", "allowed.podMarks={*}"), ["podMarks", "pattern"], id="all marks of pods"),
+        pytest.param(
+            (*_IMAGE, "--set", "podLabels.app\\.kubernetes\\.io/name=mine"),
+            ["podLabels: the chart itself sets the label app.kubernetes.io/name; leave it out"],
+            id="a label that the chart sets",
+        ),
         pytest.param((*_IMAGE, "--set", "logLevel=LOUD"), ["logLevel", "DEBUG"], id="log level"),
         pytest.param(
             (*_IMAGE, "--set", "image.pullPolicy=Sometimes"), ["pullPolicy", "IfNotPresent"], id="pull policy"
@@ -379,6 +384,21 @@ def test_an_upgrade_that_leaves_out_what_is_new_is_told_how_to_take_it(shell: Sh
 def test_a_value_that_is_empty_anyway_may_be_missing(shell: Shell, path: str) -> None:
     if path != "image.repository":
         assert _render(shell, "--set", f"{path}=null") == _render(shell)
+
+
+def test_the_operators_own_pods_have_what_the_platform_asks_of_all_pods(shell: Shell) -> None:
+    [plain] = _of_kind(_render(shell), "Deployment")
+    more = ("podLabels.team=platform", "podAnnotations.note=kept", "priorityClassName=system-cluster-critical")
+    settings = [part for one in more for part in ("--set", one)]
+    certificates = ("--set", "trustedCertificates=-----BEGIN CERTIFICATE-----")
+    [deployment] = _of_kind(_render(shell, *settings, *certificates), "Deployment")
+    template = deployment["spec"]["template"]
+    labels = plain["spec"]["template"]["metadata"]["labels"]
+    assert template["metadata"]["labels"] == {**labels, "team": "platform"}
+    assert template["metadata"]["annotations"].keys() == {"note", "checksum/certificates"}
+    assert template["spec"]["priorityClassName"] == "system-cluster-critical"
+    assert "annotations" not in plain["spec"]["template"]["metadata"]
+    assert "priorityClassName" not in plain["spec"]["template"]["spec"]
 
 
 def test_the_operators_own_pod_fits_pod_security_restricted(shell: Shell) -> None:
