@@ -162,7 +162,7 @@ class Image:
             tags += found
             characters += sum(map(len, found))
             is_enough = len(tags) >= _MAX_TAGS or characters >= _MAX_TAG_CHARACTERS
-            if not page or "Link" not in headers or is_enough:
+            if not found or "Link" not in headers or is_enough:
                 break
         return tuple(tags)
 

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import aiohttp
 import structlog
 
+from buildandpush.api.reasons import Reason
 from buildandpush.clients.azure.readback import AcrReader
 from buildandpush.clients.image import Image, NotReadError, prove_image, read_image
 from buildandpush.clients.outside import Outside
@@ -17,7 +18,7 @@ from buildandpush.clients.traffic.pauses import Pauses
 from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
-from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.core.facts import Proof, ReadBack, Waiting
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +28,9 @@ _LAG_LIMIT_SECONDS: Final = 20.0
 """A registry that takes this long over its answers is asked again later, and not by a worker that waits for it."""
 LIST_SECONDS: Final = 60.0
 """How long all pages of a list of tags may take."""
+TURN_SECONDS: Final = 5.0
+"""How long a worker waits until others of its namespace have their lists."""
+_NAME_A_NUMBER: Final = "The operator asks again. If you set firstRunNumber to a number, it needs no list."
 _LONG_PAUSE_SECONDS: Final = 5
 """So is one that wants to be left alone for this long."""
 
@@ -40,7 +44,7 @@ class RegistryReader(Protocol):
 
     async def read_tags(self, repository: str, tags: tuple[str, ...], credentials: Credentials, /) -> ReadBack: ...
 
-    async def list_tags(self, repository: str, credentials: Credentials, /) -> tuple[str, ...] | None: ...
+    async def list_tags(self, repository: str, credentials: Credentials, /) -> tuple[str, ...] | Waiting | None: ...
 
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials, /
@@ -122,23 +126,38 @@ class RegistryClient:
             return await self._note(error.to_read_back(), repository, credentials)
         return ReadBack(dict(zip(tags, named, strict=True)), digest_found=False)
 
-    async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | None:
-        """All tags of a repository, of which one that nobody pushed to has none; None where the registry does not tell.
+    async def list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | Waiting | None:
+        """All tags of a repository, of which one that nobody pushed to has none; None where the registry does not tell,
+        and Waiting where it may tell later.
 
         After 100,000 tags it is asked no further. They may take some MiB, so a namespace has one list at a time.
         """
         namespace = NAMESPACE.get()
+        turn = self._listing.get(namespace) or self._listing.put(namespace, asyncio.Lock())
         try:
-            async with (
-                self._listing.get(namespace) or self._listing.put(namespace, asyncio.Lock()),
-                asyncio.timeout(LIST_SECONDS),
-            ):
+            async with asyncio.timeout(TURN_SECONDS):
+                await turn.acquire()
+        except TimeoutError:
+            told = "the builds of a namespace ask registries for all their tags one after the other"
+            return Waiting(Reason.QUEUED, told, _NAME_A_NUMBER)
+        try:
+            return await self._list_tags(repository, credentials)
+        finally:
+            turn.release()
+
+    async def _list_tags(self, repository: str, credentials: Credentials) -> tuple[str, ...] | Waiting | None:
+        host = repository.split("/", 1)[0]
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
                 return await (await self._open(repository, credentials)).fetch_tags()
         except TimeoutError:
-            return None
+            problem = f"{host} had not listed all tags of the repository after {LIST_SECONDS:.0f} s"
+            found = await self._tell(ReadBack({}, digest_found=False, problem=problem), repository)
         except NotReadError as error:
-            await self._note(error.to_read_back(), repository, credentials)
-            return None
+            found = await self._note(error.to_read_back(), repository, credentials)
+            if not error.retry_after_seconds:
+                return None
+        return Waiting(Reason.REGISTRY_UNREACHABLE, found.problem, _NAME_A_NUMBER)
 
     async def find_proof(
         self, repository: str, tags: tuple[str, ...], run_label: str, credentials: Credentials

@@ -16,6 +16,7 @@ from yarl import URL
 
 from buildandpush.api import meta
 from buildandpush.api.addresses import AddressRules, parse_networks
+from buildandpush.api.reasons import Reason
 from buildandpush.clients import registry as registryclient
 from buildandpush.clients.image import is_at
 from buildandpush.clients.outside import Outside
@@ -23,7 +24,7 @@ from buildandpush.clients.registry import RegistryClient
 from buildandpush.clients.traffic.places import NAMESPACE
 from buildandpush.core.azure.errors import UNTOLD
 from buildandpush.core.azure.login import Credentials
-from buildandpush.core.facts import Proof, ReadBack
+from buildandpush.core.facts import Proof, ReadBack, Waiting
 from tests.pinned import LOOPBACK, InsideRules
 from tests.unit.clients.fake_registry import FakeRegistry, make_certificates, serve, serve_registry
 
@@ -309,12 +310,54 @@ async def test_a_namespace_has_one_list_of_tags_at_a_time_and_another_its_own() 
     assert most == {"evil": 1, "shop": 1}
 
 
-async def test_a_list_of_tags_that_takes_long_is_given_up(
+async def test_a_list_of_tags_that_takes_long_is_asked_for_again_later(
     registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Without it a run would begin with the first number, and runs after it would overwrite images."""
     monkeypatch.setattr(registryclient, "LIST_SECONDS", 0.0)
     registry.references = {"1.0": DIGEST}
-    assert await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry))) is None
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert isinstance(found, Waiting)
+    assert (found.reason, registry.host in found.message) == (Reason.REGISTRY_UNREACHABLE, True)
+    assert "firstRunNumber" in found.remedy
+
+
+async def test_a_registry_that_wants_a_pause_is_asked_for_its_tags_again_later(registry: FakeRegistry) -> None:
+    registry.passing, registry.retry_after = [429], "120"
+    found = await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry)))
+    assert isinstance(found, Waiting)
+    assert "answered 429" in found.message
+
+
+async def test_nobody_waits_for_long_until_others_have_their_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that waits works for nobody, and a namespace may make all of its resources anew at once."""
+    monkeypatch.setattr(registryclient, "TURN_SECONDS", 0.0)
+    come, gate = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: web.Request) -> web.Response:
+        come.set()
+        await gate.wait()
+        return web.json_response({"tags": ["1"]})
+
+    async def list_twice(client: RegistryClient, host: str) -> tuple[Any, ...]:
+        credentials = Credentials((host,), "shop", "hunter22", make_certificates()[0])
+        first = asyncio.create_task(client.list_tags(f"{host}/shop/web", credentials))
+        await come.wait()
+        second = await client.list_tags(f"{host}/shop/web", credentials)
+        gate.set()
+        return await first, second, await client.list_tags(f"{host}/shop/web", credentials)
+
+    async with serve(handle) as host, asyncio.timeout(20):
+        first, second, third = await read(lambda client: list_twice(client, host))
+    assert (first, third) == (("1",), ("1",))
+    assert isinstance(second, Waiting)
+    assert second.reason is Reason.QUEUED
+
+
+async def test_a_page_of_tags_that_are_none_is_asked_for_once(registry: FakeRegistry) -> None:
+    registry.odd_tags = b'{"tags": ["a b"]}'
+    assert await read(lambda client: client.list_tags(f"{registry.host}/shop/web", login(registry))) == ()
+    assert len([request for request in registry.seen if request.path.endswith("/tags/list")]) == 1
 
 
 def label(registry: FakeRegistry, value: str | None) -> None:
@@ -510,7 +553,8 @@ class TestPause:
                 await registry.passed.wait()  # what was asked at the same time is still on its way
             for question in self.QUESTIONS:
                 answer = await question(client, registry)
-                if answer is None:
+                if isinstance(answer, Waiting):
+                    assert registry.host in answer.message
                     continue
                 assert (answer.passing, 0 < answer.retry_after_seconds <= 120) == (True, True)
                 assert registry.host in answer.problem

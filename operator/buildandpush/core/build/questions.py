@@ -103,7 +103,8 @@ class AskTags(Asks[ReadBack]):
 
 @dataclass(frozen=True)
 class AskAllTags(Asks[tuple[str, ...] | None]):
-    """Which tags does the repository have? The answer is None where the registry does not tell."""
+    """Which tags does the repository have? The answer is None where the registry does not tell. The run waits for one
+    that it tells later."""
 
     repository: str
     connector_ref: str

@@ -35,7 +35,7 @@ def wait(world: World, reason: Reason, message: str, remedy: str = "") -> Decisi
 
 
 def hold(world: World, waiting: Waiting) -> Decision:
-    """The API server does not tell a fact that the next step needs. The status says so, and the run goes on later."""
+    """A fact that the next step needs is not told now. The status says so, and the run goes on later."""
     told = describe_meanwhile(waiting.reason, waiting.message, waiting.remedy)
     decision = progress.progress(world, Phase(build_of(run_of(world)).phase), waiting.reason, told)
     actions = (announce(world, waiting.reason, told),) if is_news(world, waiting.reason) else ()

@@ -165,7 +165,7 @@ class AskedError(Exception):
 
 
 class HeldError(Exception):
-    """The decision hangs on a fact that the API server does not tell now."""
+    """The decision hangs on a fact that the API server, or a registry, does not tell now."""
 
     def __init__(self, waiting: Waiting) -> None:
         super().__init__(waiting)
@@ -192,7 +192,7 @@ class RenumberedError(Exception):
 def answer(world: World, question: Asks[T]) -> T:
     """The answer to a question. Raises AskedError where there is none yet; `decide` then hands the question out.
 
-    Raises HeldError where the API server refuses the fact, unless Waiting is among the answers that the question has.
+    Raises HeldError where the fact is not told now, unless Waiting is among the answers that the question has.
     """
     asked = cast("Question", question)
     if asked not in world.answers:

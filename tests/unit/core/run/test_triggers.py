@@ -13,7 +13,7 @@ from buildandpush.core.backoff import backoff_seconds
 from buildandpush.core.build.questions import AskAllTags, AskLivePod, AskLog, AskProof, AskTags
 from buildandpush.core.build.waiting import WAIT
 from buildandpush.core.build.world import CancelPod, CreatePod, Decision, DeletePod, Resource
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import ReadBack, Waiting
 from buildandpush.core.pod.observation import PodObservation
 from buildandpush.core.run.decide import decide
 from tests.unit.core.factories import (
@@ -272,7 +272,7 @@ class TestAutomaticNumbers:
         """The question whether the registry has a tag."""
         return AskTags("contoso.azurecr.io/shop/web", (tag,), "acr")
 
-    def decide(self, found: dict[str, str | None], tags: tuple[str, ...] | None) -> Decision:
+    def decide(self, found: dict[str, str | None], tags: tuple[str, ...] | Waiting | None) -> Decision:
         """The first decisions until nothing is asked any more."""
         fresh = resource(self.SPEC)
         answers: dict[Any, Any] = {self.ask(tag): ReadBack({tag: digest}, False) for tag, digest in found.items()}
@@ -307,6 +307,15 @@ class TestAutomaticNumbers:
         decision = self.decide({"1.1": None}, tags)
         assert run_of(decision).number == 1
         assert [action for action in decision.actions if isinstance(action, CreatePod)]
+
+    def test_a_list_that_comes_later_is_waited_for(self) -> None:
+        """The first number may be free, and the tags of the runs after it may not be."""
+        waiting = Waiting(Reason.REGISTRY_UNREACHABLE, "contoso.azurecr.io answered 429", "Set firstRunNumber.")
+        decision = self.decide({"1.1": None}, waiting)
+        assert reason_of(decision) == Reason.REGISTRY_UNREACHABLE
+        assert "answered 429). Set firstRunNumber." in run_of(decision).builds[0].message
+        assert not [action for action in decision.actions if isinstance(action, CreatePod)]
+        assert decision.wake_at > NOW
 
     @pytest.mark.parametrize("tags", [None, ("latest",), (f"1.{MAX_RUN_NUMBER}",)])
     def test_a_taken_tag_without_a_number_to_go_on_with_fails_the_run(self, tags: tuple[str, ...] | None) -> None:
