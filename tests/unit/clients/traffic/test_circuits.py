@@ -359,3 +359,50 @@ def test_whatever_happens_all_places_are_free_in_the_end(
         assert [await world.ask(host) for host in "abc"] == ["answered"] * 3
 
     run(test)
+
+
+NARROW = Limits(at_once=3, per_host=2, doubtful=2, slow_per_host=1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["", "shop", "evil"]),
+            st.sampled_from(["a", "b", "c"]),
+            st.sampled_from([0.0, 0.1, PATIENCE_SECONDS, 20.0]),
+            st.sampled_from([None, TimeoutError(), ConnectionResetError()]),
+            st.sampled_from([0.0, 0.0, 0.1, PATIENCE_SECONDS]),
+            st.sampled_from([None, None, 0, 1, 2, 3, 4, 5]),
+        ),
+        max_size=30,
+    )
+)
+def test_whenever_somebody_gives_up_each_namespace_has_all_of_its_places_in_the_end(
+    requests: list[tuple[str, str, float, Exception | None, float, int | None]],
+) -> None:
+    """Given up after some steps of the loop: before there is a place, with one that just came, or with an answer."""
+
+    async def ask_for(world: World, namespace: str, host: str, seconds: float, error: Exception | None) -> str:
+        NAMESPACE.set(namespace)
+        return await world.ask(host, seconds=seconds, error=error)
+
+    async def main() -> None:
+        world = World(make(NARROW))
+        tasks: list[asyncio.Task[str]] = []
+        for namespace, host, seconds, error, pause, steps in requests:
+            tasks.append(asyncio.create_task(ask_for(world, namespace, host, seconds, error)))
+            await asyncio.sleep(pause)
+            for _ in range(steps or 0):
+                await asyncio.sleep(0)
+            if steps is not None:
+                tasks[len(tasks) // 2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert world.most <= NARROW.at_once
+        assert world.circuits._places.is_idle()
+        assert world.circuits._shares == {}
+        await asyncio.sleep(LONGEST_OPEN_SECONDS)
+        for namespace in ("", "shop", "evil"):
+            assert [await ask_for(world, namespace, host, 0.1, None) for host in "abc"] == ["answered"] * 3
+        assert world.circuits._waiting == {}
+
+    run_in_fake_time(main())
