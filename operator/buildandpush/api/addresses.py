@@ -16,6 +16,8 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Azure's platform address (DNS, health probes, the VM agent): https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
 _PLATFORM: Final = ipaddress.IPv4Address("168.63.129.16")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""For prefixes of one's own: RFC 8215."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class AddressRules:
         """Whether everybody may learn how a host at this address answers: it is on the internet, or allowed by the
         installer. Raises ValueError for a text that is no address."""
         forms = _forms(address)
-        return _within(forms[:1], self.allowed) or all(form.is_global for form in forms)
+        # What is translated to IPv4 is where that address is, whose own prefix may be of a private network.
+        judged = forms[1:] if _is_translated(forms[0]) else forms
+        return _within(forms[:1], self.allowed) or all(form.is_global for form in judged)
 
     def _find_api_server(self) -> list[_Address]:
         with contextlib.suppress(ValueError):
@@ -90,12 +94,18 @@ def _within(forms: list[_Address], networks: tuple[Network, ...]) -> bool:
     return any(form in network for form in forms for network in networks)
 
 
+def _is_translated(address: _Address) -> bool:
+    """Whether NAT64 translates it to the IPv4 address at its end. Only behind prefixes of 96 bits it stands there, and
+    before it is nothing: https://www.rfc-editor.org/rfc/rfc6052#section-2.2"""
+    return address in _NAT64 or (address in _LOCAL_NAT64 and int(address) >> 32 & 0xFFFFFFFF == 0)
+
+
 def _forms(address: str) -> list[_Address]:
     """The address and every IPv4 address that it stands for: mapped, compatible, 6to4 and NAT64."""
     parsed = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     if isinstance(parsed, ipaddress.IPv4Address):
         return [parsed]
     inner = [parsed.ipv4_mapped, parsed.sixtofour]
-    if parsed in _NAT64 or int(parsed) >> 32 == 0:
+    if _is_translated(parsed) or int(parsed) >> 32 == 0:
         inner.append(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF))
     return [parsed, *(form for form in inner if form is not None)]

@@ -38,12 +38,18 @@ def test_public_and_private_networks_are_allowed(address: str) -> None:
         f"::ffff:{API_SERVER}",
         "64:ff9b::169.254.169.254",
         "64:ff9b::a83f:8110",
+        "64:ff9b:1::169.254.169.254",
         "2002:a9fe:a9fe::",
         "::169.254.169.254",
     ],
 )
 def test_the_pods_own_surroundings_are_not(address: str) -> None:
     assert RULES.refuses(address)
+
+
+def test_behind_a_shorter_prefix_of_nat64_other_bytes_are_the_address() -> None:
+    """64:ff9b:1:2::/64 and 140.82.121.127, which would be 127.0.0.0 behind a longer one."""
+    assert not RULES.refuses("64:ff9b:1:2:8c:5279:7f00:0")
 
 
 @pytest.mark.parametrize("written", ["fd00:10:96::1", "fd00:10:96:0:0:0:0:1", "FD00:10:96::1"])
@@ -75,13 +81,20 @@ def test_the_installer_may_deny_networks_and_allow_some_again() -> None:
     }
 
 
-@pytest.mark.parametrize("address", ["140.82.121.4", "2606:50c0:8000::153", "10.1.2.3"])
+@pytest.mark.parametrize(
+    "address",
+    ["140.82.121.4", "2606:50c0:8000::153", "10.1.2.3", "64:ff9b::140.82.121.4", "64:ff9b:1:2::140.82.121.4"],
+)
 def test_how_public_and_allowed_addresses_answer_is_told(address: str) -> None:
     assert AddressRules(allowed=parse_networks(["10.1.2.0/24"])).is_public(address)
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.5", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "fd00::1", "::ffff:10.0.0.5"]
+    "address",
+    [
+        *("10.0.0.5", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "fd00::1", "::ffff:10.0.0.5"),
+        *("64:ff9b::10.0.0.5", "64:ff9b:1::10.0.0.5"),
+    ],
 )
 def test_how_private_addresses_answer_is_not_told(address: str) -> None:
     assert not RULES.is_public(address)
