@@ -50,3 +50,15 @@ def test_a_login_goes_in_every_form(secret: str, inner: str, outer: str) -> None
 def test_words_without_the_login_stay() -> None:
     text = 'sha256:0123456789abcdef "it\'s" \\u0026 %41 dXNlcjpvdGhlcg== user:other'
     assert hide(text, [BASIC, "", "abc"]) == text
+
+
+@pytest.mark.parametrize("at", range(290, 301))
+def test_of_a_login_that_a_cut_goes_through_no_part_stays(at: int) -> None:
+    text = "x" * (at - 1) + " " + PASSWORD + " and more" * 20
+    assert hide(text, [BASIC], most=300) == ("x" * (at - 1) + " *** and more")[:300]
+
+
+def test_a_server_that_says_much_costs_no_more_than_what_is_shown() -> None:
+    """The container has little memory, and a build waits for it."""
+    hidden = hide("dXNlcjpw" * 2**20, [BASIC], most=300)
+    assert hidden == ("dXNlcjpw" * 40)[:300]

@@ -149,8 +149,8 @@ def _fetch_token(app: App, origin: str, repository: str, trust: Trust) -> str:
     if answer.status != 201:
         if answer.status == 422 and repository:
             raise NoTokenError(Reason.SOURCE_DENIED, _NOT_INSTALLED.format(app=app.id, installation=app.installation))
-        words = hide(str(answer.read_object().get("message", "")), [signed])
-        raise _explain(answer, words[:_MAX_WORDS], app, origin)
+        words = hide(str(answer.read_object().get("message", "")), [signed], most=_MAX_WORDS)
+        raise _explain(answer, words, app, origin)
     token = answer.read_object().get("token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         raise SourceError(Reason.SOURCE_INVALID, f"{app.api} answers without a token; is it the API of GitHub?")

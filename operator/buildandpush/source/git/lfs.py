@@ -161,7 +161,7 @@ def _explain(store: _Store, status: int, words: str, told: object) -> SourceErro
         reason = Reason.SOURCE_MOVED
     if reason is None:
         reason = Reason.SOURCE_UNREACHABLE if status >= 500 or status == 408 else Reason.SOURCE_INVALID
-    more = f": {hide(told, [store.header])[:300]}" if isinstance(told, str) and told else ""
+    more = f": {hide(told, [store.header], most=300)}" if isinstance(told, str) and told else ""
     return SourceError(reason, words + more)
 
 

@@ -113,7 +113,8 @@ _USERINFO: Final = re.compile(r"://[^/@\s]{0,2000}@")
 _ASKS: Final = re.compile(r"could not read (?:Username|Password) for '([^'\n]{1,2000})'")
 """What git says after the answer 401, since nobody is there whom it could ask."""
 _IS_ABSENT: Final = re.compile("|".join(_ABSENT), re.IGNORECASE)
-_MAX_TEXT: Final = 64 * 1024
+MAX_TEXT: Final = 64 * 1024
+"""Characters, of the end: a server may say as much as it likes."""
 _UNTOLD: Final = (
     "debug1: ",
     "Authenticated to ",
@@ -144,7 +145,7 @@ def explain_git(stderr: str, *, with_login: bool = False) -> SourceError:
 
     GitHub, GitLab and Azure Repos say of a repository that a login may not read that it does not exist.
     """
-    text = _USERINFO.sub("://***@", stderr[-_MAX_TEXT:]).strip()
+    text = _USERINFO.sub("://***@", stderr[-MAX_TEXT:]).strip()
     reason, _ = _find_meaning(text)
     asks = _ASKS.search(text)
     if asks and reason is Reason.SOURCE_DENIED:
@@ -159,7 +160,7 @@ def explain_git(stderr: str, *, with_login: bool = False) -> SourceError:
 
 def explain_ssh(stderr: str, origin: str) -> SourceError:
     """The same of a fetch over ssh, whose words stand at LogLevel DEBUG1. `origin` names the Secret of the key."""
-    cut = stderr[-_MAX_TEXT:]
+    cut = stderr[-MAX_TEXT:]
     lines = [line.strip() for line in cut.splitlines() if not line.startswith(_UNTOLD) and line.strip()]
     text = "\n".join(lines)
     reason, words = _find_meaning(text)

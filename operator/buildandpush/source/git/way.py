@@ -20,7 +20,7 @@ from buildandpush.api.reasons import Reason
 from buildandpush.api.urls import AZURE_SSH_HOST, SCP_URL, SSH_URL, URL_WITH_USER
 from buildandpush.source.git.githubapp import NoTokenError, Trust, fetch_app_header, names_app
 from buildandpush.source.git.login import MOUNT, make_header, read_keys
-from buildandpush.source.git.meaning import explain_git, explain_ssh
+from buildandpush.source.git.meaning import MAX_TEXT, explain_git, explain_ssh
 from buildandpush.source.git.ssh import Route, Ssh, prepare_ssh
 from buildandpush.source.git.sshkey import read_ssh_login
 from buildandpush.source.hidden import hide
@@ -268,5 +268,7 @@ def explain_failure(way: Way, stderr: str) -> SourceError:
     """What git's words about a failure mean, without the login."""
     if way.ssh is not None:
         return explain_ssh(stderr, way.ssh.origin)
-    error = explain_git(hide(stderr, [way.header]), with_login=bool(way.header or way.refusal))
+    # Twice what is explained, since a login may stand where the text is cut.
+    told = hide(stderr[-2 * MAX_TEXT :], [way.header], most=2 * MAX_TEXT)
+    error = explain_git(told, with_login=bool(way.header or way.refusal))
     return SourceError(error.reason, way.refusal) if way.refusal and error.reason is Reason.SOURCE_DENIED else error

@@ -37,6 +37,7 @@ _DOCKER_HUB: Final = "docker.io"
 _MAX_MANIFEST: Final = 4 * 1024**2
 """Bytes. The specification asks registries to take as many."""
 _MAX_WORDS: Final = 300
+_MAX_TEXT: Final = 2048
 _REALM: Final = "the address of the registry's token service"
 
 
@@ -154,8 +155,8 @@ class Repository:
     def _explain(self, answer: Answer) -> SourceError:
         """What an answer that is no success means, with the registry's own words and what to do."""
         host, path = self._name.host, self._name.path
-        words = find_words(answer.read_object())
-        told = self._hide(f"{answer.status}{f' {words}' if words else ''}")
+        words = self._hide(find_words(answer.read_object()), most=_MAX_WORDS)
+        told = f"{answer.status}{f' {words}' if words else ''}"
         if answer.status == 404:
             name = f"{path}{'@' if self._name.digest else ':'}{self._name.reference}"
             return SourceError(Reason.REVISION_NOT_FOUND, f"{host} has no {name}: {told}")
@@ -177,8 +178,8 @@ class Repository:
             )
         return f"no connector of this build logs in to {host}: add the host to the registries of its connector"
 
-    def _hide(self, text: str) -> str:
-        return hide(text, [*self._way.login.secrets, *filter(None, (self._authorization,))])
+    def _hide(self, text: str, most: int = _MAX_TEXT) -> str:
+        return hide(text, [*self._way.login.secrets, *filter(None, (self._authorization,))], most=most)
 
 
 def find_challenge(headers: list[str]) -> tuple[str, dict[str, str]] | None:
@@ -198,10 +199,10 @@ def find_challenge(headers: list[str]) -> tuple[str, dict[str, str]] | None:
 
 
 def find_words(answer: dict[str, Any]) -> str:
-    """Code and message of a registry's error; empty for an answer of another form."""
+    """Code and message of a registry's error, of any length; empty for an answer of another form."""
     try:
         first = answer["errors"][0]
         text = f"{first.get('code') or ''} {first.get('message') or ''}"
     except (LookupError, TypeError, AttributeError):
         return ""
-    return " ".join(text[:_MAX_WORDS].split())
+    return " ".join(text.split())

@@ -306,6 +306,16 @@ def test_a_refusal_is_told_in_the_registrys_words(
     assert entry is None or SECRET not in str(error)
 
 
+@pytest.mark.parametrize("part", range(4, len(SECRET), 3))
+def test_of_a_long_refusal_no_part_of_the_login_stays(registry: FakeRegistry, fetched: Any, part: int) -> None:
+    registry.wants = "Bearer t0ken"
+    words = "x" * (300 - len("DENIED ") - part) + SECRET
+    registry.token_answer = (401, {"errors": [{"code": "DENIED", "message": words}]})
+    error = refused(fetched, registry.push(push_by_flux(FILES)), auth(NULL_GUID, SECRET))
+    assert "DENIED xxx" in str(error)
+    assert SECRET[:4] not in str(error)
+
+
 def test_a_tag_that_is_not_there_is_told(registry: FakeRegistry, fetched: Any) -> None:
     error = refused(fetched, f"{registry.host}/{PATH}:v9")
     assert error.reason is Reason.REVISION_NOT_FOUND
