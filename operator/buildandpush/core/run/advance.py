@@ -99,7 +99,7 @@ def _step_all(world: World, run: RunStatus) -> Decision:
     is_numbered = any(_has_begun(world, build) for build in run.builds)
     admitted = _admit(world, going)
     # Before the first pod, each build has a say in the run's number.
-    steps, rejections = _step_each(world, run, admitted if is_numbered else going, is_numbered=is_numbered)
+    steps, rejections, is_held = _step_each(world, run, admitted if is_numbered else going, is_numbered=is_numbered)
     counts = not is_numbered and world.resource.spec.get("firstRunNumber") == "Auto"
     places = {build.key for build in admitted}
     for build in going:
@@ -110,7 +110,7 @@ def _step_all(world: World, run: RunStatus) -> Decision:
     clash = find_clash(decision)
     if clash is not None:
         rejections.append(clash)
-    if clash is not None or (counts and decision.questions):
+    if clash is not None or (counts and (decision.questions or is_held)):
         kept = tuple(action for action in decision.actions if not isinstance(action, CreatePod))
         decision = replace(decision, actions=kept)
     if not rejections:
@@ -122,20 +122,23 @@ def _step_all(world: World, run: RunStatus) -> Decision:
 
 def _step_each(
     world: World, run: RunStatus, builds: list[BuildStatus], *, is_numbered: bool
-) -> tuple[dict[str, Decision], list[SpecInvalidError]]:
-    """The steps of builds by their keys, and why builds were rejected."""
+) -> tuple[dict[str, Decision], list[SpecInvalidError], bool]:
+    """The steps of builds by their keys, why some were rejected, and whether one needs a fact that is not told now."""
     steps: dict[str, Decision] = {}
     rejections: list[SpecInvalidError] = []
+    is_held = False
     for build in builds:
         alone = replace(single_out(world, run, build), is_numbered=is_numbered)
         try:
-            steps[build.key] = _step(alone)
+            steps[build.key] = step(alone)
+        except HeldError as held:
+            steps[build.key], is_held = hold(alone, held.waiting), True
         except AskedError as asked:
             steps[build.key] = Decision(alone.resource.status, questions=frozenset({asked.question}))
         except RejectedError as rejected:
             steps[build.key] = Decision(rejected.status)
             rejections.append(rejected.error)
-    return steps, rejections
+    return steps, rejections, is_held
 
 
 def _has_begun(world: World, build: BuildStatus) -> bool:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from buildandpush.core.build.questions import Answer, AskAllTags, AskTags, Question
+from buildandpush.api.reasons import Reason
+from buildandpush.core.build.questions import Answer, AskAllTags, AskLogin, AskTags, Question
 from buildandpush.core.build.world import CreatePod
-from buildandpush.core.facts import ReadBack
+from buildandpush.core.facts import ReadBack, Waiting
 from buildandpush.core.run.decide import decide
-from tests.unit.core.factories import resource, world
+from tests.unit.core.factories import LOGIN, resource, world
 from tests.unit.core.run.several import Scene, all_names, created, matrix, name_of, pod_of, pushed
 
 NUMBERED = ["<+matrix.os>-<+matrix.python>-<+pipeline.sequenceId>"]
@@ -32,6 +33,8 @@ class Registry(Scene):
         if isinstance(question, AskTags):
             taken = {tag: f"sha256:{1:064x}" if tag in self.tags else None for tag in question.tags}
             return ReadBack(taken, digest_found=False)
+        if isinstance(question, AskLogin):
+            return LOGIN
         return super()._answer(question)
 
 
@@ -81,6 +84,18 @@ def test_no_pod_comes_before_the_registry_has_answered_for_each_build(strategy: 
     waiting = decide(world(fresh, answers=answers))
     assert (created(waiting), waiting.questions) == ([], {open_question})
     assert created(decide(world(fresh, answers=scene.answers))) == all_names(range(4 if strategy is FOUR else 2))
+
+
+def test_no_pod_comes_while_a_registry_is_too_busy_to_list_the_tags_of_one_build() -> None:
+    scene = Registry(FOUR, [])
+    scene.of = replace(scene.of, spec={**scene.of.spec, "repository": "contoso.azurecr.io/shop/<+matrix.os>"})
+    fresh = scene.of
+    scene.step()
+    busy = AskAllTags("contoso.azurecr.io/shop/debian", "acr")
+    assert created(decide(world(fresh, answers=scene.answers))) == all_names(range(4))
+    waiting = decide(world(fresh, answers={**scene.answers, busy: Waiting(Reason.REGISTRY_UNREACHABLE, "busy")}))
+    assert (created(waiting), waiting.questions) == ([], frozenset())
+    assert waiting.wake_at is not None
 
 
 def test_a_run_that_takes_its_number_as_it_is_waits_for_no_sibling() -> None:
