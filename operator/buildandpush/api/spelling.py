@@ -155,8 +155,9 @@ class Words:
     """Words to look for, as they are and as they read once escapes are undone."""
 
     raw: frozenset[bytes]
+    """Forms of pages on the web write a blank as a plus sign."""
     plain: frozenset[bytes]
-    """Without escapes. A blank may be a plus sign."""
+    """Without escapes."""
     controlled: frozenset[bytes]
     """Those of them that hold line breaks or tabs, or backslashes that may stand for such."""
     edged: frozenset[bytes]
@@ -171,8 +172,9 @@ class Words:
 def read_words(values: Iterable[str]) -> Words:
     """The words that these values are."""
     raw = {value.encode(errors="surrogatepass") for value in values}
+    raw |= {word.replace(b" ", b"+") for word in raw if b" " in word}
     plain, controlled, edged = set[bytes](), set[bytes](), set[bytes]()
-    for word in raw | {word.replace(b" ", b"+") for word in raw if b" " in word}:
+    for word in raw:
         if not _MAY_BE_ODD.search(word):
             plain.add(word)
             continue
@@ -196,10 +198,13 @@ def find_words(text: bytes, words: Words, choose: Choose) -> list[Span]:
 
 def _find(reading: Reading, words: Words, longer: Words, choose: Choose, within: int) -> Iterator[Span]:
     yield from _find_there(reading, words.raw, choose)
-    undone = _undo(reading)
-    plain, controlled = _strip(undone), _undo_controls(undone)
-    if plain is not reading:
-        yield from _find_there(plain, words.plain, choose, words.edged)
+    undone = reading
+    # What a text says may look like an escape once those around it are undone, so it is read at each level.
+    for undone in _undo_levels(reading):
+        plain = _strip(undone)
+        if plain is not reading:
+            yield from _find_there(plain, words.plain, choose, words.edged)
+    controlled = _undo_controls(undone)
     if controlled is not reading:
         yield from _find_there(controlled, words.controlled, choose)
     if not within or not longer.raw:
@@ -219,12 +224,19 @@ def _find_there(
 
 def _undo(reading: Reading) -> Reading:
     """Without the escapes of URLs, JSON, HTML and shells, one or several levels of them, but for backslashes."""
-    for _ in range(_LEVELS):
+    return list(_undo_levels(reading))[-1]
+
+
+def _undo_levels(reading: Reading) -> Iterator[Reading]:
+    """A reading as it is where it has no escapes, or else without those of one level, of two and so on."""
+    for level in range(_LEVELS):
         undone = _Replaced(reading, ((found.span(), _unescape(found[0])) for found in _ESCAPED.finditer(reading.data)))
         if not undone.is_changed:
-            break
+            if level == 0:
+                yield reading
+            return
         reading = undone
-    return reading
+        yield reading
 
 
 def _strip(reading: Reading) -> Reading:

@@ -120,3 +120,13 @@ def test_a_secret_goes_in_base64_of_lines_whose_first_a_cut_went_through() -> No
 @pytest.mark.parametrize("written", ["$'p\\303\\244ss\\'w&rd'", "p\\xc3\\xa4ss'w&rd", "p\\\\303\\\\244ss'w&rd"])
 def test_a_secret_goes_where_its_bytes_are_written_as_numbers(written: str) -> None:
     assert mask_values(f"+ login {written} x", ["p\u00e4ss'w&rd"]) in ("+ login *** x", "+ login $'***' x")
+
+
+@pytest.mark.parametrize("write", [str, _base64])
+def test_a_secret_with_a_blank_goes_from_a_form_that_has_no_other_escapes(write: Write) -> None:
+    assert mask_values(f"so: {write('two+words')} is it", ["two words"]) == f"so: {MASK} is it"
+
+
+def test_a_secret_goes_that_looks_like_an_escape_once_those_around_it_are_undone() -> None:
+    secret = "001'\\\\\\'"
+    assert mask_values(f"+ login {FORMS['trace of bash'](secret)}", [secret]) == f"+ login '{MASK}'"
