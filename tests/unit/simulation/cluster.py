@@ -86,6 +86,10 @@ class Cluster:
         self.events: list[tuple[str, str, Object]] = []
         self.event_names: set[str] = set()
         self.tags: dict[tuple[str, str], str] = {}
+        self.foreign_tags: dict[tuple[str, str], datetime] = {}
+        """When somebody else pushed a tag that nobody had pushed."""
+        self.tags_untold: datetime | None = None
+        """When the registry last did not say which tags it has."""
         self.labels: dict[str, str] = {}
         self.makers: dict[str, tuple[str, str]] = {}
         """The uid of the pod that made each image, and its spec as its label says it, by digest."""
@@ -244,6 +248,14 @@ class Cluster:
         """What the source's container tells of what it fetched."""
         git = source_of(pod).get("git")
         return {"commit": git.get("commit") or self.git.commit, "revision": "main"} if git else {}
+
+    def push_elsewhere(self, repository: str, tag: str) -> None:
+        """Somebody else pushes an image under a tag that is free."""
+        if (repository, tag) not in self.tags:
+            self.images += 1
+            self.tags[repository, tag] = digest = f"sha256:{self.images:064x}"
+            self.labels[digest] = "somebody else's"
+            self.foreign_tags[repository, tag] = self.now
 
     def push(self, pod: Object) -> str:
         """kaniko's push: all tags name a new digest whose image carries the run's label."""
@@ -563,6 +575,7 @@ class Client:
             cluster.violations.append(f"pod {name} was created while {others} lived")
         self._check_unpushed(manifest)
         self._check_places(manifest, resource, run)
+        self._check_number(manifest, resource, run)
         self._check_commit(manifest, resource, run)
         secret = next(v["secret"]["secretName"] for v in manifest["spec"]["volumes"] if v["name"] == "login")
         if ("Secret", secret) not in cluster.objects:
@@ -701,7 +714,7 @@ class Client:
         if before and after.get("number", 0) < before["number"]:
             cluster.violations.append(f"{name}: the run number went back")
         if before and after["number"] > before["number"] and not before.get("finishedAt"):
-            cluster.violations.append(f"{name}: run {before['number']} was dropped before it ended")
+            self._check_renumbering(obj, before, after)
         self._check_rebuild(obj, old)
         self._check_outage(name, before, after)
         self._check_new_commit(obj, before, after)
@@ -713,6 +726,37 @@ class Client:
             if maker == build.get("podUid") and made_from != naming.spec_hash_label(after["specHash"]):
                 cluster.violations.append(f"{name}: run {after['number']} names an image of another spec")
         self._check_end(uid, name, after)
+
+    def _check_renumbering(self, obj: Object, before: Object, after: Object) -> None:
+        """A run takes another number only if it may choose one, and before there is a pod of it."""
+        name, number = obj["metadata"]["name"], str(before["number"])
+        pods = [
+            pod["metadata"]["name"]
+            for pod in self._cluster.pods()
+            if pod["metadata"]["ownerReferences"][0]["uid"] == obj["metadata"]["uid"]
+            and pod["metadata"]["labels"][meta.LABEL_RUN] == number
+        ]
+        if obj["spec"].get("firstRunNumber") != "Auto" or before["startedAt"] != after["startedAt"]:
+            self._cluster.violations.append(f"{name}: run {number} was dropped before it ended")
+        elif pods:
+            self._cluster.violations.append(f"{name}: run {number} took another number, but has {pods}")
+
+    def _check_number(self, manifest: Object, resource: Object, run: Object) -> None:
+        """A run that chooses its number counts on after all that the tags of its builds have in the registry."""
+        status, spec = resource["status"], resource["spec"]
+        if spec.get("firstRunNumber") != "Auto" or status.get("digest") or status.get("artifacts"):
+            return
+        begun = any(build.get("podUid") or build["attempt"] > 1 or not is_going(build) for build in run["builds"])
+        started = datetime.fromisoformat(run["startedAt"])
+        untold = self._cluster.tags_untold
+        if begun or self._is_late or (untold is not None and untold >= started):
+            return
+        for (repository, tag), pushed in self._cluster.foreign_tags.items():
+            number, _, iteration = tag.partition("-")
+            among = repository == spec["repository"] and int(iteration) < len(run["builds"])
+            if among and pushed < started and int(number) >= run["number"]:
+                name = manifest["metadata"]["name"]
+                self._cluster.violations.append(f"pod {name} was created below the number of {tag}")
 
     def _check_end(self, uid: str, name: str, after: Object) -> None:
         """A run that has ended stays as it is."""
@@ -802,6 +846,7 @@ class Registry:
 
     async def list_tags(self, repository: str, _: Credentials) -> tuple[str, ...] | None:
         if self._cluster.registry_down:
+            self._cluster.tags_untold = self._cluster.now
             return None
         return tuple(tag for place, tag in self._cluster.tags if place == repository)
 

@@ -227,23 +227,42 @@ class World(RuleBasedStateMachine):
         name=st.sampled_from(NAMES),
         builds=st.integers(1, 4),
         places=st.sampled_from([None, 1, 2]),
-        numbered=st.booleans(),
+        numbered=st.sampled_from(["", "yes", "Auto"]),
         git=st.booleans(),
     )
-    def apply_matrix(self, name: str, builds: int, places: int | None, numbered: bool, git: bool) -> None:
+    def apply_matrix(self, name: str, builds: int, places: int | None, numbered: str, git: bool) -> None:
         """Builds of one run, each with its own tags. The status shows what became of each."""
         strategy = {"parallelism": builds, **({"maxConcurrency": places} if places else {})}
         tags = [f"{name}-<+strategy.iteration>"]
         tags += ["<+pipeline.sequenceId>-<+strategy.iteration>"] if numbered else []
         changes: dict[str, Any] = {"strategy": strategy, "tags": tags, "repository": f"{HOST}/shop/{name}"}
+        if numbered == "Auto":
+            changes["firstRunNumber"] = numbered
         if git:
             changes["source"] = {"git": {"url": "https://git.example/shop.git", "revision": "main"}}
         self.cluster.apply(meta.BUILD_KIND, name, spec(self._next(), **changes))
 
+    @rule(
+        name=st.sampled_from(NAMES),
+        number=st.integers(1, 12),
+        build=st.integers(0, 2),
+        places=st.sampled_from([None, 1, 2]),
+        rounds=st.integers(0, 2),
+    )
+    def begin_where_somebody_else_has_pushed(
+        self, name: str, number: int, build: int, places: int | None, rounds: int
+    ) -> None:
+        """A resource that was made anew finds numbers in its registry."""
+        self.delete(name)
+        self.cluster.push_elsewhere(f"{HOST}/shop/{name}", f"{number}-{build}")
+        self.time_passes(1)
+        self.apply_matrix(name, 3, places, "Auto", False)
+        self.life_goes_on(rounds, False)
+
     @rule(name=st.sampled_from(NAMES), good=st.integers(0, 2), how=st.sampled_from(["run", "evicted"]))
     def one_of_several_fails_and_is_built_alone(self, name: str, good: int, how: str) -> None:
         """So that often enough a run takes over what an earlier one made."""
-        self.apply_matrix(name, 3, None, False, False)
+        self.apply_matrix(name, 3, None, "", False)
         self.life_goes_on(2, False)
         for _ in range(4 * good):
             self.node_takes_pod_a_step_further(0)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,6 +66,17 @@ def _take_over_all(last: RunStatus | None, spec_hash: str, trigger: Any, request
 UNREAD = Confirmed(ReadBack({}, digest_found=False, problem="it does not answer"))
 _DECIDE = Reconciler._decide_to_tell
 _ANSWER = answers.answer_question
+
+_step_each = advance._step_each
+
+
+def _step_first(world: Any, run: Any, builds: list[Any], *, is_numbered: bool) -> Any:
+    """Nobody waits for what the others ask, so the first has its pod before they are heard."""
+    steps, rejections, held = _step_each(world, run, builds, is_numbered=is_numbered)
+    first = builds[0].key
+    heard = {key: step if key == first else replace(step, questions=frozenset()) for key, step in steps.items()}
+    return heard, rejections, held
+
 
 SABOTAGES: dict[str, tuple[str, list[tuple[Any, str, Any]]]] = {
     "writes without the Lease": ("was created", [(Client, "_guard", lambda self, *, writes: None)]),
@@ -138,6 +150,14 @@ SABOTAGES: dict[str, tuple[str, list[tuple[Any, str, Any]]]] = {
     "builds a commit that needs no run": ("builds nothing new", [(polling, "_is_touched", lambda *asked: True)]),
     "builds a commit twice": ("builds nothing new", [(polling, "_built_commit", lambda run: None)]),
     "lets more builds begin than there are places": ("places", [(advance, "_count_places", lambda world: 64)]),
+    "takes a number that somebody else has pushed": (
+        "below the number|dropped before",
+        [(create, "_count_on", lambda world, run, plan: None)],
+    ),
+    "hears one build alone about the number of a run": (
+        "below the number|took another number",
+        [(advance, "_step_each", _step_first)],
+    ),
     "builds again what succeeded": (
         "builds again",
         [(start, "find_good_builds", lambda last, spec_hash, trigger, request: {})],

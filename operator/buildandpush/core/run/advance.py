@@ -99,46 +99,47 @@ def _step_all(world: World, run: RunStatus) -> Decision:
     is_numbered = any(_has_begun(world, build) for build in run.builds)
     admitted = _admit(world, going)
     # Before the first pod, each build has a say in the run's number.
-    steps, rejections, is_held = _step_each(world, run, admitted if is_numbered else going, is_numbered=is_numbered)
+    steps, rejections, held = _step_each(world, run, admitted if is_numbered else going, is_numbered=is_numbered)
     counts = not is_numbered and world.resource.spec.get("firstRunNumber") == "Auto"
-    places = {build.key for build in admitted}
+    told = {build.key for build in admitted} | (held if counts else set())
     for build in going:
-        if build.key not in places:
+        if build.key not in told:
             asked = steps[build.key].questions if counts else frozenset()
             steps[build.key] = replace(_queue(single_out(world, run, build)), questions=asked)
     decision = fold(world, run, steps)
     clash = find_clash(decision)
     if clash is not None:
         rejections.append(clash)
-    if clash is not None or (counts and (decision.questions or is_held)):
+    if clash is not None or (counts and (decision.questions or held)):
         kept = tuple(action for action in decision.actions if not isinstance(action, CreatePod))
         decision = replace(decision, actions=kept)
     if not rejections:
         return decision
     stuck = clash is not None or len(rejections) == len(going)
-    told = acceptance.reject(with_status(world, decision.status), rejections[-1], stuck=stuck)
-    return replace(decision, status=told.status, actions=(*decision.actions, *told.actions))
+    rejected = acceptance.reject(with_status(world, decision.status), rejections[-1], stuck=stuck)
+    return replace(decision, status=rejected.status, actions=(*decision.actions, *rejected.actions))
 
 
 def _step_each(
     world: World, run: RunStatus, builds: list[BuildStatus], *, is_numbered: bool
-) -> tuple[dict[str, Decision], list[SpecInvalidError], bool]:
-    """The steps of builds by their keys, why some were rejected, and whether one needs a fact that is not told now."""
+) -> tuple[dict[str, Decision], list[SpecInvalidError], set[str]]:
+    """The steps of builds by their keys, why some were rejected, and which need a fact that is not told now."""
     steps: dict[str, Decision] = {}
     rejections: list[SpecInvalidError] = []
-    is_held = False
+    held: set[str] = set()
     for build in builds:
         alone = replace(single_out(world, run, build), is_numbered=is_numbered)
         try:
             steps[build.key] = step(alone)
-        except HeldError as held:
-            steps[build.key], is_held = hold(alone, held.waiting), True
+        except HeldError as untold:
+            steps[build.key] = hold(alone, untold.waiting)
+            held.add(build.key)
         except AskedError as asked:
             steps[build.key] = Decision(alone.resource.status, questions=frozenset({asked.question}))
         except RejectedError as rejected:
             steps[build.key] = Decision(rejected.status)
             rejections.append(rejected.error)
-    return steps, rejections, is_held
+    return steps, rejections, held
 
 
 def _has_begun(world: World, build: BuildStatus) -> bool:

@@ -86,16 +86,20 @@ def test_no_pod_comes_before_the_registry_has_answered_for_each_build(strategy: 
     assert created(decide(world(fresh, answers=scene.answers))) == all_names(range(4 if strategy is FOUR else 2))
 
 
-def test_no_pod_comes_while_a_registry_is_too_busy_to_list_the_tags_of_one_build() -> None:
-    scene = Registry(FOUR, [])
+@pytest.mark.parametrize("strategy", [FOUR, TWO_AT_ONCE], ids=["all at once", "two at once"])
+def test_no_pod_comes_while_a_registry_is_too_busy_to_list_the_tags_of_one_build(strategy: dict[str, Any]) -> None:
+    scene = Registry(strategy, [])
     scene.of = replace(scene.of, spec={**scene.of.spec, "repository": "contoso.azurecr.io/shop/<+matrix.os>"})
     fresh = scene.of
     scene.step()
     busy = AskAllTags("contoso.azurecr.io/shop/debian", "acr")
-    assert created(decide(world(fresh, answers=scene.answers))) == all_names(range(4))
+    assert created(decide(world(fresh, answers=scene.answers))) == all_names(range(4 if strategy is FOUR else 2))
     waiting = decide(world(fresh, answers={**scene.answers, busy: Waiting(Reason.REGISTRY_UNREACHABLE, "busy")}))
     assert (created(waiting), waiting.questions) == ([], frozenset())
     assert waiting.wake_at is not None
+    run = waiting.status.run
+    assert run is not None
+    assert [build.reason for build in run.builds][2:] == [Reason.REGISTRY_UNREACHABLE] * 2
 
 
 def test_a_run_that_takes_its_number_as_it_is_waits_for_no_sibling() -> None:
