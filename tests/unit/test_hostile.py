@@ -365,6 +365,7 @@ OUR_OWN: Final = {
     "clients/clusterfacts.py: _read_limit",  # six digits of an annotation
     "core/naming.py: former_pod_name",  # the API server bounds a name
     "handlers/workqueue/journal.py: Journal._open",  # the operator's own file
+    "plugin/importing.py: _git_url",  # of the command line
     "source/git/way.py: _split_ssh",  # an address of a spec
     "source/git/way.py: split_url",
     "source/git/version.py: find_flaw",  # git's own word, when the image is built
