@@ -55,7 +55,7 @@ EXPLANATIONS: Final[dict[Reason, Explanation]] = {
     ),
     Reason.UNSCHEDULABLE: _e(
         "No node can take the build pod now.",
-        f"Lower resources.limits, or add a node that fits. {STARTS_THEN}",
+        f"Lower resources.limits, which starts a new run. Or add a node that fits. {STARTS_THEN}",
     ),
     Reason.SCHEDULING_GATED: _e(
         "The build pod has a scheduling gate, which somebody put on it. Until it is removed, no node takes the pod.",

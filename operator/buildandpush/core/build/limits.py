@@ -24,6 +24,14 @@ CONFIG_TROUBLE: Final = "CreateContainerConfigError"
 
 # The scheduler's words: https://github.com/kubernetes/kubernetes/blob/master/pkg/scheduler/framework/plugins/volumebinding
 _MISSING_CLAIM: Final = re.compile(r'persistentvolumeclaim "([a-z0-9.-]{1,253})" not found')
+_LACKING: Final = "Insufficient "
+_EXCLUDED: Final = {
+    "untolerated taint": "Name the taint in podTemplate.tolerations, which starts a new run. Or add a node without it.",
+    "didn't match Pod's node affinity/selector": "Correct nodeSelector and affinity in podTemplate, and the platform, "
+    "which starts a new run. Or add a node that matches.",
+}
+"""The scheduler's words for nodes that a pod may not come to: https://github.com/kubernetes/kubernetes,
+pkg/scheduler/framework/plugins"""
 _UNBOUND_CLAIM: Final = "unbound immediate PersistentVolumeClaims"
 
 
@@ -74,14 +82,17 @@ def find_limit(
 
 
 def advise_unschedulable(words: str) -> str:
-    """What to do where the scheduler's words name a volume, and no lack of nodes; empty where they do not."""
+    """What to do where the scheduler names a volume, or what keeps the pod from nodes with room; empty where it does
+    not."""
     claim = _MISSING_CLAIM.search(words)
     if claim is not None:
         return f"Create PersistentVolumeClaim {claim[1]!r} in this namespace, or name another one in the spec."
     if _UNBOUND_CLAIM in words:
         told = "A PersistentVolumeClaim of the build has no volume. `kubectl describe pvc` says why. Give it one."
         return f"{told} {STARTS_THEN}"
-    return ""
+    if _LACKING in words:
+        return ""
+    return next((f"{told} {STARTS_THEN}" for part, told in _EXCLUDED.items() if part in words), "")
 
 
 def _advise_given_up(words: str) -> str:

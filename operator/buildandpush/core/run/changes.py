@@ -27,7 +27,8 @@ def find_wish(world: World, run: RunStatus) -> Wish:
 
 
 def find_newer_spec(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
-    """The spec, if it is new and asks for another image than the one on its way.
+    """The spec, if it is new and asks for another image than the one on its way, or for other pods where no node takes
+    those that there are.
 
     A spec whose generation was observed and accepted never does, whatever its hash: an operator of another version may
     hash differently, and an upgrade rebuilds nothing.
@@ -39,7 +40,16 @@ def find_newer_spec(world: World, run: RunStatus) -> BuildAndPushACRSpec | None:
         plan_next(world, spec, run.number + 1)
     except SpecInvalidError:
         return None
-    return spec if hash_spec(spec) != run.spec_hash else None
+    return spec if hash_spec(spec) != run.spec_hash or _is_way_out(world, run, spec) else None
+
+
+def _is_way_out(world: World, run: RunStatus, spec: BuildAndPushACRSpec) -> bool:
+    """Whether the run waits for a node and nothing else. Whoever edits the spec then means to help it, such as by lower
+    limits, and a pod that there is cannot take them over."""
+    pods = [world.pods.get(build.pod_name) for build in run.builds if not has_ended(build)]
+    waits = any(pod is not None and pod.unschedulable for pod in pods)
+    works = any(pod is not None and pod.node for pod in pods)
+    return waits and not works and spec.on_change != "Queue" and not spec.suspend
 
 
 def observe_generation(world: World, run: RunStatus) -> World:

@@ -187,6 +187,10 @@ class TestProgress:
             ),
             ("0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.", "kubectl describe pvc"),
             ("0/1 nodes are available: 1 Insufficient cpu.", "Lower resources.limits"),
+            ("0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {a: }.", "resources.limits"),
+            ("0/2 nodes are available: 2 node(s) had untolerated taint {only: db}.", "podTemplate.tolerations"),
+            ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", "a node without it"),
+            ("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.", "nodeSelector"),
         ],
     )
     def test_an_unschedulable_pod_says_what_to_do(self, words: str, remedy: str, minutes: int) -> None:
@@ -390,6 +394,31 @@ class TestReplace:
         pending = pod(spec_changes={"nodeName": ""}, phase="Pending")
         decision = decide(world(self.change(started()), pods=(pending,)))
         assert decision.actions == (DeletePod(pod_name(), "pod-1"),)
+
+    WAITS = replace(pod(spec_changes={"nodeName": ""}, phase="Pending"), unschedulable="0/1 nodes are available")
+
+    @pytest.mark.parametrize("change", [{"resources": {"limits": {"memory": "1Gi"}}}, {"podTemplate": {}}])
+    def test_an_edit_helps_a_pod_that_no_node_takes(self, change: dict[str, Any]) -> None:
+        edited = replace(started(), generation=2, spec=spec(**change))
+        gone = decide(world(edited, pods=(self.WAITS,)))
+        assert gone.actions == (DeletePod(pod_name(), "pod-1"),)
+        answers = {AskLivePod(pod_name()): None}
+        ended = decide(world(after(gone, edited), answers=answers))
+        assert ended.status.phase is Phase.SUPERSEDED
+        second = decide(world(after(ended, edited), answers=answers))
+        assert [action.name for action in second.actions if isinstance(action, CreatePod)] == [pod_name(run=2)]
+        assert second.status.observed_generation == 2
+
+    @pytest.mark.parametrize("change", [{"onChange": "Queue"}, {"suspend": True}])
+    def test_an_edit_that_lets_the_run_be_leaves_a_pod_that_no_node_takes(self, change: dict[str, Any]) -> None:
+        edited = replace(started(), generation=2, spec=spec(**change))
+        decision = decide(world(edited, pods=(self.WAITS,)))
+        assert (decision.actions, decision.status.observed_generation) == ((), 2)
+
+    def test_an_edit_that_changes_no_image_leaves_a_pod_that_has_a_node(self) -> None:
+        edited = replace(seen(), generation=2, spec=spec(timeout="3h"))
+        decision = decide(world(edited, pods=(running_pod(),)))
+        assert (decision.actions, decision.status.observed_generation) == ((), 2)
 
     def test_the_new_run_starts_once_the_old_pod_has_ended(self) -> None:
         changed = self.change(seen())
