@@ -105,6 +105,17 @@ def test_an_image_for_another_platform_waits_for_a_node_of_it(make_build: BuildF
     assert waiting.run["effective"]["platform"] == "linux/s390x"
 
 
+@pytest.mark.usefixtures("login")
+def test_lower_limits_help_a_pod_that_no_node_takes(make_build: BuildFactory) -> None:
+    build = make_build(resources={"limits": {"memory": "100Ti"}})
+    waiting = build.wait_reason("Unschedulable")
+    assert "Lower resources.limits, which starts a new run" in waiting.condition("Ready")["message"]
+    build.edit(resources={"limits": {"memory": "500Mi"}})
+    ended = build.wait_succeeded(run=2)
+    assert ended.status["observedGeneration"] == ended.generation
+    assert [pod["metadata"]["labels"]["buildandpush.dev/run"] for pod in build.pods()] == ["2"]
+
+
 def test_a_used_up_quota_is_waited_for(
     make_build: BuildFactory, make_login: LoginFactory, api: Api, namespace: str
 ) -> None:
