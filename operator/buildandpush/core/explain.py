@@ -44,10 +44,11 @@ def name_field(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
     value: Any = raw
     parts = []
     for part in error["loc"]:
-        if not (error["type"] == "missing" or _holds(value, part)):
+        is_held = _holds(value, part)
+        if not is_held and error["type"] != "missing":
             break
         parts.append(str(part))
-        value = value[part] if _holds(value, part) else None
+        value = value[part] if is_held else None
     return ".".join(parts)
 
 

@@ -27,7 +27,7 @@ class Told:
         return True
 
     def note_inside(self, host: str) -> None:
-        """These tests ask what is told of a host that is none of the cluster's."""
+        """The hosts of these tests are outside of the cluster."""
 
 
 @pytest.fixture(scope="module")
