@@ -5,6 +5,7 @@ python -m buildandpush.api.crd --check DIR [DIR ...]
 """
 
 import sys
+from functools import cache
 from typing import Any, Final
 
 import yaml
@@ -85,8 +86,9 @@ def _definition(names: Manifest, schema: Manifest, columns: list[Manifest]) -> M
     }
 
 
+@cache
 def build_crd() -> Manifest:
-    """The CustomResourceDefinition of BuildAndPushACR."""
+    """The CustomResourceDefinition of BuildAndPushACR. All callers have the same one, so none may change it."""
     names = {
         "kind": meta.BUILD_KIND,
         "listKind": f"{meta.BUILD_KIND}List",
@@ -111,8 +113,9 @@ def build_crd() -> Manifest:
     return _definition(names, schema, columns)
 
 
+@cache
 def connector_crd() -> Manifest:
-    """The CustomResourceDefinition of AzureConnector."""
+    """The CustomResourceDefinition of AzureConnector, with the same condition."""
     names = {
         "kind": meta.CONNECTOR_KIND,
         "listKind": f"{meta.CONNECTOR_KIND}List",
